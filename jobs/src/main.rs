@@ -1,0 +1,2 @@
+//! marketlake
+fn main() {}

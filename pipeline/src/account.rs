@@ -1,0 +1,76 @@
+//! Accounts: one merchant, seller, vendor or advertising profile each.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One merchant, seller, vendor or advertising profile, as `[[account]]` in the configuration says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Short name; `{account}` in a path pattern stands for it.
+    pub alias: String,
+    /// `jwo`, `ams`, …
+    pub source: String,
+    /// Where its raw objects are: a URI, or a path below the raw root; default: the raw root itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// IANA name of its time zone.
+    #[serde(default = "utc")]
+    pub zone: chrono_tz::Tz,
+    /// Since when it delivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<chrono::NaiveDate>,
+    /// ISO 4217 code of its money where the raw data has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Amazon marketplaces that it trades in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marketplaces: Vec<String>,
+    /// Values that every raw row of this account gets as fields, such as `merchant_id`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// How this account's CSV files differ from what the contracts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOverride>,
+    /// `latest_row` where every raw row of this account states the whole row, so that an empty cell clears a
+    /// value; by default (`latest_value`) an empty cell says nothing.
+    #[serde(default)]
+    pub keep: AccountKeep,
+}
+
+fn utc() -> chrono_tz::Tz {
+    chrono_tz::Tz::UTC
+}
+
+/// What an empty cell means in a `latest_value` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountKeep {
+    /// Nothing: an older value stays.
+    #[default]
+    LatestValue,
+    /// That there is no value any more.
+    LatestRow,
+}
+
+/// An account's own CSV dialect; what is absent is as the contract says.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvOverride {
+    /// `","`, `"|"`, `"\t"`: one byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// `"present"`, `"absent"` or `"detect"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Order of the columns where there is no header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Cell texts that mean NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null: Option<Vec<String>>,
+    /// The account's column name to the canonical one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+}

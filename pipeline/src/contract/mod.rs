@@ -1,0 +1,313 @@
+//! What a table is: everything that `sql/<source>/<table>.toml` says about it.
+//!
+//! A contract is plain data.
+
+mod path;
+mod types;
+
+pub use path::{PathMatch, PathPattern};
+pub use types::ColumnType;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// `source.table`, the name under which users meet a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// `jwo`, `ams`, …: folder of the contract and of the curated table.
+    pub source: String,
+    /// Name within the source.
+    pub table: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.source, self.table)
+    }
+}
+
+impl std::str::FromStr for TableName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('.') {
+            Some((source, table)) if !source.is_empty() && !table.is_empty() && !table.contains('.') => {
+                Ok(Self { source: source.to_owned(), table: table.to_owned() })
+            }
+            _ => Err(format!("{text:?} is not source.table, such as jwo.orders")),
+        }
+    }
+}
+
+/// All contracts in force, by name.
+pub type Contracts = BTreeMap<TableName, Contract>;
+
+/// One table.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// Name of the table.
+    pub name: TableName,
+    /// One sentence: what one row is.
+    pub description: String,
+    /// Columns in table order, bookkeeping columns not included.
+    pub columns: Vec<Column>,
+    /// Columns by whose values files are laid out; at most one is a date.
+    pub partition: Vec<String>,
+    /// Where rows come from.
+    pub feed: Feed,
+    /// The shaping SELECT: over `raw` or over the input tables.
+    pub sql: Option<String>,
+    /// Assertions over typed rows.
+    pub checks: Vec<Check>,
+}
+
+/// Where the rows of a table come from.
+#[derive(Debug, Clone)]
+pub enum Feed {
+    /// Raw objects.
+    Raw(RawFeed),
+    /// Other curated tables.
+    Inputs(InputFeed),
+}
+
+/// Raw objects, how to read them and what to keep of them.
+#[derive(Debug, Clone)]
+pub struct RawFeed {
+    /// Which objects of the raw zone are meant; `{account}`, `{date}` and so on become columns.
+    pub paths: Vec<PathPattern>,
+    /// How to read them.
+    pub format: Format,
+    /// What of the rows stays.
+    pub keep: Keep,
+    /// What happens to raw fields that no column names.
+    pub unknown: Unknown,
+    /// How far the partition of a key can move, in days (see the protocol's rule on partition and key).
+    pub key_window_days: Option<u32>,
+    /// How often something should arrive.
+    pub expect: Option<Expect>,
+}
+
+/// Other tables, and what is computed anew when they change.
+#[derive(Debug, Clone)]
+pub struct InputFeed {
+    /// Tables that the SQL reads.
+    pub inputs: Vec<TableName>,
+    /// Columns that identify a row.
+    pub key: Vec<String>,
+    /// Columns whose touched values are computed anew as a unit; they exist in every input.
+    pub recompute: Vec<String>,
+}
+
+/// Encoding of raw objects. Gzip is recognised by its magic bytes in every format.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// RFC 4180 and its relatives.
+    Csv(CsvFormat),
+    /// JSON objects one after another: an array, NDJSON, or concatenated without newlines.
+    JsonRows(JsonFormat),
+}
+
+/// How a delimited text file is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CsvFormat {
+    /// Field delimiter.
+    pub delimiter: u8,
+    /// Whether the first record names the columns.
+    pub header: Header,
+    /// Declared order of the columns where there is no header.
+    pub columns: Vec<String>,
+    /// Cell texts that mean NULL.
+    pub null: Vec<String>,
+    /// Header cell (or declared column) to canonical field name, where they differ.
+    pub rename: BTreeMap<String, String>,
+}
+
+impl Default for CsvFormat {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            header: Header::Present,
+            columns: Vec::new(),
+            null: vec![String::new()],
+            rename: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether a CSV file starts with a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// Always.
+    Present,
+    /// Never: `columns` gives the order.
+    Absent,
+    /// When all cells of the first record are known names; else `columns` gives the order.
+    Detect,
+}
+
+/// How JSON objects are read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JsonFormat {
+    /// Unwrap an SNS envelope (`Type`, `Message`) around each object where there is one.
+    pub sns_envelope: bool,
+}
+
+/// What of the raw rows stays in the table. The invariant of each is in the module of its name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Keep {
+    /// Per key one row; copies are dropped.
+    EveryRow {
+        /// Columns that identify a row.
+        key: Vec<String>,
+    },
+    /// Per key the row that is newest by the named columns.
+    LatestRow {
+        /// Columns that identify a row.
+        key: Vec<String>,
+        /// Columns whose greatest values win, most significant first.
+        newest_by: Vec<String>,
+    },
+    /// Per key and column the newest value that is not null.
+    LatestValue {
+        /// Columns that identify a row.
+        key: Vec<String>,
+        /// Columns whose greatest values win, most significant first.
+        newest_by: Vec<String>,
+    },
+}
+
+impl Keep {
+    /// Columns that identify a row.
+    pub fn key(&self) -> &[String] {
+        match self {
+            Self::EveryRow { key } | Self::LatestRow { key, .. } | Self::LatestValue { key, .. } => key,
+        }
+    }
+
+    /// Columns of the order in which rows supersede each other; none for `every_row`.
+    pub fn newest_by(&self) -> &[String] {
+        match self {
+            Self::EveryRow { .. } => &[],
+            Self::LatestRow { newest_by, .. } | Self::LatestValue { newest_by, .. } => newest_by,
+        }
+    }
+
+    /// The name in a contract.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::EveryRow { .. } => "every_row",
+            Self::LatestRow { .. } => "latest_row",
+            Self::LatestValue { .. } => "latest_value",
+        }
+    }
+}
+
+/// Fate of raw fields that no column names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Into the map column `extra`.
+    Keep,
+    /// Dropped.
+    Ignore,
+    /// The row is quarantined.
+    Refuse,
+}
+
+/// How often the source should deliver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expect {
+    /// Length of one period in minutes: 15 for a quarter of an hour, 1440 for a day.
+    pub every_minutes: u32,
+    /// How long after the end of a period it may still arrive, in minutes.
+    pub within_minutes: u32,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// `[a-z][a-z0-9_]*`.
+    pub name: String,
+    /// Raw fields to take the value from, the first that is not null; `["*"]` takes all of them into a map.
+    /// For tables with SQL the column of the SELECT with the column's own name.
+    pub from: Vec<String>,
+    /// Type in the table.
+    pub ty: ColumnType,
+    /// Meaning, unit, source.
+    pub doc: Option<String>,
+    /// Time zone in which texts without an offset are read, and in which a date is taken from an instant.
+    pub zone: Zone,
+    /// What happens to personal data.
+    pub personal: Option<Personal>,
+    /// Rows without a value are quarantined. Key columns are always required.
+    pub required: bool,
+    /// Which value a `latest_value` table keeps.
+    pub pick: Pick,
+}
+
+/// Which of several observed values stays in a column of a `latest_value` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The newest that is not null.
+    Newest,
+    /// The smallest.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+/// Time zone of a `timestamp` or `date` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// UTC.
+    Utc,
+    /// The account's zone.
+    Account,
+    /// For dates: the day as the text has it, whatever its offset.
+    AsWritten,
+}
+
+/// What is stored of a personal value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Personal {
+    /// Nothing: the column stays null.
+    Drop,
+    /// A keyed hash (HMAC-SHA-256, hex); nothing when no key is configured.
+    Hash,
+}
+
+/// An assertion over one typed row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Name in reports.
+    pub name: String,
+    /// SQL boolean expression over the table's columns; false fails, null passes.
+    pub sql: String,
+    /// What a failure does.
+    pub otherwise: Otherwise,
+}
+
+/// Consequence of a failed check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Counted and reported; the row goes in.
+    Warn,
+    /// The row goes to quarantine.
+    Quarantine,
+    /// The batch is not committed until a person releases it.
+    Hold,
+}
+
+impl Contract {
+    /// Columns that identify a row.
+    pub fn key(&self) -> &[String] {
+        match &self.feed {
+            Feed::Raw(raw) => raw.keep.key(),
+            Feed::Inputs(inputs) => &inputs.key,
+        }
+    }
+
+    /// The declared column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}

@@ -1,0 +1,168 @@
+//! Path patterns: which raw objects a table reads, and what their path says about them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use regex::Regex;
+
+/// A path below an account's raw root, such as `jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}`.
+///
+/// Placeholders: `{account}` alias, `{date}` as YYYY-MM-DD, `{year}` `{month}` `{day}` `{hour}` `{minute}` as
+/// digits, `{part}` as digits (absent: 0), `{name}` for any file name, `{any}` for any run of path segments.
+/// Text in `[…]` may be missing.
+#[derive(Debug, Clone)]
+pub struct PathPattern {
+    text: String,
+    regex: Regex,
+}
+
+/// What a path says about its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathMatch {
+    /// Account alias, where the pattern names one.
+    pub account: Option<String>,
+    /// The time that the object is about, in the zone of the raw zone's paths.
+    pub period: NaiveDateTime,
+    /// Part of a report that was delivered in several files; 0 when there is one.
+    pub part: u32,
+}
+
+impl PathPattern {
+    /// Compiles a pattern; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut regex = String::from("^");
+        let mut names = BTreeMap::new();
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            rest = &rest[character.len_utf8()..];
+            match character {
+                '{' => {
+                    let (name, after) =
+                        rest.split_once('}').ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
+                    rest = after;
+                    let class = class_of(name).ok_or_else(|| {
+                        format!(
+                            "{text:?} has the unknown placeholder {{{name}}}; use account, date, year, month, day, \
+                             hour, minute, part, name or any"
+                        )
+                    })?;
+                    if matches!(name, "name" | "any") {
+                        regex.push_str(class);
+                    } else if names.insert(name.to_owned(), ()).is_some() {
+                        return Err(format!("{text:?} has {{{name}}} twice"));
+                    } else {
+                        regex.push_str(&format!("(?P<{name}>{class})"));
+                    }
+                }
+                '[' => regex.push_str("(?:"),
+                ']' => regex.push_str(")?"),
+                other => regex.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+            }
+        }
+        regex.push('$');
+        let dated = names.contains_key("date") || ["year", "month", "day"].iter().all(|n| names.contains_key(*n));
+        if !dated {
+            return Err(format!("{text:?} does not say the day: use {{date}}, or {{year}}, {{month}} and {{day}}"));
+        }
+        let regex = Regex::new(&regex).map_err(|error| format!("{text:?} is not a path pattern: {error}"))?;
+        Ok(Self { text: text.to_owned(), regex })
+    }
+
+    /// What `path` (relative to the raw root, no leading slash) says; none when it does not fit.
+    pub fn matches(&self, path: &str) -> Option<PathMatch> {
+        let captures = self.regex.captures(path)?;
+        let text = |name: &str| captures.name(name).map(|m| m.as_str());
+        let number = |name: &str| text(name).map_or(Some(0), |digits| digits.parse::<u32>().ok());
+        let date = match text("date") {
+            Some(date) => NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?,
+            None => NaiveDate::from_ymd_opt(text("year")?.parse().ok()?, number("month")?, number("day")?)?,
+        };
+        Some(PathMatch {
+            account: text("account").map(str::to_owned),
+            period: date.and_hms_opt(number("hour")?, number("minute")?, 0)?,
+            part: number("part")?,
+        })
+    }
+
+    /// The longest prefix of whole segments, after `{account}` became `account` and the day `day`, that every
+    /// matching path has: what to list.
+    pub fn prefix(&self, account: Option<&str>, day: Option<NaiveDate>) -> String {
+        let mut filled = self.text.clone();
+        if let Some(account) = account {
+            filled = filled.replace("{account}", account);
+        }
+        if let Some(day) = day {
+            filled = filled
+                .replace("{date}", &day.format("%Y-%m-%d").to_string())
+                .replace("{year}", &day.format("%Y").to_string())
+                .replace("{month}", &day.format("%m").to_string())
+                .replace("{day}", &day.format("%d").to_string());
+        }
+        let fixed = filled.split(['{', '[']).next().unwrap_or_default();
+        fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
+    }
+
+    /// Whether the pattern names the account.
+    pub fn names_account(&self) -> bool {
+        self.text.contains("{account}")
+    }
+}
+
+fn class_of(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "account" => "[^/]+",
+        "date" => r"\d{4}-\d{2}-\d{2}",
+        "year" => r"\d{4}",
+        "month" | "day" | "hour" | "minute" => r"\d{1,2}",
+        "part" => r"\d+",
+        "name" => "[^/]+",
+        "any" => ".+",
+        _ => return None,
+    })
+}
+
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWO: &str = "jwo/{account}/Order/{date}/{hour}/[{name}]ALL{minute}.csv{part}[.gz]";
+
+    #[test]
+    fn a_path_gives_account_period_and_part() {
+        let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}[.gz]").unwrap();
+        let found = pattern.matches("jwo/corner/Order/2026-03-01/07/ALL45.csv001.gz").unwrap();
+        assert_eq!(found.account.as_deref(), Some("corner"));
+        assert_eq!(found.period.to_string(), "2026-03-01 07:45:00");
+        assert_eq!(found.part, 1);
+        assert_eq!(pattern.matches("jwo/corner/Order/2026-13-01/07/ALL45.csv001"), None);
+        assert_eq!(pattern.matches("jwo/corner/Order/2026-03-01/07/notes.txt"), None);
+    }
+
+    #[test]
+    fn a_prefix_stops_before_the_first_open_placeholder() {
+        let pattern = PathPattern::parse(JWO).unwrap();
+        let day = NaiveDate::from_ymd_opt(2026, 3, 1);
+        assert_eq!(pattern.prefix(Some("corner"), day), "jwo/corner/Order/2026-03-01");
+        assert_eq!(pattern.prefix(Some("corner"), None), "jwo/corner/Order");
+        assert_eq!(pattern.prefix(None, None), "jwo");
+    }
+
+    #[test]
+    fn a_pattern_without_a_day_is_refused() {
+        assert!(PathPattern::parse("jwo/{account}/{name}").unwrap_err().contains("does not say the day"));
+        assert!(PathPattern::parse("x/{foo}/{date}").unwrap_err().contains("unknown placeholder"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The one error type of the pipeline: what happened, to what, and whether trying again can help.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Result of every fallible operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A contract, a configuration or an argument is wrong: a person must mend it.
+    Usage,
+    /// Bytes or rows that cannot be read as what they should be.
+    Data,
+    /// Something that should be there is not.
+    NotFound,
+    /// Another writer was first: plan again from the newest snapshot.
+    Conflict,
+    /// A table is not what this program left: somebody else wrote to it, or it was restored.
+    Foreign,
+    /// Storage, network or operating system: the same call may succeed later.
+    Io,
+    /// A broken invariant of this program.
+    Internal,
+}
+
+/// An error with the things it is about.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A new error of `kind`; `message` is lower case, without a full stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), context: Vec::new(), source: None }
+    }
+
+    /// A mistake in a contract, a configuration or an argument.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Unreadable bytes or rows.
+    pub fn data(message: impl Into<String>) -> Self {
+        Self::new(Kind::Data, message)
+    }
+
+    /// A broken invariant of this program.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    /// Names a thing that the error is about, such as `("object", uri)`.
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.context.push((key, value.to_string()));
+        self
+    }
+
+    /// The error below this one.
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What a caller can do about it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The message alone, without context and source.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for (index, (key, value)) in self.context.iter().enumerate() {
+            f.write_str(if index == 0 { " (" } else { ", " })?;
+            write!(f, "{key}: {value}")?;
+        }
+        if !self.context.is_empty() {
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+/// Adds what this program was doing to an error of a library.
+pub trait Context<T> {
+    /// Wraps the error as `kind`, with a message that says what failed.
+    fn context(self, kind: Kind, message: impl Into<String>) -> Result<T>;
+}
+
+impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Context<T> for std::result::Result<T, E> {
+    fn context(self, kind: Kind, message: impl Into<String>) -> Result<T> {
+        self.map_err(|source| Error::new(kind, message).because(source))
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(source: object_store::Error) -> Self {
+        let kind = match &source {
+            object_store::Error::NotFound { .. } => Kind::NotFound,
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => Kind::Conflict,
+            _ => Kind::Io,
+        };
+        Self::new(kind, "storage refused").because(source)
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(source: arrow::error::ArrowError) -> Self {
+        Self::internal("arrow computation failed").because(source)
+    }
+}
+
+impl From<parquet::errors::ParquetError> for Error {
+    fn from(source: parquet::errors::ParquetError) -> Self {
+        Self::new(Kind::Io, "parquet file could not be read or written").because(source)
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(source: datafusion::error::DataFusionError) -> Self {
+        Self::internal("query failed").because(source)
+    }
+}
+
+impl From<deltalake_core::DeltaTableError> for Error {
+    fn from(source: deltalake_core::DeltaTableError) -> Self {
+        Self::new(Kind::Io, "delta log could not be read or written").because(source)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(source: std::io::Error) -> Self {
+        Self::new(Kind::Io, "input or output failed").because(source)
+    }
+}

@@ -1,0 +1,50 @@
+//! Places at which a test can make the process die, to prove that nothing is lost there.
+//!
+//! `MARKETLAKE_FAILPOINT=after_claim` aborts the process at the first passage of that point,
+//! `after_claim@3` at the third. Unset, a passage costs one atomic load.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Every failpoint, in the order in which a batch passes them.
+pub const ALL: &[&str] = &[
+    "before_claim",
+    "after_claim",
+    "after_decode",
+    "after_files",
+    "after_side_file",
+    "before_commit",
+    "after_commit",
+    "after_quarantine",
+    "after_record",
+    "before_runs",
+];
+
+struct Armed {
+    point: String,
+    remaining: AtomicU64,
+}
+
+fn armed() -> Option<&'static Armed> {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    ARMED
+        .get_or_init(|| {
+            let value = std::env::var("MARKETLAKE_FAILPOINT").ok()?;
+            let (point, nth) = match value.split_once('@') {
+                Some((point, nth)) => (point.to_owned(), nth.parse().ok()?),
+                None => (value, 1),
+            };
+            Some(Armed { point, remaining: AtomicU64::new(nth) })
+        })
+        .as_ref()
+}
+
+/// Dies here when this point is armed.
+pub fn pass(point: &str) {
+    if let Some(armed) = armed()
+        && armed.point == point
+        && armed.remaining.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        std::process::abort();
+    }
+}

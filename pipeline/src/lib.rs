@@ -1,0 +1,16 @@
+//! Raw objects to curated Delta tables, exactly once.
+//!
+//! ```text
+//!  list -> claim -> decode -> shape (SQL) -> check -> keep -> commit -> record
+//!  raw     ledger   raw rows   typed rows    good |   touched  rows +    runs,
+//!  objects          as text                  quarantine files  progress  outcome
+//! ```
+
+pub mod account;
+pub mod contract;
+pub mod error;
+pub mod failpoint;
+pub mod lake;
+pub mod report;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,180 @@
+//! What a run says about itself: the documents behind `--json`, notices and run records.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+/// How a table came out of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing new to take in.
+    Unchanged,
+    /// Objects were taken in, and they held no rows.
+    Empty,
+    /// Rows were taken in.
+    Updated,
+    /// Rows were taken in and some went to quarantine.
+    PartlyQuarantined,
+    /// A rule changed, or a check asks a person: nothing was written.
+    Held,
+    /// Another runner has the table.
+    Busy,
+    /// An error; `message` says which.
+    Failed,
+}
+
+impl Outcome {
+    /// The exit code that the outcome asks for: 0 done, 1 failed, 3 waits for a person.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Unchanged | Self::Empty | Self::Updated | Self::PartlyQuarantined => 0,
+            Self::Failed => 1,
+            Self::Held | Self::Busy => 3,
+        }
+    }
+}
+
+/// Rows and objects that a batch, or all batches of a table in a run, dealt with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Raw objects taken in; for tables with inputs, input tables that had changed.
+    pub objects: u64,
+    /// Raw objects rejected whole.
+    pub objects_rejected: u64,
+    /// Rows read from raw objects or computed from inputs.
+    pub rows_read: u64,
+    /// Rows dropped by the WHERE of the contract's SQL.
+    pub rows_filtered: u64,
+    /// Rows sent to quarantine.
+    pub rows_rejected: u64,
+    /// Rows that failed a check with `warn`.
+    pub rows_warned: u64,
+    /// Rows that are copies of, or superseded by, a row already there or in the same batch.
+    pub rows_absorbed: u64,
+    /// Copies of an `every_row` key with other content.
+    pub rows_conflicting: u64,
+    /// Rows new in the table.
+    pub rows_inserted: u64,
+    /// Rows changed in the table.
+    pub rows_updated: u64,
+    /// Rows taken out of the table (moved to another partition, merged copies, recomputed scopes).
+    pub rows_removed: u64,
+    /// Delta files added.
+    pub files_added: u64,
+    /// Delta files removed.
+    pub files_removed: u64,
+    /// Bytes of raw objects read.
+    pub bytes_read: u64,
+}
+
+impl Counts {
+    /// Adds another batch's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.objects += other.objects;
+        self.objects_rejected += other.objects_rejected;
+        self.rows_read += other.rows_read;
+        self.rows_filtered += other.rows_filtered;
+        self.rows_rejected += other.rows_rejected;
+        self.rows_warned += other.rows_warned;
+        self.rows_absorbed += other.rows_absorbed;
+        self.rows_conflicting += other.rows_conflicting;
+        self.rows_inserted += other.rows_inserted;
+        self.rows_updated += other.rows_updated;
+        self.rows_removed += other.rows_removed;
+        self.files_added += other.files_added;
+        self.files_removed += other.files_removed;
+        self.bytes_read += other.bytes_read;
+    }
+}
+
+/// What a run did to one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableReport {
+    /// `source.table`.
+    pub table: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Batches committed by this run.
+    pub batches: u64,
+    /// Delta version after the run, where the table exists.
+    pub version: Option<u64>,
+    /// Sums over the batches.
+    pub counts: Counts,
+    /// Objects that were found only by the look beyond the look-back.
+    pub late_objects: u64,
+    /// What a person should know: why held or failed, which checks warned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// Wall time in milliseconds.
+    pub millis: u64,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Version of this document's shape.
+    pub schema: u32,
+    /// Unique id of the run.
+    pub run: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Tables in the order in which they were worked on.
+    pub tables: Vec<TableReport>,
+}
+
+impl RunReport {
+    /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
+    pub fn exit_code(&self) -> u8 {
+        let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
+        if codes().any(|code| code == 1) { 1 } else { codes().max().unwrap_or(0) }
+    }
+}
+
+/// What `run --dry-run` would take in for one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TablePlan {
+    /// `source.table`.
+    pub table: String,
+    /// Open claim that would be resumed first.
+    pub open_batch: Option<u64>,
+    /// Objects that would be claimed, with size and period.
+    pub objects: Vec<PlannedObject>,
+    /// Raw objects below the table's roots whose path fits no pattern.
+    pub unmatched: Vec<String>,
+    /// Partition columns.
+    pub partition: Vec<String>,
+    /// Key columns.
+    pub key: Vec<String>,
+    /// Columns with types.
+    pub columns: Vec<(String, String)>,
+    /// The axis of `--from` and `--to`: where an object's period comes from.
+    pub period_axis: String,
+}
+
+/// An object that a run would claim.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlannedObject {
+    /// URI of the object.
+    pub uri: String,
+    /// Bytes.
+    pub size: u64,
+    /// Day that the object is about.
+    pub period: NaiveDate,
+}
+
+/// Hears about progress while a run goes on.
+pub trait Observer: Send + Sync {
+    /// A table's batch begins with that many objects and bytes.
+    fn batch_started(&self, _tables: &[String], _objects: u64, _bytes: u64) {}
+    /// One raw object was decoded.
+    fn object_done(&self, _uri: &str, _bytes: u64) {}
+    /// A table is finished.
+    fn table_finished(&self, _report: &TableReport) {}
+}
+
+/// Hears nothing.
+pub struct Silent;
+
+impl Observer for Silent {}
