@@ -12,7 +12,8 @@ pub struct Account {
     pub alias: String,
     /// `jwo`, `ams`, …
     pub source: String,
-    /// Where its raw objects are: a URI, or a path below the raw root; default: the raw root itself.
+    /// Root of its raw objects, a URI or a path below the raw root: it holds what otherwise lies below
+    /// `<source>/<alias>/` in the raw root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
     /// IANA name of its time zone.
@@ -37,6 +38,24 @@ pub struct Account {
     /// value; by default (`latest_value`) an empty cell says nothing.
     #[serde(default)]
     pub keep: AccountKeep,
+}
+
+impl Account {
+    /// An account that delivers although nobody configured it: in UTC, without fields of its own.
+    pub fn unconfigured(source: &str, alias: &str) -> Self {
+        Self {
+            alias: alias.to_owned(),
+            source: source.to_owned(),
+            raw: None,
+            zone: utc(),
+            since: None,
+            currency: None,
+            marketplaces: Vec::new(),
+            fields: BTreeMap::new(),
+            csv: None,
+            keep: AccountKeep::default(),
+        }
+    }
 }
 
 fn utc() -> chrono_tz::Tz {

@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod contract;
+mod delta;
 pub mod error;
 pub mod failpoint;
 pub mod lake;

@@ -103,6 +103,14 @@ impl PathPattern {
         fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
     }
 
+    /// The part after `{account}/`: the pattern below a root that belongs to one account.
+    pub fn below_account(&self) -> Result<Self, String> {
+        match self.text.split_once("{account}/") {
+            Some((_, below)) => Self::parse(below),
+            None => Ok(self.clone()),
+        }
+    }
+
     /// Whether the pattern names the account.
     pub fn names_account(&self) -> bool {
         self.text.contains("{account}")

@@ -1,0 +1,55 @@
+//! What the log says happened between two versions of a table.
+
+use std::collections::BTreeMap;
+
+use object_store::path::Path;
+use serde_json::Value;
+
+use crate::error::{Error, Kind, Result};
+
+use super::log::DeltaLog;
+
+/// A file that came into or went out of a table with its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Path relative to the table's root.
+    pub(crate) path: Path,
+    /// Bytes, where the log states them.
+    pub(crate) size: Option<u64>,
+    /// Partition values of the file.
+    pub(crate) partition: BTreeMap<String, Option<String>>,
+}
+
+/// Files added or removed by the commits after `from` up to and including `to`, commits that only rearrange
+/// files left out; none when the log no longer has one of these commits.
+pub(crate) async fn changes(log: &DeltaLog, from: u64, to: u64) -> Result<Option<Vec<Change>>> {
+    let mut changes = Vec::new();
+    for version in from + 1..=to {
+        let Some(actions) = log.entry(version).await? else { return Ok(None) };
+        for action in &actions {
+            let Some(file) = action.get("add").or_else(|| action.get("remove")) else { continue };
+            if file.get("dataChange").and_then(Value::as_bool).unwrap_or(true) {
+                changes.push(change(file).ok_or_else(|| {
+                    Error::new(Kind::Foreign, "file action without path")
+                        .with("table", log.table())
+                        .with("version", version)
+                })?);
+            }
+        }
+    }
+    Ok(Some(changes))
+}
+
+fn change(file: &Value) -> Option<Change> {
+    let path = file.get("path")?.as_str()?;
+    let values = file.get("partitionValues").and_then(Value::as_object);
+    Some(Change {
+        path: Path::from_url_path(path).ok()?,
+        size: file.get("size").and_then(Value::as_u64),
+        partition: values
+            .into_iter()
+            .flatten()
+            .map(|(column, value)| (column.clone(), value.as_str().map(str::to_owned)))
+            .collect(),
+    })
+}

@@ -1,0 +1,241 @@
+//! The log of one table: loading it, creating it, and committing to it by compare-and-swap.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use chrono::Utc;
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::transaction::TransactionError;
+use deltalake_core::kernel::{
+    Action, CommitInfo, EagerSnapshot, MetadataExt, Protocol, StructType, Transaction, new_metadata,
+};
+use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde_json::{Map, Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Kind, Result};
+
+use super::durable::DurableLocal;
+use super::snapshot::Snapshot;
+
+/// Commits between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 20;
+
+/// A table's place and its log, whether or not the table exists yet.
+#[derive(Clone)]
+pub(crate) struct DeltaLog {
+    table: String,
+    location: Url,
+    log: LogStoreRef,
+    store: Arc<dyn ObjectStore>,
+}
+
+/// One commit, planned from a snapshot.
+#[derive(Default)]
+pub(crate) struct Commit {
+    /// What kind of work it was, for the history: `CURATE`, `CLAIM`, `RECORD`.
+    pub(crate) operation: &'static str,
+    /// Added and removed files, changed metadata.
+    pub(crate) actions: Vec<Action>,
+    /// Progress of applications: app id and version.
+    pub(crate) txns: Vec<(String, i64)>,
+    /// Our own entry in the commit's information, under `marketlake`.
+    pub(crate) about: Map<String, Value>,
+}
+
+/// How a compare-and-swap ended.
+pub(crate) enum Landed {
+    /// The commit is that version.
+    At(u64),
+    /// Somebody else's commit took the version: plan again.
+    Lost,
+}
+
+impl DeltaLog {
+    /// The log of the table `table` at `location` (a `file` URL).
+    pub(crate) fn at(table: impl Into<String>, location: Url) -> Result<Self> {
+        let mut location = location;
+        if !location.path().ends_with('/') {
+            location.set_path(&format!("{}/", location.path()));
+        }
+        let root: Arc<dyn ObjectStore> = match location.scheme() {
+            "file" => Arc::new(DurableLocal::new()),
+            scheme => {
+                return Err(Error::usage(format!("storage {scheme}:// is not supported; use a local folder"))
+                    .with("location", &location));
+            }
+        };
+        let prefix = Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
+        let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
+        let log = default_logstore(store.clone(), root, &location, &StorageConfig::default());
+        Ok(Self { table: table.into(), location, log, store })
+    }
+
+    /// `source.table`.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Root of the table.
+    pub(crate) fn location(&self) -> &Url {
+        &self.location
+    }
+
+    /// The table's folder, where it is local.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.location.to_file_path().ok()
+    }
+
+    /// Store rooted at the table.
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The newest version; none when there is no table.
+    pub(crate) async fn load(&self) -> Result<Option<Snapshot>> {
+        self.load_version(None).await
+    }
+
+    /// A given version.
+    pub(crate) async fn load_at(&self, version: u64) -> Result<Snapshot> {
+        self.load_version(Some(version)).await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "table version does not exist").with("table", &self.table).with("version", version)
+        })
+    }
+
+    async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+        if !self.exists().await? {
+            return Ok(None);
+        }
+        match EagerSnapshot::try_new(self.log.as_ref(), version).await {
+            Ok(eager) => Snapshot::new(&self.table, eager, self.log.clone()).map(Some),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(Error::from(error).with("table", &self.table)),
+        }
+    }
+
+    /// Whether a log is there. A bare folder is no table, and the kernel's error for it says less.
+    async fn exists(&self) -> Result<bool> {
+        match self.folder() {
+            Some(folder) => Ok(folder.join("_delta_log").is_dir()),
+            None => Ok(self.log.is_delta_table_location().await?),
+        }
+    }
+
+    /// The newest version, after creating the table if it is not there. Version 0 holds protocol and metadata
+    /// only, so that of two creators one wins and the other loads the winner's table.
+    pub(crate) async fn load_or_create(
+        &self,
+        schema: &Schema,
+        partition: &[String],
+        properties: &[(String, String)],
+        description: &str,
+    ) -> Result<Snapshot> {
+        if let Some(snapshot) = self.load().await? {
+            return Ok(snapshot);
+        }
+        let kernel: StructType = schema.try_into_kernel().context(Kind::Internal, "schema has no Delta form")?;
+        let metadata = new_metadata(&kernel, partition, properties.iter().cloned())?
+            .with_name(self.table.clone())?
+            .with_description(description.to_owned())?;
+        let protocol: Protocol = serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
+            .context(Kind::Internal, "protocol action is not valid")?;
+        let commit = Commit {
+            operation: "CREATE TABLE",
+            actions: vec![Action::Protocol(protocol), Action::Metadata(metadata)],
+            ..Commit::default()
+        };
+        self.write(0, commit).await?;
+        self.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "table vanished after it was created").with("table", &self.table)
+        })
+    }
+
+    /// Commits at the version after `base`, or not at all. An unknown outcome (an error after the write may have
+    /// been applied) is an error: the caller settles it by reading its txn.
+    pub(crate) async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<Landed> {
+        let version = base.version + 1;
+        let landed = self.write(version, commit).await?;
+        if let Landed::At(version) = landed
+            && version % CHECKPOINT_EVERY == 0
+        {
+            self.checkpoint(version).await;
+        }
+        Ok(landed)
+    }
+
+    async fn write(&self, version: u64, commit: Commit) -> Result<Landed> {
+        let bytes = serialise(commit)?;
+        let written =
+            self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.into()), Uuid::new_v4()).await;
+        match written {
+            Ok(()) => Ok(Landed::At(version)),
+            Err(TransactionError::VersionAlreadyExists(_)) => Ok(Landed::Lost),
+            Err(error) => {
+                Err(Error::new(Kind::Io, "commit may not have been written").because(error).with("table", &self.table))
+            }
+        }
+    }
+
+    /// Writes a checkpoint. The commit it follows is in whether or not this succeeds, so a failure only warns.
+    async fn checkpoint(&self, version: u64) {
+        let written = deltalake_core::checkpoints::create_checkpoint_from_table_url_and_cleanup(
+            self.location.clone(),
+            version,
+            Some(false),
+            None,
+        )
+        .await;
+        if let Err(error) = written {
+            tracing::warn!(table = self.table, version, %error, "checkpoint was not written");
+        }
+    }
+
+    /// The actions of one commit as JSON, one a line; none when the log no longer has it.
+    pub(crate) async fn entry(&self, version: u64) -> Result<Option<Vec<Value>>> {
+        let Some(bytes) = self.log.read_commit_entry(version).await? else { return Ok(None) };
+        bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| {
+                serde_json::from_slice(line)
+                    .context(Kind::Foreign, "log entry is not JSON")
+                    .map_err(|error| error.with("table", &self.table).with("version", version))
+            })
+            .collect::<Result<Vec<Value>>>()
+            .map(Some)
+    }
+
+    /// Whether a file of the table is there.
+    pub(crate) async fn has_file(&self, path: &Path) -> Result<bool> {
+        match self.store.head(path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn serialise(commit: Commit) -> Result<Vec<u8>> {
+    let info = CommitInfo {
+        timestamp: Some(Utc::now().timestamp_millis()),
+        operation: Some(commit.operation.to_owned()),
+        engine_info: Some(format!("marketlake:{}", env!("CARGO_PKG_VERSION"))),
+        info: HashMap::from([("marketlake".to_owned(), Value::Object(commit.about))]),
+        ..CommitInfo::default()
+    };
+    let txns = commit.txns.into_iter().map(|(app, version)| Action::Txn(Transaction::new(app, version)));
+    let mut bytes = Vec::new();
+    for action in std::iter::once(Action::CommitInfo(info.into())).chain(commit.actions).chain(txns) {
+        serde_json::to_writer(&mut bytes, &action).context(Kind::Internal, "action has no JSON form")?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}

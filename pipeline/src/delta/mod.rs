@@ -1,0 +1,18 @@
+//! Delta tables as this program needs them: a guarded snapshot, and a commit that is a compare-and-swap.
+//!
+//! `deltalake` reads the log and serialises actions. Its own commit loop is not used: it re-bases a commit on
+//! versions that it never looked at, and its conflict check lets a removal pass beside a compaction of the
+//! same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
+
+mod changes;
+mod durable;
+mod guard;
+mod log;
+pub(crate) mod partition;
+mod rows;
+mod snapshot;
+
+pub(crate) use changes::{Change, changes};
+pub(crate) use log::{Commit, DeltaLog, Landed};
+pub(crate) use rows::{read_files, write_partitioned};
+pub(crate) use snapshot::{DataFile, Snapshot};

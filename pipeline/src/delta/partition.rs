@@ -1,0 +1,114 @@
+//! Partition values: as columns in memory, as text in the log, as folders on disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
+
+use crate::error::{Error, Kind, Result};
+
+/// Partition column to its value; null for rows without one.
+pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
+
+/// Rows of `batch` by partition, the partition columns left out (files do not hold them).
+pub(crate) fn split(batch: &RecordBatch, partition: &[String]) -> Result<Vec<(PartitionValues, RecordBatch)>> {
+    let rest: Vec<usize> = (0..batch.num_columns())
+        .filter(|&index| !partition.contains(batch.schema_ref().field(index).name()))
+        .collect();
+    let mut groups: BTreeMap<PartitionValues, Vec<u32>> = BTreeMap::new();
+    for (row, values) in values_of(batch, partition)?.into_iter().enumerate() {
+        groups.entry(values).or_default().push(row as u32);
+    }
+    let content = batch.project(&rest)?;
+    groups
+        .into_iter()
+        .map(|(values, rows)| Ok((values, take_record_batch(&content, &UInt32Array::from(rows))?)))
+        .collect()
+}
+
+/// The partition values of each row.
+pub(crate) fn values_of(batch: &RecordBatch, partition: &[String]) -> Result<Vec<PartitionValues>> {
+    let mut rows = vec![PartitionValues::new(); batch.num_rows()];
+    for name in partition {
+        let column = batch
+            .column_by_name(name)
+            .ok_or_else(|| Error::internal("partition column is missing in the rows").with("column", name))?;
+        let texts = cast(column, &DataType::Utf8)?;
+        let texts: &StringArray = arrow::array::AsArray::as_string(&texts);
+        for (values, text) in rows.iter_mut().zip(texts) {
+            if text == Some("") {
+                return Err(Error::data("an empty text cannot be a partition value").with("column", name));
+            }
+            values.insert(name.clone(), text.map(str::to_owned));
+        }
+    }
+    Ok(rows)
+}
+
+/// `column=value/` for each partition column. The log holds the value itself, so characters that file systems
+/// or URLs treat specially are simply replaced.
+pub(crate) fn folder(values: &PartitionValues, partition: &[String]) -> String {
+    let mut folder = String::new();
+    for name in partition {
+        let value = values.get(name).and_then(Option::as_deref).unwrap_or("__HIVE_DEFAULT_PARTITION__");
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        folder.extend(name.chars().chain(['=']).chain(value.chars().map(plain)).chain(['/']));
+    }
+    folder
+}
+
+/// Adds the partition columns to rows read from a file, in the order of the table's schema.
+pub(crate) fn complete(content: &RecordBatch, values: &PartitionValues, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match content.column_by_name(field.name()) {
+            Some(column) => Ok(column.clone()),
+            None => {
+                let value = values.get(field.name()).and_then(Option::as_deref);
+                constant(value, field.data_type(), content.num_rows())
+            }
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(content.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}
+
+fn constant(value: Option<&str>, data_type: &DataType, rows: usize) -> Result<ArrayRef> {
+    let Some(value) = value else { return Ok(new_null_array(data_type, rows)) };
+    let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
+    let typed = cast(&text, data_type)?;
+    if typed.null_count() > 0 {
+        return Err(Error::new(Kind::Foreign, "partition value in the log is not of the column's type")
+            .with("value", value)
+            .with("type", data_type));
+    }
+    Ok(arrow::compute::take(&typed, &UInt32Array::from(vec![0; rows]), None)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, Date32Array, Int64Array, record_batch};
+
+    use super::*;
+
+    #[test]
+    fn rows_split_by_partition_and_complete_to_what_they_were() {
+        let batch = record_batch!(("n", Int64, [1, 2, 3]), ("d", Date32, [Some(20000), None, Some(20000)])).unwrap();
+        let parts = split(&batch, &["d".to_owned()]).unwrap();
+        assert_eq!(parts.len(), 2);
+        assert_eq!(folder(&parts[0].0, &["d".to_owned()]), "d=__HIVE_DEFAULT_PARTITION__/");
+        assert_eq!(folder(&parts[1].0, &["d".to_owned()]), "d=2024-10-04/");
+        let whole = complete(&parts[1].1, &parts[1].0, &batch.schema()).unwrap();
+        assert_eq!(whole.column(0).as_ref(), &Int64Array::from(vec![1, 3]) as &dyn Array);
+        assert_eq!(whole.column(1).as_ref(), &Date32Array::from(vec![20000, 20000]) as &dyn Array);
+    }
+
+    #[test]
+    fn an_empty_text_is_no_partition_value() {
+        let batch = record_batch!(("n", Int64, [1]), ("t", Utf8, [""])).unwrap();
+        assert!(split(&batch, &["t".to_owned()]).unwrap_err().to_string().contains("empty text"));
+    }
+}

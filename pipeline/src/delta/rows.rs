@@ -1,0 +1,87 @@
+//! Rows of the small tables that this program keeps for itself: written in one go, read whole.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use chrono::Utc;
+use deltalake_core::kernel::Add;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::error::Result;
+
+use super::log::DeltaLog;
+use super::partition;
+use super::snapshot::DataFile;
+
+/// Writes rows as one file a partition and gives the actions that add them. The bounds of the integer column
+/// `bounded` go into the statistics, so that a look-up can skip files.
+pub(crate) async fn write_partitioned(
+    log: &DeltaLog,
+    rows: &RecordBatch,
+    partition: &[String],
+    bounded: &str,
+) -> Result<Vec<Add>> {
+    let mut adds = Vec::new();
+    for (values, content) in partition::split(rows, partition)? {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), content.schema(), Some(properties))?;
+        writer.write(&content)?;
+        let bytes = writer.into_inner()?;
+        let path = Path::from(format!("{}{}.parquet", partition::folder(&values, partition), Uuid::new_v4()));
+        let size = bytes.len() as i64;
+        log.store().put(&path, bytes.into()).await?;
+        adds.push(Add {
+            path: path.to_string(),
+            partition_values: values.into_iter().collect(),
+            size,
+            modification_time: Utc::now().timestamp_millis(),
+            data_change: true,
+            stats: Some(statistics(&content, bounded).to_string()),
+            ..Add::default()
+        });
+    }
+    Ok(adds)
+}
+
+fn statistics(content: &RecordBatch, bounded: &str) -> serde_json::Value {
+    let column = content.column_by_name(bounded).filter(|column| column.data_type() == &DataType::Int64);
+    let values = column.map(|column| column.as_primitive::<Int64Type>());
+    let bounds = values.and_then(|values| Some((arrow::compute::min(values)?, arrow::compute::max(values)?)));
+    match bounds {
+        Some((min, max)) => json!({
+            "numRecords": content.num_rows(),
+            "minValues": {bounded: min},
+            "maxValues": {bounded: max},
+            "nullCount": {bounded: values.map_or(0, Array::null_count)},
+        }),
+        None => json!({"numRecords": content.num_rows()}),
+    }
+}
+
+/// Reads the named columns of some files, partition columns included.
+pub(crate) async fn read_files(
+    log: &DeltaLog,
+    files: impl IntoIterator<Item = &DataFile>,
+    schema: &SchemaRef,
+) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    for file in files {
+        let bytes = log.store().get(&file.path).await?.bytes().await?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+        let wanted = schema.fields().iter().map(|field| field.name().as_str());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
+        for batch in builder.with_projection(mask).build()? {
+            batches.push(partition::complete(&batch?, &file.partition, schema)?);
+        }
+    }
+    Ok(batches)
+}

@@ -1,0 +1,113 @@
+//! One version of a table: its live files, schema and properties.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, MetadataExt, Remove};
+use deltalake_core::logstore::LogStoreRef;
+use object_store::path::Path;
+
+use crate::error::{Error, Kind, Result};
+
+use super::guard;
+
+/// One live file of a table.
+#[derive(Clone)]
+pub(crate) struct DataFile {
+    /// Path relative to the table's root.
+    pub(crate) path: Path,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Partition values as the log has them; null for the null partition.
+    pub(crate) partition: BTreeMap<String, Option<String>>,
+    view: LogicalFileView,
+}
+
+impl DataFile {
+    fn new(view: LogicalFileView) -> Self {
+        Self {
+            path: view.object_store_path(),
+            size: view.size().max(0) as u64,
+            partition: view.partition_values_map().into_iter().collect(),
+            view,
+        }
+    }
+
+    /// The statistics document of the log's add action.
+    pub(crate) fn stats(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.view.stats()?).ok()
+    }
+
+    /// Rows in the file, as the log states them.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.view.num_records().map(|rows| rows as u64)
+    }
+
+    /// The action that takes the file out of the table.
+    pub(crate) fn remove(&self) -> Remove {
+        self.view.remove_action(true)
+    }
+}
+
+impl std::fmt::Debug for DataFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataFile").field("path", &self.path).field("partition", &self.partition).finish()
+    }
+}
+
+/// A version of a table, checked to be one that this program may write to.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    /// Version in the log.
+    pub(crate) version: u64,
+    /// All columns, partition columns included.
+    pub(crate) schema: SchemaRef,
+    /// The table's id, new with each creation.
+    pub(crate) id: String,
+    /// Table properties.
+    pub(crate) properties: HashMap<String, String>,
+    /// Live files.
+    pub(crate) files: Arc<Vec<DataFile>>,
+    eager: EagerSnapshot,
+    log: LogStoreRef,
+}
+
+impl Snapshot {
+    pub(super) fn new(table: &str, eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
+        let properties = eager.metadata().configuration().clone();
+        guard::check(table, &eager, &properties)?;
+        let files: Vec<DataFile> = eager.try_log_data()?.iter().map(DataFile::new).collect();
+        if let Some(file) = files.iter().find(|file| file.view.deletion_vector_descriptor().is_some()) {
+            return Err(Error::new(
+                Kind::Foreign,
+                format!("a file has a deletion vector; make the table anew with `marketlake rebuild {table}`"),
+            )
+            .with("file", &file.path));
+        }
+        Ok(Self {
+            version: eager.version(),
+            schema: eager.arrow_schema(),
+            id: eager.metadata().id().to_owned(),
+            properties,
+            files: Arc::new(files),
+            eager,
+            log,
+        })
+    }
+
+    /// Greatest version that the application committed; none when it never did.
+    pub(crate) async fn txn(&self, app: &str) -> Result<Option<i64>> {
+        Ok(self.eager.transaction_version(self.log.as_ref(), app).await?)
+    }
+
+    /// The metadata action, to be changed and committed again.
+    pub(crate) fn metadata(&self) -> &deltalake_core::kernel::Metadata {
+        self.eager.metadata()
+    }
+
+    /// Milliseconds since the epoch at which the snapshot's version was written, as far as the log shows it.
+    pub(crate) fn written_at(&self) -> Option<i64> {
+        self.eager.version_timestamp(self.version)
+    }
+}

@@ -1,0 +1,71 @@
+//! The columns that a curated table has: those of its contract, `extra`, and the bookkeeping ones.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use crate::contract::{ColumnType, Contract, Feed, Keep, Unknown};
+
+/// Raw fields that no column names.
+pub(crate) const EXTRA: &str = "extra";
+/// Address of the raw object that the row comes from.
+pub(crate) const OBJECT: &str = "_object";
+/// Ordinal of the row in its object, from 1.
+pub(crate) const ROW: &str = "_row";
+/// Batch that wrote the row last.
+pub(crate) const BATCH: &str = "_batch";
+/// Time of that batch's claim.
+pub(crate) const LOADED_AT: &str = "_loaded_at";
+/// Hash of the raw fields as delivered.
+pub(crate) const HASH: &str = "_hash";
+/// The row's place in the order of `newest_by`, as sortable text.
+pub(crate) const ORDER: &str = "_order";
+/// The order of each value that is older than its row.
+pub(crate) const OLDER: &str = "_older";
+
+/// Schema of the curated table, partition columns included. Everything is nullable: files written before a
+/// column was added do not have it.
+pub(crate) fn schema(contract: &Contract) -> SchemaRef {
+    let mut fields: Vec<Field> =
+        contract.columns.iter().map(|column| Field::new(&column.name, column.ty.arrow(), true)).collect();
+    let mut add = |name: &str, ty: ColumnType| fields.push(Field::new(name, ty.arrow(), true));
+    match &contract.feed {
+        Feed::Raw(raw) => {
+            if raw.unknown == Unknown::Keep {
+                add(EXTRA, ColumnType::Map);
+            }
+            add(OBJECT, ColumnType::Text);
+            add(ROW, ColumnType::Int);
+            add(BATCH, ColumnType::Int);
+            add(LOADED_AT, ColumnType::Timestamp);
+            match raw.keep {
+                Keep::EveryRow { .. } => add(HASH, ColumnType::Text),
+                Keep::LatestRow { .. } => {
+                    add(HASH, ColumnType::Text);
+                    add(ORDER, ColumnType::Text);
+                }
+                Keep::LatestValue { .. } => {
+                    add(ORDER, ColumnType::Text);
+                    add(OLDER, ColumnType::Map);
+                }
+            }
+        }
+        Feed::Inputs(_) => {
+            add(BATCH, ColumnType::Int);
+            add(LOADED_AT, ColumnType::Timestamp);
+        }
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// The schema without the partition columns: what data files hold.
+pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef {
+    let fields: Vec<_> =
+        schema.fields().iter().filter(|field| !partition.contains(field.name())).cloned().collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// Whether a column describes where a row comes from rather than what it says.
+pub(crate) fn is_bookkeeping(name: &str) -> bool {
+    name.starts_with('_')
+}

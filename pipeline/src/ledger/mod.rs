@@ -1,0 +1,214 @@
+//! The ledger: which batch of which table took every raw object, and with what result.
+//!
+//! It is a Delta table. A *claim* gives a batch its number and its fixed list of objects before any work is
+//! done; a *result* says afterwards what became of each of them. Both are rows, told apart by `entry`, and each
+//! is committed with a txn (`claim:T`, `record:T`), so that neither can be there twice.
+
+mod claim;
+mod lease;
+mod result;
+mod schema;
+
+pub(crate) use claim::{Claim, Draft, InputRange};
+pub(crate) use lease::Lease;
+pub(crate) use result::{ObjectResult, Taken};
+pub(crate) use schema::LedgerRow;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
+use deltalake_core::kernel::Action;
+use serde_json::{Map, json};
+use url::Url;
+
+use crate::contract::TableName;
+use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, read_files, write_partitioned};
+use crate::error::Result;
+use crate::failpoint;
+use crate::list::{Identity, RawObject};
+
+/// The ledger of a lake at one version.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    log: DeltaLog,
+    snapshot: Snapshot,
+}
+
+/// How far a table's batches have come in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Greatest batch claimed; 0 before the first.
+    pub(crate) claimed: i64,
+    /// Greatest batch recorded; 0 before the first.
+    pub(crate) recorded: i64,
+}
+
+impl Ledger {
+    /// Opens the ledger below the curated root, creating it in a new lake.
+    pub(crate) async fn open(curated: &Url) -> Result<Self> {
+        let log = Self::log(curated)?;
+        let properties = [("delta.logRetentionDuration".to_owned(), "interval 3650 days".to_owned())];
+        let snapshot = log
+            .load_or_create(&schema::schema(), &schema::partition(), &properties, "Every raw object: claims and results.")
+            .await?;
+        Ok(Self { log, snapshot })
+    }
+
+    /// The ledger's own table.
+    pub(crate) fn log(curated: &Url) -> Result<DeltaLog> {
+        crate::lake::system_table(curated, "ledger")
+    }
+
+    /// Identity of this ledger: part of every table's app id, so that progress of another ledger never counts.
+    pub(crate) fn id(&self) -> &str {
+        &self.snapshot.id
+    }
+
+    /// The newest version.
+    pub(crate) async fn refresh(&mut self) -> Result<()> {
+        if let Some(snapshot) = self.log.load().await? {
+            self.snapshot = snapshot;
+        }
+        Ok(())
+    }
+
+    /// How far the table's batches have come.
+    pub(crate) async fn progress(&self, table: &TableName) -> Result<Progress> {
+        Ok(Progress {
+            claimed: self.snapshot.txn(&claim_app(table)).await?.unwrap_or(0),
+            recorded: self.snapshot.txn(&record_app(table)).await?.unwrap_or(0),
+        })
+    }
+
+    /// Identities of all objects that some batch of the table claimed, as far as their month is among `months`.
+    pub(crate) async fn known(&self, table: &TableName, months: &BTreeSet<String>) -> Result<HashSet<Identity>> {
+        let files = self.files(table).filter(|file| schema::month_of(file).is_some_and(|month| months.contains(month)));
+        let batches = read_files(&self.log, files, &schema::identity_columns()).await?;
+        schema::identities(&batches)
+    }
+
+    /// The claim of a batch.
+    pub(crate) async fn claim_of(&self, table: &TableName, batch: i64) -> Result<Option<Claim>> {
+        let files = self.files(table).filter(|file| schema::may_hold_batch(file, batch));
+        let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
+        Ok(Claim::from_rows(table, batch, rows))
+    }
+
+    /// All rows about a table, claims and results alike.
+    pub(crate) async fn rows(&self, table: &TableName) -> Result<Vec<LedgerRow>> {
+        LedgerRow::read(&read_files(&self.log, self.files(table), &self.schema()).await?)
+    }
+
+    /// All rows that are about one object of any table.
+    pub(crate) async fn rows_about(&self, object: &str) -> Result<Vec<LedgerRow>> {
+        let rows = LedgerRow::read(&read_files(&self.log, self.snapshot.files.iter(), &self.schema()).await?)?;
+        Ok(rows.into_iter().filter(|row| row.object == object || row.path == object).collect())
+    }
+
+    /// Claims a batch for each of the drafts in one commit. False when another runner claimed meanwhile: the
+    /// ledger is then at its newest version and the drafts must be made anew.
+    pub(crate) async fn claim(&mut self, drafts: &[Draft], claimed_at: DateTime<Utc>) -> Result<bool> {
+        let rows: Vec<LedgerRow> = drafts.iter().flat_map(|draft| draft.rows(claimed_at)).collect();
+        let txns = drafts.iter().map(|draft| (claim_app(&draft.table), draft.batch)).collect();
+        failpoint::pass("before_claim");
+        let claimed = self.append("CLAIM", &rows, txns, || drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()).await?;
+        failpoint::pass("after_claim");
+        Ok(claimed)
+    }
+
+    /// Records the results of a batch, once.
+    pub(crate) async fn record(&mut self, table: &TableName, batch: i64, results: &[ObjectResult]) -> Result<()> {
+        loop {
+            if self.progress(table).await?.recorded >= batch {
+                return Ok(());
+            }
+            let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
+            if self.append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
+    /// tables in `claims` has been claimed meanwhile.
+    async fn append(
+        &mut self,
+        operation: &'static str,
+        rows: &[LedgerRow],
+        txns: Vec<(String, i64)>,
+        claims: impl Fn() -> HashMap<TableName, i64>,
+    ) -> Result<bool> {
+        let adds = write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
+        loop {
+            for (table, batch) in claims() {
+                if self.progress(&table).await?.claimed != batch - 1 {
+                    return Ok(false);
+                }
+            }
+            let commit = Commit {
+                operation,
+                actions: adds.iter().cloned().map(Action::Add).collect(),
+                txns: txns.clone(),
+                about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
+            };
+            match self.log.commit(&self.snapshot, commit).await {
+                Ok(Landed::At(_)) => {
+                    self.refresh().await?;
+                    return Ok(true);
+                }
+                Ok(Landed::Lost) => {
+                    crate::backoff::pause().await;
+                    self.refresh().await?;
+                    // A record, or a claim, of the same number that landed without our knowing is ours.
+                    if self.holds(&adds) {
+                        return Ok(true);
+                    }
+                    if operation == "RECORD" && self.all_done(&txns).await? {
+                        return Ok(true);
+                    }
+                }
+                Err(error) => {
+                    self.refresh().await?;
+                    return if self.holds(&adds) { Ok(true) } else { Err(error) };
+                }
+            }
+        }
+    }
+
+    async fn all_done(&self, txns: &[(String, i64)]) -> Result<bool> {
+        for (app, version) in txns {
+            if self.snapshot.txn(app).await?.unwrap_or(0) < *version {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the files of a commit whose outcome is unknown are live: file names are unique, so they tell.
+    fn holds(&self, adds: &[deltalake_core::kernel::Add]) -> bool {
+        adds.first().is_some_and(|add| self.snapshot.files.iter().any(|file| file.path.as_ref() == add.path))
+    }
+
+    fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {
+        let table = table.to_string();
+        self.snapshot.files.iter().filter(move |file| schema::table_of(file) == Some(&table))
+    }
+
+    fn schema(&self) -> SchemaRef {
+        schema::schema()
+    }
+}
+
+/// The months of some objects: what a look-up has to read.
+pub(crate) fn months(objects: &[RawObject]) -> BTreeSet<String> {
+    objects.iter().map(|object| schema::month(object.period)).collect()
+}
+
+fn claim_app(table: &TableName) -> String {
+    format!("claim:{table}")
+}
+
+fn record_app(table: &TableName) -> String {
+    format!("record:{table}")
+}

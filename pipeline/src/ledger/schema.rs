@@ -1,0 +1,216 @@
+//! Columns of the ledger and its rows as Arrow.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::delta::DataFile;
+use crate::error::Result;
+use crate::list::Identity;
+
+/// One row of the ledger.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct LedgerRow {
+    /// `source.table`.
+    pub(crate) table: String,
+    /// Month of the period, `YYYY-MM`.
+    pub(crate) month: String,
+    /// `claim` or `result`.
+    pub(crate) entry: String,
+    /// Number of the batch.
+    pub(crate) batch: i64,
+    /// Raw object's address, or `source.table` of an input.
+    pub(crate) object: String,
+    /// Raw object's path below its root.
+    pub(crate) path: String,
+    /// Bytes of the object.
+    pub(crate) size: Option<i64>,
+    /// Object's time of change, microseconds since the epoch.
+    pub(crate) modified: Option<i64>,
+    /// Alias of the account.
+    pub(crate) account: Option<String>,
+    /// What the path says the object is about, microseconds since the epoch.
+    pub(crate) period: Option<i64>,
+    /// Part of a report in several files.
+    pub(crate) part: Option<i64>,
+    /// Version of an input that was already taken in; none: nothing was.
+    pub(crate) from_version: Option<i64>,
+    /// Version of an input that the batch takes in.
+    pub(crate) to_version: Option<i64>,
+    /// Id of the input table.
+    pub(crate) input_id: Option<String>,
+    /// When the batch was claimed, microseconds since the epoch.
+    pub(crate) claimed_at: i64,
+    /// Fingerprint of the contract.
+    pub(crate) rules: String,
+    /// Result only: `taken` or `rejected`.
+    pub(crate) state: Option<String>,
+    /// Result only: rows read.
+    pub(crate) rows_read: Option<i64>,
+    /// Result only: rows in quarantine.
+    pub(crate) rows_rejected: Option<i64>,
+    /// Result only: why the object was rejected whole.
+    pub(crate) reason: Option<String>,
+    /// Result only: the attempt that committed.
+    pub(crate) attempt: Option<String>,
+    /// Result only: the table's version.
+    pub(crate) commit_version: Option<i64>,
+}
+
+pub(super) fn partition() -> Vec<String> {
+    vec!["table_name".to_owned(), "period_month".to_owned()]
+}
+
+pub(super) fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let int = |name: &str| Field::new(name, DataType::Int64, true);
+    let instant = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
+    Arc::new(Schema::new(vec![
+        text("table_name"),
+        text("period_month"),
+        text("entry"),
+        int("batch"),
+        text("object"),
+        text("path"),
+        int("size"),
+        instant("modified"),
+        text("account"),
+        instant("period"),
+        int("part"),
+        int("from_version"),
+        int("to_version"),
+        text("input_id"),
+        instant("claimed_at"),
+        text("rules"),
+        text("state"),
+        int("rows_read"),
+        int("rows_rejected"),
+        text("reason"),
+        text("attempt"),
+        int("commit_version"),
+    ]))
+}
+
+impl LedgerRow {
+    pub(super) fn batch(rows: &[Self]) -> Result<RecordBatch> {
+        let text = |get: fn(&Self) -> Option<&str>| Arc::new(StringArray::from_iter(rows.iter().map(get))) as ArrayRef;
+        let int = |get: fn(&Self) -> Option<i64>| Arc::new(Int64Array::from_iter(rows.iter().map(get))) as ArrayRef;
+        let instant = |get: fn(&Self) -> Option<i64>| {
+            Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(get)).with_timezone("UTC")) as ArrayRef
+        };
+        let columns = vec![
+            text(|row| Some(&row.table)),
+            text(|row| Some(&row.month)),
+            text(|row| Some(&row.entry)),
+            int(|row| Some(row.batch)),
+            text(|row| Some(&row.object)),
+            text(|row| Some(&row.path)),
+            int(|row| row.size),
+            instant(|row| row.modified),
+            text(|row| row.account.as_deref()),
+            instant(|row| row.period),
+            int(|row| row.part),
+            int(|row| row.from_version),
+            int(|row| row.to_version),
+            text(|row| row.input_id.as_deref()),
+            instant(|row| Some(row.claimed_at)),
+            text(|row| Some(&row.rules)),
+            text(|row| row.state.as_deref()),
+            int(|row| row.rows_read),
+            int(|row| row.rows_rejected),
+            text(|row| row.reason.as_deref()),
+            text(|row| row.attempt.as_deref()),
+            int(|row| row.commit_version),
+        ];
+        Ok(RecordBatch::try_new(schema(), columns)?)
+    }
+
+    pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<Self>> {
+        let mut rows = Vec::new();
+        for batch in batches {
+            let texts: Vec<Option<&StringArray>> = batch.columns().iter().map(|c| c.as_string_opt()).collect();
+            let text = |column: usize, row: usize| {
+                texts[column].filter(|values| values.is_valid(row)).map(|values| values.value(row).to_owned())
+            };
+            let int = |column: usize, row: usize| {
+                let array = batch.column(column);
+                array.is_valid(row).then(|| match array.data_type() {
+                    DataType::Int64 => array.as_primitive::<Int64Type>().value(row),
+                    _ => array.as_primitive::<TimestampMicrosecondType>().value(row),
+                })
+            };
+            rows.extend((0..batch.num_rows()).map(|row| Self {
+                table: text(0, row).unwrap_or_default(),
+                month: text(1, row).unwrap_or_default(),
+                entry: text(2, row).unwrap_or_default(),
+                batch: int(3, row).unwrap_or_default(),
+                object: text(4, row).unwrap_or_default(),
+                path: text(5, row).unwrap_or_default(),
+                size: int(6, row),
+                modified: int(7, row),
+                account: text(8, row),
+                period: int(9, row),
+                part: int(10, row),
+                from_version: int(11, row),
+                to_version: int(12, row),
+                input_id: text(13, row),
+                claimed_at: int(14, row).unwrap_or_default(),
+                rules: text(15, row).unwrap_or_default(),
+                state: text(16, row),
+                rows_read: int(17, row),
+                rows_rejected: int(18, row),
+                reason: text(19, row),
+                attempt: text(20, row),
+                commit_version: int(21, row),
+            }));
+        }
+        Ok(rows)
+    }
+}
+
+/// The columns that a look-up of known objects reads.
+pub(super) fn identity_columns() -> SchemaRef {
+    let all = schema();
+    let named = ["entry", "object", "size", "modified"].map(|name| all.field_with_name(name).cloned());
+    Arc::new(Schema::new(named.into_iter().flatten().collect::<Vec<_>>()))
+}
+
+pub(super) fn identities(batches: &[RecordBatch]) -> Result<HashSet<Identity>> {
+    let mut identities = HashSet::new();
+    for batch in batches {
+        let (entries, objects) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let sizes = batch.column(2).as_primitive::<Int64Type>();
+        let modified = batch.column(3).as_primitive::<TimestampMicrosecondType>();
+        for row in 0..batch.num_rows() {
+            if entries.value(row) == "claim" && sizes.is_valid(row) {
+                identities.insert((objects.value(row).to_owned(), sizes.value(row) as u64, modified.value(row)));
+            }
+        }
+    }
+    Ok(identities)
+}
+
+pub(super) fn month(period: NaiveDateTime) -> String {
+    period.format("%Y-%m").to_string()
+}
+
+pub(super) fn table_of(file: &DataFile) -> Option<&String> {
+    file.partition.get("table_name")?.as_ref()
+}
+
+pub(super) fn month_of(file: &DataFile) -> Option<&String> {
+    file.partition.get("period_month")?.as_ref()
+}
+
+pub(super) fn may_hold_batch(file: &DataFile, batch: i64) -> bool {
+    let Some(stats) = file.stats() else { return true };
+    let bound = |name: &str| stats.get(name).and_then(|values| values.get("batch")).and_then(serde_json::Value::as_i64);
+    bound("minValues").is_none_or(|min| min <= batch) && bound("maxValues").is_none_or(|max| batch <= max)
+}
+
+pub(super) fn instant(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
+}

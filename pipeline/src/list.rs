@@ -1,0 +1,325 @@
+//! The raw zone: which objects there are for a table, and what their paths say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+use url::Url;
+
+use crate::account::Account;
+use crate::contract::{Contract, PathPattern, RawFeed};
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::Selection;
+
+/// Day ranges up to this length are listed day by day instead of whole.
+const LISTED_BY_DAY: usize = 62;
+
+/// One raw object as a listing shows it. Address, size and time of change are its identity: a touched or
+/// rewritten file is another object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawObject {
+    /// Address of the object.
+    pub(crate) uri: String,
+    /// Address relative to the account's raw root: the same wherever a raw zone is copied to.
+    pub(crate) path: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Time of the last change, in microseconds.
+    pub(crate) modified: DateTime<Utc>,
+    /// Alias of the account, from the path or from the account's own root.
+    pub(crate) account: Option<String>,
+    /// What the path says the object is about.
+    pub(crate) period: NaiveDateTime,
+    /// Part of a report that came in several files.
+    pub(crate) part: u32,
+}
+
+/// What tells objects apart.
+pub(crate) type Identity = (String, u64, i64);
+
+impl RawObject {
+    /// Address, size and time of change in microseconds.
+    pub(crate) fn identity(&self) -> Identity {
+        (self.uri.clone(), self.size, self.modified.timestamp_micros())
+    }
+}
+
+/// What a listing found.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Objects in the order in which they are claimed: by period, then address.
+    pub(crate) objects: Vec<RawObject>,
+    /// Addresses below the listed prefixes that fit no pattern.
+    pub(crate) unmatched: Vec<String>,
+}
+
+/// The raw zone and the accounts that deliver into it.
+pub(crate) struct RawZone<'a> {
+    root: &'a Url,
+    accounts: &'a [Account],
+}
+
+/// A root to list, a pattern below it, and the account it belongs to where only one does.
+struct Place {
+    root: Url,
+    pattern: PathPattern,
+    account: Option<String>,
+}
+
+impl<'a> RawZone<'a> {
+    /// The raw zone at `root`.
+    pub(crate) fn new(root: &'a Url, accounts: &'a [Account]) -> Self {
+        Self { root, accounts }
+    }
+
+    /// Objects for a table within the selection.
+    pub(crate) async fn list(&self, contract: &Contract, feed: &RawFeed, selection: &Selection) -> Result<Listing> {
+        let mut found = BTreeMap::new();
+        let mut unmatched = BTreeSet::new();
+        for place in self.places(&contract.name.source, feed, selection)? {
+            let store = store_of(&place.root)?;
+            let base = path_of(&place.root)?;
+            for prefix in self.prefixes(&store, &base, &place, selection).await? {
+                let mut entries = store.list(Some(&prefix));
+                while let Some(meta) = next(&mut entries).await? {
+                    let relative = below(&base, &meta.location);
+                    match place.pattern.matches(&relative) {
+                        Some(matched) => {
+                            let account = place.account.clone().or(matched.account);
+                            let day = matched.period.date();
+                            let wanted = selection.account.is_none() || selection.account == account;
+                            if wanted && selection.from.is_none_or(|from| from <= day) && selection.to.is_none_or(|to| day <= to) {
+                                let object = object(&place.root, meta, relative, account, matched.period, matched.part)?;
+                                unmatched.remove(&object.uri);
+                                found.insert((object.period, object.uri.clone()), object);
+                            }
+                        }
+                        None => {
+                            unmatched.insert(uri_of(&place.root, &meta.location)?.into());
+                        }
+                    }
+                }
+            }
+        }
+        let objects: Vec<RawObject> = found.into_values().collect();
+        for object in &objects {
+            unmatched.remove(&object.uri);
+        }
+        Ok(Listing { objects, unmatched: unmatched.into_iter().collect() })
+    }
+
+    /// The account of that alias; one that nobody configured delivers in UTC and has no fields.
+    pub(crate) fn account(&self, source: &str, alias: Option<&str>) -> Account {
+        let configured =
+            self.accounts.iter().find(|account| account.source == source && Some(account.alias.as_str()) == alias);
+        configured.cloned().unwrap_or_else(|| Account::unconfigured(source, alias.unwrap_or_default()))
+    }
+
+    fn places(&self, source: &str, feed: &RawFeed, selection: &Selection) -> Result<Vec<Place>> {
+        let mut places = Vec::new();
+        for pattern in &feed.paths {
+            places.push(Place { root: folder_url(self.root), pattern: pattern.clone(), account: None });
+            for account in self.accounts.iter().filter(|account| account.source == source) {
+                let Some(raw) = &account.raw else { continue };
+                if selection.account.as_ref().is_some_and(|wanted| *wanted != account.alias) {
+                    continue;
+                }
+                let root = folder_url(self.root)
+                    .join(&format!("{}/", raw.trim_end_matches('/')))
+                    .context(Kind::Usage, "raw root of the account is not a URI or a path")
+                    .map_err(|error| error.with("account", &account.alias).with("raw", raw))?;
+                let pattern = pattern.below_account().map_err(Error::usage)?;
+                places.push(Place { root, pattern, account: Some(account.alias.clone()) });
+            }
+        }
+        Ok(places)
+    }
+
+    /// What to list: one prefix a day (and account) for a short range, else everything the pattern can match.
+    async fn prefixes(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        base: &Path,
+        place: &Place,
+        selection: &Selection,
+    ) -> Result<BTreeSet<Path>> {
+        let days = days_of(selection);
+        let accounts: Vec<Option<String>> = match (&selection.account, place.pattern.names_account(), &days) {
+            (Some(account), true, _) => vec![Some(account.clone())],
+            (None, true, Some(_)) => {
+                let parent = join(base, &place.pattern.prefix(None, None));
+                let folders = store.list_with_delimiter(Some(&parent)).await?.common_prefixes;
+                folders.iter().filter_map(|folder| folder.filename().map(|name| Some(name.to_owned()))).collect()
+            }
+            _ => vec![None],
+        };
+        let mut prefixes = BTreeSet::new();
+        for account in &accounts {
+            match &days {
+                Some(days) => prefixes.extend(
+                    days.iter().map(|day| join(base, &place.pattern.prefix(account.as_deref(), Some(*day)))),
+                ),
+                None => {
+                    prefixes.insert(join(base, &place.pattern.prefix(account.as_deref(), None)));
+                }
+            }
+        }
+        Ok(prefixes)
+    }
+}
+
+/// Opens the store that holds a root; paths in it are absolute.
+pub(crate) fn store_of(root: &Url) -> Result<Arc<dyn ObjectStore>> {
+    match root.scheme() {
+        "file" => Ok(Arc::new(LocalFileSystem::new())),
+        scheme => Err(Error::usage(format!("raw storage {scheme}:// is not supported; use a local folder"))
+            .with("raw", root)),
+    }
+}
+
+/// The store path of an object's address.
+pub(crate) fn path_of(uri: &Url) -> Result<Path> {
+    Path::from_url_path(uri.path()).context(Kind::Usage, "address is not a path").map_err(|error| error.with("uri", uri))
+}
+
+fn folder_url(root: &Url) -> Url {
+    let mut root = root.clone();
+    if !root.path().ends_with('/') {
+        root.set_path(&format!("{}/", root.path()));
+    }
+    root
+}
+
+fn uri_of(root: &Url, location: &Path) -> Result<Url> {
+    let mut uri = root.clone();
+    uri.set_path("/");
+    uri.path_segments_mut()
+        .map_err(|()| Error::usage("raw root cannot be a base").with("raw", root))?
+        .pop_if_empty()
+        .extend(location.parts().map(|part| part.as_ref().to_owned()));
+    Ok(uri)
+}
+
+fn object(
+    root: &Url,
+    meta: ObjectMeta,
+    path: String,
+    account: Option<String>,
+    period: NaiveDateTime,
+    part: u32,
+) -> Result<RawObject> {
+    let micros = meta.last_modified.timestamp_micros();
+    Ok(RawObject {
+        uri: uri_of(root, &meta.location)?.into(),
+        path,
+        size: meta.size,
+        modified: DateTime::from_timestamp_micros(micros).unwrap_or(meta.last_modified),
+        account,
+        period,
+        part,
+    })
+}
+
+async fn next(
+    entries: &mut (impl futures::Stream<Item = object_store::Result<ObjectMeta>> + Unpin),
+) -> Result<Option<ObjectMeta>> {
+    match entries.try_next().await {
+        Ok(entry) => Ok(entry),
+        // A prefix that nothing lies below.
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(Error::from(error)),
+    }
+}
+
+fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
+    let (from, to) = (selection.from?, selection.to?);
+    let days: Vec<NaiveDate> =
+        from.iter_days().take_while(|day| *day <= to).take(LISTED_BY_DAY + 1).collect();
+    (days.len() <= LISTED_BY_DAY).then_some(days)
+}
+
+fn join(base: &Path, prefix: &str) -> Path {
+    base.parts().chain(Path::from(prefix).parts()).collect()
+}
+
+fn below(base: &Path, location: &Path) -> String {
+    let text = location.as_ref();
+    text.strip_prefix(base.as_ref()).unwrap_or(text).trim_start_matches('/').to_owned()
+}
+
+/// The day before, for look-backs; the first day there is has none.
+pub(crate) fn days_before(day: NaiveDate, days: u32) -> NaiveDate {
+    day.checked_sub_days(Days::new(u64::from(days))).unwrap_or(NaiveDate::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(root: &std::path::Path, path: &str) {
+        let file = root.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "x").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listing_knows_accounts_periods_and_strangers() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), "jwo/corner/Order/2026-03-01/07/ALL45.csv000");
+        touch(folder.path(), "jwo/corner/Order/2026-03-02/00/ALL00.csv000");
+        touch(folder.path(), "jwo/corner/Order/2026-03-02/00/notes.txt");
+        touch(folder.path(), "own/Order/2026-03-01/08/ALL00.csv001");
+        let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
+        let mut account = Account::unconfigured("jwo", "arena");
+        account.raw = Some("own".to_owned());
+        let accounts = [account];
+        let zone = RawZone::new(&root, &accounts);
+        let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
+
+        let mut found = Vec::new();
+        for selection in [
+            Selection::default(),
+            Selection { from: NaiveDate::from_ymd_opt(2026, 3, 1), to: NaiveDate::from_ymd_opt(2026, 3, 1), ..Default::default() },
+            Selection { account: Some("arena".to_owned()), ..Default::default() },
+        ] {
+            let mut listing = Listing::default();
+            for place in zone.places("jwo", &feed(&pattern), &selection).unwrap() {
+                let store = store_of(&place.root).unwrap();
+                let base = path_of(&place.root).unwrap();
+                for prefix in zone.prefixes(&store, &base, &place, &selection).await.unwrap() {
+                    listing.unmatched.push(prefix.to_string());
+                }
+            }
+            assert!(!listing.unmatched.is_empty());
+            let listing = zone.list(&contract(&pattern), &feed(&pattern), &selection).await.unwrap();
+            let accounts: Vec<_> = listing.objects.iter().map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part)).collect();
+            found.push((accounts, listing.unmatched.len()));
+        }
+        let arena = ("arena".to_owned(), "2026-03-01 08:00:00".to_owned(), 1);
+        let first = ("corner".to_owned(), "2026-03-01 07:45:00".to_owned(), 0);
+        let second = ("corner".to_owned(), "2026-03-02 00:00:00".to_owned(), 0);
+        assert_eq!(found[0], (vec![first.clone(), arena.clone(), second], 1));
+        assert_eq!(found[1], (vec![first, arena.clone()], 0));
+        assert_eq!(found[2].0, vec![arena]);
+    }
+
+    fn feed(pattern: &PathPattern) -> RawFeed {
+        RawFeed::every_row_of(pattern.clone())
+    }
+
+    fn contract(pattern: &PathPattern) -> Contract {
+        Contract {
+            name: "jwo.orders".parse().unwrap(),
+            description: String::new(),
+            columns: Vec::new(),
+            partition: Vec::new(),
+            feed: crate::contract::Feed::Raw(feed(pattern)),
+            sql: None,
+            checks: Vec::new(),
+        }
+    }
+}

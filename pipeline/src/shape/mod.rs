@@ -1,0 +1,377 @@
+//! Raw rows as text become typed rows of a table; rows that cannot are rejected with a reason.
+//!
+//! The contract's SQL runs first, over text, then casts, then checks. Nothing here knows arrival: equal bytes of
+//! an equal object give equal rows.
+
+mod check;
+mod fields;
+mod order;
+mod raw_sql;
+
+pub(crate) use fields::{Origin, PersonalFields, map_builder};
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+    new_null_array,
+};
+use arrow::compute::{cast as arrow_cast, filter_record_batch, take};
+use arrow::datatypes::{DataType, Date32Type, SchemaRef};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+
+use crate::cast::cast;
+use crate::contract::{Column, ColumnType, Contract, Contracts, Feed, Personal, RawFeed, Unknown};
+use crate::decode::RawBatch;
+use crate::error::{Error, Result};
+use crate::layout;
+use crate::personal::Pseudonyms;
+
+use check::Checks;
+use fields::{Fields, Source};
+use order::order_of;
+use raw_sql::RawSql;
+
+/// A row that did not get in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reject {
+    /// Ordinal of the row in its object; none when the whole object is rejected.
+    pub(crate) row: Option<i64>,
+    /// Why.
+    pub(crate) reason: String,
+    /// The raw text, personal values left out.
+    pub(crate) text: String,
+}
+
+/// What became of some raw rows.
+#[derive(Debug)]
+pub(crate) struct Shaped {
+    /// Good rows in the table's schema.
+    pub(crate) rows: RecordBatch,
+    /// The others.
+    pub(crate) rejects: Vec<Reject>,
+    /// Rows that the SQL's WHERE dropped.
+    pub(crate) filtered: u64,
+    /// Failures of checks that only warn, by check.
+    pub(crate) warned: BTreeMap<String, u64>,
+    /// Failures of checks that hold the batch, by check.
+    pub(crate) held: BTreeMap<String, u64>,
+}
+
+/// The batch that rows are shaped for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchStamp {
+    /// Number of the batch.
+    pub(crate) batch: i64,
+    /// Time of its claim.
+    pub(crate) claimed_at: DateTime<Utc>,
+}
+
+/// Shapes raw rows for one table.
+pub(crate) struct Shaper {
+    contract: Contract,
+    feed: RawFeed,
+    schema: SchemaRef,
+    known: HashSet<String>,
+    personal: PersonalFields,
+    sql: Option<RawSql>,
+    checks: Checks,
+    pseudonyms: Arc<Pseudonyms>,
+}
+
+impl Shaper {
+    /// Prepares the shaping of a raw-fed table.
+    pub(crate) fn new(contract: &Contract, contracts: &Contracts, pseudonyms: Arc<Pseudonyms>) -> Result<Self> {
+        let Feed::Raw(feed) = &contract.feed else {
+            return Err(Error::internal("a table with inputs has no raw rows").with("table", &contract.name));
+        };
+        let schema = layout::schema(contract);
+        Ok(Self {
+            known: known_fields(contract, feed, contracts),
+            personal: personal_fields(contract, feed, contracts),
+            sql: contract.sql.as_deref().map(RawSql::new).transpose()?,
+            checks: Checks::new(contract, &schema)?,
+            contract: contract.clone(),
+            feed: feed.clone(),
+            schema,
+            pseudonyms,
+        })
+    }
+
+    /// Schema of the shaped rows.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Whether SQL windows need all rows of an object at once.
+    pub(crate) fn wants_whole_objects(&self) -> bool {
+        self.sql.is_some()
+    }
+
+    /// The reject for a record that is no row. Where the table has personal columns its letters and digits are
+    /// masked: which of them are personal cannot be known.
+    pub(crate) fn malformed(&self, row: i64, reason: String, text: &str) -> Reject {
+        let text = if self.personal.is_empty() { text.to_owned() } else { mask(text) };
+        Reject { row: Some(row), reason, text }
+    }
+
+    /// Shapes the raw rows of one object.
+    pub(crate) async fn shape(&self, raw: &RawBatch, origin: &Origin<'_>, stamp: BatchStamp) -> Result<Shaped> {
+        let fields = Fields::new(&raw.fields, &raw.rows, origin, &self.personal);
+        let selected = match &self.sql {
+            Some(sql) => Some(sql.select(&fields, &raw.fields, origin).await?),
+            None => None,
+        };
+        // Row of the raw batch behind each shaped row.
+        let source: Vec<u32> = match &selected {
+            Some(selected) => selected.source.clone(),
+            None => (0..fields.len() as u32).collect(),
+        };
+        let indices = UInt32Array::from(source.clone());
+        let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for column in &self.contract.columns {
+            let values = match selected.as_ref().and_then(|selected| selected.rows.column_by_name(&column.name)) {
+                Some(values) => values.clone(),
+                None => take(&self.field_values(column, &fields), &indices, None)?,
+            };
+            columns.push(self.typed(column, values, origin, &mut reasons)?);
+        }
+        self.bookkeeping(&mut columns, &fields, &indices, origin, stamp)?;
+        let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
+
+        self.require(&rows, &mut reasons);
+        self.check_unknown(&fields, &source, &mut reasons);
+        self.check_window(&rows, origin, &mut reasons)?;
+        let checked = self.checks.evaluate(&rows, &mut reasons)?;
+
+        let filtered = (fields.len() as u64).saturating_sub(distinct(&source));
+        let rejects = reasons
+            .iter()
+            .zip(&source)
+            .filter(|(reasons, _)| !reasons.is_empty())
+            .map(|(reasons, row)| Reject {
+                row: Some(fields.rows()[*row as usize]),
+                reason: reasons.join("; "),
+                text: fields.text(*row as usize),
+            })
+            .collect();
+        let good = BooleanArray::from_iter(reasons.iter().map(|reasons| Some(reasons.is_empty())));
+        Ok(Shaped {
+            rows: filter_record_batch(&rows, &good)?,
+            rejects,
+            filtered,
+            warned: checked.warned,
+            held: checked.held,
+        })
+    }
+
+    fn field_values(&self, column: &Column, fields: &Fields<'_>) -> ArrayRef {
+        if column.from.iter().any(|name| name == "*") {
+            return fields.all();
+        }
+        Arc::new(fields.first_of(&column.from))
+    }
+
+    /// Casts one column; failures go to the rows' reasons. Personal values never get further than here.
+    fn typed(
+        &self,
+        column: &Column,
+        values: ArrayRef,
+        origin: &Origin<'_>,
+        reasons: &mut [Vec<String>],
+    ) -> Result<ArrayRef> {
+        if column.ty == ColumnType::Map && matches!(values.data_type(), DataType::Map(..)) {
+            return Ok(values);
+        }
+        let texts = arrow_cast(&values, &DataType::Utf8)?;
+        let texts: &StringArray = texts.as_string();
+        match column.personal {
+            Some(Personal::Drop) => return Ok(new_null_array(&column.ty.arrow(), texts.len())),
+            Some(Personal::Hash) => return Ok(Arc::new(self.pseudonyms.of(texts))),
+            None => {}
+        }
+        let cast = cast(texts, column, origin.account.zone)?;
+        for (row, reason) in cast.failures {
+            reasons[row].push(reason);
+        }
+        Ok(cast.values)
+    }
+
+    fn bookkeeping(
+        &self,
+        columns: &mut Vec<ArrayRef>,
+        fields: &Fields<'_>,
+        indices: &UInt32Array,
+        origin: &Origin<'_>,
+        stamp: BatchStamp,
+    ) -> Result<()> {
+        let rows = indices.len();
+        for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
+            let column: ArrayRef = match field.name().as_str() {
+                layout::EXTRA => take(&fields.unknown(&self.known), indices, None)?,
+                layout::OBJECT => Arc::new(StringArray::from_iter_values((0..rows).map(|_| &origin.object.uri))),
+                layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
+                layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
+                layout::LOADED_AT => {
+                    let micros = stamp.claimed_at.timestamp_micros();
+                    Arc::new(TimestampMicrosecondArray::from(vec![micros; rows]).with_timezone("UTC"))
+                }
+                layout::HASH => take(&fields.hashes(), indices, None)?,
+                layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
+                _ => new_null_array(field.data_type(), rows),
+            };
+            columns.push(column);
+        }
+        Ok(())
+    }
+
+    fn order(
+        &self,
+        columns: &[ArrayRef],
+        fields: &Fields<'_>,
+        indices: &UInt32Array,
+        origin: &Origin<'_>,
+    ) -> Result<StringArray> {
+        let parts = self
+            .feed
+            .keep
+            .newest_by()
+            .iter()
+            .map(|name| {
+                if let Some(position) = self.contract.columns.iter().position(|column| column.name == *name) {
+                    return Ok(columns[position].clone());
+                }
+                let column = lineage_column(name)
+                    .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
+                let texts = match fields.source(name) {
+                    Some(Source::Column(texts)) => texts,
+                    Some(Source::Constant(text)) => StringArray::from(vec![text; fields.len()]),
+                    None => StringArray::new_null(fields.len()),
+                };
+                Ok(take(&cast(&texts, &column, origin.account.zone)?.values, indices, None)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        order_of(&parts, indices.len())
+    }
+
+    /// Rows without a key or without a required value.
+    fn require(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) {
+        for (position, column) in self.contract.columns.iter().enumerate() {
+            let key = self.contract.key().contains(&column.name);
+            if !key && !column.required {
+                continue;
+            }
+            let what = if key { "key column" } else { "required column" };
+            for (row, reasons) in reasons.iter_mut().enumerate() {
+                // A failed cast is already a reason, and a better one.
+                if rows.column(position).is_null(row) && !reasons.iter().any(|r| r.starts_with(&format!("{}: ", column.name))) {
+                    reasons.push(format!("{what} {} is empty", column.name));
+                }
+            }
+        }
+        for name in &self.contract.partition {
+            let Some(texts) = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else { continue };
+            for (row, reasons) in reasons.iter_mut().enumerate() {
+                if texts.is_valid(row) && texts.value(row).is_empty() {
+                    reasons.push(format!("partition column {name} is an empty text"));
+                }
+            }
+        }
+    }
+
+    fn check_unknown(&self, fields: &Fields<'_>, source: &[u32], reasons: &mut [Vec<String>]) {
+        if self.feed.unknown != Unknown::Refuse {
+            return;
+        }
+        for (row, reasons) in source.iter().zip(reasons) {
+            for name in fields.unknown_in(*row as usize, &self.known) {
+                reasons.push(format!("field {name} is not in the contract, which refuses unknown fields"));
+            }
+        }
+    }
+
+    /// The partition date must lie within the key window of the object's period: only there will a later row of
+    /// the same key look for this one.
+    fn check_window(&self, rows: &RecordBatch, origin: &Origin<'_>, reasons: &mut [Vec<String>]) -> Result<()> {
+        let Some(window) = self.feed.key_window_days else { return Ok(()) };
+        let Some(name) = window_column(&self.contract) else { return Ok(()) };
+        let dates = rows
+            .column_by_name(name)
+            .ok_or_else(|| Error::internal("partition column is missing").with("column", name))?
+            .as_primitive::<Date32Type>();
+        let period = origin.object.period.date();
+        for (row, reasons) in reasons.iter_mut().enumerate() {
+            if !dates.is_valid(row) {
+                continue;
+            }
+            let days_before = days_since_epoch(period) - i64::from(dates.value(row));
+            if days_before > i64::from(window) || days_before < -1 {
+                let date = dates.value_as_date(row).map_or_else(|| "?".to_owned(), |date| date.to_string());
+                let problem = if days_before < 0 { "after".to_owned() } else { format!("more than {window} days before") };
+                reasons.push(format!("{name} {date} is {problem} the object's day {period} (key_window)"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The date column among the partition columns: what a key window is about.
+pub(crate) fn window_column(contract: &Contract) -> Option<&str> {
+    contract
+        .partition
+        .iter()
+        .find(|name| contract.column(name).is_some_and(|column| column.ty == ColumnType::Date))
+        .map(String::as_str)
+}
+
+/// Days since 1970-01-01.
+pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
+    i64::from(day.num_days_from_ce() - 719_163)
+}
+
+fn distinct(source: &[u32]) -> u64 {
+    source.iter().collect::<HashSet<_>>().len() as u64
+}
+
+/// Keeps the shape of a text: letters become x, digits 9.
+fn mask(text: &str) -> String {
+    let masked = |c: char| match c {
+        c if c.is_ascii_digit() => '9',
+        c if c.is_alphanumeric() => 'x',
+        c => c,
+    };
+    text.chars().map(masked).collect()
+}
+
+fn lineage_column(name: &str) -> Option<Column> {
+    let ty = match name {
+        "_modified" | "_generated_at" => ColumnType::Timestamp,
+        "_row" | "_part" => ColumnType::Int,
+        _ => return None,
+    };
+    Some(Column::lineage(name, ty))
+}
+
+/// Raw fields that columns of this table or of its siblings name.
+fn known_fields(contract: &Contract, feed: &RawFeed, contracts: &Contracts) -> HashSet<String> {
+    family(contract, feed, contracts).flat_map(|column| column.from.iter().cloned()).collect()
+}
+
+/// Personal raw fields of this table and of its siblings, which read the same objects. What is dropped in one
+/// place is not kept in another.
+fn personal_fields(contract: &Contract, feed: &RawFeed, contracts: &Contracts) -> PersonalFields {
+    let mut fields = PersonalFields::new();
+    for column in family(contract, feed, contracts) {
+        if let Some(personal) = column.personal {
+            fields.extend(column.from.iter().map(|name| (name.clone(), personal)));
+        }
+    }
+    fields
+}
+
+fn family<'a>(contract: &'a Contract, feed: &'a RawFeed, contracts: &'a Contracts) -> impl Iterator<Item = &'a Column> {
+    let siblings = feed.siblings.iter().filter_map(|name| contracts.get(name));
+    std::iter::once(contract).chain(siblings).flat_map(|contract| &contract.columns)
+}
