@@ -164,7 +164,13 @@ impl Findings {
     }
 
     fn push(&mut self, code: Code, place: &Place, message: String, help: Option<String>) {
-        self.list.push(Diagnostic { file: place.file.to_string(), line: place.line, code, message, help });
+        self.list.push(Diagnostic {
+            file: place.file.to_string(),
+            line: place.line,
+            code,
+            message,
+            help,
+        });
     }
 
     /// All mistakes by file and line, each once.

@@ -54,7 +54,10 @@ impl Value {
 impl Table {
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
     }
 
     /// The table without a key.
@@ -75,9 +78,10 @@ impl Table {
                 None => lower.entries.push(Entry { key, node }),
                 Some(entry) => {
                     entry.node = match (node.value, &mut entry.node.value) {
-                        (Value::Table(own), Value::Table(base)) if deeper => {
-                            Node { value: Value::Table(own.merge(std::mem::take(base), false)), at: node.at }
-                        }
+                        (Value::Table(own), Value::Table(base)) if deeper => Node {
+                            value: Value::Table(own.merge(std::mem::take(base), false)),
+                            at: node.at,
+                        },
                         (value, _) => Node { value, at: node.at },
                     }
                 }
@@ -123,9 +127,17 @@ pub(super) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option
         let place = lines.place(error.span().map_or(0, |span| span.start));
         let message = error.message().trim();
         if message.starts_with("duplicate key") {
-            found.add(Code::Duplicate, &place, format!("{} is written twice", lines.word(error.span())));
+            found.add(
+                Code::Duplicate,
+                &place,
+                format!("{} is written twice", lines.word(error.span())),
+            );
         } else {
-            found.add(Code::Syntax, &place, format!("not TOML: {}", message.replace('\n', " ")));
+            found.add(
+                Code::Syntax,
+                &place,
+                format!("not TOML: {}", message.replace('\n', " ")),
+            );
         }
     }
     errors.is_empty().then(|| lines.table(table.get_ref()))
@@ -140,7 +152,10 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn place(&self, offset: usize) -> Place {
         let before = self.text.as_bytes().iter().take(offset);
-        Place { file: self.file.clone(), line: 1 + before.filter(|byte| **byte == b'\n').count() }
+        Place {
+            file: self.file.clone(),
+            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+        }
     }
 
     fn word(&self, span: Option<std::ops::Range<usize>>) -> &str {
@@ -152,9 +167,14 @@ impl Lines<'_> {
         entries.sort_by_key(|(key, _)| key.span().start);
         let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| Entry {
             key: AsRef::<str>::as_ref(key.get_ref()).to_owned(),
-            node: Node { value: self.value(value.get_ref()), at: self.place(key.span().start) },
+            node: Node {
+                value: self.value(value.get_ref()),
+                at: self.place(key.span().start),
+            },
         };
-        Table { entries: entries.into_iter().map(entry).collect() }
+        Table {
+            entries: entries.into_iter().map(entry).collect(),
+        }
     }
 
     fn value(&self, value: &DeValue<'_>) -> Value {

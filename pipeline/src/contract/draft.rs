@@ -44,11 +44,21 @@ impl Draft {
     pub(super) fn read(name: &TableName, resolved: Resolved, found: &mut Findings) -> Self {
         let Resolved { file, table, sql } = resolved;
         let section = Section::new(&table);
-        let start = Place { file: file.clone(), line: 1 };
+        let start = Place {
+            file: file.clone(),
+            line: 1,
+        };
         section.only(&KEYS, "a contract", found);
-        let description = section.text("description", found).map(|text| text.text.to_owned());
+        let description = section
+            .text("description", found)
+            .map(|text| text.text.to_owned());
         if description.is_none() {
-            found.add_with_help(Code::MissingKey, &start, "description is missing", "say what one row is");
+            found.add_with_help(
+                Code::MissingKey,
+                &start,
+                "description is missing",
+                "say what one row is",
+            );
         }
         let has_inputs = section.has("inputs");
         let mut siblings = Vec::new();
@@ -67,7 +77,13 @@ impl Draft {
             sql: sql.as_ref().map(|sql| sql.text.clone()),
             checks: checks(&section, found),
         };
-        Self { contract, sql, siblings, file, places: table.places() }
+        Self {
+            contract,
+            sql,
+            siblings,
+            file,
+            places: table.places(),
+        }
     }
 
     /// Where a key stands, by its path such as `columns.order_id` or `key.0`; else where what is around it does.
@@ -77,7 +93,12 @@ impl Draft {
             match (self.places.get(path), path.rsplit_once('.')) {
                 (Some(place), _) => return place.clone(),
                 (None, Some((around, _))) => path = around,
-                (None, None) => return Place { file: self.file.clone(), line: 1 },
+                (None, None) => {
+                    return Place {
+                        file: self.file.clone(),
+                        line: 1,
+                    };
+                }
             }
         }
     }
@@ -85,24 +106,39 @@ impl Draft {
     /// A line of the SQL file.
     pub(super) fn at_sql(&self, line: usize) -> Place {
         let file = self.sql.as_ref().map_or(&self.file, |sql| &sql.file);
-        Place { file: file.clone(), line: line.max(1) }
+        Place {
+            file: file.clone(),
+            line: line.max(1),
+        }
     }
 }
 
 fn checks(section: &Section<'_>, found: &mut Findings) -> Vec<Check> {
-    let Some(table) = section.table("checks", found) else { return Vec::new() };
+    let Some(table) = section.table("checks", found) else {
+        return Vec::new();
+    };
     let checks = Section::new(table);
     let mut list = Vec::new();
     for entry in &table.entries {
-        let Some(table) = checks.table(&entry.key, found) else { continue };
+        let Some(table) = checks.table(&entry.key, found) else {
+            continue;
+        };
         let check = Section::new(table);
         check.only(&["sql", "else"], "a check", found);
         let sql = check.text("sql", found).map(|sql| sql.text.to_owned());
         if sql.is_none() && !check.has("sql") {
-            found.add(Code::MissingKey, &entry.node.at, format!("check {:?} has no sql", entry.key));
+            found.add(
+                Code::MissingKey,
+                &entry.node.at,
+                format!("check {:?} has no sql", entry.key),
+            );
         }
         let otherwise = check.word("else", found).unwrap_or(Otherwise::Warn);
-        list.push(Check { name: entry.key.clone(), sql: sql.unwrap_or_default(), otherwise });
+        list.push(Check {
+            name: entry.key.clone(),
+            sql: sql.unwrap_or_default(),
+            otherwise,
+        });
     }
     list
 }

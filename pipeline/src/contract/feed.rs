@@ -12,8 +12,16 @@ const MINUTES_OF_DAY: u32 = 24 * 60;
 /// Reads the keys for raw objects.
 pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) -> RawFeed {
     refuse(section, &["recompute"], "needs inputs", found);
-    for key in ["path", "keep", "format"].into_iter().filter(|key| !section.has(key)) {
-        found.add_with_help(Code::MissingKey, start, format!("{key} is missing"), "or name inputs");
+    for key in ["path", "keep", "format"]
+        .into_iter()
+        .filter(|key| !section.has(key))
+    {
+        found.add_with_help(
+            Code::MissingKey,
+            start,
+            format!("{key} is missing"),
+            "or name inputs",
+        );
     }
     RawFeed {
         paths: paths(section, found),
@@ -28,8 +36,24 @@ pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
 
 /// Reads the keys for input tables.
 pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
-    let raw = ["path", "format", "csv", "json", "keep", "newest_by", "key_window", "unknown", "siblings", "expect"];
-    refuse(section, &raw, "is for raw objects, but the rows come from inputs", found);
+    let raw = [
+        "path",
+        "format",
+        "csv",
+        "json",
+        "keep",
+        "newest_by",
+        "key_window",
+        "unknown",
+        "siblings",
+        "expect",
+    ];
+    refuse(
+        section,
+        &raw,
+        "is for raw objects, but the rows come from inputs",
+        found,
+    );
     InputFeed {
         inputs: tables(section, "inputs", found),
         key: owned(section.list("key", found)),
@@ -79,7 +103,9 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
     match word.as_ref().map(|keep| keep.text) {
         Some("every_row") => {
             if section.has("newest_by") {
-                let say = |at: &Place| found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest");
+                let say = |at: &Place| {
+                    found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest")
+                };
                 section.with_place("newest_by", say);
             }
             return Keep::EveryRow { key };
@@ -92,17 +118,33 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
         let help = "use every_row, latest_row or latest_value";
         match word.text {
             "latest_document" => {
-                found.add_with_help(Code::NotAvailable, word.at, "latest_document is not available yet", help);
+                found.add_with_help(
+                    Code::NotAvailable,
+                    word.at,
+                    "latest_document is not available yet",
+                    help,
+                );
             }
-            other => found.add_with_help(Code::BadValue, word.at, format!("{other:?} is not a way to keep rows"), help),
+            other => found.add_with_help(
+                Code::BadValue,
+                word.at,
+                format!("{other:?} is not a way to keep rows"),
+                help,
+            ),
         }
     }
-    if newest_by.is_empty() { Keep::EveryRow { key } } else { Keep::LatestRow { key, newest_by } }
+    if newest_by.is_empty() {
+        Keep::EveryRow { key }
+    } else {
+        Keep::LatestRow { key, newest_by }
+    }
 }
 
 fn key_window(section: &Section<'_>, found: &mut Findings) -> Option<u32> {
     let text = section.text("key_window", found)?;
-    let days = minutes(text.text).filter(|minutes| minutes % MINUTES_OF_DAY == 0).map(|m| m / MINUTES_OF_DAY);
+    let days = minutes(text.text)
+        .filter(|minutes| minutes % MINUTES_OF_DAY == 0)
+        .map(|m| m / MINUTES_OF_DAY);
     if days.is_none() {
         let message = format!("key_window {:?} is not a number of days", text.text);
         found.add_with_help(Code::BadValue, text.at, message, "write \"35d\"");
@@ -116,19 +158,29 @@ fn expect(section: &Section<'_>, found: &mut Findings) -> Option<Expect> {
     let mut duration = |key: &str| {
         let Some(text) = expect.text(key, found) else {
             if !expect.has(key) {
-                section.with_place("expect", |at| found.add(Code::MissingKey, at, format!("expect has no {key}")));
+                section.with_place("expect", |at| {
+                    found.add(Code::MissingKey, at, format!("expect has no {key}"))
+                });
             }
             return None;
         };
         let value = minutes(text.text);
         if value.is_none() {
             let message = format!("{key} {:?} is not a duration", text.text);
-            found.add_with_help(Code::BadValue, text.at, message, "write \"15m\", \"1h\" or \"1d\"");
+            found.add_with_help(
+                Code::BadValue,
+                text.at,
+                message,
+                "write \"15m\", \"1h\" or \"1d\"",
+            );
         }
         value
     };
     let (every, within) = (duration("every"), duration("within"));
-    Some(Expect { every_minutes: every?, within_minutes: within? })
+    Some(Expect {
+        every_minutes: every?,
+        within_minutes: within?,
+    })
 }
 
 /// `15m`, `1h` or `35d` in minutes; none for anything else and for nothing.
@@ -140,6 +192,9 @@ fn minutes(text: &str) -> Option<u32> {
         _ => return None,
     };
     let digits = &text[..text.len() - 1];
-    let count: u32 = digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())??;
+    let count: u32 = digits
+        .chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| digits.parse().ok())??;
     count.checked_mul(unit).filter(|minutes| *minutes > 0)
 }

@@ -15,7 +15,9 @@ impl Contract {
         let sql::Fields { read, made } = self.sql.as_deref().map(sql::fields).unwrap_or_default();
         let columns = self.columns.iter().flat_map(|column| column.from.iter().cloned());
         let named = columns.filter(|field| !made.contains(field)).chain(read);
-        named.filter(|field| field != "*" && !field.starts_with('_')).collect()
+        named
+            .filter(|field| field != "*" && !field.starts_with('_'))
+            .collect()
     }
 
     /// Raw fields that hold personal data, by what this contract and its siblings say: nothing may write them down
@@ -23,7 +25,10 @@ impl Contract {
     pub fn personal_fields(&self) -> BTreeMap<String, Personal> {
         let mut fields = BTreeMap::new();
         let Feed::Raw(raw) = &self.feed else { return fields };
-        let own = self.columns.iter().flat_map(|column| column.from.iter().map(|field| (field, column.personal)));
+        let own = self
+            .columns
+            .iter()
+            .flat_map(|column| column.from.iter().map(|field| (field, column.personal)));
         let all = own.chain(raw.elsewhere.iter().map(|(field, personal)| (field, *personal)));
         for (field, personal) in all.filter_map(|(field, personal)| Some((field, personal?))) {
             if personal == Personal::Drop || !fields.contains_key(field) {

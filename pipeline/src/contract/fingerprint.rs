@@ -90,7 +90,11 @@ impl Contract {
     pub fn rules(&self) -> StoredRules {
         let mut rules = StoredRules {
             version: VERSION.to_owned(),
-            columns: self.columns.iter().map(|column| (column.name.clone(), stored(column))).collect(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), stored(column)))
+                .collect(),
             partition: self.partition.clone(),
             key: self.key().to_vec(),
             keep: None,
@@ -111,10 +115,14 @@ impl Contract {
                 rules.unknown = Some(raw.unknown.word().to_owned());
                 let takes_all = self.columns.iter().any(|column| column.from == ["*"]);
                 let fate = |personal: &Option<Personal>| {
-                    personal.filter(|_| takes_all).map(|personal| personal.word().to_owned())
+                    personal
+                        .filter(|_| takes_all)
+                        .map(|personal| personal.word().to_owned())
                 };
                 let elsewhere = raw.elsewhere.iter();
-                rules.elsewhere = elsewhere.map(|(field, personal)| (field.clone(), fate(personal))).collect();
+                rules.elsewhere = elsewhere
+                    .map(|(field, personal)| (field.clone(), fate(personal)))
+                    .collect();
                 let format = match raw.format {
                     Format::Csv(_) => "csv",
                     Format::JsonRows(_) => "json_rows",
@@ -148,7 +156,11 @@ fn stored(column: &Column) -> StoredColumn {
     let other = |word: &'static str, usual: &str| (word != usual).then(|| word.to_owned());
     StoredColumn {
         ty: column.ty.to_string(),
-        from: if column.from == [column.name.as_str()] { Vec::new() } else { column.from.clone() },
+        from: if column.from == [column.name.as_str()] {
+            Vec::new()
+        } else {
+            column.from.clone()
+        },
         zone: other(column.zone.word(), "utc"),
         personal: column.personal.map(|personal| personal.word().to_owned()),
         pick: other(column.pick.word(), "newest"),
@@ -163,9 +175,15 @@ pub fn change(old: &StoredRules, new: &Contract) -> Change {
         return Change::Same;
     }
     if old.version != new.version {
-        return Change::Breaking(vec![format!("rules of form {} became {}", old.version, new.version)]);
+        return Change::Breaking(vec![format!(
+            "rules of form {} became {}",
+            old.version, new.version
+        )]);
     }
-    let mut comparison = Comparison { additions: Vec::new(), breaks: Vec::new() };
+    let mut comparison = Comparison {
+        additions: Vec::new(),
+        breaks: Vec::new(),
+    };
     comparison.rules(old, &new);
     comparison.columns(old, &new);
     match comparison {
@@ -199,22 +217,40 @@ impl Comparison {
             match new.elsewhere.get(field) {
                 Some(now) => self.word(&format!("raw field {field}: personal"), fate, now),
                 None if named(new, field) => {}
-                None => self.breaks.push(format!("raw field {field} is no longer known from a sibling")),
+                None => self
+                    .breaks
+                    .push(format!("raw field {field} is no longer known from a sibling")),
             }
         }
-        for field in new.elsewhere.keys().filter(|field| !old.elsewhere.contains_key(*field) && !named(old, field)) {
-            self.additions.push(format!("raw field {field} is known from a sibling"));
+        for field in new
+            .elsewhere
+            .keys()
+            .filter(|field| !old.elsewhere.contains_key(*field) && !named(old, field))
+        {
+            self.additions
+                .push(format!("raw field {field} is known from a sibling"));
         }
     }
 
     fn word(&mut self, what: &str, old: &Option<String>, new: &Option<String>) {
-        self.list(what, old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
+        self.list(
+            what,
+            old.as_deref().unwrap_or_default(),
+            new.as_deref().unwrap_or_default(),
+        );
     }
 
     fn list(&mut self, what: &str, old: &str, new: &str) {
-        let said = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
+        let said = |text: &str| {
+            if text.is_empty() {
+                "nothing".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         if old != new {
-            self.breaks.push(format!("{what} {} became {}", said(old), said(new)));
+            self.breaks
+                .push(format!("{what} {} became {}", said(old), said(new)));
         }
     }
 
@@ -225,9 +261,15 @@ impl Comparison {
                 Some(is) => self.column(name, was, is),
             }
         }
-        for (name, column) in new.columns.iter().filter(|(name, _)| !old.columns.contains_key(*name)) {
+        for (name, column) in new
+            .columns
+            .iter()
+            .filter(|(name, _)| !old.columns.contains_key(*name))
+        {
             match obstacle(old, name, column) {
-                None => self.additions.push(format!("column {name} ({}) is new", column.ty)),
+                None => self
+                    .additions
+                    .push(format!("column {name} ({}) is new", column.ty)),
                 Some(why) => self.breaks.push(format!("column {name} is new, and {why}")),
             }
         }
@@ -235,10 +277,15 @@ impl Comparison {
 
     fn column(&mut self, name: &str, was: &StoredColumn, is: &StoredColumn) {
         if was.ty != is.ty {
-            self.breaks.push(format!("column {name}: {} became {}", was.ty, is.ty));
+            self.breaks
+                .push(format!("column {name}: {} became {}", was.ty, is.ty));
         }
         let from = |column: &StoredColumn| {
-            if column.from.is_empty() { name.to_owned() } else { column.from.join(", ") }
+            if column.from.is_empty() {
+                name.to_owned()
+            } else {
+                column.from.join(", ")
+            }
         };
         let required = |column: &StoredColumn| Some(column.required.to_string());
         self.list(&format!("column {name}: from"), &from(was), &from(is));
@@ -258,7 +305,11 @@ fn obstacle(old: &StoredRules, name: &str, column: &StoredColumn) -> Option<Stri
         return Some("it is required".to_owned());
     }
     let own = [name.to_owned()];
-    let from = if column.from.is_empty() { own.as_slice() } else { column.from.as_slice() };
+    let from = if column.from.is_empty() {
+        own.as_slice()
+    } else {
+        column.from.as_slice()
+    };
     for field in from {
         if field == "*" || LINEAGE.contains(&field.as_str()) {
             return Some(format!("every row has its source {field}"));

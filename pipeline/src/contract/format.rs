@@ -25,24 +25,38 @@ pub(super) fn read(section: &Section<'_>, found: &mut Findings) -> Format {
     };
     section.with_place(other, |at| {
         if !at.file.ends_with("/_defaults.toml") && section.has("format") {
-            found.add(Code::WrongFeed, at, format!("{other} options, but the format is another one"));
+            found.add(
+                Code::WrongFeed,
+                at,
+                format!("{other} options, but the format is another one"),
+            );
         }
     });
     format
 }
 
 fn json(section: &Section<'_>, found: &mut Findings) -> JsonFormat {
-    let Some(table) = section.table("json", found) else { return JsonFormat::default() };
+    let Some(table) = section.table("json", found) else {
+        return JsonFormat::default();
+    };
     let json = Section::new(table);
     json.only(&["sns_envelope"], "json", found);
-    JsonFormat { sns_envelope: json.flag("sns_envelope", found).unwrap_or(false) }
+    JsonFormat {
+        sns_envelope: json.flag("sns_envelope", found).unwrap_or(false),
+    }
 }
 
 fn csv(section: &Section<'_>, found: &mut Findings) -> CsvFormat {
     let mut format = CsvFormat::default();
-    let Some(table) = section.table("csv", found) else { return format };
+    let Some(table) = section.table("csv", found) else {
+        return format;
+    };
     let csv = Section::new(table);
-    csv.only(&["delimiter", "header", "columns", "null", "rename"], "csv", found);
+    csv.only(
+        &["delimiter", "header", "columns", "null", "rename"],
+        "csv",
+        found,
+    );
     if let Some(text) = csv.text("delimiter", found) {
         match text.text.as_bytes() {
             [byte] if !matches!(byte, b'"' | b'\n' | b'\r') => format.delimiter = *byte,
@@ -69,7 +83,12 @@ fn csv(section: &Section<'_>, found: &mut Findings) -> CsvFormat {
         }
         if format.header == Header::Present && !format.columns.is_empty() {
             let help = "leave columns away, or say header = \"detect\"";
-            found.add_with_help(Code::BadCsv, at, "csv columns have no effect where there is always a header", help);
+            found.add_with_help(
+                Code::BadCsv,
+                at,
+                "csv columns have no effect where there is always a header",
+                help,
+            );
         }
     });
     format

@@ -16,7 +16,9 @@ pub(super) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Fi
         for (index, sibling) in draft.siblings.iter().enumerate() {
             check_sibling(draft, sibling, index, drafts, named, found);
         }
-        let Feed::Inputs(feed) = &draft.contract.feed else { continue };
+        let Feed::Inputs(feed) = &draft.contract.feed else {
+            continue;
+        };
         for (index, input) in feed.inputs.iter().enumerate() {
             if !named.contains(input) {
                 let place = draft.at(&format!("inputs.{index}"));
@@ -30,7 +32,11 @@ pub(super) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Fi
 
 /// The input tables of a contract that exist.
 pub(super) fn existing<'a>(feed: &InputFeed, drafts: &'a Drafts) -> Vec<&'a Contract> {
-    feed.inputs.iter().filter_map(|input| drafts.get(input)).map(|draft| &draft.contract).collect()
+    feed.inputs
+        .iter()
+        .filter_map(|input| drafts.get(input))
+        .map(|draft| &draft.contract)
+        .collect()
 }
 
 fn check_sibling(
@@ -42,11 +48,17 @@ fn check_sibling(
     found: &mut Findings,
 ) {
     let place = draft.at(&format!("siblings.{index}"));
-    let fed_by_tables = drafts.get(sibling).is_some_and(|other| matches!(other.contract.feed, Feed::Inputs(_)));
+    let fed_by_tables = drafts
+        .get(sibling)
+        .is_some_and(|other| matches!(other.contract.feed, Feed::Inputs(_)));
     if !named.contains(sibling) {
         found.add(Code::UnknownTable, &place, format!("there is no table {sibling}"));
     } else if fed_by_tables || *sibling == draft.contract.name {
-        found.add(Code::BadValue, &place, format!("{sibling} is not another table of raw objects"));
+        found.add(
+            Code::BadValue,
+            &place,
+            format!("{sibling} is not another table of raw objects"),
+        );
     }
 }
 
@@ -68,7 +80,9 @@ fn circle(
     trail: &mut Vec<TableName>,
     seen: &mut BTreeSet<TableName>,
 ) -> bool {
-    let Some(Feed::Inputs(feed)) = drafts.get(table).map(|draft| &draft.contract.feed) else { return false };
+    let Some(Feed::Inputs(feed)) = drafts.get(table).map(|draft| &draft.contract.feed) else {
+        return false;
+    };
     for input in &feed.inputs {
         if input == target {
             return true;
@@ -87,16 +101,29 @@ fn circle(
 fn check_recompute(draft: &Draft, feed: &InputFeed, drafts: &Drafts, found: &mut Findings) {
     if feed.recompute.is_empty() {
         let help = "name the columns whose touched values are computed anew, such as the partition";
-        found.add_with_help(Code::RecomputeColumn, &draft.at("recompute"), "recompute names no column", help);
+        found.add_with_help(
+            Code::RecomputeColumn,
+            &draft.at("recompute"),
+            "recompute names no column",
+            help,
+        );
     }
     for (index, name) in feed.recompute.iter().enumerate() {
         let place = draft.at(&format!("recompute.{index}"));
         let Some(column) = draft.contract.column(name) else {
-            found.add(Code::RecomputeColumn, &place, format!("recompute {name:?} is not a column"));
+            found.add(
+                Code::RecomputeColumn,
+                &place,
+                format!("recompute {name:?} is not a column"),
+            );
             continue;
         };
         if !feed.key.contains(name) {
-            found.add(Code::RecomputeColumn, &place, format!("recompute {name:?} is not in the key"));
+            found.add(
+                Code::RecomputeColumn,
+                &place,
+                format!("recompute {name:?} is not in the key"),
+            );
         }
         for input in existing(feed, drafts) {
             match input.column(name) {
@@ -105,8 +132,10 @@ fn check_recompute(draft: &Draft, feed: &InputFeed, drafts: &Drafts, found: &mut
                     found.add(Code::RecomputeColumn, &place, message);
                 }
                 Some(other) if other.ty != column.ty => {
-                    let message =
-                        format!("recompute {name:?} is {} here and {} in {}", column.ty, other.ty, input.name);
+                    let message = format!(
+                        "recompute {name:?} is {} here and {} in {}",
+                        column.ty, other.ty, input.name
+                    );
                     found.add(Code::RecomputeColumn, &place, message);
                 }
                 Some(_) => {}

@@ -49,7 +49,13 @@ impl Layers {
                     layer.documents.insert(name, (file, table));
                 }
                 Some((name, _)) if name.table != DEFAULTS => {
-                    layer.sql.insert(name, SqlText { file, text: source.text.clone() });
+                    layer.sql.insert(
+                        name,
+                        SqlText {
+                            file,
+                            text: source.text.clone(),
+                        },
+                    );
                 }
                 _ => found.add_with_help(
                     Code::StrayFile,
@@ -67,8 +73,15 @@ impl Layers {
         let known = self.names();
         for (name, sql) in self.layers.last().iter().flat_map(|layer| &layer.sql) {
             if !known.contains(name) {
-                let place = Place { file: sql.file.clone(), line: 1 };
-                found.add(Code::StrayFile, &place, format!("there is no {}/{}.toml beside it", name.source, name.table));
+                let place = Place {
+                    file: sql.file.clone(),
+                    line: 1,
+                };
+                found.add(
+                    Code::StrayFile,
+                    &place,
+                    format!("there is no {}/{}.toml beside it", name.source, name.table),
+                );
             }
         }
     }
@@ -84,7 +97,10 @@ impl Layers {
         let mut chain = Chain::default();
         self.follow(name, self.layers.len(), &mut chain, found)?;
         let file = chain.documents.first()?.0.clone();
-        let fed_by_tables = chain.documents.iter().any(|(_, table)| table.get("inputs").is_some());
+        let fed_by_tables = chain
+            .documents
+            .iter()
+            .any(|(_, table)| table.get("inputs").is_some());
         if !fed_by_tables {
             for source in chain.folders.clone() {
                 self.append_defaults(source, &mut chain, found)?;
@@ -92,11 +108,18 @@ impl Layers {
         }
         let below = |lower: Table, (_, own): (Arc<str>, Table)| own.without("extends").over(lower);
         let table = chain.documents.into_iter().rev().fold(Table::default(), below);
-        Some(Resolved { file, table, sql: chain.sql })
+        Some(Resolved {
+            file,
+            table,
+            sql: chain.sql,
+        })
     }
 
     fn append_defaults(&self, source: String, chain: &mut Chain, found: &mut Findings) -> Option<()> {
-        let name = TableName { source, table: DEFAULTS.to_owned() };
+        let name = TableName {
+            source,
+            table: DEFAULTS.to_owned(),
+        };
         match self.top(&name, self.layers.len()) {
             Some(_) => self.follow(&name, self.layers.len(), chain, found),
             None => Some(()),
@@ -112,7 +135,10 @@ impl Layers {
         if !chain.folders.contains(&name.source) {
             chain.folders.push(name.source.clone());
         }
-        let mut own_sql = self.layers[level..limit].iter().rev().filter_map(|layer| layer.sql.get(name));
+        let mut own_sql = self.layers[level..limit]
+            .iter()
+            .rev()
+            .filter_map(|layer| layer.sql.get(name));
         chain.sql = chain.sql.take().or_else(|| own_sql.next().cloned());
         let base = table.get("extends").cloned();
         chain.documents.push((file.clone(), table));
@@ -132,11 +158,19 @@ impl Layers {
         let limit = if other == *name { level } else { self.layers.len() };
         match self.top(&other, limit) {
             None => {
-                found.add(Code::UnknownTable, &base.at, format!("there is no table {other} to extend"));
+                found.add(
+                    Code::UnknownTable,
+                    &base.at,
+                    format!("there is no table {other} to extend"),
+                );
                 None
             }
             Some(level) if chain.visited.contains(&(other.clone(), level)) => {
-                found.add(Code::Cycle, &base.at, format!("{other} extends itself by way of {name}"));
+                found.add(
+                    Code::Cycle,
+                    &base.at,
+                    format!("{other} extends itself by way of {name}"),
+                );
                 None
             }
             Some(_) => self.follow(&other, limit, chain, found),
@@ -145,7 +179,9 @@ impl Layers {
 
     /// The highest layer below `limit` that has a document of that name.
     fn top(&self, name: &TableName, limit: usize) -> Option<usize> {
-        (0..limit).rev().find(|level| self.layers[*level].documents.contains_key(name))
+        (0..limit)
+            .rev()
+            .find(|level| self.layers[*level].documents.contains_key(name))
     }
 }
 
@@ -162,12 +198,23 @@ struct Chain {
 fn parts(path: &str) -> Option<(TableName, &str)> {
     let (source, file) = path.split_once('/')?;
     let (table, extension) = file.rsplit_once('.')?;
-    let fits = is_name(source) && (is_name(table) || table == DEFAULTS) && matches!(extension, "toml" | "sql");
-    fits.then(|| (TableName { source: source.to_owned(), table: table.to_owned() }, extension))
+    let fits =
+        is_name(source) && (is_name(table) || table == DEFAULTS) && matches!(extension, "toml" | "sql");
+    fits.then(|| {
+        (
+            TableName {
+                source: source.to_owned(),
+                table: table.to_owned(),
+            },
+            extension,
+        )
+    })
 }
 
 /// Whether a text is `[a-z][a-z0-9_]*`.
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

@@ -42,7 +42,10 @@ pub fn load(builtin: &[SourceFile], user: &[SourceFile]) -> Result<Contracts, Ve
     inputs::check(&drafts, &named, &mut found);
     let diagnostics = found.into_sorted();
     if diagnostics.is_empty() {
-        Ok(drafts.into_iter().map(|(name, draft)| (name, draft.contract)).collect())
+        Ok(drafts
+            .into_iter()
+            .map(|(name, draft)| (name, draft.contract))
+            .collect())
     } else {
         Err(diagnostics)
     }

@@ -42,8 +42,16 @@ use std::fmt;
 /// `_object` is the URI of the raw object, `_row` the ordinal of the row in it, `_modified` the object's last
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
 /// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
-pub const LINEAGE: [&str; 8] =
-    ["_object", "_row", "_modified", "_generated_at", "_period", "_part", "_account", "_hash"];
+pub const LINEAGE: [&str; 8] = [
+    "_object",
+    "_row",
+    "_modified",
+    "_generated_at",
+    "_period",
+    "_part",
+    "_account",
+    "_hash",
+];
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
@@ -69,7 +77,10 @@ impl std::str::FromStr for TableName {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('.') {
             Some((source, table)) if !source.is_empty() && !table.is_empty() && !table.contains('.') => {
-                Ok(Self { source: source.to_owned(), table: table.to_owned() })
+                Ok(Self {
+                    source: source.to_owned(),
+                    table: table.to_owned(),
+                })
             }
             _ => Err(format!("{text:?} is not source.table, such as jwo.orders")),
         }

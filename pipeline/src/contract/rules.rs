@@ -40,11 +40,15 @@ fn check_key(draft: &Draft, found: &mut Findings) {
         };
         match column.ty {
             ColumnType::Map | ColumnType::Double => {
-                let message = format!("key column {name:?} is a {}, which has no exact equality", column.ty);
+                let message = format!(
+                    "key column {name:?} is a {}, which has no exact equality",
+                    column.ty
+                );
                 found.add(Code::KeyColumn, &place, message);
             }
             _ if column.personal == Some(Personal::Drop) => {
-                let message = format!("key column {name:?} is dropped as personal, so it would always be null");
+                let message =
+                    format!("key column {name:?} is dropped as personal, so it would always be null");
                 found.add_with_help(Code::KeyColumn, &place, message, "use personal = \"hash\"");
             }
             _ => {}
@@ -72,11 +76,18 @@ fn check_newest_by(draft: &Draft, raw: &RawFeed, found: &mut Findings) {
         };
         use ColumnType::{Date, Int, Text, Timestamp};
         if !matches!(column.ty, Int | Timestamp | Date | Text) {
-            let message = format!("newest_by {name:?} is a {}, not an int, timestamp, date or text", column.ty);
+            let message = format!(
+                "newest_by {name:?} is a {}, not an int, timestamp, date or text",
+                column.ty
+            );
             found.add(Code::NewestByColumn, &place, message);
         }
         if column.personal.is_some() {
-            found.add(Code::PersonalColumn, &place, format!("newest_by {name:?} is personal"));
+            found.add(
+                Code::PersonalColumn,
+                &place,
+                format!("newest_by {name:?} is personal"),
+            );
         }
     }
 }
@@ -96,12 +107,23 @@ fn check_partition(draft: &Draft, found: &mut Findings) {
             continue;
         };
         dates += u32::from(column.ty == ColumnType::Date);
-        if !matches!(column.ty, ColumnType::Date | ColumnType::Text | ColumnType::Int | ColumnType::Bool) {
-            let message = format!("partition column {name:?} is a {}, not a date, text, int or bool", column.ty);
+        if !matches!(
+            column.ty,
+            ColumnType::Date | ColumnType::Text | ColumnType::Int | ColumnType::Bool
+        ) {
+            let message = format!(
+                "partition column {name:?} is a {}, not a date, text, int or bool",
+                column.ty
+            );
             found.add(Code::PartitionColumn, &place, message);
         } else if column.ty == ColumnType::Date && dates == 2 {
             let message = format!("{name:?} is a second date in partition");
-            found.add_with_help(Code::PartitionColumn, &place, message, "lay files out by one date");
+            found.add_with_help(
+                Code::PartitionColumn,
+                &place,
+                message,
+                "lay files out by one date",
+            );
         }
         if column.personal.is_some() {
             let message = format!("partition column {name:?} is personal, and would stand in file names");
@@ -127,8 +149,14 @@ fn check_movable(draft: &Draft, column: &Column, path: &str, found: &mut Finding
             }
         }
         _ => {
-            let message = format!("{name:?} is not in the key, so the partition of a row can change without bounds");
-            found.add_with_help(Code::KeyWindowNeeded, &place, message, "put the column into the key");
+            let message =
+                format!("{name:?} is not in the key, so the partition of a row can change without bounds");
+            found.add_with_help(
+                Code::KeyWindowNeeded,
+                &place,
+                message,
+                "put the column into the key",
+            );
         }
     }
 }
@@ -136,12 +164,19 @@ fn check_movable(draft: &Draft, column: &Column, path: &str, found: &mut Finding
 fn check_key_window(draft: &Draft, raw: &RawFeed, found: &mut Findings) {
     let contract = &draft.contract;
     let movable = |name: &String| {
-        let date = contract.column(name).is_some_and(|column| column.ty == ColumnType::Date);
+        let date = contract
+            .column(name)
+            .is_some_and(|column| column.ty == ColumnType::Date);
         date && !contract.key().contains(name)
     };
     if raw.key_window_days.is_some() && !contract.partition.iter().any(movable) {
         let message = "key_window bounds a date partition outside of the key, and there is none";
-        found.add_with_help(Code::KeyWindowUseless, &draft.at("key_window"), message, "leave it away");
+        found.add_with_help(
+            Code::KeyWindowUseless,
+            &draft.at("key_window"),
+            message,
+            "leave it away",
+        );
     }
 }
 
@@ -153,7 +188,10 @@ fn check_raw_column(draft: &Draft, raw: &RawFeed, column: &Column, found: &mut F
         found.add_with_help(Code::BadFrom, &place, message, help);
     }
     if column.personal == Some(Personal::Hash) && column.ty != ColumnType::Text {
-        let message = format!("column {name:?} is hashed, so its type is text, not {}", column.ty);
+        let message = format!(
+            "column {name:?} is hashed, so its type is text, not {}",
+            column.ty
+        );
         found.add(Code::PersonalColumn, &place, message);
     }
     if column.personal == Some(Personal::Drop) && column.required {
@@ -163,13 +201,19 @@ fn check_raw_column(draft: &Draft, raw: &RawFeed, column: &Column, found: &mut F
     if column.pick != Pick::Newest {
         let latest_value = matches!(raw.keep, Keep::LatestValue { .. });
         if !latest_value || column.ty == ColumnType::Map || raw.keep.key().contains(name) {
-            let message = format!("column {name:?} has pick, which takes effect only on values of latest_value");
+            let message =
+                format!("column {name:?} has pick, which takes effect only on values of latest_value");
             found.add(Code::PickNotHere, &place, message);
         }
     }
 }
 
 fn columns(draft: &Draft) -> String {
-    let names: Vec<_> = draft.contract.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<_> = draft
+        .contract
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
     format!("columns are {}", names.join(", "))
 }

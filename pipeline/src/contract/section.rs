@@ -24,7 +24,12 @@ impl<'a> Section<'a> {
         for entry in &self.table.entries {
             if !known.contains(&entry.key.as_str()) {
                 let message = format!("{:?} is not a key of {what}", entry.key);
-                found.add_with_help(Code::UnknownKey, &entry.node.at, message, format!("use {}", list(known)));
+                found.add_with_help(
+                    Code::UnknownKey,
+                    &entry.node.at,
+                    message,
+                    format!("use {}", list(known)),
+                );
             }
         }
     }
@@ -91,7 +96,10 @@ impl<'a> Section<'a> {
 
 /// Owned texts of a list.
 pub(super) fn owned(list: Option<Vec<Located<'_>>>) -> Vec<String> {
-    list.unwrap_or_default().into_iter().map(|item| item.text.to_owned()).collect()
+    list.unwrap_or_default()
+        .into_iter()
+        .map(|item| item.text.to_owned())
+        .collect()
 }
 
 /// `a, b or c`.
@@ -121,8 +129,14 @@ fn strings(node: &Node) -> Option<Vec<Located<'_>>> {
 pub(super) fn mistyped<T>(key: &str, node: &Node, wanted: &str, found: &mut Findings) -> Option<T> {
     let message = match &node.value {
         Value::List(items) if wanted.contains("list") => {
-            let kind = items.iter().map(|item| item.value.kind()).find(|kind| *kind != "string");
-            format!("{key} takes {wanted}, but an item is a {}", kind.unwrap_or("list"))
+            let kind = items
+                .iter()
+                .map(|item| item.value.kind())
+                .find(|kind| *kind != "string");
+            format!(
+                "{key} takes {wanted}, but an item is a {}",
+                kind.unwrap_or("list")
+            )
         }
         value => format!("{key} takes {wanted}, not a {}", value.kind()),
     };

@@ -9,28 +9,43 @@ pub trait Word: Copy + PartialEq + 'static {
 
     /// The word of this value.
     fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+        Self::WORDS
+            .iter()
+            .find(|(_, value)| *value == self)
+            .map_or("", |(word, _)| word)
     }
 
     /// The value of a word.
     fn from_word(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
+        Self::WORDS
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, value)| *value)
     }
 }
 
 impl Word for Header {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("present", Self::Present), ("absent", Self::Absent), ("detect", Self::Detect)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("present", Self::Present),
+        ("absent", Self::Absent),
+        ("detect", Self::Detect),
+    ];
 }
 
 impl Word for Unknown {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("keep", Self::Keep), ("ignore", Self::Ignore), ("refuse", Self::Refuse)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("keep", Self::Keep),
+        ("ignore", Self::Ignore),
+        ("refuse", Self::Refuse),
+    ];
 }
 
 impl Word for Zone {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("utc", Self::Utc), ("account", Self::Account), ("as_written", Self::AsWritten)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("utc", Self::Utc),
+        ("account", Self::Account),
+        ("as_written", Self::AsWritten),
+    ];
 }
 
 impl Word for Personal {
@@ -43,6 +58,9 @@ impl Word for Pick {
 }
 
 impl Word for Otherwise {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("warn", Self::Warn), ("quarantine", Self::Quarantine), ("hold", Self::Hold)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("warn", Self::Warn),
+        ("quarantine", Self::Quarantine),
+        ("hold", Self::Hold),
+    ];
 }

@@ -15,7 +15,8 @@ use super::{column_of, functions, is_subquery};
 pub(super) fn check(draft: &Draft, found: &mut Findings) {
     for check in draft.contract.checks.iter().filter(|check| !check.sql.is_empty()) {
         let place = draft.at(&format!("checks.{}", check.name));
-        let mut say = |code, message: String| found.add(code, &place, format!("check {:?}: {message}", check.name));
+        let mut say =
+            |code, message: String| found.add(code, &place, format!("check {:?}: {message}", check.name));
         let expression = match parse(&check.sql) {
             Ok(expression) => expression,
             Err(error) => {
@@ -28,14 +29,20 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
                 say(Code::BadCheck, format!("{name:?} is not a column"));
             }
             if is_subquery(expr) {
-                say(Code::BadCheck, "a check looks at one row, so it has no subquery".to_owned());
+                say(
+                    Code::BadCheck,
+                    "a check looks at one row, so it has no subquery".to_owned(),
+                );
             }
             match functions::called(expr) {
                 Some((_, name)) if functions::is_volatile(&name) => {
                     say(Code::SqlVolatile, format!("{name} gives another value each time"));
                 }
                 Some((function, name)) if functions::is_aggregate(&name) || function.over.is_some() => {
-                    say(Code::BadCheck, format!("a check looks at one row, so it cannot use {name}"));
+                    say(
+                        Code::BadCheck,
+                        format!("a check looks at one row, so it cannot use {name}"),
+                    );
                 }
                 _ => {}
             }

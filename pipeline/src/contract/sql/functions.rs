@@ -8,12 +8,27 @@ use super::name_of;
 
 /// The name of a function, lower case.
 pub(super) fn name(function: &Function) -> String {
-    function.name.0.last().and_then(ObjectNamePart::as_ident).map(name_of).unwrap_or_default().to_lowercase()
+    function
+        .name
+        .0
+        .last()
+        .and_then(ObjectNamePart::as_ident)
+        .map(name_of)
+        .unwrap_or_default()
+        .to_lowercase()
 }
 
 /// Whether a function gives another value each time.
 pub(super) fn is_volatile(name: &str) -> bool {
-    let clock = ["now", "today", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
+    let clock = [
+        "now",
+        "today",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+    ];
     let chance = ["random", "rand", "uuid", "gen_random_uuid"];
     clock.contains(&name) || chance.contains(&name)
 }
@@ -45,7 +60,17 @@ pub(super) fn is_aggregate(name: &str) -> bool {
 
 /// Whether an aggregate adds up floating point, so that its result depends on the order of the rows.
 pub(super) fn is_float_aggregate(name: &str) -> bool {
-    let families = ["approx_", "avg", "mean", "stddev", "var", "covar", "corr", "regr_", "percentile"];
+    let families = [
+        "approx_",
+        "avg",
+        "mean",
+        "stddev",
+        "var",
+        "covar",
+        "corr",
+        "regr_",
+        "percentile",
+    ];
     families.iter().any(|family| name.starts_with(family))
 }
 
@@ -78,9 +103,10 @@ pub(super) fn window(function: &Function) -> Option<&WindowSpec> {
 /// Whether a function says in which order it takes the rows.
 pub(super) fn is_ordered(function: &Function) -> bool {
     let clause = match &function.args {
-        FunctionArguments::List(list) => {
-            list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(order) if !order.is_empty()))
-        }
+        FunctionArguments::List(list) => list
+            .clauses
+            .iter()
+            .any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(order) if !order.is_empty())),
         _ => false,
     };
     let window = window(function).is_some_and(|window| !window.order_by.is_empty());

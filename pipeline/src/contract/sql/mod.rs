@@ -15,10 +15,10 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::Feed;
 use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::inputs::Drafts;
-use super::Feed;
 
 /// Reports what is wrong with the SQL and the checks of a table.
 pub(super) fn check(draft: &Draft, drafts: &Drafts, found: &mut Findings) {
@@ -26,7 +26,10 @@ pub(super) fn check(draft: &Draft, drafts: &Drafts, found: &mut Findings) {
     let Some(sql) = &draft.sql else {
         if let Feed::Inputs(_) = draft.contract.feed {
             let name = &draft.contract.name;
-            let message = format!("the table has inputs, but there is no {}/{}.sql", name.source, name.table);
+            let message = format!(
+                "the table has inputs, but there is no {}/{}.sql",
+                name.source, name.table
+            );
             found.add(Code::SqlMissing, &draft.at("inputs"), message);
         }
         return;
@@ -68,12 +71,20 @@ struct Unparsed {
 fn parse(text: &str) -> Result<Box<Query>, Unparsed> {
     let statements = Parser::parse_sql(&GenericDialect {}, text).map_err(|error| {
         let message = error.to_string();
-        let line = message.rsplit_once("at Line: ").and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
-        Unparsed { line: line.unwrap_or(1), message: format!("the SQL does not parse: {message}") }
+        let line = message
+            .rsplit_once("at Line: ")
+            .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+        Unparsed {
+            line: line.unwrap_or(1),
+            message: format!("the SQL does not parse: {message}"),
+        }
     })?;
     match <[Statement; 1]>::try_from(statements) {
         Ok([Statement::Query(query)]) => Ok(query),
-        _ => Err(Unparsed { line: 1, message: "the SQL is not one SELECT".to_owned() }),
+        _ => Err(Unparsed {
+            line: 1,
+            message: "the SQL is not one SELECT".to_owned(),
+        }),
     }
 }
 
@@ -93,7 +104,9 @@ pub(super) struct Fields {
 
 /// The columns that a SELECT over `raw` reads and makes; none if it does not parse.
 pub(super) fn fields(text: &str) -> Fields {
-    let Ok(query) = parse(text) else { return Fields::default() };
+    let Ok(query) = parse(text) else {
+        return Fields::default();
+    };
     let mut fields = Fields::default();
     let _ = visit_expressions(&query, |expr| {
         fields.read.extend(column_of(expr));
@@ -129,10 +142,17 @@ fn column_of(expr: &Expr) -> Option<String> {
 
 /// Parts of the name of a table.
 fn table_of(name: &ObjectName) -> Vec<String> {
-    name.0.iter().filter_map(|part| part.as_ident()).map(name_of).collect()
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .map(name_of)
+        .collect()
 }
 
 /// Whether a subquery stands where a value could.
 fn is_subquery(expr: &Expr) -> bool {
-    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
+    matches!(
+        expr,
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }
+    )
 }

@@ -15,7 +15,10 @@ pub(super) struct Output<'a> {
 
 /// Reads the list; expressions without a name and names that occur twice are reported.
 pub(super) fn read<'a>(select: &'a Select, problems: &mut Problems<'_>) -> Output<'a> {
-    let mut output = Output { names: Vec::new(), star: false };
+    let mut output = Output {
+        names: Vec::new(),
+        star: false,
+    };
     for item in &select.projection {
         let name = match item {
             SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
@@ -32,7 +35,12 @@ pub(super) fn read<'a>(select: &'a Select, problems: &mut Problems<'_>) -> Outpu
                 problems.add(Code::SqlColumns, item, message, "write … AS name");
             }
             Some(name) if output.names.iter().any(|(known, _)| *known == name) => {
-                problems.add(Code::SqlColumns, item, format!("the SELECT gives {name:?} twice"), "");
+                problems.add(
+                    Code::SqlColumns,
+                    item,
+                    format!("the SELECT gives {name:?} twice"),
+                    "",
+                );
             }
             Some(name) => output.names.push((name, item)),
         }

@@ -19,7 +19,10 @@ fn a_fingerprint_survives_what_decides_about_no_row() {
         ("One order.", "An order."),
         ("id = \"text\"", "id = { type = \"text\", doc = \"Order.\" }"),
         ("shop/{date}", "store/{date}"),
-        ("keep", "csv = { delimiter = \"|\" }\nexpect = { every = \"1d\", within = \"1d\" }\nkeep"),
+        (
+            "keep",
+            "csv = { delimiter = \"|\" }\nexpect = { every = \"1d\", within = \"1d\" }\nkeep",
+        ),
         ("id = \"text\"\nday = \"date\"", "day = \"date\"\nid = \"text\""),
         ("[columns]", "checks.positive.sql = \"amount > 0\"\n[columns]"),
     ] {
@@ -43,17 +46,45 @@ fn white_space_and_comments_in_sql_change_nothing_and_words_do() {
 fn every_rule_that_decides_about_rows_breaks_with_a_sentence() {
     let plain = orders("keep", "keep");
     for (from, to, sentence) in [
-        ("decimal(10,2)", "decimal(12,2)", "column amount: decimal(10,2) became decimal(12,2)"),
-        ("\"decimal(10,2)\"", "{ type = \"decimal(10,2)\", from = \"x\" }", "column amount: from amount became x"),
-        ("\"date\"", "{ type = \"date\", zone = \"account\" }", "column day: zone nothing became account"),
+        (
+            "decimal(10,2)",
+            "decimal(12,2)",
+            "column amount: decimal(10,2) became decimal(12,2)",
+        ),
+        (
+            "\"decimal(10,2)\"",
+            "{ type = \"decimal(10,2)\", from = \"x\" }",
+            "column amount: from amount became x",
+        ),
+        (
+            "\"date\"",
+            "{ type = \"date\", zone = \"account\" }",
+            "column day: zone nothing became account",
+        ),
         ("drop", "hash", "column name: personal drop became hash"),
-        ("personal = \"drop\"", "required = true", "column name: personal drop became nothing"),
-        ("latest_row", "latest_value", "keep latest_row became latest_value"),
-        ("[\"seen\"]", "[\"seen\", \"_row\"]", "newest_by seen became seen, _row"),
+        (
+            "personal = \"drop\"",
+            "required = true",
+            "column name: personal drop became nothing",
+        ),
+        (
+            "latest_row",
+            "latest_value",
+            "keep latest_row became latest_value",
+        ),
+        (
+            "[\"seen\"]",
+            "[\"seen\", \"_row\"]",
+            "newest_by seen became seen, _row",
+        ),
         ("35d", "40d", "key_window 35d became 40d"),
         ("keep", "unknown = \"ignore\"\nkeep", "unknown keep became ignore"),
         ("\"csv\"", "\"json_rows\"", "format csv became json_rows"),
-        ("key = [\"id\"]", "key = [\"id\", \"seen\"]", "key id became id, seen"),
+        (
+            "key = [\"id\"]",
+            "key = [\"id\", \"seen\"]",
+            "key id became id, seen",
+        ),
         ("amount = \"decimal(10,2)\"\n", "", "column amount is gone"),
     ] {
         let new = orders(from, to);
@@ -70,15 +101,18 @@ fn a_column_of_a_field_that_nobody_named_is_additive_and_any_other_new_column_br
         change(&plain.rules(), &with("fresh = \"int\"")),
         Change::Additive(vec!["column fresh (int) is new".to_owned()])
     );
-    assert_eq!(breaks(&plain, &with("again = { type = \"text\", from = \"amount\" }")), [
-        "column again is new, and raw field amount was known before"
-    ]);
-    assert_eq!(breaks(&plain, &with("fresh = { type = \"int\", required = true }")), [
-        "column fresh is new, and it is required"
-    ]);
-    assert_eq!(breaks(&plain, &with("place = { type = \"text\", from = \"_object\" }")), [
-        "column place is new, and every row has its source _object"
-    ]);
+    assert_eq!(
+        breaks(&plain, &with("again = { type = \"text\", from = \"amount\" }")),
+        ["column again is new, and raw field amount was known before"]
+    );
+    assert_eq!(
+        breaks(&plain, &with("fresh = { type = \"int\", required = true }")),
+        ["column fresh is new, and it is required"]
+    );
+    assert_eq!(
+        breaks(&plain, &with("place = { type = \"text\", from = \"_object\" }")),
+        ["column place is new, and every row has its source _object"]
+    );
 }
 
 #[test]

@@ -7,7 +7,11 @@ fn assert_each(path: &str, cases: &[(&str, &str, &str)]) -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for (wanted, from, to) in cases {
         let found = mistakes_of(&edited(path, from, to));
-        assert_eq!(found, [wanted.replace(" :", &format!(" {path}:"))], "{from} -> {to}");
+        assert_eq!(
+            found,
+            [wanted.replace(" :", &format!(" {path}:"))],
+            "{from} -> {to}"
+        );
         codes.insert(wanted[..4].to_owned());
     }
     codes
@@ -17,7 +21,11 @@ fn assert_each(path: &str, cases: &[(&str, &str, &str)]) -> BTreeSet<String> {
 fn assert_each_sql(path: &str, cases: &[(&str, &str)]) -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for (wanted, sql) in cases {
-        assert_eq!(mistakes_of(&with(path, sql)), [wanted.replace(" :", &format!(" {path}:"))], "{sql}");
+        assert_eq!(
+            mistakes_of(&with(path, sql)),
+            [wanted.replace(" :", &format!(" {path}:"))],
+            "{sql}"
+        );
         codes.insert(wanted[..4].to_owned());
     }
     codes
@@ -35,13 +43,21 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
             ("C005 :8", "\"35d\"", "\"35h\""),
             ("C005 :3", "\"csv\"", "\"xml\""),
             ("C005 :4", "keep", "unknown = 'drop'\nkeep"),
-            ("C005 :4", "keep", "expect = { every = '15', within = '1h' }\nkeep"),
+            (
+                "C005 :4",
+                "keep",
+                "expect = { every = '15', within = '1h' }\nkeep",
+            ),
             ("C004 :4", "keep", "expect = { every = '15m' }\nkeep"),
             ("C005 :4", "keep", "siblings = ['shop.daily']\nkeep"),
             ("C011 :2", "{date}", "{day}"),
             ("C012 :4", "keep", "csv = { delimiter = ', ' }\nkeep"),
             ("C012 :4", "keep", "csv = { header = 'absent' }\nkeep"),
-            ("C012 :4", "keep", "csv = { header = 'detect', columns = ['a', 'a'] }\nkeep"),
+            (
+                "C012 :4",
+                "keep",
+                "csv = { header = 'detect', columns = ['a', 'a'] }\nkeep",
+            ),
             ("C012 :4", "keep", "csv = { columns = ['a'] }\nkeep"),
             ("C021 :4", "latest_row", "latest_document"),
             ("C022 :4", "keep", "recompute = ['day']\nkeep"),
@@ -59,7 +75,11 @@ fn columns_of_raw_tables() -> BTreeSet<String> {
             ("C002 :14", "\"decimal(10,2)\"", "3"),
             ("C004 :14", "\"decimal(10,2)\"", "{ doc = 'x' }"),
             ("C005 :14", "\"decimal(10,2)\"", "{ type = 'int', zone = 'utc' }"),
-            ("C005 :12", "\"timestamp\"", "{ type = 'timestamp', zone = 'as_written' }"),
+            (
+                "C005 :12",
+                "\"timestamp\"",
+                "{ type = 'timestamp', zone = 'as_written' }",
+            ),
             ("C006 :14", "amount", "Amount"),
             ("C007 :14", "amount", "_amount"),
             ("C007 :14", "amount", "extra"),
@@ -68,14 +88,34 @@ fn columns_of_raw_tables() -> BTreeSet<String> {
             ("C009 :14", "decimal(10,2)", "struct<a int>"),
             ("C009 :14", "decimal(10,2)", "decimal(39,2)"),
             ("C010 :14", "\"decimal(10,2)\"", "{ type = 'int', from = [] }"),
-            ("C010 :14", "\"decimal(10,2)\"", "{ type = 'int', from = '_rows' }"),
+            (
+                "C010 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'int', from = '_rows' }",
+            ),
             ("C010 :14", "\"decimal(10,2)\"", "{ type = 'int', from = '*' }"),
             ("C010 :14", "decimal(10,2)", "map"),
-            ("C020 :12", "\"timestamp\"", "{ type = 'timestamp', pick = 'min' }"),
-            ("C036 :14", "\"decimal(10,2)\"", "{ type = 'int', personal = 'hash' }"),
-            ("C036 :15", "personal = \"drop\"", "personal = \"drop\", required = true"),
+            (
+                "C020 :12",
+                "\"timestamp\"",
+                "{ type = 'timestamp', pick = 'min' }",
+            ),
+            (
+                "C036 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'int', personal = 'hash' }",
+            ),
+            (
+                "C036 :15",
+                "personal = \"drop\"",
+                "personal = \"drop\", required = true",
+            ),
             ("C036 :7", "\"date\"", "{ type = 'date', personal = 'drop' }"),
-            ("C036 :6", "\"timestamp\"", "{ type = 'timestamp', personal = 'drop' }"),
+            (
+                "C036 :6",
+                "\"timestamp\"",
+                "{ type = 'timestamp', personal = 'drop' }",
+            ),
         ],
     )
 }
@@ -95,7 +135,6 @@ fn key_order_and_partition() -> BTreeSet<String> {
             ("C016 :6", "latest_row", "every_row"),
             ("C017 :7", "[\"day\"]", "[\"day\", \"month\"]"),
             ("C018 :7", "key_window = \"35d\"", ""),
-    
             ("C019 :8", "key = [\"id\"]", "key = [\"id\", \"day\"]"),
         ],
     )
@@ -110,7 +149,11 @@ fn tables_with_inputs() -> BTreeSet<String> {
             ("C022 :3", "key", "newest_by = ['n']\nkey"),
             ("C022 :9", "\"int\"", "{ type = 'int', from = 'x' }"),
             ("C025 :4", "recompute = [\"day\"]", "recompute = []"),
-            ("C025 :4", "key = [\"day\", \"id\"]\nrecompute = [\"day\"]\npartition = [\"day\"]", "key = ['id']\nrecompute = ['day']"),
+            (
+                "C025 :4",
+                "key = [\"day\", \"id\"]\nrecompute = [\"day\"]\npartition = [\"day\"]",
+                "key = ['id']\nrecompute = ['day']",
+            ),
         ],
     )
 }
@@ -127,14 +170,20 @@ fn sql_over_raw() -> BTreeSet<String> {
             ("C029 :1", "SELECT * FROM raw UNION ALL SELECT * FROM raw"),
             ("C029 :1", "SELECT raw.* FROM raw JOIN raw r ON raw.id = r.id"),
             ("C029 :2", "SELECT * EXCEPT (id),\nmax(id) AS id FROM raw"),
-            ("C029 :2", "SELECT * EXCEPT (id),\nrow_number() OVER (PARTITION BY day ORDER BY _row) AS id FROM raw"),
+            (
+                "C029 :2",
+                "SELECT * EXCEPT (id),\nrow_number() OVER (PARTITION BY day ORDER BY _row) AS id FROM raw",
+            ),
             ("C029 :1", "SELECT * EXCEPT (id), (SELECT 1) AS id FROM raw"),
             ("C030 :1", "SELECT * EXCEPT (seen), now() AS seen FROM raw"),
             ("C032 :1", "SELECT *, upper(id) AS big FROM raw"),
             ("C032 :1", "SELECT *, upper(id) AS _row FROM raw"),
             ("C032 :1", "SELECT *, upper(id) FROM raw"),
             ("C032 :1", "SELECT id, day, seen, price, name FROM raw"),
-            ("C033 :1", "SELECT * EXCEPT (id), row_number() OVER (PARTITION BY _object) AS id FROM raw"),
+            (
+                "C033 :1",
+                "SELECT * EXCEPT (id), row_number() OVER (PARTITION BY _object) AS id FROM raw",
+            ),
         ],
     )
 }
@@ -144,23 +193,59 @@ fn sql_over_inputs() -> BTreeSet<String> {
         "shop/daily.sql",
         &[
             ("C027 :1", "DROP TABLE x"),
-            ("C028 :2", "SELECT o.day, o.id, 1 AS n FROM shop.orders o\nJOIN orders p ON o.day = p.day"),
-            ("C030 :1", "SELECT day, id, 1 AS n FROM shop.orders WHERE seen < current_timestamp"),
-            ("C031 :1", "SELECT day, id, count(*) AS n FROM shop.orders GROUP BY id, seen"),
+            (
+                "C028 :2",
+                "SELECT o.day, o.id, 1 AS n FROM shop.orders o\nJOIN orders p ON o.day = p.day",
+            ),
+            (
+                "C030 :1",
+                "SELECT day, id, 1 AS n FROM shop.orders WHERE seen < current_timestamp",
+            ),
+            (
+                "C031 :1",
+                "SELECT day, id, count(*) AS n FROM shop.orders GROUP BY id, seen",
+            ),
             ("C031 :1", "SELECT seen AS day, id, 1 AS n FROM shop.orders"),
-            ("C031 :1", "SELECT day, id, 1 AS n FROM (SELECT DISTINCT id FROM shop.orders) AS ids"),
-            ("C031 :2", "SELECT o.day, o.id, 1 AS n FROM shop.orders o JOIN\nshop.orders p ON o.id = p.id"),
-            ("C031 :2", "SELECT o.day, o.id, 1 AS n FROM shop.orders o CROSS JOIN\nshop.orders p"),
-            ("C031 :2", "SELECT day, id,\nrow_number() OVER (PARTITION BY id ORDER BY seen) AS n FROM shop.orders"),
-            ("C031 :2", "SELECT day, id, 1 AS n FROM shop.orders\nWHERE seen = (SELECT seen FROM shop.orders)"),
-            ("C031 :1", "SELECT day, id, 1 AS n FROM shop.orders UNION SELECT day, id, 2 AS n FROM shop.orders"),
+            (
+                "C031 :1",
+                "SELECT day, id, 1 AS n FROM (SELECT DISTINCT id FROM shop.orders) AS ids",
+            ),
+            (
+                "C031 :2",
+                "SELECT o.day, o.id, 1 AS n FROM shop.orders o JOIN\nshop.orders p ON o.id = p.id",
+            ),
+            (
+                "C031 :2",
+                "SELECT o.day, o.id, 1 AS n FROM shop.orders o CROSS JOIN\nshop.orders p",
+            ),
+            (
+                "C031 :2",
+                "SELECT day, id,\nrow_number() OVER (PARTITION BY id ORDER BY seen) AS n FROM shop.orders",
+            ),
+            (
+                "C031 :2",
+                "SELECT day, id, 1 AS n FROM shop.orders\nWHERE seen = (SELECT seen FROM shop.orders)",
+            ),
+            (
+                "C031 :1",
+                "SELECT day, id, 1 AS n FROM shop.orders UNION SELECT day, id, 2 AS n FROM shop.orders",
+            ),
             ("C032 :1", "SELECT * FROM shop.orders"),
             ("C032 :1", "SELECT day, id FROM shop.orders"),
             ("C032 :2", "SELECT day, id, 1 AS n,\n2 AS m FROM shop.orders"),
             ("C033 :1", "SELECT day, id, 1 AS n FROM shop.orders LIMIT 5"),
-            ("C033 :1", "SELECT day, id, sum(price) AS n FROM shop.orders GROUP BY day, id"),
-            ("C033 :1", "SELECT day, id, avg(amount) AS n FROM shop.orders GROUP BY day, id"),
-            ("C033 :1", "SELECT day, id, array_agg(seen) AS n FROM shop.orders GROUP BY day, id"),
+            (
+                "C033 :1",
+                "SELECT day, id, sum(price) AS n FROM shop.orders GROUP BY day, id",
+            ),
+            (
+                "C033 :1",
+                "SELECT day, id, avg(amount) AS n FROM shop.orders GROUP BY day, id",
+            ),
+            (
+                "C033 :1",
+                "SELECT day, id, array_agg(seen) AS n FROM shop.orders GROUP BY day, id",
+            ),
         ],
     )
 }
@@ -169,13 +254,19 @@ fn checks() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for (wanted, check) in [
         ("C004 shop/orders.toml:17", "{ else = 'warn' }"),
-        ("C005 shop/orders.toml:17", "{ sql = 'amount > 0', else = 'stop' }"),
+        (
+            "C005 shop/orders.toml:17",
+            "{ sql = 'amount > 0', else = 'stop' }",
+        ),
         ("C030 shop/orders.toml:17", "{ sql = 'seen < now()' }"),
         ("C034 shop/orders.toml:17", "{ sql = 'amount >' }"),
         ("C034 shop/orders.toml:17", "{ sql = 'amuont > 0' }"),
         ("C034 shop/orders.toml:17", "{ sql = 'max(amount) > 0' }"),
     ] {
-        let found = mistakes_of(&with("shop/orders.toml", &format!("{ORDERS}[checks]\npositive = {check}\n")));
+        let found = mistakes_of(&with(
+            "shop/orders.toml",
+            &format!("{ORDERS}[checks]\npositive = {check}\n"),
+        ));
         assert_eq!(found, [wanted], "{check}");
         codes.insert(wanted[..4].to_owned());
     }
@@ -186,17 +277,29 @@ fn files() -> BTreeSet<String> {
     let mut ring = with("shop/left.toml", "extends = 'shop.right'");
     ring.push(file("shop/right.toml", "extends = 'shop.left'"));
     let fed_by_itself = edited("shop/daily.toml", "[\"shop.orders\"]", "[\"shop.daily\"]");
-    let fed_by_itself: Vec<_> = fed_by_itself.into_iter().filter(|file| file.path != "shop/daily.sql").collect();
+    let fed_by_itself: Vec<_> = fed_by_itself
+        .into_iter()
+        .filter(|file| file.path != "shop/daily.sql")
+        .collect();
     let mut unknown_input = edited("shop/daily.toml", "shop.orders", "shop.nothing");
     unknown_input.retain(|file| file.path != "shop/daily.sql");
     unknown_input.push(file("shop/daily.sql", "SELECT day, id, 1 AS n FROM shop.nothing"));
     let mut codes = BTreeSet::new();
     for (wanted, files) in [
-        (vec!["C003 shop/orders.toml:5"], edited("shop/orders.toml", "key = [\"id\"]", "key = [\"id\"] x")),
+        (
+            vec!["C003 shop/orders.toml:5"],
+            edited("shop/orders.toml", "key = [\"id\"]", "key = [\"id\"] x"),
+        ),
         (vec!["C023 shop/daily.toml:2"], unknown_input),
-        (vec!["C023 shop/more.toml:1"], with("shop/more.toml", "extends = 'shop.nothing'")),
+        (
+            vec!["C023 shop/more.toml:1"],
+            with("shop/more.toml", "extends = 'shop.nothing'"),
+        ),
         (vec!["C024 shop/left.toml:1", "C024 shop/right.toml:1"], ring),
-        (vec!["C024 shop/daily.toml:2", "C026 shop/daily.toml:2"], fed_by_itself),
+        (
+            vec!["C024 shop/daily.toml:2", "C026 shop/daily.toml:2"],
+            fed_by_itself,
+        ),
         (vec!["C035 shop/lost.sql:1"], with("shop/lost.sql", "SELECT 1")),
         (vec!["C035 Shop/x.toml:1"], with("Shop/x.toml", "")),
     ] {
@@ -228,7 +331,11 @@ fn every_mistake_is_reported_with_its_code_and_line_and_nothing_else_is() {
 fn all_mistakes_of_a_file_are_reported_and_read_as_one_line_each() {
     let mut files = edited("shop/orders.toml", "[\"id\"]", "[\"nr\"]");
     files[0].text.push_str("Bad = \"string\"\n");
-    let said: Vec<_> = load(&files, &[]).unwrap_err().iter().map(Diagnostic::to_string).collect();
+    let said: Vec<_> = load(&files, &[])
+        .unwrap_err()
+        .iter()
+        .map(Diagnostic::to_string)
+        .collect();
     assert_eq!(
         said,
         [

@@ -33,15 +33,23 @@ id = "text"
 n = "int"
 "#;
 
-const DAILY_SQL: &str = "SELECT day, id, count(*) AS n FROM shop.orders WHERE day IS NOT NULL GROUP BY day, id";
+const DAILY_SQL: &str =
+    "SELECT day, id, count(*) AS n FROM shop.orders WHERE day IS NOT NULL GROUP BY day, id";
 
 /// Two tables without a mistake, one fed by raw objects and one by the other.
 fn shop() -> Vec<SourceFile> {
-    vec![file("shop/orders.toml", ORDERS), file("shop/daily.toml", DAILY), file("shop/daily.sql", DAILY_SQL)]
+    vec![
+        file("shop/orders.toml", ORDERS),
+        file("shop/daily.toml", DAILY),
+        file("shop/daily.sql", DAILY_SQL),
+    ]
 }
 
 fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile { path: path.to_owned(), text: text.to_owned() }
+    SourceFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
 }
 
 /// The shop with the first occurrence of a text in a file replaced by another one.
@@ -67,11 +75,19 @@ fn table(contracts: &Contracts, name: &str) -> Contract {
 
 /// The raw-fed table of the shop with an edit.
 fn orders(from: &str, to: &str) -> Contract {
-    table(&load(&edited("shop/orders.toml", from, to), &[]).unwrap(), "shop.orders")
+    table(
+        &load(&edited("shop/orders.toml", from, to), &[]).unwrap(),
+        "shop.orders",
+    )
 }
 
 /// `code file:line` of every mistake.
 fn mistakes_of(files: &[SourceFile]) -> Vec<String> {
     let said = |found: &Diagnostic| format!("{} {}:{}", found.code, found.file, found.line);
-    load(files, &[]).err().unwrap_or_default().iter().map(said).collect()
+    load(files, &[])
+        .err()
+        .unwrap_or_default()
+        .iter()
+        .map(said)
+        .collect()
 }
