@@ -110,13 +110,13 @@ SELECT
     conversion.attributed_units_ordered_30d_same_sku
 FROM traffic
 FULL OUTER JOIN conversion
-    ON traffic.window_date IS NOT DISTINCT FROM conversion.window_date
-    AND traffic.window_start IS NOT DISTINCT FROM conversion.window_start
-    AND traffic.advertiser_id IS NOT DISTINCT FROM conversion.advertiser_id
-    AND traffic.marketplace_id IS NOT DISTINCT FROM conversion.marketplace_id
-    AND traffic.campaign_id IS NOT DISTINCT FROM conversion.campaign_id
-    AND traffic.ad_group_id IS NOT DISTINCT FROM conversion.ad_group_id
-    AND traffic.ad_id IS NOT DISTINCT FROM conversion.ad_id
-    AND traffic.keyword_id IS NOT DISTINCT FROM conversion.keyword_id
-    AND traffic.placement IS NOT DISTINCT FROM conversion.placement
-    AND traffic.currency IS NOT DISTINCT FROM conversion.currency
+    ON (traffic.window_date IS NOT DISTINCT FROM conversion.window_date)
+    AND (traffic.window_start IS NOT DISTINCT FROM conversion.window_start)
+    AND (traffic.advertiser_id IS NOT DISTINCT FROM conversion.advertiser_id)
+    AND (traffic.marketplace_id IS NOT DISTINCT FROM conversion.marketplace_id)
+    AND (traffic.campaign_id IS NOT DISTINCT FROM conversion.campaign_id)
+    AND (traffic.ad_group_id IS NOT DISTINCT FROM conversion.ad_group_id)
+    AND (traffic.ad_id IS NOT DISTINCT FROM conversion.ad_id)
+    AND (traffic.keyword_id IS NOT DISTINCT FROM conversion.keyword_id)
+    AND (traffic.placement IS NOT DISTINCT FROM conversion.placement)
+    AND (traffic.currency IS NOT DISTINCT FROM conversion.currency)

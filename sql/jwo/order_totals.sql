@@ -65,6 +65,6 @@ SELECT
         AND coalesce(headers.order_total = lines.net, true) AS agrees
 FROM headers
 FULL OUTER JOIN lines
-    ON headers.order_date IS NOT DISTINCT FROM lines.order_date
-    AND headers.merchant_id IS NOT DISTINCT FROM lines.merchant_id
-    AND headers.order_id IS NOT DISTINCT FROM lines.order_id
+    ON (headers.order_date IS NOT DISTINCT FROM lines.order_date)
+    AND (headers.merchant_id IS NOT DISTINCT FROM lines.merchant_id)
+    AND (headers.order_id IS NOT DISTINCT FROM lines.order_id)

@@ -21,9 +21,9 @@ timed AS (
         lines.quantity
     FROM jwo.orders AS orders
     LEFT JOIN lines
-        ON orders.order_date IS NOT DISTINCT FROM lines.order_date
-        AND orders.merchant_id IS NOT DISTINCT FROM lines.merchant_id
-        AND orders.order_id IS NOT DISTINCT FROM lines.order_id
+        ON (orders.order_date IS NOT DISTINCT FROM lines.order_date)
+        AND (orders.merchant_id IS NOT DISTINCT FROM lines.merchant_id)
+        AND (orders.order_id IS NOT DISTINCT FROM lines.order_id)
     WHERE orders.order_date IS NOT NULL
 )
 SELECT

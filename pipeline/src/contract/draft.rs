@@ -103,6 +103,11 @@ impl Draft {
         }
     }
 
+    /// Whether a key is written down, be it rightly or wrongly.
+    pub(super) fn says(&self, path: &str) -> bool {
+        self.places.contains_key(path)
+    }
+
     /// A line of the SQL file.
     pub(super) fn at_sql(&self, line: usize) -> Place {
         let file = self.sql.as_ref().map_or(&self.file, |sql| &sql.file);

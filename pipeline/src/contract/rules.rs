@@ -23,7 +23,7 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
 
 fn check_key(draft: &Draft, found: &mut Findings) {
     let key = draft.contract.key();
-    if key.is_empty() {
+    if key.is_empty() && !draft.says("key.0") {
         let help = "name the columns that identify a row";
         found.add_with_help(Code::NoKey, &draft.at("key"), "the table has no key", help);
     }
@@ -142,7 +142,7 @@ fn check_movable(draft: &Draft, column: &Column, path: &str, found: &mut Finding
     let (name, place) = (&column.name, draft.at(path));
     match &contract.feed {
         Feed::Raw(raw) if column.ty == ColumnType::Date => {
-            if raw.key_window_days.is_none() {
+            if raw.key_window_days.is_none() && !draft.says("key_window") {
                 let message = format!("{name:?} is not in the key, so the partition of a row can change");
                 let help = "say how far with key_window = \"35d\", or put the column into the key";
                 found.add_with_help(Code::KeyWindowNeeded, &place, message, help);

@@ -306,7 +306,9 @@ impl Walk<'_, '_> {
                 _ => false,
             };
             if !local {
-                let help = format!("join on a.{column} IS NOT DISTINCT FROM b.{column}, too");
+                let help = format!(
+                    "join on (a.{column} IS NOT DISTINCT FROM b.{column}), too, with the parentheses"
+                );
                 self.not_local(&join.relation, "JOIN", column, &help);
             }
         }

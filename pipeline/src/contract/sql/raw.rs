@@ -173,7 +173,7 @@ fn check_list(select: &Select, problems: &mut Problems<'_>) {
         if name.starts_with('_') && !(LINEAGE.contains(&name.as_str()) && passed_on) {
             problems.add(
                 Code::SqlColumns,
-                item,
+                *item,
                 format!("the SELECT makes {name:?}, a bookkeeping name"),
                 "",
             );
@@ -181,7 +181,7 @@ fn check_list(select: &Select, problems: &mut Problems<'_>) {
             let help = "declare a column of that name, or leave it away";
             problems.add(
                 Code::SqlColumns,
-                item,
+                *item,
                 format!("no column is from {name:?} of the SELECT"),
                 help,
             );

@@ -154,7 +154,7 @@ async fn lines_without_an_id_get_one_by_what_they_are_and_headers_are_no_lines()
     let shown = arrow::util::pretty::pretty_format_batches(&ids)
         .unwrap()
         .to_string();
-    let wanted = "| f1 derived||banana|||1, f1 derived||banana|||2, f1 7, f2 derived||banana|||1 |";
+    let wanted = "| f1 derived||banana|||1, f1 derived||banana|||2, f1 7, f2 derived||banana|||1 ";
     assert!(shown.contains(wanted), "{shown}");
 }
 
