@@ -1,15 +1,60 @@
 //! What a table is: everything that `sql/<source>/<table>.toml` says about it.
 //!
-//! A contract is plain data.
+//! A contract is plain data. [`load`] makes contracts of files and refuses those that could break a promise;
+//! [`Contract::fingerprint`] tells whether one has changed since a table was written.
 
+mod builtin;
+mod columns;
+mod diagnostic;
+mod document;
+mod draft;
+mod feed;
+mod fields;
+mod fingerprint;
+mod folder;
+mod format;
+mod inputs;
+mod layers;
+mod load;
 mod path;
+mod rules;
+mod section;
+mod sql;
+#[cfg(test)]
+mod tests;
 mod types;
+mod word;
 
+pub use builtin::builtin;
+pub use diagnostic::{Code, Diagnostic};
+pub use fingerprint::{Change, StoredColumn, StoredRules, change};
+pub use folder::read_dir;
+pub use load::{SourceFile, load};
 pub use path::{PathMatch, PathPattern};
 pub use types::ColumnType;
+pub use word::Word;
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
+///
+/// `_object` is the URI of the raw object, `_row` the ordinal of the row in it, `_modified` the object's last
+/// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
+/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
+pub const LINEAGE: [&str; 8] = [
+    "_object",
+    "_row",
+    "_modified",
+    "_generated_at",
+    "_period",
+    "_part",
+    "_account",
+    "_hash",
+];
+
+/// Name of the map column of tables that keep unknown raw fields.
+pub const EXTRA: &str = "extra";
 
 /// `source.table`, the name under which users meet a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +77,10 @@ impl std::str::FromStr for TableName {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('.') {
             Some((source, table)) if !source.is_empty() && !table.is_empty() && !table.contains('.') => {
-                Ok(Self { source: source.to_owned(), table: table.to_owned() })
+                Ok(Self {
+                    source: source.to_owned(),
+                    table: table.to_owned(),
+                })
             }
             _ => Err(format!("{text:?} is not source.table, such as jwo.orders")),
         }
@@ -81,6 +129,9 @@ pub struct RawFeed {
     pub keep: Keep,
     /// What happens to raw fields that no column names.
     pub unknown: Unknown,
+    /// Raw fields that the sibling tables name, with what becomes of the personal ones: not unknown here, though no
+    /// column takes them.
+    pub elsewhere: BTreeMap<String, Option<Personal>>,
     /// How far the partition of a key can move, in days (see the protocol's rule on partition and key).
     pub key_window_days: Option<u32>,
     /// How often something should arrive.
@@ -227,8 +278,9 @@ pub struct Expect {
 pub struct Column {
     /// `[a-z][a-z0-9_]*`.
     pub name: String,
-    /// Raw fields to take the value from, the first that is not null; `["*"]` takes all of them into a map.
-    /// For tables with SQL the column of the SELECT with the column's own name.
+    /// Fields to take the value from, the first that is not null; `["*"]` takes all of them into a map.
+    /// Where there is SQL over `raw`, the columns of its SELECT are the fields, and lineage stays beside them.
+    /// For tables with inputs the column of the SELECT with the column's own name.
     pub from: Vec<String>,
     /// Type in the table.
     pub ty: ColumnType,

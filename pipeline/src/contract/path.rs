@@ -38,8 +38,9 @@ impl PathPattern {
             rest = &rest[character.len_utf8()..];
             match character {
                 '{' => {
-                    let (name, after) =
-                        rest.split_once('}').ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
+                    let (name, after) = rest
+                        .split_once('}')
+                        .ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
                     rest = after;
                     let class = class_of(name).ok_or_else(|| {
                         format!(
@@ -61,12 +62,18 @@ impl PathPattern {
             }
         }
         regex.push('$');
-        let dated = names.contains_key("date") || ["year", "month", "day"].iter().all(|n| names.contains_key(*n));
+        let dated =
+            names.contains_key("date") || ["year", "month", "day"].iter().all(|n| names.contains_key(*n));
         if !dated {
-            return Err(format!("{text:?} does not say the day: use {{date}}, or {{year}}, {{month}} and {{day}}"));
+            return Err(format!(
+                "{text:?} does not say the day: use {{date}}, or {{year}}, {{month}} and {{day}}"
+            ));
         }
         let regex = Regex::new(&regex).map_err(|error| format!("{text:?} is not a path pattern: {error}"))?;
-        Ok(Self { text: text.to_owned(), regex })
+        Ok(Self {
+            text: text.to_owned(),
+            regex,
+        })
     }
 
     /// What `path` (relative to the raw root, no leading slash) says; none when it does not fit.
@@ -100,7 +107,9 @@ impl PathPattern {
                 .replace("{day}", &day.format("%d").to_string());
         }
         let fixed = filled.split(['{', '[']).next().unwrap_or_default();
-        fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
+        fixed
+            .rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| folder.to_owned())
     }
 
     /// The part after `{account}/`: the pattern below a root that belongs to one account.
@@ -150,12 +159,18 @@ mod tests {
 
     #[test]
     fn a_path_gives_account_period_and_part() {
-        let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}[.gz]").unwrap();
-        let found = pattern.matches("jwo/corner/Order/2026-03-01/07/ALL45.csv001.gz").unwrap();
+        let pattern =
+            PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}[.gz]").unwrap();
+        let found = pattern
+            .matches("jwo/corner/Order/2026-03-01/07/ALL45.csv001.gz")
+            .unwrap();
         assert_eq!(found.account.as_deref(), Some("corner"));
         assert_eq!(found.period.to_string(), "2026-03-01 07:45:00");
         assert_eq!(found.part, 1);
-        assert_eq!(pattern.matches("jwo/corner/Order/2026-13-01/07/ALL45.csv001"), None);
+        assert_eq!(
+            pattern.matches("jwo/corner/Order/2026-13-01/07/ALL45.csv001"),
+            None
+        );
         assert_eq!(pattern.matches("jwo/corner/Order/2026-03-01/07/notes.txt"), None);
     }
 
@@ -170,7 +185,15 @@ mod tests {
 
     #[test]
     fn a_pattern_without_a_day_is_refused() {
-        assert!(PathPattern::parse("jwo/{account}/{name}").unwrap_err().contains("does not say the day"));
-        assert!(PathPattern::parse("x/{foo}/{date}").unwrap_err().contains("unknown placeholder"));
+        assert!(
+            PathPattern::parse("jwo/{account}/{name}")
+                .unwrap_err()
+                .contains("does not say the day")
+        );
+        assert!(
+            PathPattern::parse("x/{foo}/{date}")
+                .unwrap_err()
+                .contains("unknown placeholder")
+        );
     }
 }

@@ -47,7 +47,10 @@ fn map_type() -> DataType {
         Field::new("key", DataType::Utf8, false),
         Field::new("value", DataType::Utf8, true),
     ]);
-    DataType::Map(Field::new("key_value", DataType::Struct(entries), false).into(), false)
+    DataType::Map(
+        Field::new("key_value", DataType::Struct(entries), false).into(),
+        false,
+    )
 }
 
 impl fmt::Display for ColumnType {
@@ -86,8 +89,13 @@ impl std::str::FromStr for ColumnType {
 }
 
 fn decimal(text: &str) -> Option<ColumnType> {
-    let (precision, scale) = text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
+    let (precision, scale) = text
+        .strip_prefix("decimal(")?
+        .strip_suffix(')')?
+        .split_once(',')?;
     let (precision, scale): (u8, i8) = (precision.parse().ok()?, scale.parse().ok()?);
     (1..=38).contains(&precision).then_some(())?;
-    (0..=precision as i8).contains(&scale).then_some(ColumnType::Decimal(precision, scale))
+    (0..=precision as i8)
+        .contains(&scale)
+        .then_some(ColumnType::Decimal(precision, scale))
 }

@@ -1,0 +1,149 @@
+//! A merged document read into a contract, as far as it can be read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::diagnostic::{Code, Findings, Place};
+use super::layers::{Resolved, SqlText};
+use super::section::{Section, owned};
+use super::{Check, Contract, Feed, Otherwise, TableName, columns, feed};
+
+const KEYS: [&str; 18] = [
+    "description",
+    "path",
+    "format",
+    "csv",
+    "json",
+    "keep",
+    "key",
+    "newest_by",
+    "partition",
+    "key_window",
+    "unknown",
+    "siblings",
+    "expect",
+    "inputs",
+    "recompute",
+    "extends",
+    "columns",
+    "checks",
+];
+
+/// A contract that may still be wrong, and where its parts stand.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) contract: Contract,
+    pub(super) sql: Option<SqlText>,
+    pub(super) siblings: Vec<TableName>,
+    file: Arc<str>,
+    places: BTreeMap<String, Place>,
+}
+
+impl Draft {
+    /// Reads what can be read and reports the rest.
+    pub(super) fn read(name: &TableName, resolved: Resolved, found: &mut Findings) -> Self {
+        let Resolved { file, table, sql } = resolved;
+        let section = Section::new(&table);
+        let start = Place {
+            file: file.clone(),
+            line: 1,
+        };
+        section.only(&KEYS, "a contract", found);
+        let description = section
+            .text("description", found)
+            .map(|text| text.text.to_owned());
+        if description.is_none() {
+            found.add_with_help(
+                Code::MissingKey,
+                &start,
+                "description is missing",
+                "say what one row is",
+            );
+        }
+        let has_inputs = section.has("inputs");
+        let mut siblings = Vec::new();
+        let feed = if has_inputs {
+            Feed::Inputs(feed::inputs(&section, found))
+        } else {
+            siblings = feed::tables(&section, "siblings", found);
+            Feed::Raw(feed::raw(&section, &start, found))
+        };
+        let contract = Contract {
+            name: name.clone(),
+            description: description.unwrap_or_default(),
+            columns: columns::read(&section, &start, has_inputs, found),
+            partition: owned(section.list("partition", found)),
+            feed,
+            sql: sql.as_ref().map(|sql| sql.text.clone()),
+            checks: checks(&section, found),
+        };
+        Self {
+            contract,
+            sql,
+            siblings,
+            file,
+            places: table.places(),
+        }
+    }
+
+    /// Where a key stands, by its path such as `columns.order_id` or `key.0`; else where what is around it does.
+    pub(super) fn at(&self, path: &str) -> Place {
+        let mut path = path;
+        loop {
+            match (self.places.get(path), path.rsplit_once('.')) {
+                (Some(place), _) => return place.clone(),
+                (None, Some((around, _))) => path = around,
+                (None, None) => {
+                    return Place {
+                        file: self.file.clone(),
+                        line: 1,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether a key is written down, be it rightly or wrongly.
+    pub(super) fn says(&self, path: &str) -> bool {
+        self.places.contains_key(path)
+    }
+
+    /// A line of the SQL file.
+    pub(super) fn at_sql(&self, line: usize) -> Place {
+        let file = self.sql.as_ref().map_or(&self.file, |sql| &sql.file);
+        Place {
+            file: file.clone(),
+            line: line.max(1),
+        }
+    }
+}
+
+fn checks(section: &Section<'_>, found: &mut Findings) -> Vec<Check> {
+    let Some(table) = section.table("checks", found) else {
+        return Vec::new();
+    };
+    let checks = Section::new(table);
+    let mut list = Vec::new();
+    for entry in &table.entries {
+        let Some(table) = checks.table(&entry.key, found) else {
+            continue;
+        };
+        let check = Section::new(table);
+        check.only(&["sql", "else"], "a check", found);
+        let sql = check.text("sql", found).map(|sql| sql.text.to_owned());
+        if sql.is_none() && !check.has("sql") {
+            found.add(
+                Code::MissingKey,
+                &entry.node.at,
+                format!("check {:?} has no sql", entry.key),
+            );
+        }
+        let otherwise = check.word("else", found).unwrap_or(Otherwise::Warn);
+        list.push(Check {
+            name: entry.key.clone(),
+            sql: sql.unwrap_or_default(),
+            otherwise,
+        });
+    }
+    list
+}

@@ -1,0 +1,200 @@
+//! Where rows come from: the keys of a contract for raw objects, and those for input tables.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Code, Findings, Place};
+use super::format;
+use super::section::{Section, owned};
+use super::{Expect, InputFeed, Keep, PathPattern, RawFeed, TableName, Unknown};
+
+const MINUTES_OF_DAY: u32 = 24 * 60;
+
+/// Reads the keys for raw objects.
+pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) -> RawFeed {
+    refuse(section, &["recompute"], "needs inputs", found);
+    for key in ["path", "keep", "format"]
+        .into_iter()
+        .filter(|key| !section.has(key))
+    {
+        found.add_with_help(
+            Code::MissingKey,
+            start,
+            format!("{key} is missing"),
+            "or name inputs",
+        );
+    }
+    RawFeed {
+        paths: paths(section, found),
+        format: format::read(section, found),
+        keep: keep(section, found),
+        unknown: section.word("unknown", found).unwrap_or(Unknown::Keep),
+        elsewhere: BTreeMap::new(),
+        key_window_days: key_window(section, found),
+        expect: expect(section, found),
+    }
+}
+
+/// Reads the keys for input tables.
+pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
+    let raw = [
+        "path",
+        "format",
+        "csv",
+        "json",
+        "keep",
+        "newest_by",
+        "key_window",
+        "unknown",
+        "siblings",
+        "expect",
+    ];
+    refuse(
+        section,
+        &raw,
+        "is for raw objects, but the rows come from inputs",
+        found,
+    );
+    InputFeed {
+        inputs: tables(section, "inputs", found),
+        key: owned(section.list("key", found)),
+        recompute: owned(section.list("recompute", found)),
+    }
+}
+
+/// Reads a list of tables; names without a dot are reported.
+pub(super) fn tables(section: &Section<'_>, key: &str, found: &mut Findings) -> Vec<TableName> {
+    let mut names: Vec<TableName> = Vec::new();
+    for item in section.list(key, found).unwrap_or_default() {
+        match item.text.parse() {
+            Ok(name) if names.contains(&name) => {
+                found.add(Code::Duplicate, item.at, format!("{name} is in {key} twice"));
+            }
+            Ok(name) => names.push(name),
+            Err(message) => found.add(Code::BadValue, item.at, message),
+        }
+    }
+    if names.is_empty() && key == "inputs" {
+        section.with_place(key, |at| found.add(Code::BadValue, at, "inputs names no table"));
+    }
+    names
+}
+
+fn refuse(section: &Section<'_>, keys: &[&str], why: &str, found: &mut Findings) {
+    for key in keys {
+        section.with_place(key, |at| found.add(Code::WrongFeed, at, format!("{key} {why}")));
+    }
+}
+
+fn paths(section: &Section<'_>, found: &mut Findings) -> Vec<PathPattern> {
+    let mut paths = Vec::new();
+    for path in section.text_or_list("path", found).unwrap_or_default() {
+        match PathPattern::parse(path.text) {
+            Ok(pattern) => paths.push(pattern),
+            Err(message) => found.add(Code::BadPath, path.at, message),
+        }
+    }
+    paths
+}
+
+fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
+    let key = owned(section.list("key", found));
+    let newest_by = owned(section.list("newest_by", found));
+    let word = section.text("keep", found);
+    match word.as_ref().map(|keep| keep.text) {
+        Some("every_row") => {
+            if section.has("newest_by") {
+                let say = |at: &Place| {
+                    found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest")
+                };
+                section.with_place("newest_by", say);
+            }
+            return Keep::EveryRow { key };
+        }
+        Some("latest_row") => return Keep::LatestRow { key, newest_by },
+        Some("latest_value") => return Keep::LatestValue { key, newest_by },
+        _ => {}
+    }
+    if let Some(word) = word {
+        let help = "use every_row, latest_row or latest_value";
+        match word.text {
+            "latest_document" => {
+                found.add_with_help(
+                    Code::NotAvailable,
+                    word.at,
+                    "latest_document is not available yet",
+                    help,
+                );
+            }
+            other => found.add_with_help(
+                Code::BadValue,
+                word.at,
+                format!("{other:?} is not a way to keep rows"),
+                help,
+            ),
+        }
+    }
+    if newest_by.is_empty() {
+        Keep::EveryRow { key }
+    } else {
+        Keep::LatestRow { key, newest_by }
+    }
+}
+
+fn key_window(section: &Section<'_>, found: &mut Findings) -> Option<u32> {
+    let text = section.text("key_window", found)?;
+    let days = minutes(text.text)
+        .filter(|minutes| minutes % MINUTES_OF_DAY == 0)
+        .map(|m| m / MINUTES_OF_DAY);
+    if days.is_none() {
+        let message = format!("key_window {:?} is not a number of days", text.text);
+        found.add_with_help(Code::BadValue, text.at, message, "write \"35d\"");
+    }
+    days
+}
+
+fn expect(section: &Section<'_>, found: &mut Findings) -> Option<Expect> {
+    let expect = Section::new(section.table("expect", found)?);
+    expect.only(&["every", "within"], "expect", found);
+    let mut duration = |key: &str| {
+        let Some(text) = expect.text(key, found) else {
+            if !expect.has(key) {
+                section.with_place("expect", |at| {
+                    found.add(Code::MissingKey, at, format!("expect has no {key}"))
+                });
+            }
+            return None;
+        };
+        let value = minutes(text.text);
+        if value.is_none() {
+            let message = format!("{key} {:?} is not a duration", text.text);
+            found.add_with_help(
+                Code::BadValue,
+                text.at,
+                message,
+                "write \"15m\", \"1h\" or \"1d\"",
+            );
+        }
+        value
+    };
+    let (every, within) = (duration("every"), duration("within"));
+    Some(Expect {
+        every_minutes: every?,
+        within_minutes: within?,
+    })
+}
+
+/// `15m`, `1h` or `35d` in minutes; none for anything else and for nothing.
+fn minutes(text: &str) -> Option<u32> {
+    let unit = match text.chars().last()? {
+        'm' => 1,
+        'h' => 60,
+        'd' => MINUTES_OF_DAY,
+        _ => return None,
+    };
+    let digits = &text[..text.len() - 1];
+    let count: u32 = digits
+        .chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| digits.parse().ok())??;
+    count.checked_mul(unit).filter(|minutes| *minutes > 0)
+}

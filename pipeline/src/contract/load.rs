@@ -1,0 +1,74 @@
+//! Files to contracts.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::Findings;
+use super::draft::Draft;
+use super::inputs::{self, Drafts};
+use super::layers::Layers;
+use super::{Contracts, Diagnostic, Feed, rules, sql};
+
+/// One file of a folder of contracts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path relative to the folder, such as `jwo/orders.toml`.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Reads contracts and checks them, one by one and against each other; reports every mistake, by file and line.
+///
+/// A user's `.toml` takes the place of the built-in file of the same path, and of the SQL beside that one; with
+/// `extends = "<source>.<table>"` of its own name it stands on top of both instead. A user's `.sql` alone takes the
+/// place of the built-in SQL. `_defaults.toml` lies below the tables of its folder that read raw objects.
+pub fn load(builtin: &[SourceFile], user: &[SourceFile]) -> Result<Contracts, Vec<Diagnostic>> {
+    let mut found = Findings::default();
+    let mut layers = Layers::default();
+    layers.push(builtin, &mut found);
+    layers.push(user, &mut found);
+    let named = layers.names();
+    let mut drafts = Drafts::new();
+    for name in &named {
+        if let Some(resolved) = layers.resolve(name, &mut found) {
+            drafts.insert(name.clone(), Draft::read(name, resolved, &mut found));
+        }
+    }
+    name_siblings(&mut drafts);
+    for draft in drafts.values() {
+        rules::check(draft, &mut found);
+        sql::check(draft, &drafts, &mut found);
+    }
+    inputs::check(&drafts, &named, &mut found);
+    let diagnostics = found.into_sorted();
+    if diagnostics.is_empty() {
+        Ok(drafts
+            .into_iter()
+            .map(|(name, draft)| (name, draft.contract))
+            .collect())
+    } else {
+        Err(diagnostics)
+    }
+}
+
+/// Writes into each contract the raw fields that its siblings name.
+fn name_siblings(drafts: &mut Drafts) {
+    let fields = |draft: &Draft| {
+        let mut fields = BTreeMap::new();
+        for sibling in draft.siblings.iter().filter_map(|sibling| drafts.get(sibling)) {
+            let personal = sibling.contract.personal_fields();
+            let named = sibling.contract.named_fields().into_iter();
+            fields.extend(named.map(|field| {
+                let fate = personal.get(&field).copied();
+                (field, fate)
+            }));
+        }
+        fields
+    };
+    let elsewhere: Vec<_> = drafts.values().map(fields).collect();
+    for (draft, fields) in drafts.values_mut().zip(elsewhere) {
+        if let Feed::Raw(raw) = &mut draft.contract.feed {
+            raw.elsewhere = fields;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the SQL of a contract may say, as far as its text tells.
+
+mod checks;
+mod functions;
+mod inputs;
+mod raw;
+mod select_list;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Spanned, Statement, visit_expressions,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::Feed;
+use super::diagnostic::{Code, Findings};
+use super::draft::Draft;
+use super::inputs::Drafts;
+
+/// Reports what is wrong with the SQL and the checks of a table.
+pub(super) fn check(draft: &Draft, drafts: &Drafts, found: &mut Findings) {
+    checks::check(draft, found);
+    let Some(sql) = &draft.sql else {
+        if let Feed::Inputs(_) = draft.contract.feed {
+            let name = &draft.contract.name;
+            let message = format!(
+                "the table has inputs, but there is no {}/{}.sql",
+                name.source, name.table
+            );
+            found.add(Code::SqlMissing, &draft.at("inputs"), message);
+        }
+        return;
+    };
+    let query = match parse(&sql.text) {
+        Ok(query) => query,
+        Err(Unparsed { line, message }) => return found.add(Code::SqlSyntax, &draft.at_sql(line), message),
+    };
+    let mut problems = Problems { draft, found };
+    match &draft.contract.feed {
+        Feed::Raw(_) => raw::check(&query, &mut problems),
+        Feed::Inputs(feed) => inputs::check(&query, feed, drafts, &mut problems),
+    }
+}
+
+/// Findings in one SQL file.
+struct Problems<'a> {
+    draft: &'a Draft,
+    found: &'a mut Findings,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, code: Code, part: &impl Spanned, message: impl Into<String>, help: &str) {
+        let place = self.draft.at_sql(part.span().start.line as usize);
+        if help.is_empty() {
+            self.found.add(code, &place, message);
+        } else {
+            self.found.add_with_help(code, &place, message, help);
+        }
+    }
+}
+
+/// Text that is not one query.
+struct Unparsed {
+    line: usize,
+    message: String,
+}
+
+fn parse(text: &str) -> Result<Box<Query>, Unparsed> {
+    let statements = Parser::parse_sql(&GenericDialect {}, text).map_err(|error| {
+        let message = error.to_string();
+        let line = message
+            .rsplit_once("at Line: ")
+            .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+        Unparsed {
+            line: line.unwrap_or(1),
+            message: format!("the SQL does not parse: {message}"),
+        }
+    })?;
+    match <[Statement; 1]>::try_from(statements) {
+        Ok([Statement::Query(query)]) => Ok(query),
+        _ => Err(Unparsed {
+            line: 1,
+            message: "the SQL is not one SELECT".to_owned(),
+        }),
+    }
+}
+
+/// The SQL as the parser writes it, without comments and with one kind of white space; as it is if it does not parse.
+pub(super) fn canonical(text: &str) -> String {
+    parse(text).map_or_else(|_| text.to_owned(), |query| query.to_string())
+}
+
+/// Columns of `raw` that a SELECT deals with.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// Those that it reads.
+    pub(super) read: BTreeSet<String>,
+    /// Those that it names in its result.
+    pub(super) made: BTreeSet<String>,
+}
+
+/// The columns that a SELECT over `raw` reads and makes; none if it does not parse.
+pub(super) fn fields(text: &str) -> Fields {
+    let Ok(query) = parse(text) else {
+        return Fields::default();
+    };
+    let mut fields = Fields::default();
+    let _ = visit_expressions(&query, |expr| {
+        fields.read.extend(column_of(expr));
+        ControlFlow::<()>::Continue(())
+    });
+    if let SetExpr::Select(select) = query.body.as_ref() {
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                fields.made.insert(name_of(alias));
+            }
+        }
+    }
+    fields
+}
+
+/// Name of an identifier: lower case unless it is quoted.
+fn name_of(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// The column that an expression is, without the name of its table.
+fn column_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(name_of(ident)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(name_of),
+        Expr::Nested(inner) => column_of(inner),
+        _ => None,
+    }
+}
+
+/// Parts of the name of a table.
+fn table_of(name: &ObjectName) -> Vec<String> {
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .map(name_of)
+        .collect()
+}
+
+/// Whether a subquery stands where a value could.
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }
+    )
+}

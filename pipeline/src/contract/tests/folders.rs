@@ -1,0 +1,124 @@
+use super::*;
+
+const SHARED: &str =
+    "path = \"shop/{date}/{name}\"\nformat = \"csv\"\ncsv = { delimiter = \"|\", null = [\"-\"] }\n";
+
+fn user(files: &[(&str, &str)]) -> Vec<SourceFile> {
+    files.iter().map(|(path, text)| file(path, text)).collect()
+}
+
+fn csv(contract: &Contract) -> CsvFormat {
+    match &contract.feed {
+        Feed::Raw(RawFeed {
+            format: Format::Csv(csv),
+            ..
+        }) => csv.clone(),
+        other => panic!("not CSV: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_lie_below_the_keys_of_raw_tables_and_not_below_those_with_inputs() {
+    let mut files = edited(
+        "shop/orders.toml",
+        "format = \"csv\"\n",
+        "csv = { delimiter = \";\" }\n",
+    );
+    files.push(file("shop/_defaults.toml", SHARED));
+    let contracts = load(&files, &[]).unwrap();
+    let csv = csv(&table(&contracts, "shop.orders"));
+    assert_eq!((csv.delimiter, csv.null), (b';', vec!["-".to_owned()]));
+    assert!(matches!(table(&contracts, "shop.daily").feed, Feed::Inputs(_)));
+}
+
+#[test]
+fn a_mistake_in_defaults_is_reported_once_where_it_is() {
+    let mut files = with("shop/_defaults.toml", "colour = \"red\"\n");
+    files.push(file("shop/more.toml", ORDERS));
+    assert_eq!(mistakes_of(&files), ["C001 shop/_defaults.toml:1"]);
+}
+
+#[test]
+fn a_table_that_extends_another_takes_over_keys_columns_and_sql() {
+    let mut files = with("shop/orders.sql", "SELECT * FROM raw");
+    files.push(file(
+        "own/orders.toml",
+        "extends = \"shop.orders\"\n[columns]\namount = \"decimal(20,4)\"\nmore = \"int\"\n",
+    ));
+    let contracts = load(&files, &[]).unwrap();
+    let own = table(&contracts, "own.orders");
+    let names: Vec<_> = own.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["id", "day", "seen", "price", "amount", "name", "more"]);
+    assert_eq!(own.columns[4].ty, ColumnType::Decimal(20, 4));
+    assert_eq!(own.sql.as_deref(), Some("SELECT * FROM raw"));
+    assert_eq!(table(&contracts, "shop.orders").columns.len(), 6);
+}
+
+#[test]
+fn a_users_file_stands_on_top_of_the_one_it_extends_and_takes_the_place_of_the_one_it_does_not() {
+    let builtin = with("shop/orders.sql", "SELECT * FROM raw");
+    let on_top = load(
+        &builtin,
+        &user(&[(
+            "shop/orders.toml",
+            "extends = \"shop.orders\"\ndescription = \"Mine.\"",
+        )]),
+    );
+    let on_top = table(&on_top.unwrap(), "shop.orders");
+    assert_eq!((on_top.description.as_str(), on_top.columns.len()), ("Mine.", 6));
+    assert!(on_top.sql.is_some());
+
+    let instead = table(
+        &load(&builtin, &user(&[("shop/orders.toml", ORDERS)])).unwrap(),
+        "shop.orders",
+    );
+    assert_eq!(instead.sql, None);
+
+    let other_sql = load(
+        &builtin,
+        &user(&[("shop/orders.sql", "SELECT * FROM raw WHERE id <> ''")]),
+    )
+    .unwrap();
+    assert_eq!(
+        table(&other_sql, "shop.orders").sql.as_deref(),
+        Some("SELECT * FROM raw WHERE id <> ''")
+    );
+}
+
+#[test]
+fn a_users_defaults_can_stand_on_top_of_the_built_in_ones() {
+    let mut builtin = edited("shop/orders.toml", "format = \"csv\"\n", "");
+    builtin.push(file("shop/_defaults.toml", SHARED));
+    let mine = "extends = \"shop._defaults\"\ncsv = { delimiter = \"\\t\" }";
+    let contracts = load(&builtin, &user(&[("shop/_defaults.toml", mine)])).unwrap();
+    let csv = csv(&table(&contracts, "shop.orders"));
+    assert_eq!((csv.delimiter, csv.null), (b'\t', vec!["-".to_owned()]));
+}
+
+#[test]
+fn siblings_name_each_others_fields_and_what_of_them_is_personal() {
+    let mut files = edited("shop/orders.toml", "keep", "siblings = [\"shop.lines\"]\nkeep");
+    let lines = ORDERS
+        .replace("amount =", "quantity =")
+        .replace("name = { type", "card = { type");
+    files.push(file("shop/lines.toml", &lines));
+    let orders = table(&load(&files, &[]).unwrap(), "shop.orders");
+    let Feed::Raw(raw) = &orders.feed else {
+        panic!("not raw: {:?}", orders.feed)
+    };
+    assert_eq!(raw.elsewhere["quantity"], None);
+    assert_eq!(raw.elsewhere["card"], Some(Personal::Drop));
+    let personal = orders.personal_fields();
+    assert_eq!(personal.keys().collect::<Vec<_>>(), ["card", "name"]);
+}
+
+#[test]
+fn the_fields_of_a_table_with_sql_are_those_that_it_reads_and_not_those_that_it_makes() {
+    let sql = "SELECT * EXCEPT (amount), coalesce(total, gross) AS amount FROM raw WHERE raw.kind = 'x'";
+    let contracts = load(&with("shop/orders.sql", sql), &[]).unwrap();
+    let named = table(&contracts, "shop.orders").named_fields();
+    assert_eq!(
+        named.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["day", "gross", "id", "kind", "name", "price", "seen", "total"]
+    );
+}
