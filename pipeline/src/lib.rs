@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod contract;
+pub mod decode;
 pub mod error;
 pub mod failpoint;
 pub mod lake;
