@@ -7,6 +7,7 @@
 //! ```
 
 pub mod account;
+pub mod cast;
 pub mod contract;
 pub mod decode;
 pub mod error;
