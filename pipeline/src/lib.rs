@@ -7,7 +7,9 @@
 //! ```
 
 pub mod account;
+pub mod cast;
 pub mod contract;
+pub mod decode;
 mod delta;
 pub mod error;
 pub mod failpoint;

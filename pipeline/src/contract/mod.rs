@@ -171,6 +171,8 @@ pub struct CsvFormat {
     pub null: Vec<String>,
     /// Header cell (or declared column) to canonical field name, where they differ.
     pub rename: BTreeMap<String, String>,
+    /// Every raw field that contracts name: by these a header is recognised where it need not be there.
+    pub known: Vec<String>,
 }
 
 impl Default for CsvFormat {
@@ -181,6 +183,7 @@ impl Default for CsvFormat {
             columns: Vec::new(),
             null: vec![String::new()],
             rename: BTreeMap::new(),
+            known: Vec::new(),
         }
     }
 }

@@ -1,0 +1,152 @@
+//! Delimited text: RFC 4180, and what is written in its name.
+//!
+//! Quoted cells may hold delimiters, quotes (doubled) and line ends; a record ends with LF, CR LF or CR; empty
+//! lines are no records. Each record stands alone: one that is malformed does not touch the others.
+
+mod header;
+mod records;
+
+use header::First;
+use records::{Found, Records};
+
+use super::batch::Batch;
+use super::malformed::Malformed;
+use super::window::Window;
+use super::{Decoded, Limits};
+use crate::contract::{CsvFormat, Header};
+use crate::{Error, Result};
+
+/// The rows of a delimited text.
+pub(super) struct CsvRows {
+    records: Records,
+    format: CsvFormat,
+    limits: Limits,
+    batch: Batch,
+    /// Where the columns come from, once they are known.
+    columns_from: Option<&'static str>,
+    ordinal: i64,
+}
+
+const DECLARED: &str = "the declared columns are";
+const HEADER: &str = "the header has";
+
+impl CsvRows {
+    pub(super) fn new(window: Window, format: &CsvFormat, limits: Limits) -> Result<Self> {
+        if !format.delimiter.is_ascii() || matches!(format.delimiter, b'"' | b'\r' | b'\n') {
+            let delimiter = char::from(format.delimiter);
+            return Err(Error::usage(format!(
+                "{delimiter:?} cannot delimit CSV: use an ASCII character"
+            )));
+        }
+        let mut rows = Self {
+            records: Records::new(window, format.delimiter, limits.record),
+            format: format.clone(),
+            limits,
+            batch: Batch::default(),
+            columns_from: None,
+            ordinal: 0,
+        };
+        if format.header == Header::Absent {
+            let columns = header::declared(format)?;
+            rows.set_columns(columns, DECLARED);
+        }
+        Ok(rows)
+    }
+
+    fn set_columns(&mut self, names: Vec<String>, from: &'static str) {
+        for name in names {
+            self.batch.add_column(name, true);
+        }
+        self.columns_from = Some(from);
+    }
+
+    /// Settles the columns by the first record; whether that was a header.
+    fn take_header(&mut self) -> Result<bool> {
+        if self.records.follows_line_end() {
+            return Err(Error::data("the first line is empty where the header should be"));
+        }
+        let first = header::first(&self.records.cells(), &self.format)?;
+        match first {
+            First::Header(names) => {
+                self.set_columns(names, HEADER);
+                Ok(true)
+            }
+            First::Row(names) => {
+                self.set_columns(names, DECLARED);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads one record; the malformed one when it is none.
+    fn take_record(&mut self) -> Option<Malformed> {
+        self.ordinal += 1;
+        let (count, width) = (self.records.count(), self.batch.width());
+        let fault = if count != width {
+            let from = self.columns_from.unwrap_or(DECLARED);
+            Some(format!(
+                "has {count} {}, {from} {width}",
+                if count == 1 { "cell" } else { "cells" }
+            ))
+        } else if std::str::from_utf8(self.records.raw()).is_err() {
+            Some("is not valid UTF-8".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = fault {
+            return Some(Malformed::whole(
+                self.ordinal,
+                reason,
+                self.records.raw().trim_ascii_end(),
+            ));
+        }
+        for (column, cell) in self.records.cells().enumerate() {
+            if !self.format.null.iter().any(|null| null.as_bytes() == cell) {
+                self.batch.push(column, cell);
+            }
+        }
+        self.batch.end_row(self.ordinal);
+        None
+    }
+
+    fn step(&mut self) -> Result<Option<Decoded>> {
+        loop {
+            if self.batch.is_full(&self.limits) {
+                return Ok(self.batch.take()?.map(Decoded::Rows));
+            }
+            let found = self.records.next()?;
+            let (excerpt, reason) = match found {
+                Found::End => return Ok(self.batch.take()?.map(Decoded::Rows)),
+                Found::Record => {
+                    if self.columns_from.is_none() && self.take_header()? {
+                        continue;
+                    }
+                    match self.take_record() {
+                        Some(malformed) => return Ok(Some(Decoded::Malformed(malformed))),
+                        None => continue,
+                    }
+                }
+                Found::TooLarge(excerpt) => (excerpt, format!("is larger than {} bytes", self.limits.record)),
+                Found::Unclosed(excerpt) => (excerpt, "has a quote that is not closed".to_owned()),
+            };
+            if self.columns_from.is_none() {
+                return Err(Error::data(format!(
+                    "the first record, which may be the header, {reason}"
+                )));
+            }
+            self.ordinal += 1;
+            return Ok(Some(Decoded::Malformed(excerpt.malformed(self.ordinal, reason))));
+        }
+    }
+}
+
+impl Iterator for CsvRows {
+    type Item = Result<Decoded>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! From the keys of objects to columns.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::cursor::{Cursor, Quoted, Stop};
+use super::string::unescape;
+
+/// All fields that an object of the raw zone has shown so far, as a tree of keys. Each path of keys, joined by
+/// dots, is a column.
+///
+/// Records of one source have their keys in one order, so the key that followed last time is tried first, and
+/// other keys are looked up.
+pub(super) struct Fields {
+    nodes: Vec<Node>,
+    columns: HashMap<String, usize>,
+    /// Names of the columns.
+    names: Vec<String>,
+    /// In which record each column last had a value.
+    valued: Vec<u64>,
+    record: u64,
+    limit: usize,
+}
+
+/// A path of keys.
+#[derive(Default)]
+struct Node {
+    path: String,
+    column: Option<usize>,
+    children: Vec<(Box<[u8]>, usize)>,
+    positions: HashMap<Box<[u8]>, usize>,
+    /// In which record it was last seen, and with which text.
+    seen: u64,
+    value: Range<usize>,
+}
+
+/// The values of one record.
+#[derive(Default)]
+pub(super) struct Values {
+    tokens: Vec<Token>,
+    unescaped: Vec<u8>,
+}
+
+struct Token {
+    column: usize,
+    range: Range<usize>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The record's own text, not a string.
+    Verbatim,
+    /// A string without escapes.
+    Text,
+    /// A string whose escapes were resolved.
+    Unescaped,
+}
+
+impl Values {
+    /// Column and bytes of each value, of a record that was read from `text`.
+    pub(super) fn iter<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
+        self.tokens
+            .iter()
+            .map(move |token| (token.column, self.bytes(token, text)))
+    }
+
+    /// The value in a column, if it is a string.
+    pub(super) fn string<'a>(&'a self, column: usize, text: &'a [u8]) -> Option<&'a [u8]> {
+        let token = self.tokens.iter().find(|token| token.column == column)?;
+        (token.kind != Kind::Verbatim).then(|| self.bytes(token, text))
+    }
+
+    fn bytes<'a>(&'a self, token: &Token, text: &'a [u8]) -> &'a [u8] {
+        let from = if token.kind == Kind::Unescaped {
+            &self.unescaped
+        } else {
+            text
+        };
+        &from[token.range.clone()]
+    }
+}
+
+impl Fields {
+    /// None yet, and never more than `limit`.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            columns: HashMap::new(),
+            names: Vec::new(),
+            valued: Vec::new(),
+            record: 0,
+            limit,
+        }
+    }
+
+    /// Names of the columns, by their numbers.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The number of a column.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.get(name).copied()
+    }
+
+    /// Reads the object at the cursor.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>, values: &mut Values) -> Result<(), Stop> {
+        values.tokens.clear();
+        values.unescaped.clear();
+        self.record += 1;
+        cursor.peek()?;
+        let start = cursor.at;
+        self.object(cursor, values, 0, 0)?;
+        match std::str::from_utf8(&cursor.text[start..cursor.at]) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Stop::Broken("is not valid UTF-8".to_owned())),
+        }
+    }
+
+    fn object(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        values: &mut Values,
+        node: usize,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        cursor.enter(depth)?;
+        if cursor.peek()? == b'}' {
+            cursor.at += 1;
+            return Ok(());
+        }
+        let mut position = 0;
+        loop {
+            let key = cursor.string()?;
+            cursor.expect(b':')?;
+            cursor.peek()?;
+            position = self.position(node, position, cursor.text, key)?;
+            let child = self.nodes[node].children[position].1;
+            position += 1;
+
+            let (start, tokens) = (cursor.at, values.tokens.len());
+            let again = self.nodes[child].seen == self.record;
+            self.value(cursor, values, child, depth + 1, again)?;
+            let value = start..cursor.at;
+            let known = &mut self.nodes[child];
+            if !again {
+                known.seen = self.record;
+                known.value = value;
+            } else if cursor.text[known.value.clone()] == cursor.text[value] {
+                values.tokens.truncate(tokens);
+            } else {
+                return Err(Stop::Broken(format!(
+                    "has the key {:?} twice with different values",
+                    known.path
+                )));
+            }
+            if !cursor.goes_on(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        values: &mut Values,
+        node: usize,
+        depth: usize,
+        again: bool,
+    ) -> Result<(), Stop> {
+        let start = cursor.at;
+        let token = match cursor.peek()? {
+            b'{' => return self.object(cursor, values, node, depth),
+            b'n' => return cursor.word(b"null"),
+            b'"' => {
+                let Quoted { start, end, escaped } = cursor.string()?;
+                if escaped {
+                    let from = values.unescaped.len();
+                    unescape(&cursor.text[start..end], &mut values.unescaped)?;
+                    (from..values.unescaped.len(), Kind::Unescaped)
+                } else {
+                    (start..end, Kind::Text)
+                }
+            }
+            _ => {
+                cursor.value(depth)?;
+                (start..cursor.at, Kind::Verbatim)
+            }
+        };
+        let column = self.column_of(node);
+        if self.valued[column] == self.record && !again {
+            return Err(Stop::Broken(format!(
+                "has the field {:?} in two ways",
+                self.names[column]
+            )));
+        }
+        self.valued[column] = self.record;
+        values.tokens.push(Token {
+            column,
+            range: token.0,
+            kind: token.1,
+        });
+        Ok(())
+    }
+
+    /// Where among the children of `node` the key is; `guess` is tried first.
+    #[inline]
+    fn position(&mut self, node: usize, guess: usize, text: &[u8], key: Quoted) -> Result<usize, Stop> {
+        let raw = &text[key.start..key.end];
+        let known = &self.nodes[node];
+        match known.children.get(guess) {
+            Some((same, _)) if **same == *raw => Ok(guess),
+            _ => match known.positions.get(raw) {
+                Some(position) => Ok(*position),
+                None => self.add_child(node, raw, key.escaped),
+            },
+        }
+    }
+
+    #[cold]
+    fn add_child(&mut self, node: usize, raw: &[u8], escaped: bool) -> Result<usize, Stop> {
+        if self.nodes.len() > self.limit {
+            return Err(Stop::Broken(format!(
+                "has a field beyond the {} that one object may have",
+                self.limit
+            )));
+        }
+        let mut key = Vec::new();
+        if escaped {
+            unescape(raw, &mut key)?;
+        } else {
+            key.extend_from_slice(raw);
+        }
+        let key = String::from_utf8(key).map_err(|_| Stop::Broken("is not valid UTF-8".to_owned()))?;
+        let parent = &self.nodes[node];
+        let path = if node == 0 {
+            key
+        } else {
+            format!("{}.{key}", parent.path)
+        };
+        let (position, child) = (parent.children.len(), self.nodes.len());
+        self.nodes.push(Node {
+            path,
+            ..Node::default()
+        });
+        let parent = &mut self.nodes[node];
+        parent.children.push((raw.into(), child));
+        parent.positions.insert(raw.into(), position);
+        Ok(position)
+    }
+
+    #[inline]
+    fn column_of(&mut self, node: usize) -> usize {
+        match self.nodes[node].column {
+            Some(column) => column,
+            None => self.add_column(node),
+        }
+    }
+
+    #[cold]
+    fn add_column(&mut self, node: usize) -> usize {
+        let path = self.nodes[node].path.clone();
+        let column = *self.columns.entry(path.clone()).or_insert(self.names.len());
+        if column == self.names.len() {
+            self.names.push(path);
+            self.valued.push(0);
+        }
+        self.nodes[node].column = Some(column);
+        column
+    }
+}

@@ -1,0 +1,119 @@
+//! Raw bytes to rows of text, as a stream in bounded memory.
+//!
+//! ```text
+//!  bytes -> (gunzip) -> window -> records -> batch of text columns
+//!                                        \-> malformed records, one by one
+//! ```
+//!
+//! What a record says is kept letter by letter: no number is ever parsed here.
+
+mod batch;
+mod csv;
+pub(crate) mod json;
+mod malformed;
+mod open;
+mod source;
+#[cfg(test)]
+mod testing;
+mod window;
+
+use std::io::Read;
+
+use arrow::record_batch::RecordBatch;
+
+pub use malformed::Malformed;
+pub use source::ObjectReader;
+
+use crate::Result;
+use crate::contract::Format;
+
+/// Rows of one raw object as text.
+#[derive(Debug, Clone)]
+pub struct RawBatch {
+    /// One nullable Utf8 column per raw field, named by the field (canonical name after rename). Of CSV all
+    /// columns of the file; of JSON the fields that had a value in this batch or in one before it.
+    pub fields: RecordBatch,
+    /// Ordinal of each row in its object: 1 for the first record (a CSV header does not count; malformed
+    /// records do). Ascending.
+    pub rows: Vec<i64>,
+}
+
+/// What comes out of an object.
+#[derive(Debug, Clone)]
+pub enum Decoded {
+    /// Rows.
+    Rows(RawBatch),
+    /// A record that is no row. It comes as soon as it is met, so rows before it may come later.
+    Malformed(Malformed),
+}
+
+/// What [`decode`] gives; after an error it gives nothing more.
+pub type DecodedRows = Box<dyn Iterator<Item = Result<Decoded>> + Send>;
+
+/// The rows of one object's content. Gzip is recognised by its first bytes, a UTF-8 byte order mark is dropped,
+/// no bytes are no rows.
+///
+/// An error, here or from the iterator, means that the whole object cannot be read, and what came before it is
+/// not to be used: [`Kind::Data`](crate::Kind::Data) for bytes that are not what they should be,
+/// [`Kind::Usage`](crate::Kind::Usage) for a format that cannot be, and whatever `input` fails with.
+pub fn decode(input: Box<dyn Read + Send>, format: &Format) -> Result<DecodedRows> {
+    decode_within(input, format, Limits::default())
+}
+
+fn decode_within(input: Box<dyn Read + Send>, format: &Format, limits: Limits) -> Result<DecodedRows> {
+    let window = window::Window::new(open::open(input)?, limits.chunk);
+    Ok(match format {
+        Format::Csv(format) => Box::new(csv::CsvRows::new(window, format, limits)?.fuse_errors()),
+        Format::JsonRows(format) => Box::new(json::JsonRows::new(window, format, limits).fuse_errors()),
+    })
+}
+
+/// How much is in memory at once.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Bytes read at once.
+    chunk: usize,
+    /// Bytes of one record; a larger one is malformed.
+    record: usize,
+    /// Rows of one batch.
+    rows: usize,
+    /// Bytes of one batch, more or less.
+    bytes: usize,
+    /// Fields of one object; a record that brings more is malformed.
+    fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            chunk: 256 << 10,
+            record: 16 << 20,
+            rows: 8192,
+            bytes: 8 << 20,
+            fields: 2048,
+        }
+    }
+}
+
+/// An iterator that ends with its first error.
+struct UntilError<I>(Option<I>);
+
+trait FuseErrors: Sized {
+    fn fuse_errors(self) -> UntilError<Self> {
+        UntilError(Some(self))
+    }
+}
+
+impl<I: Iterator<Item = Result<Decoded>>> FuseErrors for I {}
+
+impl<I: Iterator<Item = Result<Decoded>>> Iterator for UntilError<I> {
+    type Item = Result<Decoded>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.0.as_mut()?.next();
+        if !matches!(next, Some(Ok(_))) {
+            self.0 = None;
+        }
+        next
+    }
+}
