@@ -30,12 +30,13 @@ pub(super) fn ranges(metadata: &ParquetMetaData, schema: &Schema, column: &str) 
     let Some(leaf) = converter.parquet_column_index() else {
         return Ok(None);
     };
-    // The old fields for bounds compared text as signed bytes in some writers.
+    // The old fields for bounds compared text as signed bytes in some writers. A chunk without any bounds is read as
+    // if it had the old fields.
     let deprecated = metadata
         .row_groups()
         .iter()
         .filter_map(|group| group.column(leaf).statistics())
-        .any(|statistics| statistics.is_min_max_deprecated());
+        .any(|statistics| statistics.is_min_max_deprecated() && statistics.min_bytes_opt().is_some());
     Ok(Some(Ranges {
         mins: converter.row_group_mins(metadata.row_groups())?,
         maxes: converter.row_group_maxes(metadata.row_groups())?,

@@ -52,7 +52,7 @@ fn key() -> impl Strategy<Value = (String, i64, i32)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn find_equals_a_naive_join(
