@@ -14,7 +14,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::WriteOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Encoded bytes of a row group at which the next one begins, however few its rows.
 const ROW_GROUP_BYTES: usize = 256 << 20;
@@ -67,6 +67,9 @@ pub(super) fn encode(
         let array = array?;
         if array.is_empty() {
             continue;
+        }
+        if !field.is_nullable() && array.null_count() > 0 {
+            return Err(Error::data("a column that must not be null has nulls").with("column", field.name()));
         }
         for (leaf, writer) in compute_leaves(field, &array)?.iter().zip(&mut writers) {
             writer.write(leaf)?;

@@ -105,7 +105,9 @@ impl<'a> OldSource<'a> {
         target: &mut SerializedRowGroupWriter<'_, W>,
         column: &Column<'_>,
     ) -> Result<bool> {
-        if !self.part.deletes.is_empty() || !self.has_layout_of(column) {
+        // The writer cannot make a file in which only some chunks have an offset index.
+        let has_pages = self.file.metadata().offset_index().is_some();
+        if !has_pages || !self.part.deletes.is_empty() || !self.has_layout_of(column) {
             return Ok(false);
         }
         let chunks = self.chunks(column.position)?;
@@ -181,7 +183,7 @@ impl<'a> OldSource<'a> {
             metadata: chunk.clone(),
             bloom_filter,
             column_index: column_index.filter(|index| !matches!(index, ColumnIndexMetaData::NONE)),
-            offset_index: offset_index.filter(|index| !index.page_locations.is_empty()),
+            offset_index,
         };
         Ok(target.append_column(chunks, close)?)
     }

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 use super::{file_of, open, read_plainly};
 use crate::write::{Edit, FileWriter, OpenFile, WriteOptions, rewrite};
@@ -177,7 +177,7 @@ fn edits_are_right_across_batches_of_one_row_group() {
 
 #[test]
 fn a_foreign_file_with_other_types_is_brought_to_the_schema() {
-    let foreign = RecordBatch::try_from_iter_with_nullable([
+    let old_rows = RecordBatch::try_from_iter_with_nullable([
         (
             "number",
             Arc::new(Int32Array::from(vec![Some(1), None, Some(3)])) as ArrayRef,
@@ -190,13 +190,7 @@ fn a_foreign_file_with_other_types_is_brought_to_the_schema() {
         ),
     ])
     .unwrap();
-    let mut bytes = Vec::new();
-    let plain = WriterProperties::builder()
-        .set_offset_index_disabled(true)
-        .build();
-    let mut writer = ArrowWriter::try_new(&mut bytes, foreign.schema(), Some(plain)).unwrap();
-    writer.write(&foreign).unwrap();
-    writer.close().unwrap();
+    let old = open(foreign(&old_rows, WriterProperties::builder()));
     let new_rows = renumbered(7);
     let edit = Edit {
         updates: vec![(2, 0)],
@@ -204,7 +198,7 @@ fn a_foreign_file_with_other_types_is_brought_to_the_schema() {
         inserts: vec![],
         rows: &new_rows,
     };
-    let after = rewritten(&open(bytes), &new_rows.schema(), &edit, &options(10));
+    let after = rewritten(&old, &new_rows.schema(), &edit, &options(10));
     let old_rows: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(vec!["a", "b"])),
         Arc::new(Int64Array::from(vec![Some(1), None])),
@@ -213,6 +207,65 @@ fn a_foreign_file_with_other_types_is_brought_to_the_schema() {
     let old_rows = RecordBatch::try_new(new_rows.schema(), old_rows).unwrap();
     let wanted = arrow::compute::concat_batches(&new_rows.schema(), [&old_rows, &new_rows]).unwrap();
     assert_eq!(read_plainly(&after, &new_rows.schema()), wanted);
+}
+
+/// The rows as another writer might leave them.
+fn foreign(rows: &RecordBatch, properties: WriterPropertiesBuilder) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties.build())).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn bounds_are_unknown_when_a_copied_chunk_has_none() {
+    let all = rows(0..100);
+    let before = foreign(
+        &all,
+        WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None),
+    );
+    let (old, new_rows, mut after) = (open(before.clone()), rows(200..300), Vec::new());
+    let edit = Edit::insert(&new_rows);
+    let written = rewrite(Some(&old), &all.schema(), &edit, &options(1000), &mut after)
+        .unwrap()
+        .unwrap();
+    let wanted = r#"{"numRecords":200,"minValues":{},"maxValues":{},"nullCount":{}}"#;
+    assert_eq!(written.stats.to_delta_json(), wanted);
+    assert!((0..3).all(|leaf| chunk(&old, &before, 0, leaf) == chunk(&open(after.clone()), &after, 0, leaf)));
+}
+
+#[test]
+fn chunks_without_page_index_get_one() {
+    let all = rows(0..100);
+    let old = open(foreign(
+        &all,
+        WriterProperties::builder().set_offset_index_disabled(true),
+    ));
+    let new_rows = rows(200..300);
+    let after = rewritten(&old, &all.schema(), &Edit::insert(&new_rows), &options(1000));
+    let new = open(after);
+    let chunks = new
+        .metadata()
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns());
+    assert!(
+        chunks
+            .map(|chunk| chunk.offset_index_offset())
+            .all(|offset| offset.is_some())
+    );
+    let read = new.read_rows(&[5, 99, 100, 150], &all.schema()).unwrap();
+    let pieces = [
+        all.slice(5, 1),
+        all.slice(99, 1),
+        new_rows.slice(0, 1),
+        new_rows.slice(50, 1),
+    ];
+    assert_eq!(
+        read,
+        arrow::compute::concat_batches(&all.schema(), &pieces).unwrap()
+    );
 }
 
 #[test]
