@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 
 use super::keys::comparator;
-use super::open::BATCH_ROWS;
 use super::ranges::ranges;
+use super::read::BATCH_ROWS;
 use super::{KeyIndex, OpenFile};
 use crate::error::{Error, Result};
 

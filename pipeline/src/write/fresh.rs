@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::encode::properties;
-use super::open::BATCH_ROWS;
+use super::read::BATCH_ROWS;
 use super::{WriteOptions, Written};
 use crate::error::Result;
 

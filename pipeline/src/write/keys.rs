@@ -51,7 +51,7 @@ impl KeyIndex {
                 }
                 at = (at + 1) & (slots.len() - 1);
             }
-            slots[at] = (hash >> 32) << 32 | (row as u64 + 1);
+            slots[at] = ((hash >> 32) << 32) | (row as u64 + 1);
         }
         let sorted = columns.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {

@@ -3,32 +3,23 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::arrow::async_reader::MetadataFetch;
-use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::metadata::{
-    PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, RowGroupMetaData,
-};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use tokio::runtime::Handle;
 
 use super::chunks::Chunks;
-use crate::error::{Context, Error, Kind, Result};
+use super::footer::load;
+use super::read::{BATCH_ROWS, Batches, GroupReader, selection, within};
+use crate::error::{Error, Result};
 
-/// Bytes at the end of a file that are read first: footer and page index of most files.
-const FOOTER_BYTES: usize = 64 << 10;
-/// Rows of a decoded batch: large ones are encoded faster.
-pub(super) const BATCH_ROWS: usize = 1 << 16;
 /// Decoded bytes that a batch should not exceed by much.
 const BATCH_BYTES: u64 = 64 << 20;
 
@@ -49,22 +40,10 @@ pub struct OpenFile {
 impl OpenFile {
     /// Reads the footer and the page index of the file of `size` bytes.
     ///
-    /// Fails when the file is gone (`NotFound`), cannot be reached, or is no Parquet file (`Io`).
+    /// Fails when the file is gone (`NotFound`), cannot be reached (`Io`), or is no Parquet file
+    /// (`Data`).
     pub async fn open(store: Arc<dyn ObjectStore>, path: Path, size: u64) -> Result<Self> {
-        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
-        let metadata = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .with_metadata_options(Some(options))
-            .with_prefetch_hint(Some(FOOTER_BYTES))
-            .load_and_finish(
-                Footer {
-                    store: store.as_ref(),
-                    path: &path,
-                },
-                size,
-            )
-            .await
-            .map_err(|error| footer_error(error).with("file", &path))?;
+        let metadata = load(store.as_ref(), &path, size).await?;
         // The plain Parquet types stand: a file of another writer may carry a schema of its own taste.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let footer = ArrowReaderMetadata::try_new(Arc::new(metadata), options)?;
@@ -120,12 +99,7 @@ impl OpenFile {
 
     /// Reads all rows in file order as columns of `schema`, like [`OpenFile::read_rows`], in batches.
     pub fn batches(&self, schema: &SchemaRef) -> Batches<'_> {
-        Batches {
-            file: self,
-            schema: Arc::clone(schema),
-            group: 0,
-            reader: None,
-        }
+        Batches::new(self, Arc::clone(schema))
     }
 
     pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
@@ -205,11 +179,11 @@ impl OpenFile {
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
-        Ok(GroupReader {
-            reader: builder.build()?,
-            schema: Arc::clone(schema),
-            path: self.path.clone(),
-        })
+        Ok(GroupReader::new(
+            builder.build()?,
+            Arc::clone(schema),
+            self.path.clone(),
+        ))
     }
 
     /// Rows of a batch such that wide rows do not take too much memory.
@@ -224,132 +198,5 @@ impl OpenFile {
         });
         let row_bytes = bytes.sum::<u64>() / (metadata.num_rows() as u64).max(1);
         (BATCH_BYTES / row_bytes.max(1)).clamp(1024, BATCH_ROWS as u64) as usize
-    }
-}
-
-/// Batches of one row group, with the columns and types that were asked for.
-pub(super) struct GroupReader {
-    reader: ParquetRecordBatchReader,
-    schema: SchemaRef,
-    path: Path,
-}
-
-impl GroupReader {
-    fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let conform = |field: &Arc<arrow::datatypes::Field>| -> Result<ArrayRef> {
-            let Some(column) = batch.column_by_name(field.name()) else {
-                return Ok(new_null_array(field.data_type(), batch.num_rows()));
-            };
-            if column.data_type() == field.data_type() {
-                return Ok(Arc::clone(column));
-            }
-            let exact = CastOptions {
-                safe: false,
-                ..CastOptions::default()
-            };
-            cast_with_options(column, field.data_type(), &exact)
-                .context(Kind::Data, "column of a file does not fit the table's type")
-                .map_err(|error| error.with("column", field.name()).with("file", &self.path))
-        };
-        let columns = self.schema.fields().iter().map(conform).collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            columns,
-            &options,
-        )?)
-    }
-}
-
-impl Iterator for GroupReader {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.reader.next()?;
-        Some(match batch {
-            Ok(batch) => self.conform(&batch),
-            Err(error) => Err(Error::new(Kind::Io, "parquet file could not be decoded")
-                .with("file", &self.path)
-                .because(error)),
-        })
-    }
-}
-
-/// All rows of a file, row group by row group; see [`OpenFile::batches`].
-pub struct Batches<'a> {
-    file: &'a OpenFile,
-    schema: SchemaRef,
-    group: usize,
-    reader: Option<GroupReader>,
-}
-
-impl Batches<'_> {
-    fn open(&self, group: usize) -> Result<GroupReader> {
-        let chunks = self.file.fetch(self.file.ranges(group, &self.schema))?;
-        self.file
-            .read_group(group, &chunks, &self.schema, None, BATCH_ROWS)
-    }
-}
-
-impl Iterator for Batches<'_> {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
-                return Some(batch);
-            }
-            if self.group == self.file.groups() {
-                return None;
-            }
-            self.group += 1;
-            match self.open(self.group - 1) {
-                Ok(reader) => self.reader = Some(reader),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-/// The part of a slice, sorted by file row, that falls into a span of file rows.
-pub(super) fn within<'a, T>(items: &'a [T], span: &Range<u64>, row: impl Fn(&T) -> u64) -> &'a [T] {
-    let from = items.partition_point(|item| row(item) < span.start);
-    let to = items.partition_point(|item| row(item) < span.end);
-    &items[from..to]
-}
-
-/// Selects ascending rows out of `total`.
-pub(super) fn selection(rows: impl Iterator<Item = u64>, total: u64) -> RowSelection {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for row in rows {
-        let row = row as usize;
-        match ranges.last_mut() {
-            Some(last) if last.end == row => last.end += 1,
-            _ => ranges.push(row..row + 1),
-        }
-    }
-    RowSelection::from_consecutive_ranges(ranges.into_iter(), total as usize)
-}
-
-struct Footer<'a> {
-    store: &'a dyn ObjectStore,
-    path: &'a Path,
-}
-
-impl MetadataFetch for Footer<'_> {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<bytes::Bytes>> {
-        let read = self.store.get_range(self.path, range);
-        read.map(|bytes| bytes.map_err(|error| ParquetError::External(Box::new(error))))
-            .boxed()
-    }
-}
-
-fn footer_error(error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
-            Ok(storage) => Error::from(*storage),
-            Err(other) => Error::new(Kind::Io, "parquet footer could not be read").because(other),
-        },
-        other => Error::new(Kind::Io, "parquet footer could not be read").because(other),
     }
 }

@@ -3,8 +3,8 @@
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
 
-use super::open::{GroupReader, within};
 use super::plan::Part;
+use super::read::{GroupReader, within};
 use crate::error::Result;
 
 /// Batches of an old row group's only column in which updated rows have their new value and deleted rows are gone.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::open::within;
+use super::read::within;
 use super::{Edit, OpenFile, WriteOptions};
 
 /// Rows of one old row group that stay, with what changes in them.

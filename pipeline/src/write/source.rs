@@ -16,9 +16,9 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use super::OpenFile;
 use super::chunks::Chunks;
 use super::encode::is_plain;
-use super::open::{BATCH_ROWS, selection};
 use super::patch::Patched;
 use super::plan::{Part, Piece};
+use super::read::{BATCH_ROWS, selection};
 use crate::error::Result;
 
 /// Bytes of chunks that are fetched and held at a time.

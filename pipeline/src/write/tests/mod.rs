@@ -2,6 +2,7 @@
 
 mod carrying;
 mod finding;
+mod opening;
 mod rewriting;
 mod sinking;
 

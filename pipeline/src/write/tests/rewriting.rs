@@ -39,7 +39,7 @@ fn schema(with_added: bool) -> SchemaRef {
         column("id", ColumnType::Int),
         column("name", ColumnType::Text),
         column("flag", ColumnType::Bool),
-        column("amount", ColumnType::Decimal(18, 4)),
+        column("amount", ColumnType::Decimal(20, 4)),
         column("added", ColumnType::Text),
         column("day", ColumnType::Date),
         column("at", ColumnType::Timestamp),
@@ -85,7 +85,7 @@ fn batch(rows: &[Row], schema: &SchemaRef) -> RecordBatch {
         ),
         (
             "amount",
-            Arc::new(amounts.with_precision_and_scale(18, 4).unwrap()),
+            Arc::new(amounts.with_precision_and_scale(20, 4).unwrap()),
         ),
         (
             "added",
