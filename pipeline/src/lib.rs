@@ -15,5 +15,6 @@ pub mod error;
 pub mod failpoint;
 pub mod lake;
 pub mod report;
+pub mod write;
 
 pub use error::{Error, Kind, Result};

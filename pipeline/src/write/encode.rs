@@ -1,0 +1,92 @@
+//! Encoding of fresh column chunks.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType, FieldRef, Schema};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
+
+use super::WriteOptions;
+use crate::error::{Error, Result};
+
+/// Encoded bytes of a row group at which the next one begins, however few its rows.
+const ROW_GROUP_BYTES: usize = 256 << 20;
+/// How often a Bloom filter may say "perhaps" of an absent value.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+
+/// Properties of files and chunks: zstd, bounds per chunk, no Arrow schema beside the Parquet one, so that files of
+/// different age differ in nothing that readers see.
+pub(super) fn properties(
+    schema: &Schema,
+    options: &WriteOptions,
+    rows: u64,
+) -> Result<WriterPropertiesBuilder> {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    for field in schema.fields() {
+        if field.data_type() == &DataType::Utf8 && options.bloom_filters.contains(field.name()) {
+            let path = ColumnPath::from(field.name().as_str());
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(path, rows.max(1));
+        }
+    }
+    Ok(builder)
+}
+
+/// Encodes one column of a row group of at most `rows` rows from its values in order; one chunk per leaf. The leaves
+/// in `plain` get no dictionary.
+pub(super) fn encode(
+    field: &FieldRef,
+    arrays: impl Iterator<Item = Result<ArrayRef>>,
+    rows: u64,
+    plain: &[ColumnPath],
+    options: &WriteOptions,
+) -> Result<Vec<ArrowColumnChunk>> {
+    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    let mut builder = properties(&schema, options, rows)?;
+    for path in plain {
+        builder = builder.set_column_dictionary_enabled(path.clone(), false);
+    }
+    let parquet = ArrowSchemaConverter::new().convert(&schema)?;
+    // Only a file writer makes column writers; this one writes no file.
+    let file = SerializedFileWriter::new(io::sink(), parquet.root_schema_ptr(), Arc::new(builder.build()))?;
+    let mut writers = ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?;
+    for array in arrays {
+        let array = array?;
+        if array.is_empty() {
+            continue;
+        }
+        if !field.is_nullable() && array.null_count() > 0 {
+            return Err(Error::data("a column that must not be null has nulls").with("column", field.name()));
+        }
+        for (leaf, writer) in compute_leaves(field, &array)?.iter().zip(&mut writers) {
+            writer.write(leaf)?;
+        }
+    }
+    Ok(writers
+        .into_iter()
+        .map(|writer| writer.close())
+        .collect::<Result<_, _>>()?)
+}
+
+/// Whether a chunk's writer gave up its dictionary, or never had one: trying again would only cost time.
+pub(super) fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
+    let is_data = |page| matches!(page, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
+    chunk.page_encoding_stats().is_some_and(|pages| {
+        pages
+            .iter()
+            .any(|page| is_data(page.page_type) && page.encoding == Encoding::PLAIN && page.count > 0)
+    })
+}

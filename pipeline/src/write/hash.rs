@@ -1,0 +1,80 @@
+//! Hashes of the rows of some columns.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::error::{Error, Result};
+
+/// One hash per row over all columns; rows with nulls get some hash. Fails on types that cannot be keys.
+pub(super) fn hash_rows(columns: &[ArrayRef]) -> Result<Vec<u64>> {
+    let mut hashes = vec![0; columns.first().map_or(0, |column| column.len())];
+    for column in columns {
+        hash_column(column, &mut hashes)?;
+    }
+    Ok(hashes)
+}
+
+fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
+    match column.data_type() {
+        DataType::Utf8 => {
+            let texts = column.as_string::<i32>();
+            for (row, hash) in hashes.iter_mut().enumerate() {
+                *hash = xxh3_64_with_seed(texts.value(row).as_bytes(), *hash);
+            }
+        }
+        DataType::Boolean => {
+            let flags = column.as_boolean().values();
+            fold(hashes, flags.iter().map(u64::from));
+        }
+        DataType::Int32 => fold(
+            hashes,
+            column
+                .as_primitive::<Int32Type>()
+                .values()
+                .iter()
+                .map(|v| *v as u64),
+        ),
+        DataType::Date32 => fold(
+            hashes,
+            column
+                .as_primitive::<Date32Type>()
+                .values()
+                .iter()
+                .map(|v| *v as u64),
+        ),
+        DataType::Int64 => fold(
+            hashes,
+            column
+                .as_primitive::<Int64Type>()
+                .values()
+                .iter()
+                .map(|v| *v as u64),
+        ),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let instants = column.as_primitive::<TimestampMicrosecondType>().values();
+            fold(hashes, instants.iter().map(|value| *value as u64));
+        }
+        DataType::Decimal128(_, _) => {
+            let decimals = column.as_primitive::<Decimal128Type>().values();
+            fold(
+                hashes,
+                decimals.iter().map(|value| *value as u64 ^ (*value >> 64) as u64),
+            );
+        }
+        other => {
+            return Err(Error::usage("column of this type cannot be part of a key").with("type", other));
+        }
+    }
+    Ok(())
+}
+
+fn fold(hashes: &mut [u64], values: impl Iterator<Item = u64>) {
+    for (hash, value) in hashes.iter_mut().zip(values) {
+        let product =
+            u128::from(*hash ^ value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd6e8_feb8_6659_fd93_u64);
+        *hash = product as u64 ^ (product >> 64) as u64;
+    }
+}

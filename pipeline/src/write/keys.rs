@@ -1,0 +1,179 @@
+//! The keys of a batch, found by hash and by range.
+
+use std::cmp::Ordering;
+use std::sync::OnceLock;
+
+use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, UInt32Array, make_comparator};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{SortOptions, sort_to_indices};
+use arrow::datatypes::DataType;
+
+use super::hash::hash_rows;
+use crate::error::{Error, Result};
+
+/// Index over the key columns of the rows of a batch; rows are named by their ordinal in the batch.
+pub struct KeyIndex {
+    columns: Vec<ArrayRef>,
+    /// Open addressing by the low bits of the hash: its upper half and the row plus one, or zero for none.
+    slots: Vec<u64>,
+    /// Per key column, rows in the order of its values, made at first use.
+    sorted: Vec<OnceLock<UInt32Array>>,
+}
+
+impl KeyIndex {
+    /// Indexes the rows by the columns at the positions `key`.
+    ///
+    /// Fails when a key is null or occurs twice, or when a column's type cannot be part of a key (nested, double).
+    pub fn new(rows: &RecordBatch, key: &[usize]) -> Result<Self> {
+        if key.is_empty() || rows.num_rows() >= u32::MAX as usize {
+            return Err(Error::internal(
+                "keys can be indexed for at least one column and at most 4294967294 rows",
+            ));
+        }
+        let columns: Vec<ArrayRef> = key
+            .iter()
+            .map(|position| rows.column(*position).clone())
+            .collect();
+        if let Some(position) = columns.iter().position(|column| column.null_count() > 0) {
+            let name = rows.schema_ref().field(key[position]).name().clone();
+            return Err(Error::internal("a key is null").with("column", name));
+        }
+        let hashes = hash_rows(&columns)?;
+        let mut slots = vec![0; (rows.num_rows() * 2).next_power_of_two().max(16)];
+        let equal = equality(&columns, &columns)?;
+        for (row, hash) in hashes.iter().enumerate() {
+            let mut at = *hash as usize & (slots.len() - 1);
+            while slots[at] != 0 {
+                if slots[at] >> 32 == hash >> 32 && equal(row, slots[at] as u32 as usize - 1) {
+                    return Err(
+                        Error::internal("a key occurs twice among the rows to write").with("row", row)
+                    );
+                }
+                at = (at + 1) & (slots.len() - 1);
+            }
+            slots[at] = ((hash >> 32) << 32) | (row as u64 + 1);
+        }
+        let sorted = columns.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self {
+            columns,
+            slots,
+            sorted,
+        })
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.columns[0].len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Types of the key columns.
+    pub fn types(&self) -> impl Iterator<Item = &DataType> {
+        self.columns.iter().map(|column| column.data_type())
+    }
+
+    /// Values of a key column, in the order of the batch.
+    pub fn column(&self, column: usize) -> &ArrayRef {
+        &self.columns[column]
+    }
+
+    /// Which rows of these key columns (same types) are in the index: (ordinal of the row, row of the batch), by
+    /// ascending ordinal. A row with a null in its key is never in.
+    pub fn probe(&self, columns: &[ArrayRef]) -> Result<Vec<(u32, u32)>> {
+        let hashes = hash_rows(columns)?;
+        let equal = equality(columns, &self.columns)?;
+        let nulls = columns.iter().any(|column| column.null_count() > 0);
+        let mask = self.slots.len() - 1;
+        let mut found = Vec::new();
+        for (row, hash) in hashes.iter().enumerate() {
+            let mut at = *hash as usize & mask;
+            while self.slots[at] != 0 {
+                let slot = self.slots[at];
+                if slot >> 32 == hash >> 32 {
+                    let key = slot as u32 - 1;
+                    let present = !nulls || columns.iter().all(|column| column.is_valid(row));
+                    if present && equal(row, key as usize) {
+                        found.push((row as u32, key));
+                        break;
+                    }
+                }
+                at = (at + 1) & mask;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether any key (of those in `only`, where given) has a value of `column` within the closed range from
+    /// `low[at]` to `high[at]`; a null bound is open. The bounds have the column's type.
+    pub fn any_between(
+        &self,
+        column: usize,
+        low: &ArrayRef,
+        high: &ArrayRef,
+        at: usize,
+        only: Option<&BooleanBuffer>,
+    ) -> Result<bool> {
+        let between = self.between(column, low, high, at)?;
+        Ok(match only {
+            Some(only) => between.iter().any(|row| only.value(*row as usize)),
+            None => !between.is_empty(),
+        })
+    }
+
+    /// Rows whose value is within the range, as [`KeyIndex::any_between`] has it.
+    pub(super) fn between(
+        &self,
+        column: usize,
+        low: &ArrayRef,
+        high: &ArrayRef,
+        at: usize,
+    ) -> Result<&[u32]> {
+        let values = &self.columns[column];
+        let sorted = self.sorted(column)?;
+        let from = match low.is_valid(at) {
+            true => {
+                let compare = comparator(values, low)?;
+                sorted.partition_point(|row| compare(*row as usize, at) == Ordering::Less)
+            }
+            false => 0,
+        };
+        let to = match high.is_valid(at) {
+            true => {
+                let compare = comparator(values, high)?;
+                sorted.partition_point(|row| compare(*row as usize, at) != Ordering::Greater)
+            }
+            false => sorted.len(),
+        };
+        Ok(&sorted[from..to.max(from)])
+    }
+
+    fn sorted(&self, column: usize) -> Result<&[u32]> {
+        if let Some(sorted) = self.sorted[column].get() {
+            return Ok(sorted.values());
+        }
+        let sorted = sort_to_indices(&self.columns[column], None, None)?;
+        Ok(self.sorted[column].get_or_init(|| sorted).values())
+    }
+}
+
+pub(super) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
+    Ok(make_comparator(left, right, SortOptions::default())?)
+}
+
+fn equality(left: &[ArrayRef], right: &[ArrayRef]) -> Result<impl Fn(usize, usize) -> bool + use<>> {
+    if left.len() != right.len() {
+        return Err(Error::internal(
+            "keys have another number of columns than their index",
+        ));
+    }
+    let columns: Vec<_> = left
+        .iter()
+        .zip(right)
+        .map(|(l, r)| comparator(l, r))
+        .collect::<Result<_>>()?;
+    Ok(move |l: usize, r: usize| columns.iter().all(|compare| compare(l, r) == Ordering::Equal))
+}

@@ -1,0 +1,234 @@
+//! Where the values of a new row group come from: an old row group with its edit, or new rows.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use parquet::bloom_filter::Sbbf;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+
+use super::OpenFile;
+use super::chunks::Chunks;
+use super::encode::is_plain;
+use super::patch::Patched;
+use super::plan::{Part, Piece};
+use super::read::{BATCH_ROWS, selection};
+use crate::error::Result;
+
+/// Bytes of chunks that are fetched and held at a time.
+const FETCH_BYTES: u64 = 16 << 20;
+/// Rows of a batch in the comparison of old and new values: a column that changes mostly shows it early.
+const COMPARE_ROWS: usize = 4096;
+
+/// A top-level column of the file to be written.
+pub(super) struct Column<'a> {
+    pub(super) position: usize,
+    pub(super) field: &'a FieldRef,
+    /// Its values in the new rows.
+    pub(super) new: &'a ArrayRef,
+    /// Schema of the file to be written.
+    pub(super) parquet: &'a SchemaDescriptor,
+}
+
+type Arrays<'a> = Box<dyn Iterator<Item = Result<ArrayRef>> + 'a>;
+
+/// A piece of a new row group, ready to be read.
+pub(super) enum Source<'a> {
+    Old(OldSource<'a>),
+    New(&'a [u32]),
+}
+
+impl<'a> Source<'a> {
+    /// None for a piece of an old file that is not there.
+    pub(super) fn new(old: Option<&'a OpenFile>, piece: Piece<'a>, schema: &SchemaRef) -> Option<Self> {
+        Some(match piece {
+            Piece::New(rows) => Self::New(rows),
+            Piece::Old(part) => {
+                let file = old?;
+                Self::Old(OldSource {
+                    file,
+                    part,
+                    schema: Arc::clone(schema),
+                    held: 0..0,
+                    chunks: None,
+                })
+            }
+        })
+    }
+
+    /// The column's values, in batches, with the edit applied.
+    pub(super) fn arrays<'b>(&'b mut self, column: &Column<'b>) -> Result<Arrays<'b>> {
+        match self {
+            Self::Old(source) => source.arrays(column),
+            Self::New(rows) => {
+                let new = column.new;
+                let take = move |rows: &[u32]| Ok(take(new, &UInt32Array::from(rows.to_vec()), None)?);
+                Ok(Box::new(rows.chunks(BATCH_ROWS).map(take)))
+            }
+        }
+    }
+
+    /// Leaves of the column whose old chunk has no dictionary.
+    pub(super) fn plain_leaves(&self, column: &Column<'_>) -> Vec<ColumnPath> {
+        let Self::Old(source) = self else {
+            return Vec::new();
+        };
+        let group = source.file.row_group(source.part.group);
+        let leaves = source.file.leaves(column.field.name());
+        let plain = leaves
+            .map(|leaf| group.column(leaf))
+            .filter(|chunk| is_plain(chunk));
+        plain.map(|chunk| chunk.column_path().clone()).collect()
+    }
+}
+
+/// An old row group and what of it is in memory.
+pub(super) struct OldSource<'a> {
+    file: &'a OpenFile,
+    part: Part<'a>,
+    schema: SchemaRef,
+    /// Columns of the schema whose chunks are held.
+    held: Range<usize>,
+    chunks: Option<Chunks>,
+}
+
+impl<'a> OldSource<'a> {
+    /// Copies the column's chunks as bytes, if the edit leaves its values as they are; says whether it did.
+    pub(super) fn copy<W: Write + Send>(
+        &mut self,
+        target: &mut SerializedRowGroupWriter<'_, W>,
+        column: &Column<'_>,
+    ) -> Result<bool> {
+        // The writer cannot make a file in which only some chunks have an offset index.
+        let has_pages = self.file.metadata().offset_index().is_some();
+        if !has_pages || !self.part.deletes.is_empty() || !self.has_layout_of(column) {
+            return Ok(false);
+        }
+        let chunks = self.chunks(column.position)?;
+        if !self.keeps_values(column, &chunks)? {
+            return Ok(false);
+        }
+        for leaf in self.file.leaves(column.field.name()) {
+            self.copy_chunk(target, leaf, &chunks)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether the old chunks are described exactly as those of the new file.
+    fn has_layout_of(&self, column: &Column<'_>) -> bool {
+        let (old, new) = (
+            self.file.metadata().file_metadata().schema_descr(),
+            column.parquet,
+        );
+        let leaves = self.file.leaves(column.field.name());
+        let is_new = |leaf: &usize| new.get_column_root(*leaf).name() == column.field.name();
+        let new_leaves = (0..new.num_columns()).filter(is_new).map(|leaf| new.column(leaf));
+        !leaves.is_empty() && leaves.map(|leaf| old.column(leaf)).eq(new_leaves)
+    }
+
+    /// Whether every updated row has its old value of this column again.
+    fn keeps_values(&self, column: &Column<'_>, chunks: &Chunks) -> Result<bool> {
+        let updates = self.part.updates;
+        if updates.is_empty() {
+            return Ok(true);
+        }
+        let rows = selection(
+            updates.iter().map(|(row, _)| row - self.part.start),
+            self.part.old_rows,
+        );
+        let schema = single(column.field);
+        let mut compared = 0;
+        for old in self
+            .file
+            .read_group(self.part.group, chunks, &schema, Some(rows), COMPARE_ROWS)?
+        {
+            let old = old?;
+            let batch = &updates[compared..compared + old.num_rows()];
+            let new_rows = UInt32Array::from_iter_values(batch.iter().map(|(_, new)| *new));
+            if old.column(0) != &take(column.new, &new_rows, None)? {
+                return Ok(false);
+            }
+            compared += old.num_rows();
+        }
+        Ok(true)
+    }
+
+    fn copy_chunk<W: Write + Send>(
+        &self,
+        target: &mut SerializedRowGroupWriter<'_, W>,
+        leaf: usize,
+        chunks: &Chunks,
+    ) -> Result<()> {
+        let (metadata, group) = (self.file.metadata(), self.part.group);
+        let chunk = self.file.row_group(group).column(leaf);
+        let bloom_filter = match self.file.bloom_range(group, leaf) {
+            Some(_) => Sbbf::read_from_column_chunk(chunk, chunks)?,
+            None => None,
+        };
+        let column_index = metadata
+            .column_index()
+            .and_then(|index| index.get(group)?.get(leaf).cloned());
+        let offset_index = metadata
+            .offset_index()
+            .and_then(|index| index.get(group)?.get(leaf).cloned());
+        let close = ColumnCloseResult {
+            bytes_written: chunk.compressed_size() as u64,
+            rows_written: self.part.old_rows,
+            metadata: chunk.clone(),
+            bloom_filter,
+            column_index: column_index.filter(|index| !matches!(index, ColumnIndexMetaData::NONE)),
+            offset_index,
+        };
+        Ok(target.append_column(chunks, close)?)
+    }
+
+    fn arrays<'b>(&'b mut self, column: &Column<'b>) -> Result<Arrays<'b>> {
+        let chunks = self.chunks(column.position)?;
+        let reader =
+            self.file
+                .read_group(self.part.group, &chunks, &single(column.field), None, BATCH_ROWS)?;
+        Ok(Box::new(Patched::new(reader, self.part, column.new)))
+    }
+
+    /// Chunks and Bloom filters of the column, fetched together with those of the columns that follow.
+    fn chunks(&mut self, position: usize) -> Result<Chunks> {
+        if let Some(chunks) = self.chunks.as_ref().filter(|_| self.held.contains(&position)) {
+            return Ok(chunks.clone());
+        }
+        self.chunks = None;
+        let (mut ranges, mut bytes, mut end) = (Vec::new(), 0, position);
+        for field in &self.schema.fields()[position..] {
+            let leaves = self.file.leaves(field.name());
+            let of_column: Vec<Range<u64>> = leaves
+                .flat_map(|leaf| {
+                    let group = self.part.group;
+                    [
+                        Some(self.file.chunk_range(group, leaf)),
+                        self.file.bloom_range(group, leaf),
+                    ]
+                })
+                .flatten()
+                .collect();
+            bytes += of_column.iter().map(|range| range.end - range.start).sum::<u64>();
+            if end > position && bytes > FETCH_BYTES {
+                break;
+            }
+            ranges.extend(of_column);
+            end += 1;
+        }
+        let chunks = self.file.fetch(ranges)?;
+        self.held = position..end;
+        self.chunks = Some(chunks.clone());
+        Ok(chunks)
+    }
+}
+
+fn single(field: &FieldRef) -> SchemaRef {
+    Arc::new(Schema::new(vec![Arc::clone(field)]))
+}
