@@ -31,7 +31,8 @@ pub(super) struct Merchant {
 enum Dialect {
     /// Comma, a header of canonical names, empty cells for NULL.
     Canonical,
-    /// Comma and header; from the third day on there is a column that nobody announced.
+    /// Comma and header; from the third day on there is a column that nobody announced, so that a header cannot
+    /// be told by its names alone.
     Growing,
     /// Pipe, no header, own column names in a declared order, `\N` for NULL.
     Own,
@@ -226,17 +227,14 @@ impl Merchant {
 
     /// The account of this merchant.
     pub(super) fn account(&self, since: NaiveDate) -> Account {
-        let csv = matches!(self.dialect, Dialect::Own).then(|| CsvOverride {
-            delimiter: Some('|'),
-            header: Some("absent".to_owned()),
-            columns: Some(OWN.iter().map(|(own, _)| (*own).to_owned()).collect()),
-            null: Some(vec![String::new(), "\\N".to_owned()]),
-            rename: OWN
-                .iter()
-                .filter(|(own, canonical)| own != canonical)
-                .map(|(own, canonical)| ((*own).to_owned(), (*canonical).to_owned()))
-                .collect(),
-        });
+        let csv = match self.dialect {
+            Dialect::Canonical => None,
+            Dialect::Growing => Some(CsvOverride {
+                header: Some("present".to_owned()),
+                ..CsvOverride::default()
+            }),
+            Dialect::Own => Some(own_csv()),
+        };
         Account {
             alias: self.alias.to_owned(),
             source: "jwo".to_owned(),
@@ -249,5 +247,20 @@ impl Merchant {
             csv,
             keep: Default::default(),
         }
+    }
+}
+
+/// What an account says about files of [`Dialect::Own`].
+fn own_csv() -> CsvOverride {
+    CsvOverride {
+        delimiter: Some('|'),
+        header: Some("absent".to_owned()),
+        columns: Some(OWN.iter().map(|(own, _)| (*own).to_owned()).collect()),
+        null: Some(vec![String::new(), "\\N".to_owned()]),
+        rename: OWN
+            .iter()
+            .filter(|(own, canonical)| own != canonical)
+            .map(|(own, canonical)| ((*own).to_owned(), (*canonical).to_owned()))
+            .collect(),
     }
 }

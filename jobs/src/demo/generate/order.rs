@@ -160,7 +160,7 @@ impl Order {
             "payment_method" => if_paid("CREDIT_CARD"),
             "card_brand" => if_paid(["VISA", "MASTERCARD", "AMEX"][self.card as usize % 3]),
             "card_last4" => if_paid(&format!("{:04}", self.card)),
-            "paid_total" => if_paid(&money(self.sum(at, net))),
+            "paid_total" => if_paid(&money(self.sum(at, net) + self.refunded(merchant, at))),
             "shopper_ref" => format!("shopper-{}", self.card % 977),
             "loyalty_id" if self.card.is_multiple_of(4) => format!("LOY{:06}", self.card * 7),
             "item_count" => self

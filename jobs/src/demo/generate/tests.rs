@@ -215,6 +215,10 @@ fn the_orders_that_the_story_names_change_as_it_says() {
             .any(|row| row.starts_with("SE260301-") && row.contains(",2026-03-01,"))
     };
     assert!(dateless.len() == 4 && dated(&dateless[3]));
+    let short = order("lacks lines that its totals count");
+    assert!(
+        any(&files_with(zone, short), short, "|1|SALE|") && !any(&files_with(zone, short), short, "|2|SALE|")
+    );
     let midnight = order("its UTC date is a day later");
     let files = files_with(zone, midnight);
     assert!(any(&files, midnight, "2026-03-01 23:50:") && any(&files, midnight, ",2026-03-01,"));
