@@ -100,11 +100,7 @@ impl Line {
 
 impl Order {
     fn sum(&self, at: DateTime<Utc>, amount: impl Fn(&Line) -> i64) -> i64 {
-        self.lines
-            .iter()
-            .filter(|line| line.known(at) && line.refunded.is_none())
-            .map(amount)
-            .sum()
+        self.lines.iter().filter(|line| line.known(at)).map(amount).sum()
     }
 
     fn refunded(&self, merchant: &Merchant, at: DateTime<Utc>) -> i64 {
