@@ -7,7 +7,8 @@ CREATE MACRO money(text) AS try_cast(text AS DECIMAL(20, 6));
 CREATE MACRO whole(text) AS CASE WHEN money(text) = trunc(money(text)) THEN money(text)::BIGINT END;
 -- Whether a metric is there and is not a number of its kind.
 CREATE MACRO bad_metrics(message) AS list_filter(
-    ['clicks', 'impressions', 'cost'] || list_filter(json_keys(message), lambda name : starts_with(name, 'attributed_')),
+    ['clicks', 'impressions', 'cost']
+        || list_filter(json_keys(message), lambda name : starts_with(name, 'attributed_')),
     lambda name : field(message, name) IS NOT NULL AND CASE
         WHEN name = 'cost' OR starts_with(name, 'attributed_sales') THEN money(field(message, name)) IS NULL
         ELSE whole(field(message, name)) IS NULL
