@@ -1,0 +1,168 @@
+//! A raw zone of our own making, with the troubles of real ones.
+//!
+//! Everything follows from the options: two calls write the same bytes with the same modification times.
+
+mod firehose;
+mod jwo;
+mod merchant;
+mod message;
+mod order;
+mod product;
+mod stream;
+mod troubles;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use pipeline::account::Account;
+
+/// How much to make, and of which days.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Multiplies orders and messages; at 1 about 60 orders a day and merchant.
+    pub(crate) scale: u32,
+    /// Days of deliveries.
+    pub(crate) days: u32,
+    /// First day of deliveries (UTC).
+    pub(crate) start: NaiveDate,
+    /// Another seed gives other orders and messages.
+    pub(crate) seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            scale: 1,
+            days: 4,
+            start: NaiveDate::from_ymd_opt(2026, 3, 1).unwrap_or_default(),
+            seed: 7,
+        }
+    }
+}
+
+impl Options {
+    /// Every day of deliveries.
+    fn all_days(&self) -> Vec<NaiveDate> {
+        self.start.iter_days().take(self.days as usize).collect()
+    }
+
+    /// The day of that index, or the last one where there are fewer.
+    fn day(&self, index: u32) -> NaiveDate {
+        self.start + Days::new(u64::from(index.min(self.days.saturating_sub(1))))
+    }
+
+    /// The first instant after the deliveries.
+    fn end(&self) -> DateTime<Utc> {
+        (self.start + Days::new(u64::from(self.days)))
+            .and_time(Default::default())
+            .and_utc()
+    }
+}
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    /// Accounts whose raw objects these are.
+    pub(crate) accounts: Vec<Account>,
+    /// Raw objects written.
+    pub(crate) objects: u64,
+    /// Bytes written.
+    pub(crate) bytes: u64,
+    /// Days of deliveries.
+    pub(crate) days: Vec<NaiveDate>,
+    /// One line per trouble planted, naming the object or the order.
+    pub(crate) story: Vec<String>,
+    /// Merchant id and order id of an order that came in three files.
+    pub(crate) split_order: (String, String),
+}
+
+/// Writes the raw zone below `raw_root`, which is created; fails on what the file system refuses.
+pub(crate) fn generate(raw_root: &Path, options: &Options) -> anyhow::Result<Generated> {
+    anyhow::ensure!(
+        options.days > 0 && options.scale > 0,
+        "a demo needs at least one day and a scale of 1"
+    );
+    let mut desk = Desk {
+        raw_root,
+        folders: BTreeSet::new(),
+        objects: 0,
+        bytes: 0,
+    };
+    let mut story = Vec::new();
+    let mut accounts = Vec::new();
+    let mut split_order = None;
+    for merchant in merchant::ALL {
+        let made = jwo::make(merchant, options, &mut story);
+        split_order = split_order.or(made.split_order);
+        accounts.push(merchant.account(options.start));
+        desk.deliver(&made.objects)?;
+    }
+    accounts.push(stream::account(options.start));
+    for dataset in stream::make(options, &mut story) {
+        desk.deliver(&dataset)?;
+    }
+    Ok(Generated {
+        accounts,
+        objects: desk.objects,
+        bytes: desk.bytes,
+        days: options.all_days(),
+        story,
+        split_order: split_order.context("no merchant has a split order")?,
+    })
+}
+
+/// A raw object to be written.
+struct RawObject {
+    /// Path below the raw root.
+    path: String,
+    bytes: Vec<u8>,
+    /// When it was last delivered: its modification time.
+    delivered: DateTime<Utc>,
+}
+
+/// Writes objects and counts them.
+struct Desk<'a> {
+    raw_root: &'a Path,
+    folders: BTreeSet<String>,
+    objects: u64,
+    bytes: u64,
+}
+
+impl Desk<'_> {
+    fn deliver(&mut self, objects: &[RawObject]) -> anyhow::Result<()> {
+        for object in objects {
+            let path = self.raw_root.join(&object.path);
+            let folder = object.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            if self.folders.insert(folder.to_owned()) {
+                std::fs::create_dir_all(self.raw_root.join(folder))
+                    .with_context(|| format!("could not create the folder of {}", path.display()))?;
+            }
+            let write = || -> std::io::Result<()> {
+                let mut file = File::create(&path)?;
+                file.write_all(&object.bytes)?;
+                file.set_modified(object.delivered.into())
+            };
+            write().with_context(|| format!("could not write {}", path.display()))?;
+            self.objects += 1;
+            self.bytes += object.bytes.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes as a gzip member.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    // A vector takes every byte: neither call can fail.
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

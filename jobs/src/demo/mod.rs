@@ -1,0 +1,3 @@
+//! The demo: a raw zone of our own making.
+
+pub(crate) mod generate;
