@@ -1,7 +1,21 @@
 //! What a run says about itself: the documents behind `--json`, notices and run records.
 
+mod describe;
+mod quarantine;
+mod status;
+mod why;
+
+pub use describe::{ColumnDescription, TableDescription};
+pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
+pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
+pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+
+/// Version of the shape of every document in this module, as its field `schema` says; it grows when a field
+/// changes its meaning or goes, not when one is added.
+pub const SCHEMA: u32 = 1;
 
 /// How a table came out of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
