@@ -1,2 +1,37 @@
-//! marketlake
-fn main() {}
+//! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
+
+mod cli;
+mod commands;
+mod config;
+mod contracts;
+mod demo;
+mod exit;
+mod logging;
+mod notice;
+mod output;
+mod progress;
+mod session;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let code = match commands::dispatch(cli, &output) {
+        Ok(code) => code,
+        Err(error) => match exit::code_of(&error) {
+            Some(code) => {
+                output.error(&error);
+                code
+            }
+            None => exit::DONE,
+        },
+    };
+    ExitCode::from(code)
+}

@@ -38,6 +38,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The name in documents and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Empty => "empty",
+            Self::Updated => "updated",
+            Self::PartlyQuarantined => "partly_quarantined",
+            Self::Held => "held",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+        }
+    }
+
     /// The exit code that the outcome asks for: 0 done, 1 failed, 3 waits for a person.
     pub fn exit_code(self) -> u8 {
         match self {

@@ -1,0 +1,54 @@
+//! `config`: which settings are in force, and where each comes from.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use pipeline::report::SCHEMA;
+use serde::Serialize;
+use toml::Value;
+
+use crate::config::Entry;
+use crate::exit::DONE;
+use crate::output::{Grid, Output};
+use crate::session::Session;
+
+const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    file: Option<&'a PathBuf>,
+    settings: &'a [Entry],
+}
+
+/// Prints every key with its value and origin.
+pub(super) fn config(session: &Session) -> Result<u8> {
+    let config = &session.config;
+    let document = Document { schema: SCHEMA, file: config.file.as_ref(), settings: &config.entries };
+    session.output.show(&document, || {
+        let mut grid = Grid::new(&["key", "value", "from"]);
+        for Entry { key, value, origin } in &config.entries {
+            match value {
+                Some(Value::Array(accounts)) => {
+                    for account in accounts {
+                        grid.row([(*key).to_owned(), account.to_string(), origin.clone()]);
+                    }
+                }
+                Some(Value::String(text)) => grid.row([(*key).to_owned(), text.clone(), origin.clone()]),
+                Some(other) => grid.row([(*key).to_owned(), other.to_string(), origin.clone()]),
+                None => grid.row([(*key).to_owned(), "-".to_owned(), origin.clone()]),
+            }
+        }
+        grid.to_string()
+    })?;
+    if config.file.is_none() {
+        session.output.note("no marketlake.toml was found; `marketlake config --sample` prints one");
+    }
+    Ok(DONE)
+}
+
+/// Prints a file with every option.
+pub(super) fn sample(output: &Output) -> Result<u8> {
+    output.data(SAMPLE)?;
+    Ok(DONE)
+}
