@@ -30,7 +30,9 @@ struct Document {
 impl LocalCatalog {
     /// The catalog of the curated zone in `folder`; nothing is read or written yet.
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join("catalog.json") }
+        Self {
+            path: folder.join("catalog.json"),
+        }
     }
 
     /// The file.
@@ -44,17 +46,29 @@ impl LocalCatalog {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(self.refused("read", error)),
         };
-        let document: Document = serde_json::from_str(&text)
-            .map_err(|source| Error::Malformed { path: self.path.clone(), source })?;
+        let document: Document = serde_json::from_str(&text).map_err(|source| Error::Malformed {
+            path: self.path.clone(),
+            source,
+        })?;
         if document.schema > SCHEMA {
-            return Err(Error::Newer { path: self.path.clone(), found: document.schema, known: SCHEMA });
+            return Err(Error::Newer {
+                path: self.path.clone(),
+                found: document.schema,
+                known: SCHEMA,
+            });
         }
         Ok(document.tables)
     }
 
     fn write(&self, tables: BTreeMap<String, Table>) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(&Document { schema: SCHEMA, tables })
-            .map_err(|source| Error::Malformed { path: self.path.clone(), source })?;
+        let mut text = serde_json::to_string_pretty(&Document {
+            schema: SCHEMA,
+            tables,
+        })
+        .map_err(|source| Error::Malformed {
+            path: self.path.clone(),
+            source,
+        })?;
         text.push('\n');
         let complete = self.path.with_extension(format!("json.{}", std::process::id()));
         let written = (|| {
@@ -73,7 +87,11 @@ impl LocalCatalog {
     }
 
     fn refused(&self, action: &'static str, source: std::io::Error) -> Error {
-        Error::Io { path: self.path.clone(), action, source }
+        Error::Io {
+            path: self.path.clone(),
+            action,
+            source,
+        }
     }
 }
 
@@ -104,7 +122,11 @@ mod tests {
             name: "jwo.orders".to_owned(),
             description: "One row per order.".to_owned(),
             location: "file:///lake/curated/jwo/orders".to_owned(),
-            columns: vec![Column { name: "order_id".to_owned(), ty: "text".to_owned(), doc: None }],
+            columns: vec![Column {
+                name: "order_id".to_owned(),
+                ty: "text".to_owned(),
+                doc: None,
+            }],
             partition: vec!["order_date".to_owned()],
             key: vec!["order_id".to_owned()],
         }
@@ -116,7 +138,10 @@ mod tests {
         let catalog = LocalCatalog::in_folder(&folder.path().join("curated"));
         assert_eq!(catalog.list().await.unwrap(), []);
         assert_eq!(catalog.register(&orders()).await.unwrap(), Change::Added);
-        let described = Table { description: "One row per order line.".to_owned(), ..orders() };
+        let described = Table {
+            description: "One row per order line.".to_owned(),
+            ..orders()
+        };
         assert_eq!(catalog.register(&described).await.unwrap(), Change::Updated);
         assert_eq!(catalog.list().await.unwrap(), [described]);
     }
@@ -127,7 +152,12 @@ mod tests {
         let catalog = LocalCatalog::in_folder(folder.path());
         catalog.register(&orders()).await.unwrap();
         let old = std::time::SystemTime::UNIX_EPOCH;
-        File::options().write(true).open(catalog.path()).unwrap().set_modified(old).unwrap();
+        File::options()
+            .write(true)
+            .open(catalog.path())
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
         assert_eq!(catalog.register(&orders()).await.unwrap(), Change::Unchanged);
         assert_eq!(fs::metadata(catalog.path()).unwrap().modified().unwrap(), old);
     }
@@ -135,8 +165,14 @@ mod tests {
     #[tokio::test]
     async fn only_the_catalog_file_stays_in_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        LocalCatalog::in_folder(folder.path()).register(&orders()).await.unwrap();
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        LocalCatalog::in_folder(folder.path())
+            .register(&orders())
+            .await
+            .unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["catalog.json"]);
     }
 
@@ -145,7 +181,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = LocalCatalog::in_folder(folder.path());
         fs::write(catalog.path(), "shopping list").unwrap();
-        assert!(matches!(catalog.register(&orders()).await, Err(Error::Malformed { .. })));
+        assert!(matches!(
+            catalog.register(&orders()).await,
+            Err(Error::Malformed { .. })
+        ));
         assert_eq!(fs::read_to_string(catalog.path()).unwrap(), "shopping list");
         fs::write(catalog.path(), r#"{"schema": 2, "tables": {}}"#).unwrap();
         assert!(matches!(catalog.list().await, Err(Error::Newer { found: 2, .. })));

@@ -31,7 +31,13 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
 
     /// File with settings and accounts [default: marketlake.toml of the lake or the current folder]
-    #[arg(long, global = true, value_name = "FILE", env = "MARKETLAKE_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MARKETLAKE_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
 
     /// Print one JSON document instead of text
@@ -244,7 +250,9 @@ pub(crate) struct ConfigArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  marketlake completions bash > ~/.local/share/bash-completion/completions/marketlake")]
+#[command(
+    after_help = "Example:\n  marketlake completions bash > ~/.local/share/bash-completion/completions/marketlake"
+)]
 pub(crate) struct CompletionsArgs {
     /// Shell
     pub(crate) shell: clap_complete::Shell,
@@ -262,19 +270,35 @@ mod tests {
 
     #[test]
     fn global_options_are_understood_before_and_after_the_command() {
-        for line in ["marketlake --lake x --json status --gaps", "marketlake status --gaps --lake x --json"] {
+        for line in [
+            "marketlake --lake x --json status --gaps",
+            "marketlake status --gaps --lake x --json",
+        ] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.options.lake.as_deref(), Some("x"));
             assert!(cli.json);
-            assert!(matches!(cli.command, Command::Status(StatusArgs { gaps: true, runs: false, .. })));
+            assert!(matches!(
+                cli.command,
+                Command::Status(StatusArgs {
+                    gaps: true,
+                    runs: false,
+                    ..
+                })
+            ));
         }
     }
 
     #[test]
     fn a_run_takes_tables_and_a_range() {
-        let line = "marketlake run jwo.orders ams.sp_traffic --from 2026-03-01 --to 2026-03-02 --account corner";
-        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command else { panic!("not a run") };
-        assert_eq!(run.tables.iter().map(ToString::to_string).collect::<Vec<_>>(), ["jwo.orders", "ams.sp_traffic"]);
+        let line =
+            "marketlake run jwo.orders ams.sp_traffic --from 2026-03-01 --to 2026-03-02 --account corner";
+        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+            panic!("not a run")
+        };
+        assert_eq!(
+            run.tables.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["jwo.orders", "ams.sp_traffic"]
+        );
         assert_eq!(run.from.unwrap().to_string(), "2026-03-01");
         assert_eq!((run.account.as_deref(), run.dry_run), (Some("corner"), false));
     }
@@ -290,7 +314,11 @@ mod tests {
     #[test]
     fn every_command_explains_itself() {
         for command in Cli::command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{} has no description", command.get_name());
+            assert!(
+                command.get_about().is_some(),
+                "{} has no description",
+                command.get_name()
+            );
         }
     }
 }

@@ -14,8 +14,12 @@ use crate::exit::usage;
 /// A usage error when the folder cannot be read.
 pub(crate) fn read(folder: Option<&Path>) -> Result<Result<Contracts, Vec<Diagnostic>>> {
     let user = match folder {
-        Some(folder) => read_dir(folder)
-            .map_err(|error| usage(format!("contracts in {} cannot be read: {error}", folder.display())))?,
+        Some(folder) => read_dir(folder).map_err(|error| {
+            usage(format!(
+                "contracts in {} cannot be read: {error}",
+                folder.display()
+            ))
+        })?,
         None => Vec::new(),
     };
     Ok(check(&builtin(), &user))
@@ -27,7 +31,10 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Contracts> {
         let first = diagnostics.first().map(ToString::to_string).unwrap_or_default();
         match diagnostics.len() {
             0 | 1 => usage(first),
-            several => usage(format!("{first} (and {} more: `marketlake check` lists them)", several - 1)),
+            several => usage(format!(
+                "{first} (and {} more: `marketlake check` lists them)",
+                several - 1
+            )),
         }
     })
 }
@@ -53,7 +60,11 @@ mod tests {
     fn a_mistake_in_a_contract_is_a_usage_error_with_file_and_line() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("shop")).unwrap();
-        std::fs::write(folder.path().join("shop/till.toml"), "description = \"x\"\nnonsense = 1\n").unwrap();
+        std::fs::write(
+            folder.path().join("shop/till.toml"),
+            "description = \"x\"\nnonsense = 1\n",
+        )
+        .unwrap();
         let refused = load(Some(folder.path())).unwrap_err();
         assert!(refused.to_string().contains("shop/till.toml:"), "{refused}");
         assert_eq!(code_of(&refused), Some(USAGE));

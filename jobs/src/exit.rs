@@ -50,7 +50,11 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Option<u8> {
 
 /// The code that weighs more: a failure before a wish for attention before success.
 pub(crate) fn worse(one: u8, other: u8) -> u8 {
-    let weight = |code| [DONE, ATTENTION, FAILED, USAGE].iter().position(|known| *known == code);
+    let weight = |code| {
+        [DONE, ATTENTION, FAILED, USAGE]
+            .iter()
+            .position(|known| *known == code)
+    };
     if weight(one) >= weight(other) { one } else { other }
 }
 
@@ -62,7 +66,10 @@ mod tests {
     #[test]
     fn a_mistake_of_the_caller_is_told_from_a_failure_below_any_context() {
         let below = |error: pipeline::Error| Err::<(), _>(error).context("while reading").unwrap_err();
-        assert_eq!(code_of(&below(pipeline::Error::usage("no such column"))), Some(USAGE));
+        assert_eq!(
+            code_of(&below(pipeline::Error::usage("no such column"))),
+            Some(USAGE)
+        );
         assert_eq!(code_of(&below(pipeline::Error::data("bad bytes"))), Some(FAILED));
         assert_eq!(code_of(&usage("no such table").context("run")), Some(USAGE));
     }

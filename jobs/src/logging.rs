@@ -11,8 +11,14 @@ use crate::exit::usage;
 
 /// Libraries whose warnings are about their own business: only their errors are logged, unless a filter names
 /// them.
-const LIBRARIES: [&str; 6] =
-    ["buoyant_kernel", "datafusion", "delta_kernel", "deltalake_core", "object_store", "sqlparser"];
+const LIBRARIES: [&str; 6] = [
+    "buoyant_kernel",
+    "datafusion",
+    "delta_kernel",
+    "deltalake_core",
+    "object_store",
+    "sqlparser",
+];
 
 /// Starts logging to stderr by `filter`, a level or a list of `module=level`.
 ///
@@ -24,9 +30,17 @@ pub(crate) fn start(filter: Option<&str>, bars: &MultiProgress) -> Result<()> {
     let filter = filter.unwrap_or(if terminal { "warn" } else { "info" });
     let builder = tracing_subscriber::fmt().with_env_filter(parse(filter)?);
     if terminal {
-        builder.with_target(false).with_writer(AboveBars(bars.clone())).init();
+        builder
+            .with_target(false)
+            .with_writer(AboveBars(bars.clone()))
+            .init();
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_writer(io::stderr).init();
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_writer(io::stderr)
+            .init();
     }
     Ok(())
 }
@@ -36,7 +50,9 @@ fn parse(filter: &str) -> Result<EnvFilter> {
     let mut all: Vec<String> = quiet.map(|library| format!("{library}=error")).collect();
     all.push(filter.to_owned());
     EnvFilter::try_new(all.join(",")).map_err(|error| {
-        usage(format!("log filter {filter:?} is neither error, warn, info, debug, trace nor module=level: {error}"))
+        usage(format!(
+            "log filter {filter:?} is neither error, warn, info, debug, trace nor module=level: {error}"
+        ))
     })
 }
 
@@ -68,9 +84,17 @@ mod tests {
 
     #[test]
     fn libraries_log_errors_only_unless_they_are_named() {
-        assert!(parse("info").unwrap().to_string().contains("deltalake_core=error"));
+        assert!(
+            parse("info")
+                .unwrap()
+                .to_string()
+                .contains("deltalake_core=error")
+        );
         let named = parse("info,deltalake_core=debug").unwrap().to_string();
-        assert!(named.contains("deltalake_core=debug") && !named.contains("deltalake_core=error"), "{named}");
+        assert!(
+            named.contains("deltalake_core=debug") && !named.contains("deltalake_core=error"),
+            "{named}"
+        );
     }
 
     #[test]

@@ -66,7 +66,11 @@ pub(crate) fn file_of(lake: &Path) -> PathBuf {
 ///
 /// All lines go in one write at the end of the file, so that those of two runs do not mix.
 pub(crate) fn publish(lake: &Path, run: &RunReport) -> Result<usize> {
-    let notices: Vec<Notice> = run.tables.iter().filter_map(|table| Notice::of(run, table)).collect();
+    let notices: Vec<Notice> = run
+        .tables
+        .iter()
+        .filter_map(|table| Notice::of(run, table))
+        .collect();
     if notices.is_empty() {
         return Ok(0);
     }
@@ -96,7 +100,10 @@ mod tests {
             outcome,
             batches: 1,
             version: Some(3),
-            counts: Counts { rows_inserted: 5, ..Counts::default() },
+            counts: Counts {
+                rows_inserted: 5,
+                ..Counts::default()
+            },
             late_objects: 0,
             messages: vec!["two\nlines".to_owned()],
             millis: 12,
@@ -105,7 +112,13 @@ mod tests {
 
     fn run(tables: Vec<TableReport>) -> RunReport {
         let at = DateTime::UNIX_EPOCH;
-        RunReport { schema: 1, run: "r-1".to_owned(), started_at: at, ended_at: at, tables }
+        RunReport {
+            schema: 1,
+            run: "r-1".to_owned(),
+            started_at: at,
+            ended_at: at,
+            tables,
+        }
     }
 
     #[test]
@@ -120,13 +133,28 @@ mod tests {
             Outcome::Busy,
             Outcome::Failed,
         ];
-        let tables = outcomes.iter().map(|outcome| table("jwo.orders", *outcome)).collect();
+        let tables = outcomes
+            .iter()
+            .map(|outcome| table("jwo.orders", *outcome))
+            .collect();
         assert_eq!(publish(folder.path(), &run(tables)).unwrap(), 6);
         let text = fs::read_to_string(file_of(folder.path())).unwrap();
-        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let told: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
-        assert_eq!(told, ["empty", "updated", "partly_quarantined", "held", "busy", "failed"]);
-        let asks: Vec<_> = lines.iter().map(|line| line["attention"].as_bool().unwrap()).collect();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| line["outcome"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            told,
+            ["empty", "updated", "partly_quarantined", "held", "busy", "failed"]
+        );
+        let asks: Vec<_> = lines
+            .iter()
+            .map(|line| line["attention"].as_bool().unwrap())
+            .collect();
         assert_eq!(asks, [false, false, false, true, true, true]);
     }
 
@@ -134,7 +162,10 @@ mod tests {
     fn a_second_run_appends_and_one_without_news_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let lake = folder.path().join("lake");
-        assert_eq!(publish(&lake, &run(vec![table("jwo.orders", Outcome::Unchanged)])).unwrap(), 0);
+        assert_eq!(
+            publish(&lake, &run(vec![table("jwo.orders", Outcome::Unchanged)])).unwrap(),
+            0
+        );
         assert!(!lake.exists());
         for _ in 0..2 {
             publish(&lake, &run(vec![table("jwo.orders", Outcome::Updated)])).unwrap();
@@ -150,8 +181,17 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "at", "attention", "batches", "counts", "late_objects", "messages", "outcome", "run", "schema",
-                "table", "version"
+                "at",
+                "attention",
+                "batches",
+                "counts",
+                "late_objects",
+                "messages",
+                "outcome",
+                "run",
+                "schema",
+                "table",
+                "version"
             ]
         );
         assert_eq!(notice["at"], "1970-01-01T00:00:00Z");

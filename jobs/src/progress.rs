@@ -16,10 +16,17 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar among `bars`, visible on a terminal only.
     pub(crate) fn new(bars: &MultiProgress) -> Self {
-        let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let bar = if stderr().is_terminal() {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
         let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bars.add(bar.with_style(style));
-        Self { bars: bars.clone(), bar }
+        Self {
+            bars: bars.clone(),
+            bar,
+        }
     }
 }
 
@@ -43,12 +50,29 @@ impl Observer for Progress {
     }
 
     fn table_finished(&self, report: &TableReport) {
-        let TableReport { table, outcome, batches, version, counts, millis, messages, .. } = report;
+        let TableReport {
+            table,
+            outcome,
+            batches,
+            version,
+            counts,
+            millis,
+            messages,
+            ..
+        } = report;
         let outcome_name = outcome.as_str();
         match outcome {
             Outcome::Unchanged => tracing::info!(table, outcome = outcome_name, millis, "table finished"),
             Outcome::Held | Outcome::Busy | Outcome::Failed => {
-                tracing::warn!(table, outcome = outcome_name, batches, version, ?messages, millis, "table finished");
+                tracing::warn!(
+                    table,
+                    outcome = outcome_name,
+                    batches,
+                    version,
+                    ?messages,
+                    millis,
+                    "table finished"
+                );
             }
             Outcome::Empty | Outcome::Updated | Outcome::PartlyQuarantined => tracing::info!(
                 table,

@@ -22,7 +22,9 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        scaled(text, &SIZES).map(Self).ok_or_else(|| format!("{text:?} is not a size, such as 256MiB or 2GiB"))
+        scaled(text, &SIZES)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is not a size, such as 256MiB or 2GiB"))
     }
 }
 
@@ -72,7 +74,10 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 
 /// The largest unit of which `value` is a multiple; the last one where there is none.
 fn largest<'a>(value: u64, units: &[(&'a str, u64)]) -> (&'a str, u64) {
-    let fits = units.iter().copied().find(|(_, scale)| value != 0 && value % scale == 0);
+    let fits = units
+        .iter()
+        .copied()
+        .find(|(_, scale)| value != 0 && value % scale == 0);
     fits.unwrap_or(units[units.len() - 1])
 }
 

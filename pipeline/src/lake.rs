@@ -11,8 +11,8 @@ use arrow::record_batch::RecordBatch;
 use crate::account::Account;
 use crate::contract::{Contracts, TableName};
 use crate::report::{
-    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions, TableDescription,
-    TablePlan, WhyObject, WhyRows,
+    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions,
+    TableDescription, TablePlan, WhyObject, WhyRows,
 };
 use crate::{Error, Result};
 
@@ -60,7 +60,11 @@ pub struct Lake {
 #[allow(missing_docs, clippy::unused_async)]
 impl Lake {
     pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Lake> {
-        Ok(Self { settings, contracts, accounts })
+        Ok(Self {
+            settings,
+            contracts,
+            accounts,
+        })
     }
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
@@ -89,7 +93,11 @@ impl Lake {
     pub async fn quarantine_list(&self, _filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
         Err(Error::internal("not connected"))
     }
-    pub async fn quarantine_show(&self, _filter: &QuarantineFilter, _limit: usize) -> Result<Vec<RejectedRow>> {
+    pub async fn quarantine_show(
+        &self,
+        _filter: &QuarantineFilter,
+        _limit: usize,
+    ) -> Result<Vec<RejectedRow>> {
         Err(Error::internal("not connected"))
     }
     pub async fn quarantine_replay(

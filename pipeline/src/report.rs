@@ -155,7 +155,11 @@ impl RunReport {
     /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
-        if codes().any(|code| code == 1) { 1 } else { codes().max().unwrap_or(0) }
+        if codes().any(|code| code == 1) {
+            1
+        } else {
+            codes().max().unwrap_or(0)
+        }
     }
 }
 

@@ -36,7 +36,10 @@ pub(super) fn check(session: &Session) -> Result<u8> {
     };
     let code = if diagnostics.is_empty() { DONE } else { USAGE };
     let accounts = session.config.accounts.len();
-    let text: String = diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect();
+    let text: String = diagnostics
+        .iter()
+        .map(|diagnostic| format!("{diagnostic}\n"))
+        .collect();
     let mistakes = diagnostics.into_iter().map(|diagnostic| Mistake {
         file: diagnostic.file,
         line: diagnostic.line,
@@ -44,7 +47,12 @@ pub(super) fn check(session: &Session) -> Result<u8> {
         message: diagnostic.message,
         help: diagnostic.help,
     });
-    let document = Document { schema: SCHEMA, tables, accounts, mistakes: mistakes.collect() };
+    let document = Document {
+        schema: SCHEMA,
+        tables,
+        accounts,
+        mistakes: mistakes.collect(),
+    };
     session.output.show(&document, || match document.mistakes.len() {
         0 => format!("{tables} tables and {accounts} accounts are in order\n"),
         1 => format!("{text}1 mistake\n"),

@@ -24,7 +24,11 @@ struct Document<'a> {
 /// Prints every key with its value and origin.
 pub(super) fn config(session: &Session) -> Result<u8> {
     let config = &session.config;
-    let document = Document { schema: SCHEMA, file: config.file.as_ref(), settings: &config.entries };
+    let document = Document {
+        schema: SCHEMA,
+        file: config.file.as_ref(),
+        settings: &config.entries,
+    };
     session.output.show(&document, || {
         let mut grid = Grid::new(&["key", "value", "from"]);
         for Entry { key, value, origin } in &config.entries {
@@ -42,7 +46,9 @@ pub(super) fn config(session: &Session) -> Result<u8> {
         grid.to_string()
     })?;
     if config.file.is_none() {
-        session.output.note("no marketlake.toml was found; `marketlake config --sample` prints one");
+        session
+            .output
+            .note("no marketlake.toml was found; `marketlake config --sample` prints one");
     }
     Ok(DONE)
 }

@@ -3,8 +3,8 @@
 mod check;
 mod completions;
 mod config;
-mod query;
 mod quarantine;
+mod query;
 mod run;
 mod status;
 mod tables;
@@ -34,11 +34,19 @@ pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
     let bars = MultiProgress::new();
     logging::start(config.log.as_deref(), &bars)?;
     for variable in &config.unknown_variables {
-        output.warning(&format!("{variable} is not a setting; `marketlake config` lists them"));
+        output.warning(&format!(
+            "{variable} is not a setting; `marketlake config` lists them"
+        ));
     }
-    let session = Session { config, output: *output, bars };
+    let session = Session {
+        config,
+        output: *output,
+        bars,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("the runtime cannot be started")?.block_on(command(&session, cli.command))
+    runtime
+        .context("the runtime cannot be started")?
+        .block_on(command(&session, cli.command))
 }
 
 async fn command(session: &Session, command: Command) -> Result<u8> {

@@ -31,21 +31,39 @@ pub(super) async fn quarantine(session: &Session, command: QuarantineCommand) ->
     match command {
         QuarantineCommand::List(arguments) => {
             let groups = lake.quarantine_list(&filter(&lake, arguments)?).await?;
-            session.output.show(&Groups { schema: SCHEMA, rejects: &groups }, || list(&groups))?;
+            session.output.show(
+                &Groups {
+                    schema: SCHEMA,
+                    rejects: &groups,
+                },
+                || list(&groups),
+            )?;
             Ok(DONE)
         }
-        QuarantineCommand::Show { filter: arguments, limit } => {
+        QuarantineCommand::Show {
+            filter: arguments,
+            limit,
+        } => {
             let rows = lake.quarantine_show(&filter(&lake, arguments)?, limit).await?;
-            session.output.show(&Rows { schema: SCHEMA, rows: &rows }, || show(&rows))?;
+            session.output.show(
+                &Rows {
+                    schema: SCHEMA,
+                    rows: &rows,
+                },
+                || show(&rows),
+            )?;
             if rows.len() == limit && limit > 0 {
-                session.output.note(&format!("the first {limit}; --limit shows more"));
+                session
+                    .output
+                    .note(&format!("the first {limit}; --limit shows more"));
             }
             Ok(DONE)
         }
         QuarantineCommand::Replay(arguments) => {
             let report = {
                 let progress = session.progress();
-                lake.quarantine_replay(&filter(&lake, arguments)?, &progress).await?
+                lake.quarantine_replay(&filter(&lake, arguments)?, &progress)
+                    .await?
             };
             let code = run::finish(session, &lake, &report).await;
             run::print(session, &report)?;
@@ -58,7 +76,11 @@ fn filter(lake: &Lake, arguments: QuarantineArgs) -> Result<QuarantineFilter> {
     if let Some(table) = &arguments.table {
         find(lake.contracts(), table)?;
     }
-    Ok(QuarantineFilter { table: arguments.table, object: arguments.object, reason_contains: arguments.reason })
+    Ok(QuarantineFilter {
+        table: arguments.table,
+        object: arguments.object,
+        reason_contains: arguments.reason,
+    })
 }
 
 /// Open rejects, a line each.
@@ -70,7 +92,11 @@ pub(super) fn list(groups: &[QuarantineGroup]) -> String {
     for group in groups {
         grid.row([
             group.table.clone(),
-            if group.rows == 0 { "whole".to_owned() } else { count(group.rows) },
+            if group.rows == 0 {
+                "whole".to_owned()
+            } else {
+                count(group.rows)
+            },
             minute(group.rejected_at),
             group.reason.clone(),
             group.object.clone(),
@@ -85,9 +111,17 @@ fn show(rows: &[RejectedRow]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let place = row.row.map_or_else(|| "whole object".to_owned(), |ordinal| format!("row {ordinal}"));
+        let place = row
+            .row
+            .map_or_else(|| "whole object".to_owned(), |ordinal| format!("row {ordinal}"));
         let _ = writeln!(text, "{} {place} of {}", row.table, row.object);
-        let _ = writeln!(text, "  reason  {} (batch {}, {})", row.reason, row.batch, minute(row.rejected_at));
+        let _ = writeln!(
+            text,
+            "  reason  {} (batch {}, {})",
+            row.reason,
+            row.batch,
+            minute(row.rejected_at)
+        );
         if let Some(raw) = &row.text {
             let _ = writeln!(text, "  text    {}", raw.trim_end().replace('\n', "\n          "));
         }

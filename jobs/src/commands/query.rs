@@ -15,13 +15,19 @@ pub(super) async fn query(session: &Session, arguments: &QueryArgs) -> Result<u8
     let sql = match arguments.sql.as_str() {
         "-" => {
             let mut sql = String::new();
-            std::io::stdin().read_to_string(&mut sql).context("stdin cannot be read")?;
+            std::io::stdin()
+                .read_to_string(&mut sql)
+                .context("stdin cannot be read")?;
             sql
         }
         sql => sql.to_owned(),
     };
     let batches = session.lake().await?.query(&sql).await?;
-    let format = if session.output.json() { RowFormat::Json } else { arguments.format };
+    let format = if session.output.json() {
+        RowFormat::Json
+    } else {
+        arguments.format
+    };
     session.output.data(&print(&batches, format)?)?;
     Ok(DONE)
 }
@@ -32,9 +38,13 @@ pub(crate) fn print(batches: &[RecordBatch], format: RowFormat) -> Result<String
     match format {
         RowFormat::Table => return Ok(format!("{}\n", pretty_format_batches(batches)?)),
         RowFormat::Csv => {
-            let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(&mut bytes);
+            let mut writer = arrow::csv::WriterBuilder::new()
+                .with_header(true)
+                .build(&mut bytes);
             for batch in batches {
-                writer.write(batch).context("rows cannot be written as CSV; try --format json")?;
+                writer
+                    .write(batch)
+                    .context("rows cannot be written as CSV; try --format json")?;
             }
         }
         RowFormat::Json => {
@@ -65,7 +75,10 @@ mod tests {
     #[test]
     fn json_is_one_object_a_line_with_nulls() {
         let text = print(&rows(), RowFormat::Json).unwrap();
-        assert_eq!(text, "{\"name\":\"a,b\",\"number\":1}\n{\"name\":null,\"number\":2}\n");
+        assert_eq!(
+            text,
+            "{\"name\":\"a,b\",\"number\":1}\n{\"name\":null,\"number\":2}\n"
+        );
     }
 
     #[test]

@@ -24,7 +24,13 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
     let selection = selection(&lake, &arguments)?;
     if arguments.dry_run {
         let plans = lake.plan(&selection).await?;
-        session.output.show(&Plans { schema: SCHEMA, tables: &plans }, || report::plans(&plans))?;
+        session.output.show(
+            &Plans {
+                schema: SCHEMA,
+                tables: &plans,
+            },
+            || report::plans(&plans),
+        )?;
         return Ok(DONE);
     }
     let report = {
@@ -64,8 +70,15 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
     if let Some(alias) = &arguments.account
         && !lake.accounts().iter().any(|account| account.alias == *alias)
     {
-        let known: Vec<&str> = lake.accounts().iter().map(|account| account.alias.as_str()).collect();
-        return Err(usage(format!("there is no account {alias:?}; there is {}", known.join(", "))));
+        let known: Vec<&str> = lake
+            .accounts()
+            .iter()
+            .map(|account| account.alias.as_str())
+            .collect();
+        return Err(usage(format!(
+            "there is no account {alias:?}; there is {}",
+            known.join(", ")
+        )));
     }
     if let (Some(from), Some(to)) = (arguments.from, arguments.to)
         && from > to
@@ -81,8 +94,17 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
 }
 
 async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
-    let status = lake.status(&StatusOptions { gaps: true, runs: false }).await?;
-    let overdue = status.periods.iter().filter(|period| period.state == PeriodState::Overdue).count();
+    let status = lake
+        .status(&StatusOptions {
+            gaps: true,
+            runs: false,
+        })
+        .await?;
+    let overdue = status
+        .periods
+        .iter()
+        .filter(|period| period.state == PeriodState::Overdue)
+        .count();
     let missing = status.periods.len() - overdue;
     if !status.periods.is_empty() {
         session.output.warning(&format!(

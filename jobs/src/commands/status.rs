@@ -14,9 +14,18 @@ use crate::session::Session;
 /// Prints the state of the lake.
 pub(super) async fn status(session: &Session, arguments: &StatusArgs) -> Result<u8> {
     let lake = session.lake().await?;
-    let status = lake.status(&StatusOptions { runs: arguments.runs, gaps: true }).await?;
+    let status = lake
+        .status(&StatusOptions {
+            runs: arguments.runs,
+            gaps: true,
+        })
+        .await?;
     session.output.show(&status, || text(&status, arguments.gaps))?;
-    Ok(if arguments.strict && !status.periods.is_empty() { ATTENTION } else { DONE })
+    Ok(if arguments.strict && !status.periods.is_empty() {
+        ATTENTION
+    } else {
+        DONE
+    })
 }
 
 fn text(status: &Status, every_gap: bool) -> String {
@@ -34,7 +43,15 @@ fn text(status: &Status, every_gap: bool) -> String {
 
 fn tables(status: &Status) -> String {
     let mut grid = Grid::new(&[
-        "table", ">rows", "newest period", "last commit", ">version", ">objects", ">files", ">size", ">rejected",
+        "table",
+        ">rows",
+        "newest period",
+        "last commit",
+        ">version",
+        ">objects",
+        ">files",
+        ">size",
+        ">rejected",
     ]);
     let mut empty = Vec::new();
     for table in &status.tables {
@@ -46,7 +63,11 @@ fn tables(status: &Status) -> String {
         grid.row([
             table.table.clone(),
             or_dash(table.rows.map(count)),
-            or_dash(table.newest_period.map(|period| period.format("%Y-%m-%d %H:%M").to_string())),
+            or_dash(
+                table
+                    .newest_period
+                    .map(|period| period.format("%Y-%m-%d %H:%M").to_string()),
+            ),
             or_dash(table.last_commit_at.map(minute)),
             or_dash(table.version.map(|version| version.to_string())),
             count(table.objects),
@@ -55,13 +76,21 @@ fn tables(status: &Status) -> String {
             count(table.rejected_open),
         ]);
     }
-    let mut text = if grid.is_empty() { String::new() } else { grid.to_string() };
+    let mut text = if grid.is_empty() {
+        String::new()
+    } else {
+        grid.to_string()
+    };
     if !empty.is_empty() {
         let _ = writeln!(text, "nothing yet: {}", empty.join(", "));
     }
     for table in &status.tables {
         if let Some(batch) = table.open_batch {
-            let _ = writeln!(text, "{}: batch {batch} is begun and not committed; a run resumes it", table.table);
+            let _ = writeln!(
+                text,
+                "{}: batch {batch} is begun and not committed; a run resumes it",
+                table.table
+            );
         }
     }
     text
@@ -71,7 +100,10 @@ fn tables(status: &Status) -> String {
 fn gap_summary(text: &mut String, periods: &[PeriodGap]) {
     let mut groups: BTreeMap<(&str, &str, PeriodState), Vec<&PeriodGap>> = BTreeMap::new();
     for gap in periods {
-        groups.entry((&gap.account, &gap.table, gap.state)).or_default().push(gap);
+        groups
+            .entry((&gap.account, &gap.table, gap.state))
+            .or_default()
+            .push(gap);
     }
     let mut grid = Grid::new(&["account", "table", "state", ">periods", "first", "last"]);
     for ((account, table, state), gaps) in groups {
@@ -111,7 +143,15 @@ fn gaps(text: &mut String, periods: &[PeriodGap]) {
 
 fn runs(text: &mut String, status: &Status) {
     let mut grid = Grid::new(&[
-        "started", "run", "table", "outcome", ">objects", ">inserted", ">updated", ">rejected", "message",
+        "started",
+        "run",
+        "table",
+        "outcome",
+        ">objects",
+        ">inserted",
+        ">updated",
+        ">rejected",
+        "message",
     ]);
     for run in &status.runs {
         grid.row([
@@ -158,7 +198,13 @@ mod tests {
         assert_eq!(text.trim().lines().count(), 3, "{text}");
         let compact = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let rows: Vec<String> = text.trim().lines().skip(1).map(compact).collect();
-        assert_eq!(rows[0], "corner jwo.orders missing 2 1970-01-01 00:00Z 1970-01-01 00:15Z");
-        assert_eq!(rows[1], "corner jwo.orders overdue 2 1970-01-01 00:45Z 1970-01-01 01:00Z");
+        assert_eq!(
+            rows[0],
+            "corner jwo.orders missing 2 1970-01-01 00:00Z 1970-01-01 00:15Z"
+        );
+        assert_eq!(
+            rows[1],
+            "corner jwo.orders overdue 2 1970-01-01 00:45Z 1970-01-01 01:00Z"
+        );
     }
 }

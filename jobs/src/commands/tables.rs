@@ -24,7 +24,10 @@ pub(super) async fn tables(session: &Session, arguments: &TablesArgs) -> Result<
     let Some(name) = &arguments.table else {
         let contracts = session.contracts()?;
         let tables: Vec<_> = contracts.values().map(describe::table).collect();
-        let document = Document { schema: SCHEMA, tables };
+        let document = Document {
+            schema: SCHEMA,
+            tables,
+        };
         session.output.show(&document, || list(&document.tables))?;
         return Ok(DONE);
     };

@@ -23,7 +23,9 @@ pub(super) async fn why(session: &Session, arguments: &WhyArgs) -> Result<u8> {
         }
         (Some(_), Err(message)) => return Err(usage(format!("--where needs a table: {message}"))),
         (None, Ok(table)) if lake.contracts().contains_key(&table) => {
-            return Err(usage(format!("say which rows of {table}: --where \"order_id = 'A-17'\"")));
+            return Err(usage(format!(
+                "say which rows of {table}: --where \"order_id = 'A-17'\""
+            )));
         }
         (None, _) => {
             let answer = lake.why_object(&arguments.subject).await?;
@@ -36,11 +38,22 @@ pub(super) async fn why(session: &Session, arguments: &WhyArgs) -> Result<u8> {
 fn object(answer: &WhyObject) -> String {
     let mut text = format!("{}\n", answer.object);
     if answer.entries.is_empty() {
-        let _ = writeln!(text, "no table has taken it; `marketlake run --dry-run` says what a run would take in");
+        let _ = writeln!(
+            text,
+            "no table has taken it; `marketlake run --dry-run` says what a run would take in"
+        );
         return text;
     }
-    let mut grid =
-        Grid::new(&["table", "state", ">batch", ">version", "committed", ">rows read", ">rejected", "reasons"]);
+    let mut grid = Grid::new(&[
+        "table",
+        "state",
+        ">batch",
+        ">version",
+        "committed",
+        ">rows read",
+        ">rejected",
+        "reasons",
+    ]);
     for entry in &answer.entries {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let reasons = entry.reasons.iter().map(|reason| match reason.rows {
@@ -69,7 +82,11 @@ pub(crate) fn rows(answer: &WhyRows) -> String {
     }
     let mut text = String::new();
     for row in &answer.rows {
-        let key: Vec<String> = row.key.iter().map(|(column, value)| format!("{column} = {value}")).collect();
+        let key: Vec<String> = row
+            .key
+            .iter()
+            .map(|(column, value)| format!("{column} = {value}"))
+            .collect();
         let _ = writeln!(text, "{}: {}", answer.table, key.join(", "));
         explain(&mut text, row);
     }
@@ -83,7 +100,9 @@ pub(crate) fn rows(answer: &WhyRows) -> String {
 /// The observations, numbered, then per column the value and the number of the observation that it comes from.
 fn explain(text: &mut String, row: &WhyRow) {
     for (index, observation) in row.observations.iter().enumerate() {
-        let Observation { object, row, order, .. } = observation;
+        let Observation {
+            object, row, order, ..
+        } = observation;
         let _ = writeln!(text, "  [{}] {object} row {row}  {order}", index + 1);
     }
     let number = |object: Option<&String>, ordinal: Option<u64>| {
@@ -94,10 +113,14 @@ fn explain(text: &mut String, row: &WhyRow) {
     };
     let mut grid = Grid::new(&["column", "value", "from", "why", "seen"]);
     for column in &row.columns {
-        let seen = row.observations.iter().enumerate().filter_map(|(index, observation)| {
-            let value = observation.values.get(&column.column)?.as_ref()?;
-            Some(format!("[{}] {value}", index + 1))
-        });
+        let seen = row
+            .observations
+            .iter()
+            .enumerate()
+            .filter_map(|(index, observation)| {
+                let value = observation.values.get(&column.column)?.as_ref()?;
+                Some(format!("[{}] {value}", index + 1))
+            });
         grid.row([
             column.column.clone(),
             column.value.clone().unwrap_or_else(|| "-".to_owned()),
@@ -149,7 +172,10 @@ mod tests {
         };
         let text = rows(&answer);
         assert!(text.contains("jwo.orders: order_id = A-1\n"), "{text}");
-        assert!(text.contains("status  paid   [2]   newest of 2 values  [1] open  [2] paid\n"), "{text}");
+        assert!(
+            text.contains("status  paid   [2]   newest of 2 values  [1] open  [2] paid\n"),
+            "{text}"
+        );
         assert!(text.ends_with("2 more rows fulfil that condition\n"), "{text}");
     }
 }

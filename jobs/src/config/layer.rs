@@ -28,12 +28,17 @@ pub(crate) fn defaults() -> Result<Layer> {
 
 /// What the command line says.
 pub(crate) fn flags(options: &Options) -> Result<Layer> {
-    of_options(options, |key| Origin::Flag(format!("--{}", key.replace('_', "-"))))
+    of_options(options, |key| {
+        Origin::Flag(format!("--{}", key.replace('_', "-")))
+    })
 }
 
 fn of_options(options: &Options, origin: impl Fn(&str) -> Origin) -> Result<Layer> {
     let table = Table::try_from(options).context("settings cannot be written down")?;
-    Ok(table.into_iter().map(|(key, value)| (key.clone(), (value, origin(&key)))).collect())
+    Ok(table
+        .into_iter()
+        .map(|(key, value)| (key.clone(), (value, origin(&key))))
+        .collect())
 }
 
 /// What a file says; a mistake in it is an error with file and line.
@@ -69,12 +74,12 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// What the environment says, and the variables with our prefix that mean nothing.
-pub(crate) fn environment(
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<(Layer, Vec<String>)> {
+pub(crate) fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<(Layer, Vec<String>)> {
     let (mut layer, mut unknown) = (Layer::new(), Vec::new());
     for (variable, text) in variables {
-        let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+        let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else {
+            continue;
+        };
         if OTHER_VARIABLES.contains(&variable.as_str()) {
             continue;
         }
@@ -92,12 +97,19 @@ pub(crate) fn environment(
 fn typed(key: &str, text: &str) -> Result<Value, String> {
     let fits = |value: &Value| {
         let table = Table::from_iter([(key.to_owned(), value.clone())]);
-        table.try_into::<Options>().map(drop).map_err(|error| error.message().to_owned())
+        table
+            .try_into::<Options>()
+            .map(drop)
+            .map_err(|error| error.message().to_owned())
     };
     let as_text = Value::String(text.to_owned());
-    let Err(message) = fits(&as_text) else { return Ok(as_text) };
+    let Err(message) = fits(&as_text) else {
+        return Ok(as_text);
+    };
     let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
-    let Some(value) = parsed.and_then(|mut table| table.remove("value")) else { return Err(message) };
+    let Some(value) = parsed.and_then(|mut table| table.remove("value")) else {
+        return Err(message);
+    };
     fits(&value).map(|()| value)
 }
 
@@ -121,18 +133,33 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_file_and_line() {
-        let unknown = file(Path::new("m.toml"), "lake = \"x\"\nlokback_days = 3\n").unwrap_err().to_string();
-        assert!(unknown.starts_with("m.toml:2: unknown field `lokback_days`"), "{unknown}");
+        let unknown = file(Path::new("m.toml"), "lake = \"x\"\nlokback_days = 3\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            unknown.starts_with("m.toml:2: unknown field `lokback_days`"),
+            "{unknown}"
+        );
         let nested = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\ntimezone = \"UTC\"\n";
         let nested = file(Path::new("m.toml"), nested).unwrap_err().to_string();
-        assert!(nested.starts_with("m.toml:4: unknown field `timezone`"), "{nested}");
+        assert!(
+            nested.starts_with("m.toml:4: unknown field `timezone`"),
+            "{nested}"
+        );
     }
 
     #[test]
     fn a_value_of_the_wrong_kind_is_named_with_file_and_line() {
-        let size = file(Path::new("m.toml"), "\nbatch_bytes = \"many\"\n").unwrap_err().to_string();
-        assert!(size.starts_with("m.toml:2: ") && size.contains("is not a size"), "{size}");
-        let broken = file(Path::new("m.toml"), "lake = \"x\"\nraw = \n").unwrap_err().to_string();
+        let size = file(Path::new("m.toml"), "\nbatch_bytes = \"many\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            size.starts_with("m.toml:2: ") && size.contains("is not a size"),
+            "{size}"
+        );
+        let broken = file(Path::new("m.toml"), "lake = \"x\"\nraw = \n")
+            .unwrap_err()
+            .to_string();
         assert!(broken.starts_with("m.toml:2: "), "{broken}");
     }
 
@@ -156,7 +183,9 @@ mod tests {
     fn a_variable_that_means_nothing_is_reported_and_a_wrong_one_refused() {
         let (_, unknown) = environment(variables(&[("MARKETLAKE_LOKBACK_DAYS", "3")])).unwrap();
         assert_eq!(unknown, ["MARKETLAKE_LOKBACK_DAYS"]);
-        let wrong = environment(variables(&[("MARKETLAKE_LOOKBACK_DAYS", "soon")])).unwrap_err().to_string();
+        let wrong = environment(variables(&[("MARKETLAKE_LOOKBACK_DAYS", "soon")]))
+            .unwrap_err()
+            .to_string();
         assert!(wrong.starts_with("MARKETLAKE_LOOKBACK_DAYS: "), "{wrong}");
     }
 }

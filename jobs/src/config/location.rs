@@ -28,12 +28,17 @@ pub(crate) fn to_url(text: &str) -> Result<Url> {
 
 /// The local folder behind a `file://` URI.
 pub(crate) fn to_path(url: &Url) -> Result<PathBuf> {
-    url.to_file_path().map_err(|()| usage(format!("{url} is not a local folder")))
+    url.to_file_path()
+        .map_err(|()| usage(format!("{url} is not a local folder")))
 }
 
 /// `text` as seen from `folder`, unless it is absolute or a URI.
 pub(crate) fn relative_to(folder: &Path, text: &str) -> String {
-    if text.contains("://") { text.to_owned() } else { folder.join(text).to_string_lossy().into_owned() }
+    if text.contains("://") {
+        text.to_owned()
+    } else {
+        folder.join(text).to_string_lossy().into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -43,8 +48,14 @@ mod tests {
     #[test]
     fn a_path_and_its_uri_are_the_same_place() {
         assert_eq!(to_url("/data/lake").unwrap().as_str(), "file:///data/lake");
-        assert_eq!(to_url("file:///data/lake").unwrap(), to_url("/data/lake").unwrap());
-        assert_eq!(to_path(&to_url("/data/my lake").unwrap()).unwrap(), Path::new("/data/my lake"));
+        assert_eq!(
+            to_url("file:///data/lake").unwrap(),
+            to_url("/data/lake").unwrap()
+        );
+        assert_eq!(
+            to_path(&to_url("/data/my lake").unwrap()).unwrap(),
+            Path::new("/data/my lake")
+        );
     }
 
     #[test]

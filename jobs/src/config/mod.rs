@@ -93,9 +93,14 @@ impl Config {
         let lake = text(&layers, "lake").context("there is no lake")?;
         for (key, folder) in [("raw", "raw"), ("curated", "curated")] {
             let below = location::relative_to(Path::new(&lake), folder);
-            layers.entry(key.to_owned()).or_insert((Value::String(below), Origin::Below("lake")));
+            layers
+                .entry(key.to_owned())
+                .or_insert((Value::String(below), Origin::Below("lake")));
         }
-        let values: Table = layers.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect();
+        let values: Table = layers
+            .iter()
+            .map(|(key, (value, _))| (key.clone(), value.clone()))
+            .collect();
         let options: Options = values.try_into().context("settings do not fit together")?;
         let required = |key: &'static str| move || format!("setting {key} has no value");
         let settings = Settings {
@@ -138,20 +143,37 @@ impl Config {
 /// The lake's own file where a lake is named, else the one in the current folder, else that of the default lake.
 fn find_file(folder: &Path, named_lake: Option<&str>) -> Option<PathBuf> {
     let default_lake = Options::defaults().lake.unwrap_or_default();
-    let of_lake = |lake: &str| folder.join(lake.strip_prefix("file://").unwrap_or(lake)).join(FILE_NAME);
-    let candidates = [named_lake.map(of_lake), Some(folder.join(FILE_NAME)), Some(of_lake(&default_lake))];
-    candidates.into_iter().flatten().find(|candidate| candidate.is_file())
+    let of_lake = |lake: &str| {
+        folder
+            .join(lake.strip_prefix("file://").unwrap_or(lake))
+            .join(FILE_NAME)
+    };
+    let candidates = [
+        named_lake.map(of_lake),
+        Some(folder.join(FILE_NAME)),
+        Some(of_lake(&default_lake)),
+    ];
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|candidate| candidate.is_file())
 }
 
 fn text(layers: &Layer, key: &str) -> Option<String> {
-    layers.get(key).and_then(|(value, _)| value.as_str()).map(str::to_owned)
+    layers
+        .get(key)
+        .and_then(|(value, _)| value.as_str())
+        .map(str::to_owned)
 }
 
 fn check_aliases(accounts: &[Account]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for account in accounts {
         if !seen.insert(&account.alias) {
-            return Err(usage(format!("two accounts have the alias {:?}; rename one of them", account.alias)));
+            return Err(usage(format!(
+                "two accounts have the alias {:?}; rename one of them",
+                account.alias
+            )));
         }
     }
     Ok(())
@@ -163,7 +185,11 @@ fn entry(key: &'static str, layers: &Layer) -> Entry {
         Some((value, origin)) => (Some(value.clone()), origin),
         None => (None, &Origin::Default),
     };
-    Entry { key, value, origin: origin.to_string() }
+    Entry {
+        key,
+        value,
+        origin: origin.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -34,11 +34,15 @@ impl Folder {
     ///
     /// A usage error when anything else is there.
     pub(super) fn claim(config: &Config) -> Result<Self> {
-        let folder = Self { path: config.lake.clone() };
+        let folder = Self {
+            path: config.lake.clone(),
+        };
         let inside = config.settings.raw.to_file_path() == Ok(folder.raw())
             && config.settings.curated.to_file_path() == Ok(folder.path.join("curated"));
         if !inside {
-            return Err(usage("the demo makes its own raw and curated zone in the lake; leave raw and curated alone"));
+            return Err(usage(
+                "the demo makes its own raw and curated zone in the lake; leave raw and curated alone",
+            ));
         }
         let shown = folder.path.display();
         match fs::read_dir(&folder.path) {
@@ -74,14 +78,19 @@ impl Folder {
             }
         }
         match fs::remove_file(notice::file_of(&self.path)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).context("notices cannot be removed"),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).context("notices cannot be removed")
+            }
             _ => Ok(()),
         }
     }
 
     /// Writes the configuration of a lake with these accounts.
     pub(super) fn write_config(&self, accounts: &[Account]) -> Result<()> {
-        let file = File { lake: ".", account: accounts };
+        let file = File {
+            lake: ".",
+            account: accounts,
+        };
         let text = toml::to_string(&file).context("accounts cannot be written down")?;
         self.write(format!("{MARK}\n\n{text}"))
     }
@@ -108,7 +117,9 @@ impl Folder {
 
     /// How a person calls the program on this lake from the current folder.
     pub(super) fn call(&self) -> String {
-        let default = Options::defaults().lake.and_then(|lake| std::path::absolute(lake).ok());
+        let default = Options::defaults()
+            .lake
+            .and_then(|lake| std::path::absolute(lake).ok());
         if default.as_deref() == Some(self.path()) && !Path::new(FILE_NAME).exists() {
             "marketlake".to_owned()
         } else {
@@ -122,7 +133,10 @@ mod tests {
     use super::*;
 
     fn config(lake: &Path) -> Config {
-        let flags = Options { lake: Some(lake.to_string_lossy().into_owned()), ..Options::default() };
+        let flags = Options {
+            lake: Some(lake.to_string_lossy().into_owned()),
+            ..Options::default()
+        };
         Config::load(&flags, None).unwrap()
     }
 
@@ -152,16 +166,26 @@ mod tests {
     fn zones_outside_the_lake_are_refused() {
         let lake = tempfile::tempdir().unwrap();
         let path = |name: &str| Some(lake.path().join(name).to_string_lossy().into_owned());
-        let flags = Options { lake: path("lake"), raw: path("elsewhere"), ..Options::default() };
+        let flags = Options {
+            lake: path("lake"),
+            raw: path("elsewhere"),
+            ..Options::default()
+        };
         let config = Config::load(&flags, None).unwrap();
-        assert!(Folder::claim(&config).unwrap_err().to_string().contains("leave raw and curated alone"));
+        assert!(
+            Folder::claim(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("leave raw and curated alone")
+        );
     }
 
     #[test]
     fn the_configuration_that_is_written_can_be_read() {
         let lake = tempfile::tempdir().unwrap();
         let folder = Folder::claim(&config(lake.path())).unwrap();
-        let account: Account = toml::from_str("alias = \"corner\"\nsource = \"jwo\"\nsince = \"2026-03-01\"").unwrap();
+        let account: Account =
+            toml::from_str("alias = \"corner\"\nsource = \"jwo\"\nsince = \"2026-03-01\"").unwrap();
         folder.write_config(std::slice::from_ref(&account)).unwrap();
         let read = Config::load(&Options::default(), Some(&folder.config_file())).unwrap();
         assert_eq!(read.accounts, [account]);

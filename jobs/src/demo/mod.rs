@@ -43,14 +43,21 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
     let made = make(&folder, arguments)?;
     say(session, &introduction(&folder, &made))?;
     if arguments.generate_only {
-        say(session, &format!("\nNext: {} run --from {}\n", folder.call(), first(&made)))?;
+        say(
+            session,
+            &format!("\nNext: {} run --from {}\n", folder.call(), first(&made)),
+        )?;
         document(session, &folder, &made, &[])?;
         return Ok(DONE);
     }
     let (days, code) = work(session, &folder, &made)?;
     let config = Config::load(&Options::default(), Some(folder.config_file().as_path()))?;
-    let lake =
-        Lake::open(config.settings, contracts::load(config.sql.as_deref())?, config.accounts).await?;
+    let lake = Lake::open(
+        config.settings,
+        contracts::load(config.sql.as_deref())?,
+        config.accounts,
+    )
+    .await?;
     if !session.output.json() {
         results::show(&session.output, &lake, &made).await?;
         say(session, &farewell(&folder, &made))?;
@@ -88,7 +95,11 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<(Vec<Day
         let (report, exit) = process::run(folder, *date)?;
         say(session, &format!("{}\n", summary(&report)))?;
         code = worse(code, exit);
-        days.push(Day { date: *date, died_at, report });
+        days.push(Day {
+            date: *date,
+            died_at,
+            report,
+        });
     }
     let last = made.days.last().copied().unwrap_or_else(|| first(made));
     say(session, &format!("  {last}  "))?;
@@ -115,8 +126,17 @@ fn summary(report: &RunReport) -> String {
         sum(|counts| counts.rows_absorbed),
         sum(|counts| counts.rows_rejected),
     );
-    for table in report.tables.iter().filter(|table| table.outcome.exit_code() != 0) {
-        line.push_str(&format!("\n    {} {}: {}", table.table, table.outcome.as_str(), table.messages.join("; ")));
+    for table in report
+        .tables
+        .iter()
+        .filter(|table| table.outcome.exit_code() != 0)
+    {
+        line.push_str(&format!(
+            "\n    {} {}: {}",
+            table.table,
+            table.outcome.as_str(),
+            table.messages.join("; ")
+        ));
     }
     line
 }
@@ -156,7 +176,11 @@ fn first(made: &Generated) -> NaiveDate {
 
 /// Narrates, unless a document was asked for.
 fn say(session: &Session, text: &str) -> std::io::Result<()> {
-    if session.output.json() { Ok(()) } else { session.output.data(text) }
+    if session.output.json() {
+        Ok(())
+    } else {
+        session.output.data(text)
+    }
 }
 
 fn document(session: &Session, folder: &Folder, made: &Generated, days: &[Day]) -> std::io::Result<()> {

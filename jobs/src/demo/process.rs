@@ -51,5 +51,7 @@ fn start(folder: &Folder, date: NaiveDate, failpoint: Option<&str>) -> Result<Ou
     if let Some(failpoint) = failpoint {
         command.env("MARKETLAKE_FAILPOINT", failpoint);
     }
-    command.output().with_context(|| format!("{} cannot be started", program.display()))
+    command
+        .output()
+        .with_context(|| format!("{} cannot be started", program.display()))
 }

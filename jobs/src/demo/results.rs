@@ -29,19 +29,33 @@ pub(super) async fn show(output: &Output, lake: &Lake, made: &Generated) -> Resu
 /// The order that came in three files: the columns about which the files differ.
 async fn split_order(lake: &Lake, made: &Generated) -> Result<String> {
     let (merchant, order) = &made.split_order;
-    let table = TableName { source: "jwo".to_owned(), table: "orders".to_owned() };
-    let mut answer = lake.why_rows(&table, &format!("merchant_id = '{merchant}' AND order_id = '{order}'")).await?;
+    let table = TableName {
+        source: "jwo".to_owned(),
+        table: "orders".to_owned(),
+    };
+    let mut answer = lake
+        .why_rows(
+            &table,
+            &format!("merchant_id = '{merchant}' AND order_id = '{order}'"),
+        )
+        .await?;
     for row in &mut answer.rows {
         let disputed = disputed(row);
         row.columns.retain(|column| disputed.contains(&column.column));
     }
-    Ok(format!("\nWhy is order {order} as it is? It came in three files; where they differ:\n{}", explained(&answer)))
+    Ok(format!(
+        "\nWhy is order {order} as it is? It came in three files; where they differ:\n{}",
+        explained(&answer)
+    ))
 }
 
 /// Columns of which not every observation says the same.
 fn disputed(row: &WhyRow) -> BTreeSet<String> {
     let said = |column: &String| -> BTreeSet<Option<&String>> {
-        row.observations.iter().map(|one| one.values.get(column).and_then(Option::as_ref)).collect()
+        row.observations
+            .iter()
+            .map(|one| one.values.get(column).and_then(Option::as_ref))
+            .collect()
     };
     let columns = row.columns.iter().map(|column| &column.column);
     columns.filter(|column| said(column).len() > 1).cloned().collect()

@@ -13,8 +13,14 @@ impl Grid {
     /// A grid with these headings; a heading that starts with `>` belongs to a column of numbers.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let right = headings.iter().map(|heading| heading.starts_with('>')).collect();
-        let header = headings.iter().map(|heading| heading.trim_start_matches('>').to_uppercase()).collect();
-        Self { right, rows: vec![header] }
+        let header = headings
+            .iter()
+            .map(|heading| heading.trim_start_matches('>').to_uppercase())
+            .collect();
+        Self {
+            right,
+            rows: vec![header],
+        }
     }
 
     /// Adds a row; missing cells are empty.
@@ -60,6 +66,9 @@ mod tests {
         assert!(grid.is_empty());
         grid.row(["jwo.orders".to_owned(), "7".to_owned()]);
         grid.row(["é".to_owned(), "12345".to_owned()]);
-        assert_eq!(grid.to_string(), "TABLE        ROWS\njwo.orders      7\né           12345\n");
+        assert_eq!(
+            grid.to_string(),
+            "TABLE        ROWS\njwo.orders      7\né           12345\n"
+        );
     }
 }

@@ -29,7 +29,11 @@ impl Output {
 
     /// Prints `document` as JSON where that was asked for, else the text that `text` makes.
     pub(crate) fn show<T: Serialize>(&self, document: &T, text: impl FnOnce() -> String) -> io::Result<()> {
-        if self.json { self.document(document) } else { self.data(&text()) }
+        if self.json {
+            self.document(document)
+        } else {
+            self.data(&text())
+        }
     }
 
     /// One JSON document on stdout.
@@ -86,8 +90,13 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_of_causes() {
-        let error = anyhow!("no such file").context("file a.toml cannot be read").context("configuration");
-        assert_eq!(chain(&error), "configuration: file a.toml cannot be read: no such file");
+        let error = anyhow!("no such file")
+            .context("file a.toml cannot be read")
+            .context("configuration");
+        assert_eq!(
+            chain(&error),
+            "configuration: file a.toml cannot be read: no such file"
+        );
     }
 
     #[test]

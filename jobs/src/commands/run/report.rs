@@ -9,7 +9,15 @@ use crate::output::{Grid, bytes, count};
 /// A line per table with news, one line for all others, then the messages.
 pub(super) fn text(report: &RunReport) -> String {
     let mut grid = Grid::new(&[
-        "table", "outcome", ">objects", ">rows read", ">inserted", ">updated", ">removed", ">absorbed", ">rejected",
+        "table",
+        "outcome",
+        ">objects",
+        ">rows read",
+        ">inserted",
+        ">updated",
+        ">removed",
+        ">absorbed",
+        ">rejected",
         ">seconds",
     ]);
     let mut unchanged = Vec::new();
@@ -32,7 +40,11 @@ pub(super) fn text(report: &RunReport) -> String {
             format!("{:.1}", table.millis as f64 / 1000.0),
         ]);
     }
-    let mut text = if grid.is_empty() { String::new() } else { grid.to_string() };
+    let mut text = if grid.is_empty() {
+        String::new()
+    } else {
+        grid.to_string()
+    };
     if !unchanged.is_empty() {
         let _ = writeln!(text, "unchanged: {}", unchanged.join(", "));
     }
@@ -61,17 +73,36 @@ pub(super) fn plans(plans: &[TablePlan]) -> String {
     for plan in plans {
         let size: u64 = plan.objects.iter().map(|object| object.size).sum();
         let objects = plan.objects.len() as u64;
-        let _ = writeln!(text, "{}: {} objects, {}", plan.table, count(objects), bytes(size));
+        let _ = writeln!(
+            text,
+            "{}: {} objects, {}",
+            plan.table,
+            count(objects),
+            bytes(size)
+        );
         if let Some(batch) = plan.open_batch {
-            let _ = writeln!(text, "  first     resumes batch {batch}, which was begun and not committed");
+            let _ = writeln!(
+                text,
+                "  first     resumes batch {batch}, which was begun and not committed"
+            );
         }
         let _ = writeln!(text, "  key       {}", plan.key.join(", "));
         let _ = writeln!(text, "  partition {}", plan.partition.join(", "));
         let _ = writeln!(text, "  axis      {}", plan.period_axis);
-        let columns: Vec<String> = plan.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        let columns: Vec<String> = plan
+            .columns
+            .iter()
+            .map(|(name, ty)| format!("{name} {ty}"))
+            .collect();
         let _ = writeln!(text, "  columns   {}", columns.join(", "));
         for object in &plan.objects {
-            let _ = writeln!(text, "  take in   {} {} ({})", object.period, object.uri, bytes(object.size));
+            let _ = writeln!(
+                text,
+                "  take in   {} {} ({})",
+                object.period,
+                object.uri,
+                bytes(object.size)
+            );
         }
         for path in &plan.unmatched {
             let _ = writeln!(text, "  no match  {path}");
@@ -93,7 +124,10 @@ mod tests {
             outcome,
             batches: 0,
             version: None,
-            counts: Counts { rows_conflicting: u64::from(outcome != Outcome::Unchanged), ..Counts::default() },
+            counts: Counts {
+                rows_conflicting: u64::from(outcome != Outcome::Unchanged),
+                ..Counts::default()
+            },
             late_objects: 0,
             messages: messages.iter().map(|message| (*message).to_owned()).collect(),
             millis: 1_250,
@@ -111,7 +145,17 @@ mod tests {
         };
         let text = text(&report);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].starts_with("a.y    partly quarantined") && lines[1].ends_with("1.2"), "{text}");
-        assert_eq!(lines[2..], ["unchanged: a.x, a.z", "a.y: look", "a.y: 1 copies of a row with other content"]);
+        assert!(
+            lines[1].starts_with("a.y    partly quarantined") && lines[1].ends_with("1.2"),
+            "{text}"
+        );
+        assert_eq!(
+            lines[2..],
+            [
+                "unchanged: a.x, a.z",
+                "a.y: look",
+                "a.y: 1 copies of a row with other content"
+            ]
+        );
     }
 }

@@ -70,7 +70,11 @@ pub(super) fn table(contract: &Contract) -> Table {
         key_window_days: None,
         expect_every_minutes: None,
         expect_within_minutes: None,
-        columns: contract.columns.iter().map(|one| column(one, contract.key())).collect(),
+        columns: contract
+            .columns
+            .iter()
+            .map(|one| column(one, contract.key()))
+            .collect(),
         checks: contract.checks.iter().map(check).collect(),
         sql: contract.sql.clone(),
     };
@@ -128,14 +132,21 @@ fn check(check: &contract::Check) -> Check {
         Otherwise::Quarantine => "quarantine",
         Otherwise::Hold => "hold",
     };
-    Check { name: check.name.clone(), sql: check.sql.clone(), otherwise }
+    Check {
+        name: check.name.clone(),
+        sql: check.sql.clone(),
+        otherwise,
+    }
 }
 
 /// The table on one page.
 pub(super) fn text(table: &Table) -> String {
     let mut text = format!("{}: {}\n\n", table.table, table.description);
     let minutes = |value: Option<u32>| value.map(duration).unwrap_or_default();
-    let days = table.key_window_days.map(|days| format!("{days} days")).unwrap_or_default();
+    let days = table
+        .key_window_days
+        .map(|days| format!("{days} days"))
+        .unwrap_or_default();
     for (word, value) in [
         ("keeps", table.keep.to_owned()),
         ("key", table.key.join(", ")),
@@ -161,7 +172,11 @@ pub(super) fn text(table: &Table) -> String {
         grid.row([
             column.name.clone(),
             format!("{}{}", column.ty, if column.required { " required" } else { "" }),
-            if own { String::new() } else { column.from.join(", ") },
+            if own {
+                String::new()
+            } else {
+                column.from.join(", ")
+            },
             meaning.join("; "),
         ]);
     }
@@ -192,6 +207,9 @@ mod tests {
 
     #[test]
     fn a_duration_has_the_largest_unit_that_fits() {
-        assert_eq!([15, 60, 90, 1440, 2880].map(duration), ["15m", "1h", "90m", "1d", "2d"]);
+        assert_eq!(
+            [15, 60, 90, 1440, 2880].map(duration),
+            ["15m", "1h", "90m", "1d", "2d"]
+        );
     }
 }
