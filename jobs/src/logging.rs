@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use indicatif::MultiProgress;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -46,14 +47,20 @@ pub(crate) fn start(filter: Option<&str>, bars: &MultiProgress) -> Result<()> {
 }
 
 fn parse(filter: &str) -> Result<EnvFilter> {
+    let refused = || {
+        usage(format!(
+            "log filter {filter:?} is neither error, warn, info, debug, trace nor a list of module=level"
+        ))
+    };
+    // A word alone would be taken for the name of a module.
+    let words = filter.split(',').filter(|part| !part.contains('='));
+    for word in words {
+        word.trim().parse::<LevelFilter>().map_err(|_| refused())?;
+    }
     let quiet = LIBRARIES.iter().filter(|library| !filter.contains(*library));
     let mut all: Vec<String> = quiet.map(|library| format!("{library}=error")).collect();
     all.push(filter.to_owned());
-    EnvFilter::try_new(all.join(",")).map_err(|error| {
-        usage(format!(
-            "log filter {filter:?} is neither error, warn, info, debug, trace nor module=level: {error}"
-        ))
-    })
+    EnvFilter::try_new(all.join(",")).map_err(|_| refused())
 }
 
 /// Writes while the bars are out of the way.
@@ -99,7 +106,9 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused_by_name() {
-        let refused = parse("pipeline=loud").unwrap_err().to_string();
-        assert!(refused.contains("pipeline=loud"), "{refused}");
+        for filter in ["pipeline=loud", "loud", "info,loud"] {
+            let refused = parse(filter).unwrap_err().to_string();
+            assert!(refused.contains(filter), "{refused}");
+        }
     }
 }

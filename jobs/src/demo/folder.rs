@@ -24,6 +24,8 @@ pub(super) struct Folder {
 #[derive(Serialize)]
 struct File<'a> {
     lake: &'a str,
+    /// So that hashed columns have values; what is demonstrated is no secret.
+    personal_key: &'a str,
     account: &'a [Account],
 }
 

@@ -13,7 +13,29 @@ use crate::commands::{explained, printed};
 use crate::output::{Grid, Output, count};
 
 /// What is asked, and the SQL that answers it.
-const QUESTIONS: &[(&str, &str)] = &[];
+const QUESTIONS: [(&str, &str); 4] = [
+    (
+        "What did each store take?",
+        "SELECT store_id, count(*) AS orders, sum(order_total) AS taken, sum(refunded_total) AS refunded, currency_code
+         FROM jwo.orders GROUP BY store_id, currency_code ORDER BY store_id",
+    ),
+    (
+        "What sold best?",
+        "SELECT product_name, sum(quantity) AS quantity, quantity_unit, count(DISTINCT order_id) AS orders
+         FROM jwo.order_lines GROUP BY product_name, quantity_unit ORDER BY orders DESC, product_name LIMIT 5",
+    ),
+    (
+        "Do the totals of the orders agree with their lines?",
+        "SELECT has_header, has_lines, agrees, count(*) AS orders
+         FROM jwo.order_totals GROUP BY has_header, has_lines, agrees ORDER BY orders DESC",
+    ),
+    (
+        "What did advertising cost, and what did it bring within a week?",
+        "SELECT advertiser_id, sum(impressions) AS impressions, sum(clicks) AS clicks, sum(cost) AS cost,
+         sum(attributed_sales_7d) AS sales, currency
+         FROM ams.sp_hourly GROUP BY advertiser_id, currency ORDER BY advertiser_id",
+    ),
+];
 
 /// Prints the results.
 pub(super) async fn show(output: &Output, lake: &Lake, made: &Generated) -> Result<()> {
