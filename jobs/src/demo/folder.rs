@@ -47,16 +47,18 @@ impl Folder {
             ));
         }
         let shown = folder.path.display();
-        match fs::read_dir(&folder.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+        let occupied = match fs::read_dir(&folder.path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
-            Ok(mut entries) if entries.next().is_none() => {}
-            Ok(_) if folder.is_marked() => folder.clear()?,
-            Ok(_) => {
+        };
+        if occupied {
+            if !folder.is_marked() {
                 return Err(usage(format!(
                     "{shown} is not empty and was not made by a demo; name another folder with --lake"
                 )));
             }
+            folder.clear()?;
         }
         fs::create_dir_all(&folder.path).with_context(|| format!("{shown} cannot be made"))?;
         // Marked before anything else is in it, so that a demo that breaks off can be repeated.
@@ -91,6 +93,7 @@ impl Folder {
     pub(super) fn write_config(&self, accounts: &[Account]) -> Result<()> {
         let file = File {
             lake: ".",
+            personal_key: "demo",
             account: accounts,
         };
         let text = toml::to_string(&file).context("accounts cannot be written down")?;
