@@ -10,8 +10,8 @@ use crate::config::Options;
 
 const FIRST_STEPS: &str = "\
 First steps:
-  marketlake demo                              a lake with realistic data in ./lake, made and explained
-  marketlake status                            how fresh each table is
+  marketlake demo                 a lake with realistic data in ./lake, made and explained
+  marketlake status               how fresh each table is
   marketlake query 'SELECT * FROM jwo.orders LIMIT 10'
 
 Exit codes:
@@ -99,8 +99,8 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --from, the last days are looked through (lookback_days). Running twice, after a crash, or beside another
-run changes nothing: an object is in a table once.
+Without --from, the last days are looked through (lookback_days). Running twice, after a crash,
+or beside another run changes nothing: an object is in a table once.
 
 Examples:
   marketlake run                                          everything new
@@ -309,6 +309,35 @@ mod tests {
         assert!(refused("marketlake run orders").contains("such as jwo.orders"));
         assert!(refused("marketlake run --from yesterday").contains("--from"));
         assert!(refused("marketlake tables --sql").contains("TABLE"));
+    }
+
+    #[test]
+    fn tables_prints_sql_and_knows_the_global_options() {
+        let line = "marketlake --contracts mine tables jwo.orders --sql --lake x";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(
+            (cli.options.contracts.as_deref(), cli.options.lake.as_deref()),
+            (Some("mine"), Some("x"))
+        );
+        assert!(matches!(
+            cli.command,
+            Command::Tables(TablesArgs { sql: true, .. })
+        ));
+    }
+
+    #[test]
+    fn no_option_of_a_command_hides_a_global_one() {
+        let root = Cli::command();
+        let global: Vec<_> = root.get_arguments().filter(|one| one.is_global_set()).collect();
+        assert!(global.len() > 5);
+        for command in root.get_subcommands() {
+            for own in command.get_arguments() {
+                let mut hidden = global
+                    .iter()
+                    .filter(|one| one.get_id() == own.get_id() || one.get_long() == own.get_long());
+                assert!(hidden.next().is_none(), "{} {}", command.get_name(), own.get_id());
+            }
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct Session {
 impl Session {
     /// The contracts in force, built in and the user's own.
     pub(crate) fn contracts(&self) -> Result<Contracts> {
-        contracts::load(self.config.sql.as_deref())
+        contracts::load(self.config.contracts.as_deref())
     }
 
     /// The lake with its contracts and accounts.

@@ -100,7 +100,7 @@ fn a_mistake_in_a_contract_exits_with_2_and_every_mistake_is_listed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("sql/shop")).unwrap();
     std::fs::write(folder.path().join("sql/shop/till.toml"), "nonsense = 1\n").unwrap();
-    let output = marketlake(folder.path(), &["--sql", "sql", "--json", "check"]);
+    let output = marketlake(folder.path(), &["--contracts", "sql", "--json", "check"]);
     assert_eq!(output.status.code(), Some(2));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mistakes = document["mistakes"].as_array().unwrap();

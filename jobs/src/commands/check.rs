@@ -30,7 +30,7 @@ struct Mistake {
 
 /// Reports every mistake; [`USAGE`] where there is one. The configuration itself was read before.
 pub(super) fn check(session: &Session) -> Result<u8> {
-    let (tables, diagnostics) = match contracts::read(session.config.sql.as_deref())? {
+    let (tables, diagnostics) = match contracts::read(session.config.contracts.as_deref())? {
         Ok(contracts) => (contracts.len(), Vec::new()),
         Err(diagnostics) => (0, diagnostics),
     };

@@ -35,7 +35,7 @@ pub(super) fn config(session: &Session) -> Result<u8> {
             match value {
                 Some(Value::Array(accounts)) => {
                     for account in accounts {
-                        grid.row([(*key).to_owned(), account.to_string(), origin.clone()]);
+                        grid.row([(*key).to_owned(), in_short(account), origin.clone()]);
                     }
                 }
                 Some(Value::String(text)) => grid.row([(*key).to_owned(), text.clone(), origin.clone()]),
@@ -51,6 +51,17 @@ pub(super) fn config(session: &Session) -> Result<u8> {
             .note("no marketlake.toml was found; `marketlake config --sample` prints one");
     }
     Ok(DONE)
+}
+
+/// Alias and source of an account, and the names of its other options; the document has their values.
+fn in_short(account: &Value) -> String {
+    let text = |key: &str| account.get(key).and_then(Value::as_str).unwrap_or_default();
+    let options = account.as_table().into_iter().flat_map(|table| table.keys());
+    let others: Vec<&str> = options
+        .map(String::as_str)
+        .filter(|key| !["alias", "source"].contains(key))
+        .collect();
+    format!("{}: {} with {}", text("alias"), text("source"), others.join(", "))
 }
 
 /// Prints a file with every option.

@@ -35,9 +35,14 @@ pub(crate) fn to_path(url: &Url) -> Result<PathBuf> {
 /// `text` as seen from `folder`, unless it is absolute or a URI.
 pub(crate) fn relative_to(folder: &Path, text: &str) -> String {
     if text.contains("://") {
-        text.to_owned()
+        return text.to_owned();
+    }
+    // Through its components, so that `lake/.` is `lake`.
+    let path: PathBuf = folder.join(text).components().collect();
+    if path.as_os_str().is_empty() {
+        ".".to_owned()
     } else {
-        folder.join(text).to_string_lossy().into_owned()
+        path.to_string_lossy().into_owned()
     }
 }
 
@@ -56,6 +61,16 @@ mod tests {
             to_path(&to_url("/data/my lake").unwrap()).unwrap(),
             Path::new("/data/my lake")
         );
+    }
+
+    #[test]
+    fn a_path_is_seen_from_its_folder() {
+        let seen = |folder: &str, text: &str| relative_to(Path::new(folder), text);
+        assert_eq!(seen("lake", "."), "lake");
+        assert_eq!(seen("", "."), ".");
+        assert_eq!(seen("/etc/lakes", "../data/./raw"), "/etc/lakes/../data/raw");
+        assert_eq!(seen("/etc", "/data"), "/data");
+        assert_eq!(seen("/etc", "file:///data"), "file:///data");
     }
 
     #[test]

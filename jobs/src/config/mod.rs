@@ -32,7 +32,7 @@ pub(crate) struct Config {
     /// What the pipeline needs to know.
     pub(crate) settings: Settings,
     /// Folder of the user's own contracts.
-    pub(crate) sql: Option<PathBuf>,
+    pub(crate) contracts: Option<PathBuf>,
     /// Log filter, where somebody named one.
     pub(crate) log: Option<String>,
     /// Accounts, each with its own alias.
@@ -121,7 +121,7 @@ impl Config {
         Ok(Self {
             lake: location::to_path(&location::to_url(&lake)?)?,
             settings,
-            sql: options.sql.map(PathBuf::from),
+            contracts: options.contracts.map(PathBuf::from),
             log: options.log,
             accounts,
             file,

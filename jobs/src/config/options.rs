@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Folder with contracts that extend or override those built in
     #[arg(long, global = true, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) sql: Option<String>,
+    pub(crate) contracts: Option<String>,
 
     /// error, warn, info, debug, trace, or a filter such as info,marketlake_pipeline=debug
     /// [default: warn on a terminal, else info]
@@ -79,7 +79,7 @@ pub(crate) const KEYS: [&str; 12] = [
     "lake",
     "raw",
     "curated",
-    "sql",
+    "contracts",
     "log",
     "batch_objects",
     "batch_bytes",
@@ -91,7 +91,7 @@ pub(crate) const KEYS: [&str; 12] = [
 ];
 
 /// Keys whose values are locations: in a file, relative to the file's folder.
-pub(crate) const LOCATIONS: [&str; 4] = ["lake", "raw", "curated", "sql"];
+pub(crate) const LOCATIONS: [&str; 4] = ["lake", "raw", "curated", "contracts"];
 
 /// Keys whose values are not shown.
 pub(crate) const SECRETS: [&str; 1] = ["personal_key"];

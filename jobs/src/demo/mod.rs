@@ -50,11 +50,15 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
         document(session, &folder, &made, &[])?;
         return Ok(DONE);
     }
-    let (days, code) = work(session, &folder, &made)?;
+    let worked = work(session, &folder, &made);
+    if worked.is_err() {
+        say(session, "\n")?;
+    }
+    let (days, code) = worked?;
     let config = Config::load(&Options::default(), Some(folder.config_file().as_path()))?;
     let lake = Lake::open(
         config.settings,
-        contracts::load(config.sql.as_deref())?,
+        contracts::load(config.contracts.as_deref())?,
         config.accounts,
     )
     .await?;
@@ -151,9 +155,25 @@ fn introduction(folder: &Folder, made: &Generated) -> String {
         folder.raw().display(),
     );
     for line in &made.story {
-        text.push_str(&format!("  - {line}\n"));
+        text.push_str(&format!("  - {}\n", shortened(line)));
     }
     text
+}
+
+/// The line with the middle of long words, which are names of objects, left out; the document has them whole.
+fn shortened(line: &str) -> String {
+    let short = |word: &str| {
+        let letters: Vec<char> = word.chars().collect();
+        match letters.len() {
+            0..=60 => word.to_owned(),
+            length => letters[..30]
+                .iter()
+                .chain(['…'].iter())
+                .chain(&letters[length - 12..])
+                .collect(),
+        }
+    };
+    line.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 fn farewell(folder: &Folder, made: &Generated) -> String {
