@@ -45,13 +45,13 @@ pub(super) async fn tables(session: &Session, arguments: &TablesArgs) -> Result<
 }
 
 fn list(tables: &[describe::Table]) -> String {
-    let mut grid = Grid::new(&["table", "keeps", "key", "description"]);
+    let mut grid = Grid::new(&["table", "keeps", "description"]);
     for table in tables {
+        let sentence = table.description.split(". ").next().unwrap_or_default();
         grid.row([
             table.table.clone(),
             table.keep.to_owned(),
-            table.key.join(", "),
-            table.description.clone(),
+            sentence.trim_end_matches('.').to_owned(),
         ]);
     }
     grid.to_string()

@@ -147,12 +147,12 @@ fn summary(report: &RunReport) -> String {
 
 fn introduction(folder: &Folder, made: &Generated) -> String {
     let mut text = format!(
-        "A raw zone of {} objects ({}) of {} accounts and {} days in {}\n\nTroubles in it:\n",
+        "A raw zone in {}: {} objects, {}, {} accounts, days: {}\n\nTroubles in it:\n",
+        folder.raw().display(),
         count(made.objects),
         bytes(made.bytes),
         made.accounts.len(),
         made.days.len(),
-        folder.raw().display(),
     );
     for line in &made.story {
         text.push_str(&format!("  - {}\n", shortened(line)));

@@ -167,8 +167,8 @@ pub(super) fn text(table: &Table) -> String {
     let mut grid = Grid::new(&["column", "type", "from", "meaning"]);
     for column in &table.columns {
         let own = column.from.len() == 1 && column.from[0] == column.name;
-        let mut meaning: Vec<&str> = column.doc.as_deref().into_iter().collect();
-        meaning.extend(&column.notes);
+        let notes = column.notes.iter().map(|note| format!("[{note}]"));
+        let meaning: Vec<String> = column.doc.iter().cloned().chain(notes).collect();
         grid.row([
             column.name.clone(),
             format!("{}{}", column.ty, if column.required { " required" } else { "" }),
@@ -177,7 +177,7 @@ pub(super) fn text(table: &Table) -> String {
             } else {
                 column.from.join(", ")
             },
-            meaning.join("; "),
+            meaning.join(" "),
         ]);
     }
     let _ = write!(text, "\n{grid}");
