@@ -1,32 +1,37 @@
-//! marketlake
+//! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
 
+mod cli;
+mod commands;
+mod config;
+mod contracts;
 mod demo;
+mod exit;
+mod logging;
+mod notice;
+mod output;
+mod progress;
+mod session;
+mod units;
 
-/// `marketlake DIRECTORY`: writes the raw zone of the demo to `DIRECTORY/raw` and its accounts beside it.
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, scale @ ..] = &arguments[..] else {
-        anyhow::bail!("say where the raw zone should be")
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let code = match commands::dispatch(cli, &output) {
+        Ok(code) => code,
+        Err(error) => match exit::code_of(&error) {
+            Some(code) => {
+                output.error(&error);
+                code
+            }
+            None => exit::DONE,
+        },
     };
-    let directory = std::path::Path::new(directory);
-    let mut options = demo::generate::Options::default();
-    if let Some(scale) = scale.first() {
-        options.scale = scale.parse()?;
-    }
-    let made = demo::generate::generate(&directory.join("raw"), &options)?;
-    std::fs::write(
-        directory.join("accounts.json"),
-        serde_json::to_string_pretty(&made.accounts)?,
-    )?;
-    for line in &made.story {
-        println!("{line}");
-    }
-    let (merchant, order) = &made.split_order;
-    println!(
-        "{} objects, {} bytes, {} days; why: {merchant} {order}",
-        made.objects,
-        made.bytes,
-        made.days.len()
-    );
-    Ok(())
+    ExitCode::from(code)
 }

@@ -6,8 +6,15 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use url::Url;
 
+use arrow::record_batch::RecordBatch;
+
 use crate::account::Account;
 use crate::contract::{Contracts, TableName};
+use crate::report::{
+    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions,
+    TableDescription, TablePlan, WhyObject, WhyRows,
+};
+use crate::{Error, Result};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -48,4 +55,65 @@ pub struct Lake {
     settings: Settings,
     contracts: Contracts,
     accounts: Vec<Account>,
+}
+
+#[allow(missing_docs, clippy::unused_async)]
+impl Lake {
+    pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Lake> {
+        Ok(Self {
+            settings,
+            contracts,
+            accounts,
+        })
+    }
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    pub async fn run(&self, _selection: &Selection, _observer: &dyn Observer) -> Result<RunReport> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn plan(&self, _selection: &Selection) -> Result<Vec<TablePlan>> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn status(&self, _options: &StatusOptions) -> Result<Status> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn why_object(&self, _object: &str) -> Result<WhyObject> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn why_rows(&self, _table: &TableName, _predicate: &str) -> Result<WhyRows> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn quarantine_list(&self, _filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn quarantine_show(
+        &self,
+        _filter: &QuarantineFilter,
+        _limit: usize,
+    ) -> Result<Vec<RejectedRow>> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn quarantine_replay(
+        &self,
+        _filter: &QuarantineFilter,
+        _observer: &dyn Observer,
+    ) -> Result<RunReport> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn query(&self, _sql: &str) -> Result<Vec<RecordBatch>> {
+        Err(Error::internal("not connected"))
+    }
+    pub fn generated_sql(&self, _table: &TableName) -> Result<String> {
+        Err(Error::internal("not connected"))
+    }
+    pub async fn described(&self) -> Result<Vec<TableDescription>> {
+        Err(Error::internal("not connected"))
+    }
 }

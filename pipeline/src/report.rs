@@ -1,7 +1,21 @@
 //! What a run says about itself: the documents behind `--json`, notices and run records.
 
+mod describe;
+mod quarantine;
+mod status;
+mod why;
+
+pub use describe::{ColumnDescription, TableDescription};
+pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
+pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
+pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+
+/// Version of the shape of every document in this module, as its field `schema` says; it grows when a field
+/// changes its meaning or goes, not when one is added.
+pub const SCHEMA: u32 = 1;
 
 /// How a table came out of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +38,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The name in documents and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Empty => "empty",
+            Self::Updated => "updated",
+            Self::PartlyQuarantined => "partly_quarantined",
+            Self::Held => "held",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+        }
+    }
+
     /// The exit code that the outcome asks for: 0 done, 1 failed, 3 waits for a person.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -128,7 +155,11 @@ impl RunReport {
     /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
-        if codes().any(|code| code == 1) { 1 } else { codes().max().unwrap_or(0) }
+        if codes().any(|code| code == 1) {
+            1
+        } else {
+            codes().max().unwrap_or(0)
+        }
     }
 }
 

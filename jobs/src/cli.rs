@@ -1,0 +1,353 @@
+//! What the user types.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline::contract::TableName;
+
+use crate::config::Options;
+
+const FIRST_STEPS: &str = "\
+First steps:
+  marketlake demo                 a lake with realistic data in ./lake, made and explained
+  marketlake status               how fresh each table is
+  marketlake query 'SELECT * FROM jwo.orders LIMIT 10'
+
+Exit codes:
+  0  done: updated, unchanged or empty
+  1  something failed (the other tables were still worked on)
+  2  wrong usage, configuration or contract
+  3  done, but something waits for a person: held, busy, or overdue with --strict";
+
+/// Amazon merchant data as exact, queryable Delta tables.
+///
+/// Raw objects lie in the lake's raw/ as the source delivered them; `run` turns them into the Delta tables in
+/// curated/, each object exactly once. Data goes to stdout, everything else to stderr.
+#[derive(Debug, Parser)]
+#[command(name = "marketlake", version, after_help = FIRST_STEPS, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// File with settings and accounts [default: marketlake.toml of the lake or the current folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MARKETLAKE_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a lake with realistic data and its troubles, work on it, show what came out
+    Demo(DemoArgs),
+    /// Take in what is new: pick up, curate, register, notify
+    Run(RunArgs),
+    /// How fresh the tables are, what is missing, what runs did
+    Status(StatusArgs),
+    /// Where an object went, or why a row is as it is
+    Why(WhyArgs),
+    /// Rows and objects that were rejected, and their return
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// The tables: what they hold, from where, and the SQL that makes them
+    Tables(TablesArgs),
+    /// Validate contracts and configuration, without reading any data
+    Check,
+    /// SQL over the curated tables
+    Query(QueryArgs),
+    /// Which settings are in force and where each comes from
+    Config(ConfigArgs),
+    /// Print a script that completes commands in your shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Makes the raw zone, then runs day by day in processes of its own, two of which die on the way.
+Needs a new or empty lake; a lake that an earlier demo made is made anew.
+
+Examples:
+  marketlake demo
+  marketlake --lake /tmp/big demo --scale 20 --days 14")]
+pub(crate) struct DemoArgs {
+    /// Multiplies orders and messages
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) scale: u32,
+    /// Days of deliveries
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(crate) days: u32,
+    /// Another seed gives other orders
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Only make the raw zone and the configuration
+    #[arg(long)]
+    pub(crate) generate_only: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --from, the last days are looked through (lookback_days). Running twice, after a crash,
+or beside another run changes nothing: an object is in a table once.
+
+Examples:
+  marketlake run                                          everything new
+  marketlake run jwo.orders jwo.order_lines --account corner
+  marketlake run --from 2026-03-01 --to 2026-03-07        a range of periods, inclusive
+  marketlake run --dry-run                                what would be taken in")]
+pub(crate) struct RunArgs {
+    /// Only these tables
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<TableName>,
+    /// Only objects of this account
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) account: Option<String>,
+    /// First period, as YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<NaiveDate>,
+    /// Last period, inclusive
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<NaiveDate>,
+    /// Print objects, partitions, columns and axis, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 3 when a period is overdue or missing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A period is missing when a newer one has arrived, overdue when nothing newer has.
+
+Examples:
+  marketlake status
+  marketlake status --gaps --json | jq .periods")]
+pub(crate) struct StatusArgs {
+    /// List every missing and overdue period
+    #[arg(long)]
+    pub(crate) gaps: bool,
+    /// List what past runs did
+    #[arg(long)]
+    pub(crate) runs: bool,
+    /// Exit with 3 when a period is overdue or missing
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For an object: every table that took it, in which commit, how many rows, how many rejected.
+For a row: every raw object that spoke about it, each value, which one stayed and why.
+
+Examples:
+  marketlake why lake/raw/jwo/corner/Order/2026-03-01/07/ALL45.csv000
+  marketlake why jwo.orders --where \"order_id = 'A-17'\"")]
+pub(crate) struct WhyArgs {
+    /// Path or URI of a raw object; with --where a table
+    #[arg(value_name = "OBJECT|TABLE")]
+    pub(crate) subject: String,
+    /// SQL condition that finds the rows
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
+}
+
+/// What to do with rejected rows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Open rejects by table, object and reason
+    List(QuarantineArgs),
+    /// The rejected rows with their text
+    Show {
+        #[command(flatten)]
+        filter: QuarantineArgs,
+        /// At most so many rows
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Run the rejected rows' objects again, whole, after a rule was mended
+    Replay(QuarantineArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  marketlake quarantine list
+  marketlake quarantine show --table jwo.orders --reason decimal
+  marketlake quarantine replay --table jwo.orders")]
+pub(crate) struct QuarantineArgs {
+    /// Only rejects of this table
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<TableName>,
+    /// Only objects whose URI contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) object: Option<String>,
+    /// Only reasons that contain this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  marketlake tables
+  marketlake tables jwo.orders
+  marketlake tables jwo.orders --sql      the whole statement, what the program adds included")]
+pub(crate) struct TablesArgs {
+    /// Table to describe
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: Option<TableName>,
+    /// Print the SQL that makes the table's rows
+    #[arg(long, requires = "table")]
+    pub(crate) sql: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tables are named source.table, as `marketlake tables` lists them. The SQL is DataFusion's.
+
+Examples:
+  marketlake query 'SELECT order_date, count(*) FROM jwo.orders GROUP BY 1 ORDER BY 1'
+  marketlake query --format csv 'SELECT * FROM jwo.order_lines' > lines.csv
+  marketlake query - < report.sql")]
+pub(crate) struct QueryArgs {
+    /// One statement; - reads it from stdin
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    /// How to print the rows; json is one object a line, and what --json means here
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(crate) format: RowFormat,
+}
+
+/// How rows of a query are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// Boxed columns for people.
+    Table,
+    /// RFC 4180 with a header.
+    Csv,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print a sample file with every option instead
+    #[arg(long)]
+    pub(crate) sample: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  marketlake completions bash > ~/.local/share/bash-completion/completions/marketlake"
+)]
+pub(crate) struct CompletionsArgs {
+    /// Shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_are_understood_before_and_after_the_command() {
+        for line in [
+            "marketlake --lake x --json status --gaps",
+            "marketlake status --gaps --lake x --json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.options.lake.as_deref(), Some("x"));
+            assert!(cli.json);
+            assert!(matches!(
+                cli.command,
+                Command::Status(StatusArgs {
+                    gaps: true,
+                    runs: false,
+                    ..
+                })
+            ));
+        }
+    }
+
+    #[test]
+    fn a_run_takes_tables_and_a_range() {
+        let line =
+            "marketlake run jwo.orders ams.sp_traffic --from 2026-03-01 --to 2026-03-02 --account corner";
+        let Command::Run(run) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+            panic!("not a run")
+        };
+        assert_eq!(
+            run.tables.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["jwo.orders", "ams.sp_traffic"]
+        );
+        assert_eq!(run.from.unwrap().to_string(), "2026-03-01");
+        assert_eq!((run.account.as_deref(), run.dry_run), (Some("corner"), false));
+    }
+
+    #[test]
+    fn what_is_no_table_or_date_is_refused_with_an_example() {
+        let refused = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+        assert!(refused("marketlake run orders").contains("such as jwo.orders"));
+        assert!(refused("marketlake run --from yesterday").contains("--from"));
+        assert!(refused("marketlake tables --sql").contains("TABLE"));
+    }
+
+    #[test]
+    fn tables_prints_sql_and_knows_the_global_options() {
+        let line = "marketlake --contracts mine tables jwo.orders --sql --lake x";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(
+            (cli.options.contracts.as_deref(), cli.options.lake.as_deref()),
+            (Some("mine"), Some("x"))
+        );
+        assert!(matches!(
+            cli.command,
+            Command::Tables(TablesArgs { sql: true, .. })
+        ));
+    }
+
+    #[test]
+    fn no_option_of_a_command_hides_a_global_one() {
+        let root = Cli::command();
+        let global: Vec<_> = root.get_arguments().filter(|one| one.is_global_set()).collect();
+        assert!(global.len() > 5);
+        for command in root.get_subcommands() {
+            for own in command.get_arguments() {
+                let mut hidden = global
+                    .iter()
+                    .filter(|one| one.get_id() == own.get_id() || one.get_long() == own.get_long());
+                assert!(hidden.next().is_none(), "{} {}", command.get_name(), own.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            assert!(
+                command.get_about().is_some(),
+                "{} has no description",
+                command.get_name()
+            );
+        }
+    }
+}

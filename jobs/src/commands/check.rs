@@ -1,0 +1,62 @@
+//! `check`: are the contracts and the configuration right, without reading any data.
+
+use anyhow::Result;
+use pipeline::report::SCHEMA;
+use serde::Serialize;
+
+use crate::contracts;
+use crate::exit::{DONE, USAGE};
+use crate::session::Session;
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    tables: usize,
+    accounts: usize,
+    mistakes: Vec<Mistake>,
+}
+
+/// One mistake in a contract.
+#[derive(Serialize)]
+struct Mistake {
+    /// Path of the file below the folder of contracts.
+    file: String,
+    line: usize,
+    /// Stable code of the kind of mistake, such as `C001`.
+    code: String,
+    message: String,
+    help: Option<String>,
+}
+
+/// Reports every mistake; [`USAGE`] where there is one. The configuration itself was read before.
+pub(super) fn check(session: &Session) -> Result<u8> {
+    let (tables, diagnostics) = match contracts::read(session.config.contracts.as_deref())? {
+        Ok(contracts) => (contracts.len(), Vec::new()),
+        Err(diagnostics) => (0, diagnostics),
+    };
+    let code = if diagnostics.is_empty() { DONE } else { USAGE };
+    let accounts = session.config.accounts.len();
+    let text: String = diagnostics
+        .iter()
+        .map(|diagnostic| format!("{diagnostic}\n"))
+        .collect();
+    let mistakes = diagnostics.into_iter().map(|diagnostic| Mistake {
+        file: diagnostic.file,
+        line: diagnostic.line,
+        code: diagnostic.code.to_string(),
+        message: diagnostic.message,
+        help: diagnostic.help,
+    });
+    let document = Document {
+        schema: SCHEMA,
+        tables,
+        accounts,
+        mistakes: mistakes.collect(),
+    };
+    session.output.show(&document, || match document.mistakes.len() {
+        0 => format!("{tables} tables and {accounts} accounts are in order\n"),
+        1 => format!("{text}1 mistake\n"),
+        several => format!("{text}{several} mistakes\n"),
+    })?;
+    Ok(code)
+}

@@ -1,0 +1,65 @@
+//! The commands, one file each: what a person or a scheduler can ask for.
+
+mod check;
+mod completions;
+mod config;
+mod quarantine;
+mod query;
+mod run;
+mod status;
+mod tables;
+mod why;
+
+use anyhow::{Context, Result};
+use indicatif::MultiProgress;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+use crate::demo;
+use crate::logging;
+use crate::output::Output;
+use crate::session::Session;
+
+pub(crate) use query::print as printed;
+pub(crate) use why::rows as explained;
+
+/// Does what the command line says and returns the exit code.
+pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
+    match &cli.command {
+        Command::Completions(arguments) => return completions::completions(arguments, output),
+        Command::Config(arguments) if arguments.sample => return config::sample(output),
+        _ => {}
+    }
+    let config = Config::load(&cli.options, cli.config.as_deref())?;
+    let bars = MultiProgress::new();
+    logging::start(config.log.as_deref(), &bars)?;
+    for variable in &config.unknown_variables {
+        output.warning(&format!(
+            "{variable} is not a setting; `marketlake config` lists them"
+        ));
+    }
+    let session = Session {
+        config,
+        output: *output,
+        bars,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime
+        .context("the runtime cannot be started")?
+        .block_on(command(&session, cli.command))
+}
+
+async fn command(session: &Session, command: Command) -> Result<u8> {
+    match command {
+        Command::Demo(arguments) => demo::demo(session, &arguments).await,
+        Command::Run(arguments) => run::run(session, arguments).await,
+        Command::Status(arguments) => status::status(session, &arguments).await,
+        Command::Why(arguments) => why::why(session, &arguments).await,
+        Command::Quarantine(arguments) => quarantine::quarantine(session, arguments).await,
+        Command::Tables(arguments) => tables::tables(session, &arguments).await,
+        Command::Check => check::check(session),
+        Command::Query(arguments) => query::query(session, &arguments).await,
+        Command::Config(_) => config::config(session),
+        Command::Completions(arguments) => completions::completions(&arguments, &session.output),
+    }
+}

@@ -1,0 +1,115 @@
+//! `run`: pick up, curate, register, notify.
+
+mod report;
+
+use anyhow::Result;
+use pipeline::lake::{Lake, Selection};
+use pipeline::report::{PeriodState, RunReport, SCHEMA, StatusOptions, TablePlan};
+use serde::Serialize;
+
+use crate::cli::RunArgs;
+use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
+use crate::notice;
+use crate::session::{Session, find};
+
+#[derive(Serialize)]
+struct Plans<'a> {
+    schema: u32,
+    tables: &'a [TablePlan],
+}
+
+/// Runs, or with `--dry-run` says what a run would do.
+pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
+    let lake = session.lake().await?;
+    let selection = selection(&lake, &arguments)?;
+    if arguments.dry_run {
+        let plans = lake.plan(&selection).await?;
+        session.output.show(
+            &Plans {
+                schema: SCHEMA,
+                tables: &plans,
+            },
+            || report::plans(&plans),
+        )?;
+        return Ok(DONE);
+    }
+    let report = {
+        let progress = session.progress();
+        lake.run(&selection, &progress).await?
+    };
+    let mut code = worse(report.exit_code(), finish(session, &lake, &report).await);
+    session.output.show(&report, || report::text(&report))?;
+    if arguments.strict && anything_due(&lake, session).await? {
+        code = worse(code, ATTENTION);
+    }
+    Ok(code)
+}
+
+/// Tells catalog and notices what a run did. A failure there is reported and weighs on the exit code, but takes
+/// nothing back: the tables are committed, and the next run tells again.
+pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -> u8 {
+    let registered = super::tables::register(session, lake).await;
+    let published = notice::publish(&session.config.lake, report);
+    let mut code = DONE;
+    for error in [registered.err(), published.err()].into_iter().flatten() {
+        session.output.error(&error);
+        code = FAILED;
+    }
+    code
+}
+
+/// Prints what a replay did, as a run does.
+pub(super) fn print(session: &Session, report: &RunReport) -> std::io::Result<()> {
+    session.output.show(report, || report::text(report))
+}
+
+fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
+    for table in &arguments.tables {
+        find(lake.contracts(), table)?;
+    }
+    if let Some(alias) = &arguments.account
+        && !lake.accounts().iter().any(|account| account.alias == *alias)
+    {
+        let known: Vec<&str> = lake
+            .accounts()
+            .iter()
+            .map(|account| account.alias.as_str())
+            .collect();
+        return Err(usage(format!(
+            "there is no account {alias:?}; there is {}",
+            known.join(", ")
+        )));
+    }
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to)
+        && from > to
+    {
+        return Err(usage(format!("--from {from} is after --to {to}")));
+    }
+    Ok(Selection {
+        tables: arguments.tables.iter().cloned().collect(),
+        account: arguments.account.clone(),
+        from: arguments.from,
+        to: arguments.to,
+    })
+}
+
+async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
+    let status = lake
+        .status(&StatusOptions {
+            gaps: true,
+            runs: false,
+        })
+        .await?;
+    let overdue = status
+        .periods
+        .iter()
+        .filter(|period| period.state == PeriodState::Overdue)
+        .count();
+    let missing = status.periods.len() - overdue;
+    if !status.periods.is_empty() {
+        session.output.warning(&format!(
+            "{overdue} periods are overdue and {missing} missing; `marketlake status --gaps` lists them"
+        ));
+    }
+    Ok(!status.periods.is_empty())
+}

@@ -1,0 +1,88 @@
+//! `tables`: what the contracts say, and the SQL that makes the rows.
+
+mod describe;
+
+use anyhow::Result;
+use catalog::{Catalog, Column, LocalCatalog, Table};
+use pipeline::lake::Lake;
+use pipeline::report::{SCHEMA, TableDescription};
+use serde::Serialize;
+
+use crate::cli::TablesArgs;
+use crate::exit::DONE;
+use crate::output::Grid;
+use crate::session::{Session, find};
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    tables: Vec<describe::Table>,
+}
+
+/// Lists the tables, describes one, or prints its SQL.
+pub(super) async fn tables(session: &Session, arguments: &TablesArgs) -> Result<u8> {
+    let Some(name) = &arguments.table else {
+        let contracts = session.contracts()?;
+        let tables: Vec<_> = contracts.values().map(describe::table).collect();
+        let document = Document {
+            schema: SCHEMA,
+            tables,
+        };
+        session.output.show(&document, || list(&document.tables))?;
+        return Ok(DONE);
+    };
+    if arguments.sql {
+        let lake = session.lake().await?;
+        find(lake.contracts(), name)?;
+        let sql = lake.generated_sql(name)?;
+        session.output.data(&format!("{}\n", sql.trim_end()))?;
+        return Ok(DONE);
+    }
+    let contracts = session.contracts()?;
+    let table = describe::table(find(&contracts, name)?);
+    session.output.show(&table, || describe::text(&table))?;
+    Ok(DONE)
+}
+
+fn list(tables: &[describe::Table]) -> String {
+    let mut grid = Grid::new(&["table", "keeps", "description"]);
+    for table in tables {
+        let sentence = table.description.split(". ").next().unwrap_or_default();
+        grid.row([
+            table.table.clone(),
+            table.keep.to_owned(),
+            sentence.trim_end_matches('.').to_owned(),
+        ]);
+    }
+    grid.to_string()
+}
+
+/// Makes the catalog say what the tables of the lake are by now.
+pub(super) async fn register(session: &Session, lake: &Lake) -> Result<()> {
+    let catalog = LocalCatalog::in_folder(&session.config.curated_folder()?);
+    register_in(&catalog, lake.described().await?).await
+}
+
+async fn register_in(catalog: &impl Catalog, tables: Vec<TableDescription>) -> Result<()> {
+    for table in tables {
+        let change = catalog.register(&entry(table)).await?;
+        tracing::debug!(?change, "registered in the catalog");
+    }
+    Ok(())
+}
+
+fn entry(table: TableDescription) -> Table {
+    let column = |column: pipeline::report::ColumnDescription| Column {
+        name: column.name,
+        ty: column.ty,
+        doc: column.doc,
+    };
+    Table {
+        name: table.table,
+        description: table.description,
+        location: table.location,
+        columns: table.columns.into_iter().map(column).collect(),
+        partition: table.partition,
+        key: table.key,
+    }
+}

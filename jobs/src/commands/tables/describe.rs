@@ -1,0 +1,215 @@
+//! A contract in the words of its users.
+
+use std::fmt::Write;
+
+use pipeline::contract::{self, Contract, Feed, Format, Otherwise, Personal, Pick, Zone};
+use serde::Serialize;
+
+use crate::output::Grid;
+
+/// One table, as documents and people are told.
+#[derive(Debug, Serialize)]
+pub(super) struct Table {
+    pub(super) table: String,
+    pub(super) description: String,
+    /// What stays of the rows: `every_row` …, or `recompute` for tables with inputs.
+    pub(super) keep: &'static str,
+    pub(super) key: Vec<String>,
+    newest_by: Vec<String>,
+    partition: Vec<String>,
+    /// Path patterns of raw objects.
+    paths: Vec<String>,
+    format: Option<&'static str>,
+    /// Tables that it is computed from.
+    inputs: Vec<String>,
+    /// Columns whose touched values are computed anew.
+    recompute: Vec<String>,
+    /// How far the partition of a key can move.
+    key_window_days: Option<u32>,
+    expect_every_minutes: Option<u32>,
+    expect_within_minutes: Option<u32>,
+    columns: Vec<Column>,
+    checks: Vec<Check>,
+    /// The contract's own SELECT.
+    sql: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    from: Vec<String>,
+    doc: Option<String>,
+    required: bool,
+    /// What is unusual about it: zone, pick, personal.
+    notes: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    sql: String,
+    #[serde(rename = "else")]
+    otherwise: &'static str,
+}
+
+/// What a contract says.
+pub(super) fn table(contract: &Contract) -> Table {
+    let mut table = Table {
+        table: contract.name.to_string(),
+        description: contract.description.clone(),
+        keep: "recompute",
+        key: contract.key().to_vec(),
+        newest_by: Vec::new(),
+        partition: contract.partition.clone(),
+        paths: Vec::new(),
+        format: None,
+        inputs: Vec::new(),
+        recompute: Vec::new(),
+        key_window_days: None,
+        expect_every_minutes: None,
+        expect_within_minutes: None,
+        columns: contract
+            .columns
+            .iter()
+            .map(|one| column(one, contract.key()))
+            .collect(),
+        checks: contract.checks.iter().map(check).collect(),
+        sql: contract.sql.clone(),
+    };
+    match &contract.feed {
+        Feed::Raw(raw) => {
+            table.keep = raw.keep.name();
+            table.newest_by = raw.keep.newest_by().to_vec();
+            table.paths = raw.paths.iter().map(ToString::to_string).collect();
+            table.format = Some(match raw.format {
+                Format::Csv(_) => "csv",
+                Format::JsonRows(_) => "json",
+            });
+            table.key_window_days = raw.key_window_days;
+            table.expect_every_minutes = raw.expect.as_ref().map(|expect| expect.every_minutes);
+            table.expect_within_minutes = raw.expect.as_ref().map(|expect| expect.within_minutes);
+        }
+        Feed::Inputs(inputs) => {
+            table.inputs = inputs.inputs.iter().map(ToString::to_string).collect();
+            table.recompute = inputs.recompute.clone();
+        }
+    }
+    table
+}
+
+fn column(column: &contract::Column, key: &[String]) -> Column {
+    let mut notes = Vec::new();
+    match column.zone {
+        Zone::Utc => {}
+        Zone::Account => notes.push("account's zone"),
+        Zone::AsWritten => notes.push("day as written"),
+    }
+    match column.pick {
+        Pick::Newest => {}
+        Pick::Min => notes.push("smallest stays"),
+        Pick::Max => notes.push("greatest stays"),
+    }
+    match column.personal {
+        None => {}
+        Some(Personal::Drop) => notes.push("personal: dropped"),
+        Some(Personal::Hash) => notes.push("personal: hashed"),
+    }
+    Column {
+        name: column.name.clone(),
+        ty: column.ty.to_string(),
+        from: column.from.clone(),
+        doc: column.doc.clone(),
+        required: column.required || key.contains(&column.name),
+        notes,
+    }
+}
+
+fn check(check: &contract::Check) -> Check {
+    let otherwise = match check.otherwise {
+        Otherwise::Warn => "warn",
+        Otherwise::Quarantine => "quarantine",
+        Otherwise::Hold => "hold",
+    };
+    Check {
+        name: check.name.clone(),
+        sql: check.sql.clone(),
+        otherwise,
+    }
+}
+
+/// The table on one page.
+pub(super) fn text(table: &Table) -> String {
+    let mut text = format!("{}: {}\n\n", table.table, table.description);
+    let minutes = |value: Option<u32>| value.map(duration).unwrap_or_default();
+    let days = table
+        .key_window_days
+        .map(|days| format!("{days} days"))
+        .unwrap_or_default();
+    for (word, value) in [
+        ("keeps", table.keep.to_owned()),
+        ("key", table.key.join(", ")),
+        ("newest by", table.newest_by.join(", ")),
+        ("partition", table.partition.join(", ")),
+        ("key window", days),
+        ("inputs", table.inputs.join(", ")),
+        ("recompute", table.recompute.join(", ")),
+        ("paths", table.paths.join("\n            ")),
+        ("format", table.format.unwrap_or_default().to_owned()),
+        ("every", minutes(table.expect_every_minutes)),
+        ("within", minutes(table.expect_within_minutes)),
+    ] {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{word:<11} {value}");
+        }
+    }
+    let mut grid = Grid::new(&["column", "type", "from", "meaning"]);
+    for column in &table.columns {
+        let own = column.from.len() == 1 && column.from[0] == column.name;
+        let notes = column.notes.iter().map(|note| format!("[{note}]"));
+        let meaning: Vec<String> = column.doc.iter().cloned().chain(notes).collect();
+        grid.row([
+            column.name.clone(),
+            format!("{}{}", column.ty, if column.required { " required" } else { "" }),
+            if own {
+                String::new()
+            } else {
+                column.from.join(", ")
+            },
+            meaning.join(" "),
+        ]);
+    }
+    let _ = write!(text, "\n{grid}");
+    if !table.checks.is_empty() {
+        let mut grid = Grid::new(&["check", "else", "condition"]);
+        for check in &table.checks {
+            grid.row([check.name.clone(), check.otherwise.to_owned(), check.sql.clone()]);
+        }
+        let _ = write!(text, "\n{grid}");
+    }
+    text
+}
+
+/// `15m`, `1h`, `2d`: the largest unit that fits.
+fn duration(minutes: u32) -> String {
+    match minutes {
+        0 => "0m".to_owned(),
+        days if days % 1440 == 0 => format!("{}d", days / 1440),
+        hours if hours % 60 == 0 => format!("{}h", hours / 60),
+        minutes => format!("{minutes}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_the_largest_unit_that_fits() {
+        assert_eq!(
+            [15, 60, 90, 1440, 2880].map(duration),
+            ["15m", "1h", "90m", "1d", "2d"]
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! What the program uses: the settings of file, environment and command line, put together.
+
+mod layer;
+mod location;
+mod options;
+mod origin;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use pipeline::account::Account;
+use pipeline::lake::Settings;
+use serde::Serialize;
+use toml::{Table, Value};
+
+use crate::exit::usage;
+use layer::Layer;
+use options::{KEYS, SECRETS};
+use origin::Origin;
+
+pub(crate) use options::Options;
+
+/// Name of the file, in the current folder or in the lake.
+pub(crate) const FILE_NAME: &str = "marketlake.toml";
+
+/// Everything that is in force.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Folder of the lake.
+    pub(crate) lake: PathBuf,
+    /// What the pipeline needs to know.
+    pub(crate) settings: Settings,
+    /// Folder of the user's own contracts.
+    pub(crate) contracts: Option<PathBuf>,
+    /// Log filter, where somebody named one.
+    pub(crate) log: Option<String>,
+    /// Accounts, each with its own alias.
+    pub(crate) accounts: Vec<Account>,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    /// Each key with its value and origin, in the order of the sample file.
+    pub(crate) entries: Vec<Entry>,
+    /// Environment variables that look like settings and are none.
+    pub(crate) unknown_variables: Vec<String>,
+}
+
+/// A key, the value in force, and where it comes from.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Entry {
+    /// Key of the file.
+    pub(crate) key: &'static str,
+    /// Its value, none where there is none; secrets are masked.
+    pub(crate) value: Option<Value>,
+    /// `default`, `FILE:LINE`, the variable or the flag.
+    pub(crate) origin: String,
+}
+
+impl Config {
+    /// Puts together what the command line, the environment and the file say; `file` is the one asked for.
+    ///
+    /// # Errors
+    ///
+    /// Usage errors, with the place of the mistake.
+    pub(crate) fn load(flags: &Options, file: Option<&Path>) -> Result<Self> {
+        Self::assemble(flags, file, Path::new(""), std::env::vars())
+    }
+
+    fn assemble(
+        flags: &Options,
+        file: Option<&Path>,
+        folder: &Path,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let (environment, unknown_variables) = layer::environment(variables)?;
+        let mut layers = layer::defaults()?;
+        let mut spoken = environment;
+        spoken.extend(layer::flags(flags)?);
+        let file = match file {
+            Some(file) => Some(file.to_owned()),
+            None => find_file(folder, spoken.get("lake").and_then(|(value, _)| value.as_str())),
+        };
+        if let Some(file) = &file {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| usage(format!("{} cannot be read: {error}", file.display())))?;
+            layers.extend(layer::file(file, &text)?);
+        }
+        layers.extend(spoken);
+        Self::from_layers(layers, file, unknown_variables)
+    }
+
+    fn from_layers(mut layers: Layer, file: Option<PathBuf>, unknown_variables: Vec<String>) -> Result<Self> {
+        let lake = text(&layers, "lake").context("there is no lake")?;
+        for (key, folder) in [("raw", "raw"), ("curated", "curated")] {
+            let below = location::relative_to(Path::new(&lake), folder);
+            layers
+                .entry(key.to_owned())
+                .or_insert((Value::String(below), Origin::Below("lake")));
+        }
+        let values: Table = layers
+            .iter()
+            .map(|(key, (value, _))| (key.clone(), value.clone()))
+            .collect();
+        let options: Options = values.try_into().context("settings do not fit together")?;
+        let required = |key: &'static str| move || format!("setting {key} has no value");
+        let settings = Settings {
+            curated: location::to_url(&options.curated.with_context(required("curated"))?)?,
+            raw: location::to_url(&options.raw.with_context(required("raw"))?)?,
+            batch_objects: options.batch_objects.with_context(required("batch_objects"))?,
+            batch_bytes: options.batch_bytes.with_context(required("batch_bytes"))?.0,
+            lookback_days: options.lookback_days.with_context(required("lookback_days"))?,
+            busy_wait: options.busy_wait.with_context(required("busy_wait"))?.0,
+            personal_key: options.personal_key,
+            memory_limit: usize::try_from(options.memory_limit.with_context(required("memory_limit"))?.0)?,
+        };
+        if settings.batch_objects == 0 {
+            return Err(usage("batch_objects is 0; a batch needs at least one object"));
+        }
+        let accounts = options.account.unwrap_or_default();
+        check_aliases(&accounts)?;
+        Ok(Self {
+            lake: location::to_path(&location::to_url(&lake)?)?,
+            settings,
+            contracts: options.contracts.map(PathBuf::from),
+            log: options.log,
+            accounts,
+            file,
+            entries: KEYS.iter().map(|key| entry(key, &layers)).collect(),
+            unknown_variables,
+        })
+    }
+
+    /// The curated zone as a folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is no local folder.
+    pub(crate) fn curated_folder(&self) -> Result<PathBuf> {
+        location::to_path(&self.settings.curated)
+    }
+}
+
+/// The lake's own file where a lake is named, else the one in the current folder, else that of the default lake.
+fn find_file(folder: &Path, named_lake: Option<&str>) -> Option<PathBuf> {
+    let default_lake = Options::defaults().lake.unwrap_or_default();
+    let of_lake = |lake: &str| {
+        folder
+            .join(lake.strip_prefix("file://").unwrap_or(lake))
+            .join(FILE_NAME)
+    };
+    let candidates = [
+        named_lake.map(of_lake),
+        Some(folder.join(FILE_NAME)),
+        Some(of_lake(&default_lake)),
+    ];
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|candidate| candidate.is_file())
+}
+
+fn text(layers: &Layer, key: &str) -> Option<String> {
+    layers
+        .get(key)
+        .and_then(|(value, _)| value.as_str())
+        .map(str::to_owned)
+}
+
+fn check_aliases(accounts: &[Account]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for account in accounts {
+        if !seen.insert(&account.alias) {
+            return Err(usage(format!(
+                "two accounts have the alias {:?}; rename one of them",
+                account.alias
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn entry(key: &'static str, layers: &Layer) -> Entry {
+    let (value, origin) = match layers.get(key) {
+        Some((_, origin)) if SECRETS.contains(&key) => (Some(Value::String("****".to_owned())), origin),
+        Some((value, origin)) => (Some(value.clone()), origin),
+        None => (None, &Origin::Default),
+    };
+    Entry {
+        key,
+        value,
+        origin: origin.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Every setting, once: a key of the file, an environment variable and a flag.
+
+use clap::Args;
+use pipeline::account::Account;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Size, Wait, text_or_integer};
+
+/// One layer of settings: what a file, the environment or the command line says; the rest is `None`.
+///
+/// The key `lookback_days` of the file is the variable `MARKETLAKE_LOOKBACK_DAYS` and the flag `--lookback-days`.
+#[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Options {
+    /// Root of the lake: holds raw/, curated/ and marketlake.toml [default: ./lake]
+    #[arg(long, global = true, value_name = "URI")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lake: Option<String>,
+
+    /// Raw zone: objects as the source delivered them; only read [default: <lake>/raw]
+    #[arg(long, global = true, value_name = "URI")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) raw: Option<String>,
+
+    /// Curated zone: the Delta tables [default: <lake>/curated]
+    #[arg(long, global = true, value_name = "URI", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) curated: Option<String>,
+
+    /// Folder with contracts that extend or override those built in
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) contracts: Option<String>,
+
+    /// error, warn, info, debug, trace, or a filter such as info,marketlake_pipeline=debug
+    /// [default: warn on a terminal, else info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<String>,
+
+    /// Most raw objects that one commit takes in
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_objects: Option<usize>,
+
+    /// Most raw bytes that one commit takes in; a larger object makes a commit of its own
+    #[arg(long, global = true, value_name = "SIZE", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
+    pub(crate) batch_bytes: Option<Size>,
+
+    /// How many days of raw periods a run without --from lists
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lookback_days: Option<u32>,
+
+    /// How long a run waits for another one on the same table before it says busy
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
+    pub(crate) busy_wait: Option<Wait>,
+
+    /// Memory that queries and sorts may hold; what does not fit spills to disk
+    #[arg(long, global = true, value_name = "SIZE", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
+    pub(crate) memory_limit: Option<Size>,
+
+    // A secret has no flag: command lines are visible to everybody on the machine.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) personal_key: Option<String>,
+
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<Vec<Account>>,
+}
+
+/// Every key, in the order in which people are shown them.
+pub(crate) const KEYS: [&str; 12] = [
+    "lake",
+    "raw",
+    "curated",
+    "contracts",
+    "log",
+    "batch_objects",
+    "batch_bytes",
+    "lookback_days",
+    "busy_wait",
+    "memory_limit",
+    "personal_key",
+    "account",
+];
+
+/// Keys whose values are locations: in a file, relative to the file's folder.
+pub(crate) const LOCATIONS: [&str; 4] = ["lake", "raw", "curated", "contracts"];
+
+/// Keys whose values are not shown.
+pub(crate) const SECRETS: [&str; 1] = ["personal_key"];
+
+impl Options {
+    /// What holds where nobody says anything. `raw` and `curated` follow from `lake`, `log` from the terminal.
+    pub(crate) fn defaults() -> Self {
+        Self {
+            lake: Some("lake".to_owned()),
+            batch_objects: Some(2_000),
+            batch_bytes: Some(Size(256 << 20)),
+            lookback_days: Some(7),
+            busy_wait: Some(Wait(std::time::Duration::from_secs(30))),
+            memory_limit: Some(Size(1 << 30)),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Which value wins, where it is said to come from, and that the sample file tells the truth.
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
+
+fn resolve(folder: &Path, flags: &Options, variables: &[(&str, &str)]) -> Result<Config> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Config::assemble(
+        flags,
+        None,
+        folder,
+        variables.iter().map(owned).collect::<Vec<_>>().into_iter(),
+    )
+}
+
+fn origin_of<'a>(config: &'a Config, key: &str) -> &'a str {
+    &config
+        .entries
+        .iter()
+        .find(|entry| entry.key == key)
+        .unwrap()
+        .origin
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    std::fs::write(
+        &file,
+        "lookback_days = 1\nbatch_objects = 1\nmemory_limit = \"1MiB\"\n",
+    )
+    .unwrap();
+    let flags = Options {
+        lookback_days: Some(3),
+        ..Options::default()
+    };
+    let variables = [
+        ("MARKETLAKE_LOOKBACK_DAYS", "2"),
+        ("MARKETLAKE_BATCH_OBJECTS", "2"),
+    ];
+    let config = resolve(folder.path(), &flags, &variables).unwrap();
+    assert_eq!(config.settings.lookback_days, 3);
+    assert_eq!(config.settings.batch_objects, 2);
+    assert_eq!(config.settings.memory_limit, 1 << 20);
+    assert_eq!(origin_of(&config, "lookback_days"), "--lookback-days");
+    assert_eq!(origin_of(&config, "batch_objects"), "MARKETLAKE_BATCH_OBJECTS");
+    assert_eq!(
+        origin_of(&config, "memory_limit"),
+        format!("{}:3", file.display())
+    );
+    assert_eq!(origin_of(&config, "busy_wait"), "default");
+    assert_eq!(origin_of(&config, "raw"), "default, below lake");
+}
+
+#[test]
+fn a_path_in_the_file_is_seen_from_the_file_and_zones_lie_below_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(FILE_NAME), "lake = \"data\"\n").unwrap();
+    let config = resolve(folder.path(), &Options::default(), &[]).unwrap();
+    assert_eq!(config.lake, folder.path().join("data"));
+    assert_eq!(
+        config.settings.raw.to_file_path().unwrap(),
+        folder.path().join("data/raw")
+    );
+    assert_eq!(
+        config.curated_folder().unwrap(),
+        folder.path().join("data/curated")
+    );
+}
+
+#[test]
+fn the_file_of_the_lake_that_is_named_beats_the_one_in_the_current_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("other");
+    std::fs::create_dir(&lake).unwrap();
+    std::fs::write(folder.path().join(FILE_NAME), "lookback_days = 1\n").unwrap();
+    std::fs::write(lake.join(FILE_NAME), "lookback_days = 2\n").unwrap();
+    let flags = Options {
+        lake: Some(lake.to_string_lossy().into_owned()),
+        ..Options::default()
+    };
+    assert_eq!(
+        resolve(folder.path(), &flags, &[])
+            .unwrap()
+            .settings
+            .lookback_days,
+        2
+    );
+    assert_eq!(
+        resolve(folder.path(), &Options::default(), &[])
+            .unwrap()
+            .settings
+            .lookback_days,
+        1
+    );
+}
+
+#[test]
+fn a_secret_is_used_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = resolve(
+        folder.path(),
+        &Options::default(),
+        &[("MARKETLAKE_PERSONAL_KEY", "pepper")],
+    )
+    .unwrap();
+    assert_eq!(config.settings.personal_key.as_deref(), Some("pepper"));
+    assert!(!serde_json::to_string(&config.entries).unwrap().contains("pepper"));
+}
+
+#[test]
+fn two_accounts_with_one_alias_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n";
+    std::fs::write(folder.path().join(FILE_NAME), account.repeat(2)).unwrap();
+    let refused = resolve(folder.path(), &Options::default(), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("\"corner\""), "{refused}");
+}
+
+#[test]
+fn the_sample_file_has_every_key_and_states_the_defaults() {
+    let sample: Options = toml::from_str(SAMPLE).unwrap();
+    let written = Table::try_from(&sample).unwrap();
+    let missing: Vec<_> = KEYS.iter().filter(|key| !written.contains_key(**key)).collect();
+    assert!(missing.is_empty(), "marketlake.sample.toml lacks {missing:?}");
+    assert_eq!(written.len(), KEYS.len(), "KEYS lacks a field of Options");
+    for (key, default) in Table::try_from(Options::defaults()).unwrap() {
+        assert_eq!(
+            written[&key], default,
+            "{key} has another default than marketlake.sample.toml says"
+        );
+    }
+}
+
+#[test]
+fn the_sample_file_has_every_option_of_an_account() {
+    let sample: Options = toml::from_str(SAMPLE).unwrap();
+    let account = sample.account.unwrap().remove(0);
+    let blank: Account = toml::from_str("alias = \"blank\"\nsource = \"jwo\"\n").unwrap();
+    let (shown, blank) = (
+        Table::try_from(&account).unwrap(),
+        Table::try_from(&blank).unwrap(),
+    );
+    assert!(blank.keys().all(|key| shown.contains_key(key)));
+    // Exhaustive on purpose: a new option of an account has to be shown in the sample.
+    let Account {
+        alias: _,
+        source: _,
+        raw,
+        zone: _,
+        since,
+        currency,
+        marketplaces,
+        fields,
+        csv,
+        keep: _,
+    } = account;
+    assert!(raw.is_some() && since.is_some() && currency.is_some());
+    assert!(!marketplaces.is_empty() && !fields.is_empty());
+    let pipeline::account::CsvOverride {
+        delimiter,
+        header,
+        columns,
+        null,
+        rename,
+    } = csv.unwrap();
+    assert!(
+        delimiter.is_some() && header.is_some() && columns.is_some() && null.is_some() && !rename.is_empty()
+    );
+}

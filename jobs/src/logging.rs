@@ -1,0 +1,114 @@
+//! Logs: text above the progress bar on a terminal, JSON lines elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Result;
+use indicatif::MultiProgress;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::exit::usage;
+
+/// Libraries whose warnings are about their own business: only their errors are logged, unless a filter names
+/// them.
+const LIBRARIES: [&str; 6] = [
+    "buoyant_kernel",
+    "datafusion",
+    "delta_kernel",
+    "deltalake_core",
+    "object_store",
+    "sqlparser",
+];
+
+/// Starts logging to stderr by `filter`, a level or a list of `module=level`.
+///
+/// # Errors
+///
+/// A usage error for what is no filter.
+pub(crate) fn start(filter: Option<&str>, bars: &MultiProgress) -> Result<()> {
+    let terminal = io::stderr().is_terminal();
+    let filter = filter.unwrap_or(if terminal { "warn" } else { "info" });
+    let builder = tracing_subscriber::fmt().with_env_filter(parse(filter)?);
+    if terminal {
+        builder
+            .with_target(false)
+            .with_writer(AboveBars(bars.clone()))
+            .init();
+    } else {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_writer(io::stderr)
+            .init();
+    }
+    Ok(())
+}
+
+fn parse(filter: &str) -> Result<EnvFilter> {
+    let refused = || {
+        usage(format!(
+            "log filter {filter:?} is neither error, warn, info, debug, trace nor a list of module=level"
+        ))
+    };
+    // A word alone would be taken for the name of a module.
+    let words = filter.split(',').filter(|part| !part.contains('='));
+    for word in words {
+        word.trim().parse::<LevelFilter>().map_err(|_| refused())?;
+    }
+    let quiet = LIBRARIES.iter().filter(|library| !filter.contains(*library));
+    let mut all: Vec<String> = quiet.map(|library| format!("{library}=error")).collect();
+    all.push(filter.to_owned());
+    EnvFilter::try_new(all.join(",")).map_err(|_| refused())
+}
+
+/// Writes while the bars are out of the way.
+#[derive(Clone)]
+struct AboveBars(MultiProgress);
+
+impl Write for AboveBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for AboveBars {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_log_errors_only_unless_they_are_named() {
+        assert!(
+            parse("info")
+                .unwrap()
+                .to_string()
+                .contains("deltalake_core=error")
+        );
+        let named = parse("info,deltalake_core=debug").unwrap().to_string();
+        assert!(
+            named.contains("deltalake_core=debug") && !named.contains("deltalake_core=error"),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_by_name() {
+        for filter in ["pipeline=loud", "loud", "info,loud"] {
+            let refused = parse(filter).unwrap_err().to_string();
+            assert!(refused.contains(filter), "{refused}");
+        }
+    }
+}

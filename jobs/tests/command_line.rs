@@ -1,0 +1,125 @@
+//! The program as a person or a scheduler meets it: exit codes, stdout, stderr.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn marketlake(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marketlake"));
+    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("MARKETLAKE_")) {
+        command.env_remove(variable);
+    }
+    command.current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_mistake_in_the_file_exits_with_2_and_one_line_that_names_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("marketlake.toml"), "lake = \"x\"\nspeed = 9\n").unwrap();
+    let output = marketlake(folder.path(), &["config"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("error: marketlake.toml:2: unknown field `speed`"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+}
+
+#[test]
+fn storage_that_is_not_in_this_build_exits_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = marketlake(folder.path(), &["--raw", "s3://bucket/raw", "config"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("s3:// is not in this build"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn config_says_where_every_value_comes_from_and_hides_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "lookback_days = 3\npersonal_key = \"pepper\"\n";
+    std::fs::write(folder.path().join("marketlake.toml"), text).unwrap();
+    let output = marketlake(folder.path(), &["--json", "config", "--batch-objects", "5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(!said.contains("pepper"));
+    let document: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let entry = |key: &str| {
+        document["settings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["key"] == key)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(entry("lookback_days")["origin"], "marketlake.toml:1");
+    assert_eq!(entry("batch_objects")["value"], 5);
+    assert_eq!(entry("batch_objects")["origin"], "--batch-objects");
+    assert_eq!(entry("busy_wait")["origin"], "default");
+}
+
+#[test]
+fn the_sample_that_is_printed_is_a_file_that_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = marketlake(folder.path(), &["config", "--sample"]).stdout;
+    std::fs::write(folder.path().join("marketlake.toml"), sample).unwrap();
+    std::fs::create_dir(folder.path().join("sql")).unwrap();
+    let output = marketlake(folder.path(), &["--json", "check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (
+            document["accounts"].as_u64(),
+            document["mistakes"].as_array().map(Vec::len)
+        ),
+        (Some(1), Some(0))
+    );
+}
+
+#[test]
+fn an_unknown_table_or_account_exits_with_2_and_says_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = marketlake(folder.path(), &["run", "jwo.nothing"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("jwo.orders"), "{}", stderr(&output));
+    let output = marketlake(folder.path(), &["run", "--account", "nobody"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_mistake_in_a_contract_exits_with_2_and_every_mistake_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("sql/shop")).unwrap();
+    std::fs::write(folder.path().join("sql/shop/till.toml"), "nonsense = 1\n").unwrap();
+    let output = marketlake(folder.path(), &["--contracts", "sql", "--json", "check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mistakes = document["mistakes"].as_array().unwrap();
+    assert!(
+        mistakes
+            .iter()
+            .any(|mistake| mistake["file"] == "shop/till.toml" && mistake["line"] == 1)
+    );
+}
+
+#[test]
+fn help_teaches_by_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["demo", "run", "status", "why", "tables", "query"] {
+        let output = marketlake(folder.path(), &[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("Example"),
+            "{command}"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! How fresh the tables are, what is missing, and what past runs did.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Outcome};
+
+/// What to look at beyond the tables themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatusOptions {
+    /// Read the records of past runs.
+    pub runs: bool,
+    /// Look for periods that should have been delivered and were not.
+    pub gaps: bool,
+}
+
+/// State of the lake.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of this document's shape.
+    pub schema: u32,
+    /// Every table of the contracts in force.
+    pub tables: Vec<TableStatus>,
+    /// Periods that should be there and are not, oldest first; empty unless asked for.
+    pub periods: Vec<PeriodGap>,
+    /// Newest run first; empty unless asked for.
+    pub runs: Vec<RunRecord>,
+}
+
+/// State of one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableStatus {
+    /// `source.table`.
+    pub table: String,
+    /// Newest Delta version; none when there is no table yet.
+    pub version: Option<u64>,
+    /// Rows, where the statistics of all files know.
+    pub rows: Option<u64>,
+    /// Time of the newest commit.
+    pub last_commit_at: Option<DateTime<Utc>>,
+    /// Newest period among the objects taken in.
+    pub newest_period: Option<NaiveDateTime>,
+    /// Batches committed.
+    pub batches: u64,
+    /// A batch that was claimed and not committed.
+    pub open_batch: Option<u64>,
+    /// Raw objects taken in.
+    pub objects: u64,
+    /// Rejected rows, and objects rejected whole, that wait in quarantine.
+    pub rejected_open: u64,
+    /// Data files in the newest version.
+    pub files: u64,
+    /// Bytes of those files.
+    pub bytes: u64,
+}
+
+/// A period that an account should have delivered by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeriodGap {
+    /// Alias of the account.
+    pub account: String,
+    /// `source.table`.
+    pub table: String,
+    /// Begin of the period.
+    pub period_start: DateTime<Utc>,
+    /// When it should have been there.
+    pub due_at: DateTime<Utc>,
+    /// A hole, or the end of what was delivered.
+    pub state: PeriodState,
+}
+
+/// Kind of a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodState {
+    /// A newer period has arrived, this one has not.
+    Missing,
+    /// Nothing newer has arrived either.
+    Overdue,
+}
+
+impl fmt::Display for PeriodState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Overdue => "overdue",
+        })
+    }
+}
+
+/// What a past run did to one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Unique id of the run.
+    pub run: String,
+    /// `source.table`.
+    pub table: String,
+    /// When the run began.
+    pub started_at: DateTime<Utc>,
+    /// How the table came out.
+    pub outcome: Outcome,
+    /// Sums over the run's batches.
+    pub counts: Counts,
+    /// What a person should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
