@@ -117,3 +117,15 @@ impl Lake {
         Err(Error::internal("not connected"))
     }
 }
+
+/// A table that this program keeps for itself, below `marketlake/` in the curated zone.
+pub(crate) fn system_table(curated: &Url, name: &str) -> Result<crate::delta::DeltaLog> {
+    table_log(curated, &format!("marketlake.{name}"))
+}
+
+/// The log of the table `source.table` in the curated zone.
+pub(crate) fn table_log(curated: &Url, name: &str) -> Result<crate::delta::DeltaLog> {
+    let mut location = curated.clone();
+    location.set_path(&format!("{}/{}/", curated.path().trim_end_matches('/'), name.replacen('.', "/", 1)));
+    crate::delta::DeltaLog::at(name, location)
+}

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
+pub(crate) use crate::contract::EXTRA;
 use crate::contract::{ColumnType, Contract, Feed, Keep, Unknown};
 
-/// Raw fields that no column names.
-pub(crate) const EXTRA: &str = "extra";
 /// Address of the raw object that the row comes from.
 pub(crate) const OBJECT: &str = "_object";
 /// Ordinal of the row in its object, from 1.

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod account;
+mod backoff;
 pub mod cast;
 pub mod contract;
 pub mod decode;
@@ -14,7 +15,12 @@ mod delta;
 pub mod error;
 pub mod failpoint;
 pub mod lake;
+mod layout;
+mod ledger;
+mod list;
+mod personal;
 pub mod report;
+mod shape;
 pub mod write;
 
 pub use error::{Error, Kind, Result};

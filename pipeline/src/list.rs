@@ -308,7 +308,15 @@ mod tests {
     }
 
     fn feed(pattern: &PathPattern) -> RawFeed {
-        RawFeed::every_row_of(pattern.clone())
+        RawFeed {
+            paths: vec![pattern.clone()],
+            format: crate::contract::Format::JsonRows(Default::default()),
+            keep: crate::contract::Keep::EveryRow { key: Vec::new() },
+            unknown: crate::contract::Unknown::Ignore,
+            elsewhere: BTreeMap::new(),
+            key_window_days: None,
+            expect: None,
+        }
     }
 
     fn contract(pattern: &PathPattern) -> Contract {

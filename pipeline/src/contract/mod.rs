@@ -39,11 +39,13 @@ use std::fmt;
 
 /// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
 ///
-/// `_object` is the URI of the raw object, `_row` the ordinal of the row in it, `_modified` the object's last
+/// `_object` is the URI of the raw object, `_path` its path below the raw root (the same wherever a raw zone is
+/// copied to), `_row` the ordinal of the row in it, `_modified` the object's last
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
 /// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
-pub const LINEAGE: [&str; 8] = [
+pub const LINEAGE: [&str; 9] = [
     "_object",
+    "_path",
     "_row",
     "_modified",
     "_generated_at",
@@ -350,6 +352,22 @@ pub enum Otherwise {
     Quarantine,
     /// The batch is not committed until a person releases it.
     Hold,
+}
+
+impl Column {
+    /// A column of a lineage field, as `newest_by` can name one without the table having it.
+    pub(crate) fn lineage(name: &str, ty: ColumnType) -> Self {
+        Self {
+            name: name.to_owned(),
+            from: vec![name.to_owned()],
+            ty,
+            doc: None,
+            zone: Zone::Utc,
+            personal: None,
+            required: false,
+            pick: Pick::Newest,
+        }
+    }
 }
 
 impl Contract {

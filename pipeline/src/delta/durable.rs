@@ -51,7 +51,7 @@ impl ObjectStore for DurableLocal {
             .await
             .map_err(|source| Error::JoinError { source })?;
         match written {
-            Ok(()) => Ok(PutResult { e_tag: None, version: None, extensions: Default::default() }),
+            Ok(()) => Ok(PutResult { e_tag: None, version: None }),
             Err((target, error)) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(Error::AlreadyExists { path: target.display().to_string(), source: error.into() })
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use deltalake_core::kernel::{EagerSnapshot, ProtocolExt};
+use deltalake_core::kernel::EagerSnapshot;
 
 use crate::error::{Error, Kind, Result};
 
@@ -24,9 +24,9 @@ const OFF: &[&str] = &["false", "none", ""];
 pub(super) fn check(table: &str, snapshot: &EagerSnapshot, properties: &HashMap<String, String>) -> Result<()> {
     let protocol = snapshot.protocol();
     let features: Vec<String> = protocol
-        .reader_features_set()
+        .reader_features()
         .into_iter()
-        .chain(protocol.writer_features_set())
+        .chain(protocol.writer_features())
         .flatten()
         .map(|feature| feature.to_string())
         .collect();

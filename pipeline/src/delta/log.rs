@@ -142,9 +142,10 @@ impl DeltaLog {
             return Ok(snapshot);
         }
         let kernel: StructType = schema.try_into_kernel().context(Kind::Internal, "schema has no Delta form")?;
-        let metadata = new_metadata(&kernel, partition, properties.iter().cloned())?
-            .with_name(self.table.clone())?
-            .with_description(description.to_owned())?;
+        let metadata = new_metadata(&kernel, partition, properties.iter().cloned())
+            .and_then(|metadata| metadata.with_name(self.table.clone()))
+            .and_then(|metadata| metadata.with_description(description.to_owned()))
+            .context(Kind::Internal, "metadata action is not valid")?;
         let protocol: Protocol = serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
             .context(Kind::Internal, "protocol action is not valid")?;
         let commit = Commit {

@@ -1,6 +1,6 @@
 //! The text values of a raw row: its own fields, those of its account, and where it comes from.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder};
@@ -12,7 +12,7 @@ use crate::contract::Personal;
 use crate::list::RawObject;
 
 /// Personal raw fields and what may be stored of them.
-pub(crate) type PersonalFields = HashMap<String, Personal>;
+pub(crate) type PersonalFields = BTreeMap<String, Personal>;
 
 /// What every row of an object has in common.
 pub(crate) struct Origin<'a> {
@@ -85,8 +85,8 @@ impl<'a> Fields<'a> {
 
     /// One field; none when there is no field of that name.
     pub(crate) fn source(&self, name: &str) -> Option<Source> {
-        if let Some(column) = self.raw.column_by_name(name) {
-            return Some(Source::Column(column.as_string::<i32>().clone()));
+        if let Some(column) = self.raw.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) {
+            return Some(Source::Column(column.clone()));
         }
         if name == "_row" {
             return Some(Source::Column(StringArray::from_iter_values(self.rows.iter().map(i64::to_string))));
@@ -167,7 +167,7 @@ impl<'a> Fields<'a> {
     /// Raw fields by name, in the order of their names.
     fn delivered(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<&str, &StringArray> {
         let fields = self.raw.schema_ref().fields().iter().map(|field| field.name().as_str());
-        fields.zip(self.raw.columns()).filter(|(name, _)| wanted(name)).map(|(n, c)| (n, c.as_string())).collect()
+        fields.zip(self.raw.columns()).filter(|(name, _)| wanted(name)).filter_map(|(name, column)| Some((name, column.as_string_opt()?))).collect()
     }
 }
 

@@ -8,7 +8,7 @@ mod fields;
 mod order;
 mod raw_sql;
 
-pub(crate) use fields::{Origin, PersonalFields, map_builder};
+pub(crate) use fields::{Origin, map_builder};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
     new_null_array,
 };
-use arrow::compute::{cast as arrow_cast, filter_record_batch, take};
+use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::cast::cast;
-use crate::contract::{Column, ColumnType, Contract, Contracts, Feed, Personal, RawFeed, Unknown};
+use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::personal::Pseudonyms;
 
 use check::Checks;
-use fields::{Fields, Source};
+use fields::{Fields, PersonalFields, Source};
 use order::order_of;
 use raw_sql::RawSql;
 
@@ -82,14 +82,14 @@ pub(crate) struct Shaper {
 
 impl Shaper {
     /// Prepares the shaping of a raw-fed table.
-    pub(crate) fn new(contract: &Contract, contracts: &Contracts, pseudonyms: Arc<Pseudonyms>) -> Result<Self> {
+    pub(crate) fn new(contract: &Contract, pseudonyms: Arc<Pseudonyms>) -> Result<Self> {
         let Feed::Raw(feed) = &contract.feed else {
             return Err(Error::internal("a table with inputs has no raw rows").with("table", &contract.name));
         };
         let schema = layout::schema(contract);
         Ok(Self {
-            known: known_fields(contract, feed, contracts),
-            personal: personal_fields(contract, feed, contracts),
+            known: contract.named_fields().into_iter().chain(feed.elsewhere.keys().cloned()).collect(),
+            personal: contract.personal_fields(),
             sql: contract.sql.as_deref().map(RawSql::new).transpose()?,
             checks: Checks::new(contract, &schema)?,
             contract: contract.clone(),
@@ -104,7 +104,7 @@ impl Shaper {
         &self.schema
     }
 
-    /// Whether SQL windows need all rows of an object at once.
+    /// Whether all rows of an object must be shaped at once: windows of SQL may reach over all of them.
     pub(crate) fn wants_whole_objects(&self) -> bool {
         self.sql.is_some()
     }
@@ -129,12 +129,19 @@ impl Shaper {
             None => (0..fields.len() as u32).collect(),
         };
         let indices = UInt32Array::from(source.clone());
+        let ordinals: Vec<i64> = source.iter().map(|row| raw.rows[*row as usize]).collect();
+        let made = match &selected {
+            Some(selected) => Some(selected.as_fields(&fields, &indices)?),
+            None => None,
+        };
+        let made = made.as_ref().map(|made| Fields::new(made, &ordinals, origin, &self.personal));
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
-            let values = match selected.as_ref().and_then(|selected| selected.rows.column_by_name(&column.name)) {
-                Some(values) => values.clone(),
-                None => take(&self.field_values(column, &fields), &indices, None)?,
+            let values = if column.from == ["*"] {
+                take(&fields.all(), &indices, None)?
+            } else {
+                Arc::new(made.as_ref().unwrap_or(&fields).first_of(&column.from))
             };
             columns.push(self.typed(column, values, origin, &mut reasons)?);
         }
@@ -167,13 +174,6 @@ impl Shaper {
         })
     }
 
-    fn field_values(&self, column: &Column, fields: &Fields<'_>) -> ArrayRef {
-        if column.from.iter().any(|name| name == "*") {
-            return fields.all();
-        }
-        Arc::new(fields.first_of(&column.from))
-    }
-
     /// Casts one column; failures go to the rows' reasons. Personal values never get further than here.
     fn typed(
         &self,
@@ -182,11 +182,10 @@ impl Shaper {
         origin: &Origin<'_>,
         reasons: &mut [Vec<String>],
     ) -> Result<ArrayRef> {
-        if column.ty == ColumnType::Map && matches!(values.data_type(), DataType::Map(..)) {
+        if matches!(values.data_type(), DataType::Map(..)) {
             return Ok(values);
         }
-        let texts = arrow_cast(&values, &DataType::Utf8)?;
-        let texts: &StringArray = texts.as_string();
+        let texts: &StringArray = values.as_string();
         match column.personal {
             Some(Personal::Drop) => return Ok(new_null_array(&column.ty.arrow(), texts.len())),
             Some(Personal::Hash) => return Ok(Arc::new(self.pseudonyms.of(texts))),
@@ -352,26 +351,4 @@ fn lineage_column(name: &str) -> Option<Column> {
         _ => return None,
     };
     Some(Column::lineage(name, ty))
-}
-
-/// Raw fields that columns of this table or of its siblings name.
-fn known_fields(contract: &Contract, feed: &RawFeed, contracts: &Contracts) -> HashSet<String> {
-    family(contract, feed, contracts).flat_map(|column| column.from.iter().cloned()).collect()
-}
-
-/// Personal raw fields of this table and of its siblings, which read the same objects. What is dropped in one
-/// place is not kept in another.
-fn personal_fields(contract: &Contract, feed: &RawFeed, contracts: &Contracts) -> PersonalFields {
-    let mut fields = PersonalFields::new();
-    for column in family(contract, feed, contracts) {
-        if let Some(personal) = column.personal {
-            fields.extend(column.from.iter().map(|name| (name.clone(), personal)));
-        }
-    }
-    fields
-}
-
-fn family<'a>(contract: &'a Contract, feed: &'a RawFeed, contracts: &'a Contracts) -> impl Iterator<Item = &'a Column> {
-    let siblings = feed.siblings.iter().filter_map(|name| contracts.get(name));
-    std::iter::once(contract).chain(siblings).flat_map(|contract| &contract.columns)
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -13,14 +13,14 @@ use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statemen
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use crate::contract::LINEAGE;
 use crate::error::{Context, Error, Kind, Result};
-use crate::layout::ROW;
+use crate::layout::{HASH, ROW};
 
 use super::fields::{Fields, Origin, Source};
 
-/// Lineage fields that SQL can name.
-const LINEAGE: &[&str] =
-    &["_object", "_path", "_row", "_modified", "_generated_at", "_period", "_part", "_account"];
+/// Name under which the row's ordinal comes out beside what the SQL selects.
+const SOURCE_ROW: &str = "__row";
 
 /// A SELECT over `raw`, with the row's ordinal added so that each result leads back to its raw row.
 pub(crate) struct RawSql {
@@ -34,6 +34,22 @@ pub(crate) struct Selected {
     pub(crate) rows: RecordBatch,
     /// For each result the index of its raw row.
     pub(crate) source: Vec<u32>,
+}
+
+impl Selected {
+    /// The selected columns as text fields, for columns to pick from. The hash is that of the delivered row.
+    pub(crate) fn as_fields(&self, delivered: &Fields<'_>, source: &UInt32Array) -> Result<RecordBatch> {
+        let mut fields = vec![Field::new(HASH, DataType::Utf8, true)];
+        let mut columns = vec![take(&delivered.hashes(), source, None)?];
+        for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
+            if field.name() != SOURCE_ROW && field.name() != HASH {
+                fields.push(Field::new(field.name(), DataType::Utf8, true));
+                columns.push(cast(column, &DataType::Utf8)?);
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(source.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    }
 }
 
 impl RawSql {
@@ -60,7 +76,10 @@ impl RawSql {
         let SetExpr::Select(select) = query.body.as_mut() else {
             return Err(Error::usage("SQL of the contract is not one SELECT over raw"));
         };
-        select.projection.push(SelectItem::UnnamedExpr(Expr::Identifier(Ident::new(ROW))));
+        select.projection.push(SelectItem::ExprWithAlias {
+            expr: Expr::Identifier(Ident::new(ROW)),
+            alias: Ident::new(SOURCE_ROW),
+        });
         Ok(Self { text: query.to_string(), columns })
     }
 
@@ -74,14 +93,14 @@ impl RawSql {
         let rows = fields.len();
         let mut names: Vec<Field> = raw.schema_ref().fields().iter().map(|field| field.as_ref().clone()).collect();
         let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
-        let wanted = self.columns.iter().map(String::as_str).chain(LINEAGE.iter().copied());
+        let wanted = self.columns.iter().map(String::as_str).chain(LINEAGE);
         for name in wanted {
             if names.iter().any(|field| field.name() == name) {
                 continue;
             }
             if name == ROW {
                 names.push(Field::new(name, DataType::Int64, false));
-                columns.push(Arc::new(arrow::array::Int64Array::from(fields.rows().to_vec())));
+                columns.push(Arc::new(Int64Array::from(fields.rows().to_vec())));
                 continue;
             }
             names.push(Field::new(name, DataType::Utf8, true));
