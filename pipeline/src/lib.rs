@@ -8,6 +8,7 @@
 
 pub mod account;
 mod backoff;
+mod batch;
 pub mod cast;
 pub mod contract;
 pub mod decode;
@@ -19,8 +20,10 @@ mod layout;
 mod ledger;
 mod list;
 mod personal;
+mod record;
 pub mod report;
 mod shape;
+mod views;
 pub mod write;
 
 pub use error::{Error, Kind, Result};
