@@ -165,8 +165,9 @@ mod tests {
         seen: &[NaiveDateTime],
         now: NaiveDateTime,
     ) -> Vec<String> {
-        let gaps = missed(expect, since, &seen.iter().copied().collect(), now);
-        gaps.map(|(start, _, state)| format!("{} {state}", start.format("%d %H:%M")))
+        let seen = seen.iter().copied().collect();
+        missed(expect, since, &seen, now)
+            .map(|(start, _, state)| format!("{} {state}", start.format("%d %H:%M")))
             .collect()
     }
 

@@ -176,28 +176,36 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, record_batch};
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
 
     use super::*;
     use crate::contract::{TableName, builtin, load};
 
+    fn texts(values: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from(values.to_vec()))
+    }
+
     #[test]
     fn rows_are_found_by_the_whole_key() {
         let contracts = load(&builtin(), &[]).unwrap();
         let contract = &contracts[&"jwo.orders".parse::<TableName>().unwrap()];
-        let kept = record_batch!(("merchant_id", Utf8, ["m", "n"]), ("order_id", Utf8, ["1", "1"])).unwrap();
-        let keys = Keys::new(contract, &kept).unwrap();
-        let said = record_batch!(
-            ("order_id", Utf8, ["1", "1", "2", "1"]),
-            ("merchant_id", Utf8, ["n", "m", "m", "n"]),
-            ("at", Int64, [10, 11, 12, 13])
-        )
+        let kept = [
+            ("merchant_id", texts(&["m", "n"])),
+            ("order_id", texts(&["1", "1"])),
+        ];
+        let keys = Keys::new(contract, &RecordBatch::try_from_iter(kept).unwrap()).unwrap();
+        let said = RecordBatch::try_from_iter([
+            ("order_id", texts(&["1", "1", "2", "1"])),
+            ("merchant_id", texts(&["n", "m", "m", "n"])),
+            ("at", Arc::new(Int64Array::from(vec![10, 11, 12, 13])) as ArrayRef),
+        ])
         .unwrap();
         let (rows, positions) = keys.among(&said).unwrap();
         assert_eq!(positions, [1, 0, 1]);
         assert_eq!(rows.column(2).as_primitive::<Int64Type>().values(), &[10, 11, 13]);
-        let nobody = RecordBatch::new_empty(said.schema());
-        assert_eq!(keys.among(&nobody).unwrap().1, Vec::<usize>::new());
+        assert_eq!(keys.among(&said.slice(0, 0)).unwrap().1, Vec::<usize>::new());
     }
 }

@@ -3,6 +3,8 @@
 //! The rules are told again from the observations, independent of how a batch applied them. Where the table has
 //! another value than they give, the answer says so and names no source.
 
+use std::cmp::Reverse;
+
 use crate::contract::{Contract, Feed, Keep, Pick};
 use crate::report::ColumnWhy;
 use crate::views::text::TextRow;
@@ -37,8 +39,8 @@ pub(super) fn explain(contract: &Contract, kept: &TextRow, name: &str, observed:
         return unsourced("no raw object that can be read now has the key".to_owned());
     }
     let said = match &feed.keep {
-        Keep::EveryRow { .. } => every_row(kept, observed),
-        Keep::LatestRow { .. } => latest_row(kept, observed),
+        Keep::EveryRow { .. } => every_row(observed),
+        Keep::LatestRow { .. } => latest_row(observed),
         Keep::LatestValue { .. } => latest_value(
             column.map_or(Pick::Newest, |column| column.pick),
             name,
@@ -76,38 +78,32 @@ enum Said<'a> {
     Nothing,
 }
 
-/// Copies of one key are dropped; of copies with other content the one with the smallest hash stays.
-fn every_row<'a>(kept: &TextRow, observed: &'a [Observed]) -> Said<'a> {
-    let Some(least) = observed.iter().map(|row| &row.hash).min() else {
+/// Copies of one key are dropped; the one with the smallest content hash, object and row stays.
+fn every_row(observed: &[Observed]) -> Said<'_> {
+    let place = |row: &&Observed| (row.hash.clone(), row.object.clone(), row.row);
+    let Some(first) = observed.iter().min_by_key(place) else {
         return Said::Nothing;
     };
-    let why = match (observed.len(), observed.iter().all(|row| row.hash == *least)) {
+    let why = match (observed.len(), observed.iter().all(|row| row.hash == first.hash)) {
         (1, _) => "only row".to_owned(),
-        (count, true) => format!("one of {count} equal copies"),
+        (count, true) => format!("first of {count} equal copies"),
         (count, false) => format!("smallest content hash of {count} copies that differ"),
     };
-    by(
-        observed.iter().filter(|row| row.hash == *least),
-        |row| is_source(kept, row),
-        why,
-    )
+    Said::By(first, why)
 }
 
-/// The newest row stays, all of it.
-fn latest_row<'a>(kept: &TextRow, observed: &'a [Observed]) -> Said<'a> {
-    let rank = |row: &'a Observed| (&row.order, &row.hash);
-    let Some(newest) = observed.iter().map(rank).max() else {
+/// The newest row stays, all of it; of equal ones the first by content hash, object and row.
+fn latest_row(observed: &[Observed]) -> Said<'_> {
+    let copy = |row: &Observed| Reverse((row.object.clone(), row.row));
+    let place = |row: &&Observed| (row.order.clone(), row.hash.clone(), copy(row));
+    let Some(newest) = observed.iter().max_by_key(place) else {
         return Said::Nothing;
     };
     let why = match observed.len() {
         1 => "only row".to_owned(),
         count => format!("newest of {count} rows"),
     };
-    by(
-        observed.iter().filter(|row| rank(row) == newest),
-        |row| is_source(kept, row),
-        why,
-    )
+    Said::By(newest, why)
 }
 
 /// Of each column the newest, smallest or greatest value stays.
@@ -121,11 +117,13 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
     };
     match pick {
         Pick::Newest => {
-            let speaking = || observed.iter().filter(|row| row.whole || speaks(row));
+            // Where an account states whole rows, no value is a value like any other.
+            let whole = observed.iter().any(|row| row.whole);
+            let speaking = || observed.iter().filter(|row| whole || speaks(row));
             let Some(newest) = speaking().map(|row| &row.order).max() else {
                 return Said::Nothing;
             };
-            let cleared = value.is_none() && values > 0;
+            let cleared = whole && value.is_none() && values > 0;
             let why = if cleared {
                 "cleared: the newest row is whole and has none".to_owned()
             } else {
@@ -141,23 +139,17 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
     }
 }
 
-/// The preferred one of equally good candidates, else the last.
+/// Of equally good candidates the one that says what stayed, else the last.
 fn by<'a>(
     candidates: impl Iterator<Item = &'a Observed>,
-    preferred: impl Fn(&Observed) -> bool,
+    is_value: impl Fn(&Observed) -> bool,
     why: String,
 ) -> Said<'a> {
     let candidates: Vec<&Observed> = candidates.collect();
-    match candidates.iter().find(|row| preferred(row)).or(candidates.last()) {
+    match candidates.iter().find(|row| is_value(row)).or(candidates.last()) {
         Some(source) => Said::By(source, why),
         None => Said::Nothing,
     }
-}
-
-/// Whether the kept row names this observation as its source.
-fn is_source(kept: &TextRow, row: &Observed) -> bool {
-    kept.get(crate::layout::OBJECT) == Some(&row.object)
-        && kept.get(crate::layout::ROW) == Some(&row.row.to_string())
 }
 
 #[cfg(test)]
@@ -283,20 +275,20 @@ mod tests {
     }
 
     #[test]
-    fn of_copies_the_one_that_the_row_names_is_told() {
+    fn of_copies_the_first_is_told() {
         let mut rows = [
-            observed("a", "", Some("1"), false),
             observed("b", "", Some("1"), false),
+            observed("a", "", Some("1"), false),
         ];
-        let kept = cells(&[("state", Some("1")), ("_object", Some("b")), ("_row", Some("4"))]);
         rows[0].hash = rows[1].hash.clone();
+        let kept = cells(&[("state", Some("1"))]);
         assert_eq!(
             why("ams.sp_traffic", &kept, "state", &rows),
-            from("b", "one of 2 equal copies")
+            from("a", "first of 2 equal copies")
         );
         rows[0].hash = "h".to_owned();
         let said = why("ams.sp_traffic", &kept, "state", &rows);
-        assert_eq!(said, from("a", "smallest content hash of 2 copies that differ"));
+        assert_eq!(said, from("b", "smallest content hash of 2 copies that differ"));
     }
 
     #[test]
