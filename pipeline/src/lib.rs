@@ -19,6 +19,7 @@ mod layout;
 mod ledger;
 mod list;
 mod personal;
+mod query;
 pub mod report;
 mod shape;
 pub mod write;
