@@ -38,6 +38,15 @@ impl Lake {
         Ok(Self { folder, contracts: None })
     }
 
+    /// A folder for a lake with nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system refuses.
+    pub fn empty() -> Result<Self> {
+        Ok(Self { folder: TempDir::new().context("no temporary folder")?, contracts: None })
+    }
+
     /// The same lake with a folder of contracts of one's own.
     #[must_use]
     pub fn with_contracts(mut self, folder: PathBuf) -> Self {
