@@ -96,11 +96,9 @@ mod tests {
 
     #[test]
     fn rows_split_by_partition_and_complete_to_what_they_were() {
-        let batch = RecordBatch::try_from_iter_with_nullable([
-            ("n", Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef, true),
-            ("d", Arc::new(Date32Array::from(vec![Some(20000), None, Some(20000)])), true),
-        ])
-        .unwrap();
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(20000), None, Some(20000)]));
+        let batch = RecordBatch::try_from_iter([("n", numbers), ("d", days)]).unwrap();
         let parts = split(&batch, &["d".to_owned()]).unwrap();
         assert_eq!(parts.len(), 2);
         assert_eq!(folder(&parts[0].0, &["d".to_owned()]), "d=__HIVE_DEFAULT_PARTITION__/");
@@ -112,11 +110,8 @@ mod tests {
 
     #[test]
     fn an_empty_text_is_no_partition_value() {
-        let batch = RecordBatch::try_from_iter([
-            ("n", Arc::new(Int64Array::from(vec![1])) as ArrayRef),
-            ("t", Arc::new(StringArray::from(vec![""]))),
-        ])
-        .unwrap();
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![""]));
+        let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
         assert!(split(&batch, &["t".to_owned()]).unwrap_err().to_string().contains("empty text"));
     }
 }

@@ -111,7 +111,7 @@ impl TestLake {
         let result = |object| ObjectResult {
             rows_read: 3,
             rows_rejected: 1,
-            commit_version: claim.draft.batch as u64,
+            commit_version: Some(claim.draft.batch as u64),
             ..ObjectResult::of(claim, object, "attempt")
         };
         let results: Vec<ObjectResult> = claim.draft.objects.iter().map(result).collect();

@@ -98,14 +98,14 @@ mod tests {
     fn a_key_that_names_its_object_is_reached_by_that_alone() {
         let row = reach(
             "jwo.order_rows",
-            &[("report_date", "2026-03-10"), ("object_uri", "file:///a")],
+            &[("report_date", "2026-03-10"), ("object_path", "corner/a.csv")],
         );
         let day = NaiveDate::from_ymd_opt(2026, 3, 10);
         assert_eq!(
             row,
             Reach {
-                uri: Some("file:///a".to_owned()),
-                path: None,
+                uri: None,
+                path: Some("corner/a.csv".to_owned()),
                 first: day,
                 last: day
             }
