@@ -18,7 +18,7 @@ use crate::report::{
     Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions, TableDescription,
     TablePlan, WhyObject, WhyRows,
 };
-use crate::{query, run, views};
+use crate::{describe, query, run, views};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -31,6 +31,9 @@ pub struct Settings {
     pub batch_objects: usize,
     /// Most raw bytes of one batch (one larger object makes a batch of its own).
     pub batch_bytes: u64,
+    /// How many days of raw periods a run without a first period lists; 0 lists everything. With a look-back, one run
+    /// a day still lists everything.
+    pub lookback_days: u32,
     /// How long a run waits for another runner before it says `busy`.
     pub busy_wait: Duration,
     /// Key for hashed personal columns.
@@ -180,7 +183,7 @@ impl Lake {
     /// # Errors
     /// When a table cannot be read.
     pub async fn described(&self) -> Result<Vec<TableDescription>> {
-        views::described(self).await
+        describe::described(self).await
     }
 
     /// The contract of a table.

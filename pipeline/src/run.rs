@@ -10,12 +10,12 @@ use crate::contract::{Contract, Feed, TableName};
 use crate::error::Result;
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
+use crate::describe;
 use crate::layout;
 use crate::ledger::Ledger;
 use crate::list::RawObject;
-use crate::record::runs;
+use crate::record::{open_rejects, runs};
 use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan};
-use crate::views;
 
 /// Objects to take in again, by table.
 type Replay = BTreeMap<TableName, Vec<RawObject>>;
@@ -74,10 +74,12 @@ pub(crate) async fn run(
 
 /// Takes the objects with open rejects in again.
 pub(crate) async fn replay(lake: &Lake, filter: &QuarantineFilter, observer: &dyn Observer) -> Result<RunReport> {
-    let rejected: BTreeSet<(String, String)> =
-        views::open_rejects(lake, filter).await?.into_iter().map(|reject| (reject.table, reject.object)).collect();
     let mut objects = Replay::new();
-    if let Some(ledger) = Ledger::open_existing(&lake.settings().curated).await? {
+    let curated = &lake.settings().curated;
+    if let Some(ledger) = Ledger::open_existing(curated).await? {
+        let rejects = open_rejects(curated, &ledger, filter).await?;
+        let rejected: BTreeSet<(String, String)> =
+            rejects.into_iter().map(|reject| (reject.table, reject.object)).collect();
         for contract in lake.contracts().values() {
             let mut newest: BTreeMap<String, RawObject> = BTreeMap::new();
             for row in ledger.rows(&contract.name).await?.into_iter().filter(|row| row.entry == "claim") {
@@ -148,7 +150,6 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         }
     };
     let columns = layout::schema(contract);
-    let type_of = |name: &str| contract.column(name).map(|column| column.ty.to_string());
     Ok(TablePlan {
         table: contract.name.to_string(),
         open_batch,
@@ -159,10 +160,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         columns: columns
             .fields()
             .iter()
-            .map(|field| {
-                let ty = type_of(field.name()).unwrap_or_else(|| field.data_type().to_string());
-                (field.name().clone(), ty)
-            })
+            .map(|field| (field.name().clone(), describe::word(field.data_type())))
             .collect(),
         period_axis,
     })

@@ -199,9 +199,9 @@ async fn compute(
     if matches!(touched, Touched::Values(values) if values.num_rows() == 0) {
         return Ok(RecordBatch::new_empty(schema));
     }
-    let context = session(lake.settings().memory_limit)?;
+    let context = session(lake.settings().memory_limit, None)?;
     for input in inputs {
-        let table = Arc::new(SnapshotTable::new(&input.log, &input.snapshot)?);
+        let table = Arc::new(SnapshotTable::new(&input.log, &input.snapshot));
         let mut frame = context.read_table(table)?;
         if let Touched::Values(values) = touched {
             frame = frame.filter(among(&feed.recompute, values)?)?;

@@ -14,6 +14,7 @@ use crate::shape::{BatchStamp, Shaper};
 use super::Tally;
 use super::intake::{Intake, Taker, take_in};
 use super::journal::Journal;
+use super::lookback::LookBack;
 use super::pending::Pending;
 use super::record::catch_up;
 use super::table::{self, Opened};
@@ -83,6 +84,7 @@ pub(crate) async fn run_group(
         return Ok(());
     };
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let look_back = LookBack::of(lake, selection, &names.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"))?;
     let mut pending = None;
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
@@ -108,7 +110,11 @@ pub(crate) async fn run_group(
         if pending.is_none() {
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
-                None => Pending::of(lake, Some(&ledger), &group.contracts, selection).await?,
+                None => {
+                    let found = Pending::of(lake, Some(&ledger), &group.contracts, &look_back.narrow(selection)).await?;
+                    look_back.done()?;
+                    found
+                }
             });
         }
         let Some(found) = &mut pending else { return Ok(()) };
@@ -135,6 +141,10 @@ pub(crate) async fn run_group(
         }
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
+            for draft in drafts.iter().filter(|draft| replay.is_none() && draft.batch > 1) {
+                let late = draft.objects.iter().filter(|object| look_back.is_late(object.period.date())).count();
+                tally(tallies, &draft.table).late(late as u64);
+            }
         } else if replay.is_none() {
             // Somebody else claimed: what is pending has to be found out anew.
             pending = None;

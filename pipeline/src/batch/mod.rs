@@ -20,6 +20,7 @@ mod derive;
 mod group;
 mod intake;
 mod journal;
+mod lookback;
 mod observe;
 mod pending;
 mod record;
@@ -47,6 +48,7 @@ pub(crate) struct Tally {
     batches: u64,
     version: Option<u64>,
     counts: Counts,
+    late_objects: u64,
     warned: BTreeMap<String, u64>,
     messages: Vec<String>,
     ended: Option<Outcome>,
@@ -59,6 +61,7 @@ impl Tally {
             batches: 0,
             version: None,
             counts: Counts::default(),
+            late_objects: 0,
             warned: BTreeMap::new(),
             messages: Vec::new(),
             ended: None,
@@ -98,6 +101,11 @@ impl Tally {
         }
     }
 
+    /// Objects came too late for the look-back and were claimed all the same.
+    pub(crate) fn late(&mut self, objects: u64) {
+        self.late_objects += objects;
+    }
+
     /// Another batch is in.
     pub(crate) fn committed(&mut self, version: u64, counts: &Counts, warned: BTreeMap<String, u64>) {
         self.batches += 1;
@@ -125,7 +133,7 @@ impl Tally {
             batches: self.batches,
             version: self.version,
             counts: self.counts,
-            late_objects: 0,
+            late_objects: self.late_objects,
             messages: self.messages,
             millis: self.started.elapsed().as_millis() as u64,
         }

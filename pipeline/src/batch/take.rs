@@ -143,7 +143,7 @@ fn quarantined<'a>(
         account: object.account.clone(),
         row: reject.row,
         reason: reject.reason.clone(),
-        raw_text: reject.text.clone(),
+        raw_text: Some(reject.text.clone()).filter(|text| !text.is_empty()),
         rejected_at: claim.claimed_at,
         attempt: attempt.id.clone(),
     })

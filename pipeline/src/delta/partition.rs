@@ -90,13 +90,15 @@ fn constant(value: Option<&str>, data_type: &DataType, rows: usize) -> Result<Ar
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, Date32Array, Int64Array, record_batch};
+    use arrow::array::{Array, Date32Array, Int64Array};
 
     use super::*;
 
     #[test]
     fn rows_split_by_partition_and_complete_to_what_they_were() {
-        let batch = record_batch!(("n", Int64, [1, 2, 3]), ("d", Date32, [Some(20000), None, Some(20000)])).unwrap();
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(20000), None, Some(20000)]));
+        let batch = RecordBatch::try_from_iter([("n", numbers), ("d", days)]).unwrap();
         let parts = split(&batch, &["d".to_owned()]).unwrap();
         assert_eq!(parts.len(), 2);
         assert_eq!(folder(&parts[0].0, &["d".to_owned()]), "d=__HIVE_DEFAULT_PARTITION__/");
@@ -108,7 +110,8 @@ mod tests {
 
     #[test]
     fn an_empty_text_is_no_partition_value() {
-        let batch = record_batch!(("n", Int64, [1]), ("t", Utf8, [""])).unwrap();
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![""]));
+        let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
         assert!(split(&batch, &["t".to_owned()]).unwrap_err().to_string().contains("empty text"));
     }
 }

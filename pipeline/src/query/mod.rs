@@ -1,0 +1,14 @@
+//! Reading the curated tables with SQL, and showing as SQL what fills them.
+
+mod generated;
+mod provider;
+mod pruning;
+mod session;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use generated::generated_sql;
+pub(crate) use provider::SnapshotTable;
+pub(crate) use session::{register, session};
+pub(crate) use statement::{open_all, query};

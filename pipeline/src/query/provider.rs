@@ -1,0 +1,156 @@
+//! A version of a Delta table as a table of DataFusion.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, ScalarValue, Statistics, exec_datafusion_err, internal_datafusion_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use url::Url;
+
+use crate::delta::{DataFile, DeltaLog, Snapshot};
+use crate::layout;
+
+use super::pruning::prune;
+
+/// The files of a snapshot, or some of them, with the columns of its schema in their order and of their types.
+///
+/// A scan is one `DataSourceExec` over Parquet. Files that cannot match the filters by their partition values or
+/// by their statistics in the log are not opened; columns that a file was written without are null.
+#[derive(Debug)]
+pub(crate) struct SnapshotTable {
+    location: Url,
+    schema: SchemaRef,
+    /// Columns as a scan has them: those of the files, then those of the partition.
+    stored: TableSchema,
+    files: Arc<Vec<DataFile>>,
+}
+
+impl SnapshotTable {
+    /// All files of a snapshot of the table that `log` belongs to.
+    pub(crate) fn new(log: &DeltaLog, snapshot: &Snapshot) -> Self {
+        let partition = snapshot.metadata().partition_columns();
+        let partition_fields = partition
+            .iter()
+            .filter_map(|name| snapshot.schema.column_with_name(name))
+            .map(|(position, _)| snapshot.schema.fields()[position].clone())
+            .collect();
+        let stored = TableSchema::new(layout::file_schema(&snapshot.schema, partition), partition_fields);
+        Self {
+            location: log.location().clone(),
+            schema: snapshot.schema.clone(),
+            stored,
+            files: snapshot.files.clone(),
+        }
+    }
+
+    /// The same table with only these of its files.
+    pub(crate) fn with_files(self, files: Vec<DataFile>) -> Self {
+        Self { files: Arc::new(files), ..self }
+    }
+
+    fn partitioned(&self, file: &DataFile) -> Result<PartitionedFile> {
+        let root = Path::from_url_path(self.location.path())
+            .map_err(|error| exec_datafusion_err!("table location {} is not a path: {error}", self.location))?;
+        let meta = ObjectMeta {
+            location: root.parts().chain(file.path.parts()).collect(),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: file.size,
+            e_tag: None,
+            version: None,
+        };
+        let values = self
+            .stored
+            .table_partition_cols()
+            .iter()
+            .map(|field| partition_value(file, field))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PartitionedFile::new_from_meta(meta).with_partition_values(values))
+    }
+
+    /// What is known of the rows of some files before they are read.
+    fn known(&self, files: &[&DataFile]) -> Statistics {
+        let mut statistics = Statistics::new_unknown(self.stored.table_schema());
+        let rows: Option<u64> = files.iter().map(|file| file.rows()).sum();
+        statistics.num_rows = rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
+        statistics.total_byte_size = Precision::Inexact(files.iter().map(|file| file.size as usize).sum());
+        statistics
+    }
+
+    /// Positions among the stored columns of those that a query wants, in its order.
+    fn positions(&self, projection: Option<&Vec<usize>>) -> Result<Vec<usize>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&all).iter();
+        wanted.map(|&index| Ok(self.stored.table_schema().index_of(self.schema.field(index).name())?)).collect()
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let mut statistics = self.known(&self.files.iter().collect::<Vec<_>>());
+        statistics.column_statistics = Statistics::unknown_column(&self.schema);
+        Some(statistics)
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let files = prune(session, &self.files, &self.schema, self.stored.table_partition_cols(), filters)?;
+        let positions = self.positions(projection)?;
+        if files.is_empty() {
+            let schema: Schema = self.stored.table_schema().project(&positions)?;
+            return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
+        }
+        let partitioned = files.iter().map(|file| self.partitioned(file)).collect::<Result<Vec<_>>>()?;
+        let groups = FileGroup::new(partitioned).split_files(session.config().target_partitions());
+        let source = Arc::new(ParquetSource::new(self.stored.clone()));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups)
+            .with_statistics(self.known(&files))
+            .with_projection_indices(Some(positions))?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// The value of a partition column in a file, of the column's type.
+pub(super) fn partition_value(file: &DataFile, field: &Field) -> Result<ScalarValue> {
+    let Some(text) = file.partition.get(field.name()).and_then(Option::as_deref) else {
+        return ScalarValue::try_from(field.data_type());
+    };
+    let value = ScalarValue::try_from_string(text.to_owned(), field.data_type())?;
+    if value.is_null() {
+        let (column, path) = (field.name(), &file.path);
+        return Err(internal_datafusion_err!("partition value {text:?} of {column} is not of its type in {path}"));
+    }
+    Ok(value)
+}

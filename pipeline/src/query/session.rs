@@ -1,0 +1,51 @@
+//! Sessions of the query engine: bounded in memory, in UTC.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::contract::TableName;
+use crate::error::{Error, Result};
+
+/// A session whose operators hold at most `memory_limit` bytes and write what does not fit to files in `spill`,
+/// or in the temporary folder of the operating system.
+pub(crate) fn session(memory_limit: usize, spill: Option<&Path>) -> Result<SessionContext> {
+    let mode = match spill {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.to_owned()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .build_arc()?;
+    let mut config = SessionConfig::new().with_information_schema(true);
+    config.options_mut().execution.time_zone = Some("UTC".to_owned());
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+/// Makes `table` known to SQL as `source.table`, in place of what had that name.
+pub(crate) fn register(
+    context: &SessionContext,
+    name: &TableName,
+    table: Arc<dyn TableProvider>,
+) -> Result<()> {
+    let default = context.copied_config().options().catalog.default_catalog.clone();
+    let catalog =
+        context.catalog(&default).ok_or_else(|| Error::internal("session has no catalog").with("catalog", default))?;
+    let schema = match catalog.schema(&name.source) {
+        Some(schema) => schema,
+        None => {
+            let schema = Arc::new(MemorySchemaProvider::new());
+            catalog.register_schema(&name.source, schema.clone())?;
+            schema
+        }
+    };
+    schema.deregister_table(&name.table)?;
+    schema.register_table(name.table.clone(), table)?;
+    Ok(())
+}

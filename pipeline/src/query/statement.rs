@@ -1,0 +1,149 @@
+//! One read-only statement over the curated tables.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use arrow::record_batch::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::prelude::SessionContext;
+use datafusion::common::TableReference;
+use datafusion::sql::parser::Statement;
+use futures::{StreamExt, TryStreamExt, stream};
+use url::Url;
+
+use crate::contract::TableName;
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::table_log;
+
+use super::provider::SnapshotTable;
+use super::session::{register, session};
+
+/// Schema of the tables that this program keeps for itself.
+const SYSTEM: &str = "marketlake";
+/// Tables of that schema.
+const SYSTEM_TABLES: [&str; 3] = ["ledger", "quarantine", "runs"];
+/// Schema whose tables list tables.
+const INFORMATION_SCHEMA: &str = "information_schema";
+/// Logs that are read at once.
+const CONCURRENT_LOADS: usize = 8;
+
+/// A session that knows those of the named tables that exist, each at its newest version. `marketlake.ledger` and
+/// its like are names as any other.
+pub(crate) async fn open_all(
+    curated: &Url,
+    names: impl IntoIterator<Item = TableName>,
+    memory_limit: usize,
+) -> Result<SessionContext> {
+    let context = session(memory_limit, None)?;
+    let loads = names.into_iter().map(|name| async move {
+        let log = table_log(curated, &name.to_string())?;
+        Ok::<_, Error>(log.load().await?.map(|snapshot| (name, SnapshotTable::new(&log, &snapshot))))
+    });
+    let tables: Vec<_> = stream::iter(loads).buffer_unordered(CONCURRENT_LOADS).try_collect().await?;
+    for (name, table) in tables.into_iter().flatten() {
+        register(&context, &name, Arc::new(table))?;
+    }
+    Ok(context)
+}
+
+/// The rows of one statement that only reads: a query, EXPLAIN, DESCRIBE or SHOW. `known` are the tables of all
+/// contracts; only logs of those that the statement names are read, and of all where it asks which tables there
+/// are. There is always at least one batch, so that the columns are known where there are no rows.
+///
+/// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
+pub(crate) async fn query(
+    curated: &Url,
+    memory_limit: usize,
+    known: &[TableName],
+    sql: &str,
+) -> Result<Vec<RecordBatch>> {
+    let known: BTreeSet<TableName> = known.iter().cloned().chain(system_tables()).collect();
+    let statement = parse(sql)?;
+    let named = named(&statement)?;
+    let wanted = known.iter().filter(|name| named.wants(name)).cloned();
+    let context = open_all(curated, wanted, memory_limit).await?;
+
+    let plan = match context.state().statement_to_plan(statement).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(unplanned(error, &context, &named, &known)),
+    };
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)
+        .context(Kind::Usage, "only statements that read are run")?;
+    let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
+    let schema: Schema = frame.schema().as_arrow().clone();
+    let mut rows = frame.collect().await.map_err(failed)?;
+    if rows.is_empty() {
+        rows.push(RecordBatch::new_empty(Arc::new(schema)));
+    }
+    Ok(rows)
+}
+
+/// Tables that every lake can have beside those of the contracts.
+fn system_tables() -> impl Iterator<Item = TableName> {
+    let name = |table: &str| TableName { source: SYSTEM.to_owned(), table: table.to_owned() };
+    SYSTEM_TABLES.into_iter().map(name)
+}
+
+fn parse(sql: &str) -> Result<Statement> {
+    let context = SessionContext::new();
+    let state = context.state();
+    let dialect = state.config().options().sql_parser.dialect;
+    state.sql_to_statement(sql, &dialect).context(Kind::Usage, "SQL cannot be parsed")
+}
+
+/// What a statement reads.
+struct Named {
+    tables: Vec<TableReference>,
+    /// Whether it asks which tables there are.
+    all: bool,
+}
+
+impl Named {
+    fn wants(&self, name: &TableName) -> bool {
+        self.all || self.tables.iter().any(|table| is(table, name))
+    }
+}
+
+fn is(reference: &TableReference, name: &TableName) -> bool {
+    reference.schema() == Some(&name.source) && reference.table() == name.table
+}
+
+fn named(statement: &Statement) -> Result<Named> {
+    let tables = SessionContext::new()
+        .state()
+        .resolve_table_references(statement)
+        .context(Kind::Usage, "SQL names a table that cannot be")?;
+    let all = tables.iter().any(|table| table.schema() == Some(INFORMATION_SCHEMA));
+    Ok(Named { tables, all })
+}
+
+/// Why a statement has no plan: mostly a table that is not there, and then which there are.
+fn unplanned(error: DataFusionError, context: &SessionContext, named: &Named, known: &BTreeSet<TableName>) -> Error {
+    let missing = named.tables.iter().find(|table| !context.table_exist((*table).clone()).unwrap_or(false));
+    let Some(missing) = missing else { return Error::usage("SQL cannot be planned").because(error) };
+    if let Some(name) = known.iter().find(|name| is(missing, name)) {
+        return Error::usage(format!("table {name} does not exist yet; `marketlake run` makes it")).because(error);
+    }
+    let tables: Vec<_> = known.iter().map(TableName::to_string).collect();
+    Error::usage(format!("there is no table {missing}; the tables are {}", tables.join(", "))).because(error)
+}
+
+/// Why a plan did not run. Storage that fails is not the statement's mistake.
+fn failed(error: DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => {
+            Error::usage("query needs more memory than it may have; raise the limit or ask for less").because(error)
+        }
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
+            Error::new(Kind::Io, "tables could not be read").because(error)
+        }
+        DataFusionError::Internal(_) => Error::internal("query failed").because(error),
+        _ => Error::usage("query failed").because(error),
+    }
+}
