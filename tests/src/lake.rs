@@ -35,7 +35,10 @@ impl Lake {
         fs::create_dir(folder.path().join("raw"))?;
         fs::create_dir(folder.path().join("desk"))?;
         fs::write(folder.path().join("marketlake.toml"), configuration)?;
-        Ok(Self { folder, contracts: None })
+        Ok(Self {
+            folder,
+            contracts: None,
+        })
     }
 
     /// A folder for a lake with nothing in it.
@@ -44,7 +47,10 @@ impl Lake {
     ///
     /// What the file system refuses.
     pub fn empty() -> Result<Self> {
-        Ok(Self { folder: TempDir::new().context("no temporary folder")?, contracts: None })
+        Ok(Self {
+            folder: TempDir::new().context("no temporary folder")?,
+            contracts: None,
+        })
     }
 
     /// The same lake with a folder of contracts of one's own.
@@ -89,7 +95,9 @@ impl Lake {
     ///
     /// What the file system refuses.
     pub fn deliver_all<'a>(&self, deliveries: impl IntoIterator<Item = &'a Delivery>) -> Result<()> {
-        deliveries.into_iter().try_for_each(|delivery| self.deliver(delivery))
+        deliveries
+            .into_iter()
+            .try_for_each(|delivery| self.deliver(delivery))
     }
 
     /// A call of the program on this lake, free of settings of whoever runs the tests.
@@ -99,10 +107,16 @@ impl Lake {
     /// When the program cannot be built.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(crate::program()?);
-        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARKETLAKE_")) {
+        for (variable, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARKETLAKE_"))
+        {
             command.env_remove(variable);
         }
-        command.current_dir(self.path()).arg("--lake").arg(self.path()).args(["--log", "warn", "--json"]);
+        command
+            .current_dir(self.path())
+            .arg("--lake")
+            .arg(self.path())
+            .args(["--log", "warn", "--json"]);
         if let Some(contracts) = &self.contracts {
             command.arg("--contracts").arg(contracts);
         }
@@ -116,7 +130,10 @@ impl Lake {
     ///
     /// When it cannot be started; its exit code is for the caller to judge.
     pub fn call(&self, arguments: &[&str]) -> Result<Run> {
-        let output = self.command(arguments)?.output().context("the program cannot be started")?;
+        let output = self
+            .command(arguments)?
+            .output()
+            .context("the program cannot be started")?;
         Ok(output.into())
     }
 
@@ -146,7 +163,12 @@ impl Lake {
     ///
     /// When they have mistakes.
     pub fn contracts(&self) -> Result<Contracts> {
-        let user = self.contracts.as_deref().map(read_dir).transpose()?.unwrap_or_default();
+        let user = self
+            .contracts
+            .as_deref()
+            .map(read_dir)
+            .transpose()?
+            .unwrap_or_default();
         load(&builtin(), &user).map_err(|mistakes| {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{}", all.join("\n"))
@@ -164,7 +186,9 @@ impl Lake {
         }
         let name: TableName = table.parse().map_err(anyhow::Error::msg)?;
         let contracts = self.contracts()?;
-        let contract = contracts.get(&name).with_context(|| format!("there is no table {table}"))?;
+        let contract = contracts
+            .get(&name)
+            .with_context(|| format!("there is no table {table}"))?;
         let said = self.call(&["query", &rows::select(contract)])?.exits_with(0)?;
         Rows::parse(contract, &said.stdout, &self.raw_uri())
     }
@@ -176,7 +200,11 @@ impl Lake {
     /// When it fails.
     pub fn query(&self, sql: &str) -> Result<String> {
         let mut command = Command::new(crate::program()?);
-        command.current_dir(self.path()).arg("--lake").arg(self.path()).args(["query", "--format", "csv", sql]);
+        command
+            .current_dir(self.path())
+            .arg("--lake")
+            .arg(self.path())
+            .args(["query", "--format", "csv", sql]);
         let run: Run = command.output().context("the program cannot be started")?.into();
         Ok(run.exits_with(0)?.stdout)
     }
@@ -188,7 +216,9 @@ impl Lake {
     ///
     /// When it cannot be read.
     pub fn quarantine(&self, table: &str) -> Result<Vec<Rejected>> {
-        let said = self.call(&["quarantine", "show", "--table", table, "--limit", "10000"])?.exits_with(0)?;
+        let said = self
+            .call(&["quarantine", "show", "--table", table, "--limit", "10000"])?
+            .exits_with(0)?;
         let mut rows = serde_json::from_value::<Quarantine>(said.document()?)?.rows;
         for row in &mut rows {
             row.object = row.object.replace(&self.raw_uri(), "");

@@ -36,12 +36,17 @@ fn has_extra(contract: &Contract) -> bool {
 impl Rows {
     /// Rows from one JSON object a line; `root`, the address of the raw zone, is taken out of every text.
     pub(crate) fn parse(contract: &Contract, lines: &str, root: &str) -> Result<Self> {
-        let mut columns: Vec<String> = contract.columns.iter().map(|column| column.name.clone()).collect();
+        let mut columns: Vec<String> = contract
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
         columns.extend(has_extra(contract).then(|| EXTRA.to_owned()));
         let mut rows = lines
             .lines()
             .map(|line| {
-                let row: Value = serde_json::from_str(line).with_context(|| format!("no JSON object: {line}"))?;
+                let row: Value =
+                    serde_json::from_str(line).with_context(|| format!("no JSON object: {line}"))?;
                 columns.iter().map(|column| text(&row[column], root)).collect()
             })
             .collect::<Result<Vec<Vec<_>>>>()?;
@@ -72,7 +77,10 @@ impl Rows {
                 position.unwrap_or_else(|| panic!("there is no column {name}"))
             })
             .collect();
-        self.rows.iter().map(|row| positions.iter().map(|position| row[*position].clone()).collect()).collect()
+        self.rows
+            .iter()
+            .map(|row| positions.iter().map(|position| row[*position].clone()).collect())
+            .collect()
     }
 
     /// The same rows without a column.
@@ -98,7 +106,10 @@ impl Rows {
             return String::new();
         }
         let header = filled.iter().map(|column| Some(self.columns[*column].as_str()));
-        let rows = self.rows.iter().map(|row| csv_line(filled.iter().map(|column| row[*column].as_deref())));
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| csv_line(filled.iter().map(|column| row[*column].as_deref())));
         std::iter::once(csv_line(header)).chain(rows).collect()
     }
 }
@@ -136,12 +147,18 @@ mod tests {
 
     fn rows(columns: &[&str], rows: &[&[Option<&str>]]) -> Rows {
         let owned = |row: &&[Option<&str>]| row.iter().map(|cell| cell.map(str::to_owned)).collect();
-        Rows { columns: columns.iter().map(|name| (*name).to_owned()).collect(), rows: rows.iter().map(owned).collect() }
+        Rows {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            rows: rows.iter().map(owned).collect(),
+        }
     }
 
     #[test]
     fn a_text_tells_null_from_nothing_and_leaves_out_empty_columns() {
-        let all = rows(&["a", "b", "c"], &[&[Some("x,y"), None, None], &[Some(""), None, Some("say \"hi\"")]]);
+        let all = rows(
+            &["a", "b", "c"],
+            &[&[Some("x,y"), None, None], &[Some(""), None, Some("say \"hi\"")]],
+        );
         assert_eq!(all.to_csv(), "a,c\n\"x,y\",\n\"\",\"say \"\"hi\"\"\"\n");
         assert_eq!(rows(&["a"], &[]).to_csv(), "");
     }

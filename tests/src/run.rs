@@ -86,8 +86,14 @@ impl Run {
     /// When there is no report.
     pub fn about(&self, table: &str) -> Result<Value> {
         let document = self.document()?;
-        let tables = document["tables"].as_array().context("the report has no tables")?;
-        Ok(tables.iter().find(|entry| entry["table"] == table).cloned().unwrap_or_default())
+        let tables = document["tables"]
+            .as_array()
+            .context("the report has no tables")?;
+        Ok(tables
+            .iter()
+            .find(|entry| entry["table"] == table)
+            .cloned()
+            .unwrap_or_default())
     }
 
     /// How a table came out, such as `updated`.
@@ -97,7 +103,10 @@ impl Run {
     /// When the report does not say.
     pub fn outcome(&self, table: &str) -> Result<String> {
         let about = self.about(table)?;
-        about["outcome"].as_str().map(str::to_owned).with_context(|| format!("{table} is not in the report"))
+        about["outcome"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("{table} is not in the report"))
     }
 
     /// One of a table's counts, such as `rows_inserted`.
@@ -107,6 +116,8 @@ impl Run {
     /// When the report does not have it.
     pub fn count(&self, table: &str, name: &str) -> Result<u64> {
         let about = self.about(table)?;
-        about["counts"][name].as_u64().with_context(|| format!("the report has no {name} of {table}"))
+        about["counts"][name]
+            .as_u64()
+            .with_context(|| format!("the report has no {name} of {table}"))
     }
 }

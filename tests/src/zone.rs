@@ -24,7 +24,11 @@ pub struct Delivery {
 impl Delivery {
     /// An object of that content; the time is the same for all of them, as it seldom matters.
     pub fn new(key: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { key: key.into(), bytes: bytes.into(), modified: instant("2026-04-01T12:00:00Z") }
+        Self {
+            key: key.into(),
+            bytes: bytes.into(),
+            modified: instant("2026-04-01T12:00:00Z"),
+        }
     }
 
     /// The same object, changed at another time.
@@ -92,7 +96,10 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<Delivery>) -> std::io::Re
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // A vector takes every byte: neither call can fail.
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default()
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default()
 }
 
 /// The instant that a text of RFC 3339 names.
@@ -101,5 +108,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 ///
 /// When the text is none: a mistake in the test.
 pub fn instant(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(text).expect("an instant of RFC 3339").with_timezone(&Utc)
+    DateTime::parse_from_rfc3339(text)
+        .expect("an instant of RFC 3339")
+        .with_timezone(&Utc)
 }

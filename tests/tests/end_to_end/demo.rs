@@ -22,7 +22,8 @@ impl Demo {
     pub(crate) fn of_days(count: usize) -> Result<Self> {
         let lake = Lake::empty()?;
         let days = count.to_string();
-        lake.call(&["demo", "--generate-only", "--days", &days])?.exits_with(0)?;
+        lake.call(&["demo", "--generate-only", "--days", &days])?
+            .exits_with(0)?;
         let first = NaiveDate::from_ymd_opt(2026, 3, 1).context("no day")?;
         Ok(Self {
             configuration: fs::read_to_string(lake.path().join("marketlake.toml"))?,
@@ -72,9 +73,21 @@ pub(crate) fn assert_same(wanted: &[(String, String)], found: &[(String, String)
         if wanted == found {
             continue;
         }
-        let missing: Vec<&str> = wanted.lines().filter(|line| !found.lines().any(|other| other == *line)).collect();
-        let surplus: Vec<&str> = found.lines().filter(|line| !wanted.lines().any(|other| other == *line)).collect();
-        let first = |lines: &[&str]| lines.iter().take(5).map(|line| format!("  {line}\n")).collect::<String>();
+        let missing: Vec<&str> = wanted
+            .lines()
+            .filter(|line| !found.lines().any(|other| other == *line))
+            .collect();
+        let surplus: Vec<&str> = found
+            .lines()
+            .filter(|line| !wanted.lines().any(|other| other == *line))
+            .collect();
+        let first = |lines: &[&str]| {
+            lines
+                .iter()
+                .take(5)
+                .map(|line| format!("  {line}\n"))
+                .collect::<String>()
+        };
         panic!(
             "{name} differs: {} lines wanted, {} found\nmissing {}:\n{}too many {}:\n{}",
             wanted.lines().count(),

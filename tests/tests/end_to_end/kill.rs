@@ -28,7 +28,9 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
     while kills < KILLS {
         runs += 1;
         ensure!(runs <= 5 * KILLS, "only {kills} of {runs} runs could be killed");
-        let portion = rng.random_range(0..=2 * demo.deliveries.len() / KILLS).min(waiting.len());
+        let portion = rng
+            .random_range(0..=2 * demo.deliveries.len() / KILLS)
+            .min(waiting.len());
         lake.deliver_all(&waiting.split_off(waiting.len() - portion))?;
         if waiting.is_empty() || rng.random_bool(0.1) {
             // The same file again, changed later: there is always something to take in.
@@ -48,7 +50,10 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
             kills += 1;
         }
         let ended = run.wait()?;
-        ensure!(matches!(ended.code(), None | Some(0)), "a run that was not killed ended with {ended}");
+        ensure!(
+            matches!(ended.code(), None | Some(0)),
+            "a run that was not killed ended with {ended}"
+        );
     }
     lake.deliver_all(&waiting)?;
     lake.run(&[])?.exits_with(0)?;

@@ -9,7 +9,12 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const TABLES: [&str; 4] = ["jwo.orders", "ams.sp_traffic", "ams.campaigns", "jwo.order_totals"];
+const TABLES: [&str; 4] = [
+    "jwo.orders",
+    "ams.sp_traffic",
+    "ams.campaigns",
+    "jwo.order_totals",
+];
 const INPUTS: [&str; 1] = ["jwo.order_lines"];
 
 /// Place of a row in the order in which values supersede each other: minute and part of the report, row.
@@ -34,7 +39,11 @@ const COLUMNS: [&str; 4] = ["order_date", "order_status", "item_count", "order_t
 impl World {
     fn random(rng: &mut ChaCha8Rng) -> Self {
         let mut world = Self::default();
-        for minute in (0..24 * 60).step_by(15).collect::<Vec<u32>>().choose_multiple(rng, 14) {
+        for minute in (0..24 * 60)
+            .step_by(15)
+            .collect::<Vec<u32>>()
+            .choose_multiple(rng, 14)
+        {
             for part in 0..rng.random_range(1..3) {
                 world.add_report(*minute, part, rng);
             }
@@ -66,7 +75,10 @@ impl World {
             *seen = (seen.0.min(place), seen.1.max(place));
             for (column, cell) in COLUMNS.into_iter().zip(&cells) {
                 let Some(value) = cell else { continue };
-                let newest = self.values.entry((order.clone(), column)).or_insert((place, value.clone()));
+                let newest = self
+                    .values
+                    .entry((order.clone(), column))
+                    .or_insert((place, value.clone()));
                 if newest.0 <= place {
                     *newest = (place, value.clone());
                 }
@@ -74,7 +86,11 @@ impl World {
             let cells: Vec<String> = cells.into_iter().map(Option::unwrap_or_default).collect();
             text.push_str(&format!("{order},{}\n", cells.join(",")));
         }
-        let key = format!("jwo/corner/Order/2026-03-02/{:02}/ALL{:02}.csv{part:03}", minute / 60, minute % 60);
+        let key = format!(
+            "jwo/corner/Order/2026-03-02/{:02}/ALL{:02}.csv{part:03}",
+            minute / 60,
+            minute % 60
+        );
         self.deliveries.push(Delivery::new(key, text));
     }
 
@@ -91,7 +107,8 @@ impl World {
             text.push_str(["", "\n", "\n\n"][rng.random_range(0..3)]);
             self.messages.insert(id, clicks);
         }
-        self.deliveries.push(Delivery::new(stream_key("sp-traffic", hour), text));
+        self.deliveries
+            .push(Delivery::new(stream_key("sp-traffic", hour), text));
     }
 
     fn add_campaigns(&mut self, hour: u32, rng: &mut ChaCha8Rng) {
@@ -104,28 +121,55 @@ impl World {
             ));
             text.push('\n');
             let candidate = (version, hour, row, name);
-            let newest = self.campaigns.entry(campaign).or_insert_with(|| candidate.clone());
+            let newest = self
+                .campaigns
+                .entry(campaign)
+                .or_insert_with(|| candidate.clone());
             *newest = candidate.max(newest.clone());
         }
-        self.deliveries.push(Delivery::new(stream_key("campaigns", hour), text));
+        self.deliveries
+            .push(Delivery::new(stream_key("campaigns", hour), text));
     }
 
     /// The rows of `jwo.orders` in the columns that are compared.
     fn orders(&self) -> Vec<Vec<Option<String>>> {
         let rows = self.seen.iter().map(|(order, (first, last))| {
             let values = COLUMNS.map(|column| {
-                let value = self.values.get(&(order.clone(), column)).map(|(_, value)| value.clone());
-                value.map(|value| if column == "order_total" { format!("{value}00") } else { value })
+                let value = self
+                    .values
+                    .get(&(order.clone(), column))
+                    .map(|(_, value)| value.clone());
+                value.map(|value| {
+                    if column == "order_total" {
+                        format!("{value}00")
+                    } else {
+                        value
+                    }
+                })
             });
-            let ends = [instant(last.0), last.1.to_string(), instant(first.0), instant(last.0)].map(Some);
-            [Some(order.clone())].into_iter().chain(values).chain(ends).collect()
+            let ends = [
+                instant(last.0),
+                last.1.to_string(),
+                instant(first.0),
+                instant(last.0),
+            ]
+            .map(Some);
+            [Some(order.clone())]
+                .into_iter()
+                .chain(values)
+                .chain(ends)
+                .collect()
         });
         rows.collect()
     }
 
     /// Orders with a day, and whether their total is negative, from another table computed from them.
     fn totals(&self) -> BTreeSet<Vec<Option<String>>> {
-        let of = |order: &str, column| self.values.get(&(order.to_owned(), column)).map(|(_, value)| value.clone());
+        let of = |order: &str, column| {
+            self.values
+                .get(&(order.to_owned(), column))
+                .map(|(_, value)| value.clone())
+        };
         let dated = self.seen.keys().filter_map(|order| {
             let day = of(order, "order_date")?;
             let total = of(order, "order_total").map(|total| format!("{total}00"));
@@ -160,7 +204,11 @@ fn deliver(world: &World, lake: &Lake, rng: &mut ChaCha8Rng) -> Result<()> {
     let mut waiting = world.deliveries.clone();
     for _ in 0..8 {
         let again = &world.deliveries[rng.random_range(0..world.deliveries.len())];
-        waiting.push(again.clone().at(again.modified + TimeDelta::seconds(rng.random_range(1..1000))));
+        waiting.push(
+            again
+                .clone()
+                .at(again.modified + TimeDelta::seconds(rng.random_range(1..1000))),
+        );
     }
     waiting.shuffle(rng);
     let tables: Vec<&str> = INPUTS.into_iter().chain(TABLES).collect();
@@ -173,24 +221,52 @@ fn deliver(world: &World, lake: &Lake, rng: &mut ChaCha8Rng) -> Result<()> {
 }
 
 fn check(world: &World, lake: &Lake) -> Result<()> {
-    let columns = [&["order_id"], &COLUMNS[..], &["generated_at", "part", "first_seen_at", "last_seen_at"]].concat();
+    let columns = [
+        &["order_id"],
+        &COLUMNS[..],
+        &["generated_at", "part", "first_seen_at", "last_seen_at"],
+    ]
+    .concat();
     let orders = lake.rows("jwo.orders")?.of(&columns);
-    ensure!(orders == world.orders(), "orders differ\nwanted {:#?}\nfound {orders:#?}", world.orders());
+    ensure!(
+        orders == world.orders(),
+        "orders differ\nwanted {:#?}\nfound {orders:#?}",
+        world.orders()
+    );
 
     let messages = lake.rows("ams.sp_traffic")?.of(&["idempotency_id", "clicks"]);
-    let wanted: Vec<_> =
-        world.messages.iter().map(|(id, clicks)| vec![Some(id.clone()), Some(clicks.to_string())]).collect();
-    ensure!(messages == wanted, "messages differ\nwanted {wanted:#?}\nfound {messages:#?}");
+    let wanted: Vec<_> = world
+        .messages
+        .iter()
+        .map(|(id, clicks)| vec![Some(id.clone()), Some(clicks.to_string())])
+        .collect();
+    ensure!(
+        messages == wanted,
+        "messages differ\nwanted {wanted:#?}\nfound {messages:#?}"
+    );
 
-    let campaigns = lake.rows("ams.campaigns")?.of(&["campaign_id", "version", "name"]);
+    let campaigns = lake
+        .rows("ams.campaigns")?
+        .of(&["campaign_id", "version", "name"]);
     let newest = world.campaigns.iter();
     let wanted: Vec<_> = newest
-        .map(|(id, (version, _, _, name))| vec![Some(id.clone()), Some(version.to_string()), Some(name.clone())])
+        .map(|(id, (version, _, _, name))| {
+            vec![Some(id.clone()), Some(version.to_string()), Some(name.clone())]
+        })
         .collect();
-    ensure!(campaigns == wanted, "campaigns differ\nwanted {wanted:#?}\nfound {campaigns:#?}");
+    ensure!(
+        campaigns == wanted,
+        "campaigns differ\nwanted {wanted:#?}\nfound {campaigns:#?}"
+    );
 
-    let totals = lake.rows("jwo.order_totals")?.of(&["order_date", "order_id", "order_total"]);
+    let totals = lake
+        .rows("jwo.order_totals")?
+        .of(&["order_date", "order_id", "order_total"]);
     let totals: BTreeSet<_> = totals.into_iter().collect();
-    ensure!(totals == world.totals(), "totals differ\nwanted {:#?}\nfound {totals:#?}", world.totals());
+    ensure!(
+        totals == world.totals(),
+        "totals differ\nwanted {:#?}\nfound {totals:#?}",
+        world.totals()
+    );
     Ok(())
 }

@@ -15,7 +15,9 @@ fn report(time: &str, order: &str, total: &str) -> Delivery {
     let (hour, minute) = time.split_once(':').unwrap_or((time, "00"));
     Delivery::new(
         format!("jwo/corner/Order/2026-03-01/{hour}/ALL{minute}.csv000"),
-        format!("order_id,order_date,order_total,currency_code,line_id,net_amount\n{order},2026-03-01,{total},USD,L1,{total}\n"),
+        format!(
+            "order_id,order_date,order_total,currency_code,line_id,net_amount\n{order},2026-03-01,{total},USD,L1,{total}\n"
+        ),
     )
 }
 

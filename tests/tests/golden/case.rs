@@ -53,15 +53,28 @@ pub(crate) struct Case {
 impl Case {
     /// Reads a case's folder below `root`.
     pub(crate) fn read(root: &Path, folder: &Path) -> Result<Self> {
-        let below = folder.strip_prefix(root)?.display().to_string().replace('\\', "/");
+        let below = folder
+            .strip_prefix(root)?
+            .display()
+            .to_string()
+            .replace('\\', "/");
         let [source, table, _] = below.split('/').collect::<Vec<_>>()[..] else {
             anyhow::bail!("{below} is not source/table/case");
         };
         let text = fs::read_to_string(folder.join("case.toml")).context("case.toml cannot be read")?;
         let says: Description = toml::from_str(&text).context("case.toml is wrong")?;
-        ensure!(!says.proves.trim().is_empty(), "case.toml does not say what the case proves");
+        ensure!(
+            !says.proves.trim().is_empty(),
+            "case.toml does not say what the case proves"
+        );
         let stages = stages(folder, &says)?;
-        Ok(Self { table: format!("{source}.{table}"), name: below, says, stages, folder: folder.to_owned() })
+        Ok(Self {
+            table: format!("{source}.{table}"),
+            name: below,
+            says,
+            stages,
+            folder: folder.to_owned(),
+        })
     }
 
     /// A new lake with the case's accounts.
@@ -106,7 +119,11 @@ fn stages(folder: &Path, says: &Description) -> Result<Vec<Vec<Delivery>>> {
     let mut stages = Vec::new();
     let mut unused = says.modified.clone();
     for number in 1.. {
-        let name = if number == 1 { "raw".to_owned() } else { format!("raw@{number}") };
+        let name = if number == 1 {
+            "raw".to_owned()
+        } else {
+            format!("raw@{number}")
+        };
         let raw = folder.join(&name);
         if !raw.is_dir() {
             break;
@@ -120,6 +137,10 @@ fn stages(folder: &Path, says: &Description) -> Result<Vec<Vec<Delivery>>> {
         stages.push(stage);
     }
     ensure!(!stages.is_empty(), "the case has no raw folder");
-    ensure!(unused.is_empty(), "case.toml has times of files that are not there: {:?}", unused.keys());
+    ensure!(
+        unused.is_empty(),
+        "case.toml has times of files that are not there: {:?}",
+        unused.keys()
+    );
     Ok(stages)
 }

@@ -28,7 +28,11 @@ pub(crate) fn bless(case: &Case, lake: &Lake) -> Result<()> {
 }
 
 fn rows(case: &Case, lake: &Lake) -> Result<String> {
-    let rows = case.says.ignore.iter().fold(lake.rows(&case.table)?, |rows, column| rows.without(column));
+    let rows = case
+        .says
+        .ignore
+        .iter()
+        .fold(lake.rows(&case.table)?, |rows, column| rows.without(column));
     Ok(rows.to_csv())
 }
 
@@ -40,7 +44,9 @@ fn quarantine(case: &Case, lake: &Lake) -> Result<String> {
     let mut text = "object,row,reason\n".to_owned();
     for reject in &rejects {
         let row = reject.row.map(|row| row.to_string());
-        text.push_str(&csv_line([Some(reject.object.as_str()), row.as_deref(), Some(&reject.reason)].into_iter()));
+        text.push_str(&csv_line(
+            [Some(reject.object.as_str()), row.as_deref(), Some(&reject.reason)].into_iter(),
+        ));
     }
     Ok(text)
 }
@@ -58,7 +64,10 @@ fn compare(file: &str, wanted: &str, found: &str) -> Result<()> {
     }
     let mut text = String::new();
     for (line, count) in balance.into_iter().filter(|(_, count)| *count != 0) {
-        text.push_str(&format!("{} {line}\n", if count > 0 { "wanted" } else { "found " }));
+        text.push_str(&format!(
+            "{} {line}\n",
+            if count > 0 { "wanted" } else { "found " }
+        ));
     }
     bail!("{file} differs:\n{text}\nfound in all:\n{found}");
 }

@@ -36,11 +36,17 @@ fn main() -> ExitCode {
                 let case = Arc::new(case);
                 trials.extend(modes::ALL.iter().map(|(mode, check)| {
                     let case = Arc::clone(&case);
-                    Trial::test(format!("{}::{mode}", case.name), move || check(&case).map_err(failed))
+                    Trial::test(format!("{}::{mode}", case.name), move || {
+                        check(&case).map_err(failed)
+                    })
                 }));
             }
             Err(error) => {
-                let name = folder.strip_prefix(&root).unwrap_or(&folder).display().to_string();
+                let name = folder
+                    .strip_prefix(&root)
+                    .unwrap_or(&folder)
+                    .display()
+                    .to_string();
                 trials.push(Trial::test(name, move || Err(failed(error))));
             }
         }
@@ -62,7 +68,13 @@ fn folders(root: &Path, depth: usize) -> Vec<PathBuf> {
         return vec![root.to_owned()];
     }
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut below: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut below: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
     below.sort();
-    below.iter().flat_map(|folder| folders(folder, depth - 1)).collect()
+    below
+        .iter()
+        .flat_map(|folder| folders(folder, depth - 1))
+        .collect()
 }

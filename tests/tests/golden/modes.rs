@@ -12,8 +12,12 @@ use crate::compare;
 type Check = fn(&Case) -> Result<()>;
 
 /// Every way by its name.
-pub(crate) const ALL: &[(&str, Check)] =
-    &[("as_is", as_is), ("reversed_one_by_one", reversed_one_by_one), ("twice", twice), ("crash", crash)];
+pub(crate) const ALL: &[(&str, Check)] = &[
+    ("as_is", as_is),
+    ("reversed_one_by_one", reversed_one_by_one),
+    ("twice", twice),
+    ("crash", crash),
+];
 
 fn as_is(case: &Case) -> Result<()> {
     let lake = case.lake()?;
@@ -28,10 +32,19 @@ fn as_is(case: &Case) -> Result<()> {
     compare::same(case, &lake)?;
     if let Some(run) = last {
         let outcome = run.outcome(&case.table)?;
-        ensure!(outcome == case.says.outcome, "the outcome is {outcome}, not {}:\n{}", case.says.outcome, run.said());
+        ensure!(
+            outcome == case.says.outcome,
+            "the outcome is {outcome}, not {}:\n{}",
+            case.says.outcome,
+            run.said()
+        );
         for (name, wanted) in &case.says.counts {
             let count = run.count(&case.table, name)?;
-            ensure!(count == *wanted, "{name} is {count}, not {wanted}:\n{}", run.said());
+            ensure!(
+                count == *wanted,
+                "{name} is {count}, not {wanted}:\n{}",
+                run.said()
+            );
         }
     }
     let again = lake.run(&case.tables())?.exits_with(0)?.outcome(&case.table)?;
@@ -59,8 +72,10 @@ fn twice(case: &Case) -> Result<()> {
     for stage in &case.stages {
         lake.deliver_all(stage)?;
         lake.run(&case.tables())?.exits_with(0)?;
-        let touched: Vec<Delivery> =
-            stage.iter().map(|delivery| delivery.clone().at(delivery.modified + TimeDelta::hours(1))).collect();
+        let touched: Vec<Delivery> = stage
+            .iter()
+            .map(|delivery| delivery.clone().at(delivery.modified + TimeDelta::hours(1)))
+            .collect();
         lake.deliver_all(&touched)?;
         lake.run(&case.tables())?.exits_with(0)?;
     }
@@ -88,7 +103,10 @@ fn crash(case: &Case) -> Result<()> {
     }
     // Where something is taken in, these are passed: a crash that never happens proves nothing.
     for point in ["before_claim", "after_claim", "before_commit", "after_commit"] {
-        ensure!(deaths.contains(&point) || case.says.outcome == "unchanged", "no run died at {point}");
+        ensure!(
+            deaths.contains(&point) || case.says.outcome == "unchanged",
+            "no run died at {point}"
+        );
     }
     Ok(())
 }

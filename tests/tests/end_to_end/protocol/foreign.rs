@@ -18,8 +18,15 @@ fn refused(lake: &Lake) -> Result<Run> {
     let run = lake.run(&[])?.exits_with(1)?;
     assert_eq!(run.outcome(ORDERS)?, "failed");
     let messages = run.about(ORDERS)?["messages"].to_string();
-    ensure!(messages.contains("rebuild jwo.orders"), "no way out in {messages}");
-    assert_eq!(fs::read_dir(lake.table(ORDERS).join("_delta_log"))?.count(), before, "something was written");
+    ensure!(
+        messages.contains("rebuild jwo.orders"),
+        "no way out in {messages}"
+    );
+    assert_eq!(
+        fs::read_dir(lake.table(ORDERS).join("_delta_log"))?.count(),
+        before,
+        "something was written"
+    );
     Ok(run)
 }
 
@@ -28,13 +35,24 @@ fn a_commit_of_somebody_else_that_changes_rows_is_refused_and_other_tables_go_on
     let lake = two_batches()?;
     let entries = log_entries(&lake, ORDERS)?;
     let newest = actions(entries.last().context("no log")?)?;
-    let mut add = newest.iter().find_map(|action| action.get("add")).context("no file")?.clone();
+    let mut add = newest
+        .iter()
+        .find_map(|action| action.get("add"))
+        .context("no file")?
+        .clone();
     let path = add["path"].as_str().context("no path")?.to_owned();
     let copied = path.replace(".parquet", "-again.parquet");
     fs::copy(lake.table(ORDERS).join(&path), lake.table(ORDERS).join(&copied))?;
     add["path"] = json!(copied);
     add["dataChange"] = json!(true);
-    append(&lake, ORDERS, &[json!({"commitInfo": {"operation": "WRITE", "engineInfo": "another"}}), json!({"add": add})])?;
+    append(
+        &lake,
+        ORDERS,
+        &[
+            json!({"commitInfo": {"operation": "WRITE", "engineInfo": "another"}}),
+            json!({"add": add}),
+        ],
+    )?;
     let run = refused(&lake)?;
     assert_eq!(run.outcome("jwo.order_rows")?, "updated");
     assert_eq!(run.outcome("jwo.order_lines")?, "updated");
@@ -43,10 +61,18 @@ fn a_commit_of_somebody_else_that_changes_rows_is_refused_and_other_tables_go_on
 
 #[test]
 fn a_property_that_changes_what_writers_have_to_do_is_refused() -> Result<()> {
-    for property in ["delta.enableDeletionVectors", "delta.enableChangeDataFeed", "delta.appendOnly"] {
+    for property in [
+        "delta.enableDeletionVectors",
+        "delta.enableChangeDataFeed",
+        "delta.appendOnly",
+    ] {
         let lake = two_batches()?;
         let first = actions(&log_entries(&lake, ORDERS)?[0])?;
-        let mut metadata = first.iter().find_map(|action| action.get("metaData")).context("no metadata")?.clone();
+        let mut metadata = first
+            .iter()
+            .find_map(|action| action.get("metaData"))
+            .context("no metadata")?
+            .clone();
         metadata["configuration"][property] = json!("true");
         append(&lake, ORDERS, &[json!({"metaData": metadata})])?;
         let run = refused(&lake)?;
@@ -59,7 +85,11 @@ fn a_property_that_changes_what_writers_have_to_do_is_refused() -> Result<()> {
 #[test]
 fn a_protocol_that_this_program_does_not_write_is_refused() -> Result<()> {
     let lake = two_batches()?;
-    append(&lake, ORDERS, &[json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 3}})])?;
+    append(
+        &lake,
+        ORDERS,
+        &[json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 3}})],
+    )?;
     refused(&lake)?;
     Ok(())
 }
@@ -125,8 +155,15 @@ fn the_first_commit_of_every_table_has_no_rows_and_the_oldest_protocol() -> Resu
     let mut seen = 0;
     for table in tables.iter().filter(|table| lake.table(table).is_dir()) {
         let first = actions(&log_entries(&lake, table)?[0])?;
-        let protocol = first.iter().find_map(|action| action.get("protocol")).context("no protocol")?;
-        assert_eq!((&protocol["minReaderVersion"], &protocol["minWriterVersion"]), (&json!(1), &json!(2)), "{table}");
+        let protocol = first
+            .iter()
+            .find_map(|action| action.get("protocol"))
+            .context("no protocol")?;
+        assert_eq!(
+            (&protocol["minReaderVersion"], &protocol["minWriterVersion"]),
+            (&json!(1), &json!(2)),
+            "{table}"
+        );
         assert!(first.iter().all(|action| action.get("add").is_none()), "{table}");
         seen += 1;
     }
@@ -141,7 +178,12 @@ fn runners_that_make_a_lake_at_the_same_time_make_one() -> Result<()> {
     let mut runners = Vec::new();
     for _ in 0..6 {
         let mut command = lake.command(&["run", "--from", "2020-01-01", "--busy-wait", "0s"])?;
-        runners.push(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?);
+        runners.push(
+            command
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()?,
+        );
     }
     for runner in runners {
         let run = Run::from(runner.wait_with_output()?);
@@ -152,8 +194,15 @@ fn runners_that_make_a_lake_at_the_same_time_make_one() -> Result<()> {
     let created = |action: &Value| action.get("metaData").is_some();
     for table in [ORDERS, "jwo.order_lines", "marketlake.ledger"] {
         let logs = log_entries(&lake, table)?;
-        let all = logs.iter().map(|path| actions(path)).collect::<Result<Vec<_>>>()?;
-        assert_eq!(all.iter().flatten().filter(|action| created(action)).count(), 1, "{table}");
+        let all = logs
+            .iter()
+            .map(|path| actions(path))
+            .collect::<Result<Vec<_>>>()?;
+        assert_eq!(
+            all.iter().flatten().filter(|action| created(action)).count(),
+            1,
+            "{table}"
+        );
     }
     Ok(())
 }

@@ -11,12 +11,22 @@ fn a_dry_run_names_what_it_would_take_in_and_leaves_no_trace() -> Result<()> {
     let lake = two_batches()?;
     lake.deliver(&report("07:45", "A-3", "30.00"))?;
     let before = tree(lake.path())?;
-    let plan = lake.call(&["run", "--from", "2020-01-01", "--dry-run"])?.exits_with(0)?.document()?;
+    let plan = lake
+        .call(&["run", "--from", "2020-01-01", "--dry-run"])?
+        .exits_with(0)?
+        .document()?;
     assert_eq!(tree(lake.path())?, before);
     let tables = plan["tables"].as_array().cloned().unwrap_or_default();
-    let orders = tables.iter().find(|table| table["table"] == "jwo.orders").cloned().unwrap_or_default();
+    let orders = tables
+        .iter()
+        .find(|table| table["table"] == "jwo.orders")
+        .cloned()
+        .unwrap_or_default();
     let objects = orders["objects"].as_array().cloned().unwrap_or_default();
-    ensure!(objects.len() == 1 && objects[0]["uri"].to_string().contains("ALL45.csv000"), "{orders}");
+    ensure!(
+        objects.len() == 1 && objects[0]["uri"].to_string().contains("ALL45.csv000"),
+        "{orders}"
+    );
     assert_eq!(orders["partition"], serde_json::json!(["order_date"]));
     Ok(())
 }
@@ -28,7 +38,9 @@ fn a_dry_run_in_a_new_lake_makes_nothing_and_names_what_fits_no_pattern() -> Res
     stranger.key.push_str(".tmp");
     lake.deliver_all([&report("07:15", "A-1", "10.00"), &stranger])?;
     let before = tree(lake.path())?;
-    let plan = lake.call(&["run", "--from", "2020-01-01", "--dry-run"])?.exits_with(0)?;
+    let plan = lake
+        .call(&["run", "--from", "2020-01-01", "--dry-run"])?
+        .exits_with(0)?;
     assert_eq!(tree(lake.path())?, before);
     ensure!(plan.stdout.contains("ALL15.csv000.tmp"), "{}", plan.said());
     Ok(())
@@ -38,9 +50,15 @@ fn a_dry_run_in_a_new_lake_makes_nothing_and_names_what_fits_no_pattern() -> Res
 fn a_dry_run_sees_an_open_claim_and_leaves_it_open() -> Result<()> {
     let lake = Lake::new(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
-    ensure!(lake.run_until("after_claim", &["jwo.orders"])?.died(), "no claim was made");
+    ensure!(
+        lake.run_until("after_claim", &["jwo.orders"])?.died(),
+        "no claim was made"
+    );
     let before = tree(lake.path())?;
-    let plan = lake.call(&["run", "--from", "2020-01-01", "--dry-run", "jwo.orders"])?.exits_with(0)?.document()?;
+    let plan = lake
+        .call(&["run", "--from", "2020-01-01", "--dry-run", "jwo.orders"])?
+        .exits_with(0)?
+        .document()?;
     assert_eq!(tree(lake.path())?, before);
     assert_eq!(plan["tables"][0]["open_batch"], 1);
     Ok(())
@@ -51,7 +69,13 @@ fn a_run_that_finds_nothing_commits_nothing() -> Result<()> {
     let lake = two_batches()?;
     let logs = |lake: &Lake| -> Result<Vec<_>> {
         let all = tree(&lake.path().join("curated"))?;
-        Ok(all.into_keys().filter(|path| path.extension().is_some_and(|end| end == "json" || end == "parquet")).collect())
+        Ok(all
+            .into_keys()
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|end| end == "json" || end == "parquet")
+            })
+            .collect())
     };
     let before = logs(&lake)?;
     let run = lake.run(&[])?.exits_with(0)?;
@@ -68,7 +92,8 @@ fn queries_read_and_never_write() -> Result<()> {
     let before = tree(lake.path())?;
     assert_eq!(lake.query("SELECT count(*) AS n FROM jwo.orders")?, "n\n2\n");
     lake.call(&["query", "DROP TABLE jwo.orders"])?.exits_with(2)?;
-    lake.call(&["query", "SELECT * FROM jwo.nothing"])?.exits_with(2)?;
+    lake.call(&["query", "SELECT * FROM jwo.nothing"])?
+        .exits_with(2)?;
     assert_eq!(tree(lake.path())?, before);
     Ok(())
 }

@@ -30,7 +30,9 @@ pub(super) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> 
 pub(super) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
     let folder = lake.table(table).join("_delta_log");
     let entries = fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     Ok(paths)
@@ -38,13 +40,19 @@ pub(super) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
 
 /// The actions of a log entry.
 pub(super) fn actions(path: &Path) -> Result<Vec<Value>> {
-    fs::read_to_string(path)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    fs::read_to_string(path)?
+        .lines()
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
 }
 
 /// Writes the next log entry of a table by hand.
 pub(super) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> {
     let next = log_entries(lake, table)?.len();
-    let path = lake.table(table).join("_delta_log").join(format!("{next:020}.json"));
+    let path = lake
+        .table(table)
+        .join("_delta_log")
+        .join(format!("{next:020}.json"));
     let lines: Vec<String> = actions.iter().map(Value::to_string).collect();
     Ok(fs::write(path, lines.join("\n") + "\n")?)
 }
