@@ -52,6 +52,11 @@ pub(crate) async fn run(
             tallies.entry(contract.name.clone()).or_insert_with(Tally::new).fail(&error);
         }
     }
+    for name in forsaken(lake, selection).await? {
+        let reason = format!("a batch of {name} is claimed and its contract is gone; give the contract back");
+        tallies.entry(name.clone()).or_insert_with(Tally::new).hold([reason]);
+        order.push(name);
+    }
     let mut tables = Vec::new();
     for name in order {
         if let Some(tally) = tallies.remove(&name) {
@@ -70,6 +75,22 @@ pub(crate) async fn run(
     failpoint::pass("before_runs");
     runs::append(&lake.settings().curated, &report).await?;
     Ok(report)
+}
+
+/// Tables with an open claim for which there is no contract any more.
+async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> {
+    let mut forsaken = Vec::new();
+    if selection.tables.is_empty()
+        && let Some(ledger) = Ledger::open_existing(&lake.settings().curated).await?
+    {
+        for name in ledger.tables().into_iter().filter(|name| !lake.contracts().contains_key(name)) {
+            let progress = ledger.progress(&name).await?;
+            if progress.claimed > progress.recorded {
+                forsaken.push(name);
+            }
+        }
+    }
+    Ok(forsaken)
 }
 
 /// Takes the objects with open rejects in again.

@@ -124,7 +124,7 @@ impl Tally {
         let outcome = self.ended.unwrap_or(match &self.counts {
             _ if self.batches == 0 => Outcome::Unchanged,
             counts if counts.rows_rejected + counts.objects_rejected > 0 => Outcome::PartlyQuarantined,
-            counts if counts.rows_read == 0 && counts.rows_removed == 0 => Outcome::Empty,
+            counts if counts.rows_read <= counts.rows_filtered && counts.rows_removed == 0 => Outcome::Empty,
             _ => Outcome::Updated,
         });
         TableReport {

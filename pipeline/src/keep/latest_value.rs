@@ -8,7 +8,7 @@
 //!
 //! Where an account states whole rows, null is a value like any other.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
 use crate::shape::map_builder;
 
 use super::order_map::entries;
-use super::texts;
+use super::{numbers, texts};
 
 /// Folds the rows of each group to one.
 pub(super) fn fold(contract: &Contract, rows: &RecordBatch, whole: &[bool], groups: &[Vec<u32>]) -> Result<RecordBatch> {
     let orders = texts(rows, ORDER)?;
     let cells = Cells::new(rows)?;
-    let newest: Vec<u32> = groups
-        .iter()
-        .filter_map(|group| group.iter().copied().max_by_key(|row| orders(*row)))
-        .collect();
+    let (objects, ordinals) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
+    let place = |row: u32| (orders(row), Reverse((objects(row), ordinals(row))));
+    let newest: Vec<u32> =
+        groups.iter().filter_map(|group| group.iter().copied().max_by_key(|row| place(*row))).collect();
     let mut older: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); groups.len()];
     let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(rows.num_columns());
     for (position, field) in rows.schema_ref().fields().iter().enumerate() {

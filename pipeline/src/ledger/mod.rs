@@ -84,6 +84,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// Tables that claimed something.
+    pub(crate) fn tables(&self) -> BTreeSet<TableName> {
+        let names = self.snapshot.files.iter().filter_map(schema::table_of);
+        names.filter_map(|name| name.parse().ok()).collect()
+    }
+
     /// How far the table's batches have come.
     pub(crate) async fn progress(&self, table: &TableName) -> Result<Progress> {
         Ok(Progress {

@@ -11,4 +11,4 @@ mod tests;
 pub(crate) use generated::generated_sql;
 pub(crate) use provider::SnapshotTable;
 pub(crate) use session::{register, session};
-pub(crate) use statement::{open_all, query};
+pub(crate) use statement::query;
