@@ -1,6 +1,7 @@
 //! Periods that an account should have delivered by now and did not.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
@@ -9,7 +10,7 @@ use crate::contract::{Contract, Expect, Feed, RawFeed, TableName};
 use crate::lake::Lake;
 use crate::report::{PeriodGap, PeriodState};
 
-/// Most gaps that are told; the newest are.
+/// Most gaps that are told: holes before silence, the newest holes, and of a silence its begin.
 const MOST: usize = 10_000;
 
 /// Periods of claimed objects by the account's alias; no alias where paths name no account.
@@ -40,25 +41,32 @@ pub(super) fn gaps(
                 .and_then(|account| account.since)
                 .map(|day| day.and_time(NaiveTime::MIN));
             gaps.extend(
-                missed(family.expect, since, periods, now.naive_utc()).map(|(start, due, state)| PeriodGap {
-                    account: alias.clone().unwrap_or_default(),
-                    table: family.contract.name.to_string(),
-                    period_start: start.and_utc(),
-                    due_at: due.and_utc(),
-                    state,
-                }),
+                missed(family.expect, since, periods, now.naive_utc())
+                    .into_iter()
+                    .map(|(start, due, state)| PeriodGap {
+                        account: alias.clone().unwrap_or_default(),
+                        table: family.contract.name.to_string(),
+                        period_start: start.and_utc(),
+                        due_at: due.and_utc(),
+                        state,
+                    }),
             );
         }
     }
-    gaps.sort_by(|a, b| (a.period_start, &a.table, &a.account).cmp(&(b.period_start, &b.table, &b.account)));
+    let place = |gap: &PeriodGap| (gap.period_start, gap.table.clone(), gap.account.clone());
+    gaps.sort_by_cached_key(|gap| {
+        let newest_hole_first = (gap.state == PeriodState::Missing).then_some(Reverse(gap.period_start));
+        (gap.state, newest_hole_first, place(gap))
+    });
     let surplus = gaps.len().saturating_sub(MOST);
     if surplus > 0 {
         tracing::warn!(
             at_least = surplus,
-            "more periods are missing than are told; the oldest are left out"
+            "more periods are missing or overdue than are told"
         );
-        gaps.drain(..surplus);
+        gaps.truncate(MOST);
     }
+    gaps.sort_by_cached_key(place);
     gaps
 }
 
@@ -104,46 +112,44 @@ fn is(account: &Account, family: &Family<'_>, alias: Option<&str>) -> bool {
     account.source == family.contract.name.source && Some(account.alias.as_str()) == alias
 }
 
-/// Start, due time and state of each missed period, newest first. Periods are counted in UTC from midnight of the
-/// day `since` which, or else of the first day on which, something was delivered; in the latter case none before
-/// the first delivery is missed.
+/// Start, due time and state of each missed period: holes, newest first, then the silence at the end, oldest first;
+/// of either a few more than are told. Periods are counted in UTC from midnight of the day `since` which, or else of
+/// the first day on which, something was delivered; in the latter case none before the first delivery is missed.
 fn missed(
     expect: &Expect,
     since: Option<NaiveDateTime>,
     periods: &BTreeSet<NaiveDateTime>,
     now: NaiveDateTime,
-) -> impl Iterator<Item = (NaiveDateTime, NaiveDateTime, PeriodState)> {
+) -> Vec<(NaiveDateTime, NaiveDateTime, PeriodState)> {
     let every = TimeDelta::minutes(i64::from(expect.every_minutes.max(1)));
     let within = TimeDelta::minutes(i64::from(expect.within_minutes));
-    let begin = since.or_else(|| Some(periods.first()?.date().and_time(NaiveTime::MIN)));
-    let origin = begin.unwrap_or(now);
-    let slot = move |time: NaiveDateTime| (time - origin).num_seconds().div_euclid(every.num_seconds());
-    let delivered: HashSet<i64> = periods.iter().map(|period| slot(*period)).collect();
-    let newest = delivered.iter().max().copied();
-    let first = if since.is_some() {
-        0
-    } else {
-        periods.first().map_or(0, |period| slot(*period))
+    let first_day = || Some(periods.first()?.date().and_time(NaiveTime::MIN));
+    let Some(origin) = since.or_else(first_day) else {
+        return Vec::new();
     };
-    let last = if begin.is_some() {
-        slot(now - within)
-    } else {
-        first - 1
+    let slot = |time: NaiveDateTime| (time - origin).num_seconds().div_euclid(every.num_seconds());
+    let delivered: BTreeSet<i64> = periods.iter().map(|period| slot(*period)).collect();
+    let first = match (since, delivered.first()) {
+        (None, Some(first)) => *first,
+        _ => 0,
     };
-    (first..=last)
+    let silent_from = delivered.last().map_or(first, |newest| (newest + 1).max(first));
+    let gap = |slot: i64, state: PeriodState| {
+        let start = origin + every * i32::try_from(slot).ok()?;
+        let due = start + every + within;
+        (due < now).then_some((start, due, state))
+    };
+    let holes = (first..silent_from)
         .rev()
-        .filter(move |slot| !delivered.contains(slot))
-        .filter_map(move |slot| {
-            let start = origin + every * i32::try_from(slot).ok()?;
-            let due = start + every + within;
-            let state = if newest > Some(slot) {
-                PeriodState::Missing
-            } else {
-                PeriodState::Overdue
-            };
-            (due < now).then_some((start, due, state))
-        })
-        .take(MOST + 1)
+        .filter(|slot| !delivered.contains(slot));
+    let holes = holes
+        .filter_map(|slot| gap(slot, PeriodState::Missing))
+        .take(MOST + 1);
+    let silence = silent_from..=slot(now - within);
+    let silence = silence
+        .filter_map(|slot| gap(slot, PeriodState::Overdue))
+        .take(MOST + 1);
+    holes.chain(silence).collect()
 }
 
 #[cfg(test)]
@@ -167,6 +173,7 @@ mod tests {
     ) -> Vec<String> {
         let seen = seen.iter().copied().collect();
         missed(expect, since, &seen, now)
+            .into_iter()
             .map(|(start, _, state)| format!("{} {state}", start.format("%d %H:%M")))
             .collect()
     }
@@ -182,7 +189,7 @@ mod tests {
         let found = starts(&quarters, None, &seen, time(2, 1, 31));
         assert_eq!(
             found,
-            ["02 00:45 overdue", "02 00:15 missing", "02 00:00 missing"]
+            ["02 00:15 missing", "02 00:00 missing", "02 00:45 overdue"]
         );
     }
 
@@ -193,7 +200,7 @@ mod tests {
             within_minutes: 60,
         };
         let found = starts(&days, Some(time(1, 0, 0)), &[time(2, 13, 0)], time(4, 1, 1));
-        assert_eq!(found, ["03 00:00 overdue", "01 00:00 missing"]);
+        assert_eq!(found, ["01 00:00 missing", "03 00:00 overdue"]);
         assert_eq!(
             starts(&days, Some(time(9, 0, 0)), &[], time(4, 1, 1)),
             Vec::<String>::new()
@@ -202,13 +209,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_silence_is_cut_to_its_newest_periods() {
+    fn a_long_silence_is_cut_and_hides_no_hole() {
         let minutes = Expect {
             every_minutes: 1,
             within_minutes: 1,
         };
-        let found = starts(&minutes, Some(time(1, 0, 0)), &[], time(31, 0, 0));
-        assert_eq!(found.len(), MOST + 1);
-        assert_eq!(found[0], "30 23:57 overdue");
+        let found = starts(
+            &minutes,
+            Some(time(1, 0, 0)),
+            &[time(1, 0, 0), time(1, 0, 2)],
+            time(31, 0, 0),
+        );
+        assert_eq!(found.len(), 1 + MOST + 1);
+        assert_eq!(found[..2], ["01 00:01 missing", "01 00:03 overdue"]);
     }
 }
