@@ -14,6 +14,7 @@ pub mod decode;
 mod delta;
 pub mod error;
 pub mod failpoint;
+mod keep;
 pub mod lake;
 mod layout;
 mod ledger;

@@ -1,0 +1,112 @@
+//! What of the raw rows stays in a table.
+//!
+//! Each way to keep is a fold of all rows of a key to one row, by a maximum in a total order: commutative,
+//! associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice, or in
+//! another order; and the rows of the table are observations like those of a batch.
+
+mod every_row;
+mod group;
+mod latest_row;
+mod latest_value;
+mod merge;
+mod order_map;
+mod plan;
+mod recompute;
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+
+use crate::contract::{Contract, Feed, Keep};
+use crate::error::{Error, Result};
+
+pub(crate) use group::{Groups, key_positions};
+pub(crate) use merge::merge;
+pub(crate) use plan::{Plan, apply};
+pub(crate) use recompute::{Touched, replace};
+
+/// Rows of which several may have the same key, with what the account says about empty cells.
+pub(crate) struct Observations {
+    /// Rows in the table's schema.
+    pub(crate) rows: RecordBatch,
+    /// Whether the row states the whole of its record, so that an empty cell clears a value.
+    pub(crate) whole: Vec<bool>,
+}
+
+/// One row a key.
+pub(crate) struct Folded {
+    /// The rows, in the order in which their keys first appear.
+    pub(crate) rows: RecordBatch,
+    /// Whether one of the rows that were folded states the whole of its record.
+    pub(crate) whole: Vec<bool>,
+    /// Per result the rows that were folded.
+    pub(crate) members: Vec<Vec<u32>>,
+    /// Where a result is one of the folded rows: which.
+    pub(crate) winner: Vec<Option<u32>>,
+    /// Rows that other rows of their key made superfluous.
+    pub(crate) absorbed: u64,
+    /// Copies of an `every_row` key with another content than the one that stays.
+    pub(crate) conflicts: u64,
+}
+
+/// Folds the rows of each key to one.
+pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<Folded> {
+    let Feed::Raw(feed) = &contract.feed else {
+        return Err(Error::internal("rows of a table with inputs are not folded").with("table", &contract.name));
+    };
+    let rows = &observations.rows;
+    let groups = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
+    let members = groups.members;
+    let whole: Vec<bool> =
+        members.iter().map(|members| members.iter().any(|row| observations.whole[*row as usize])).collect();
+    let absorbed = members.iter().map(|members| members.len() as u64 - 1).sum();
+    let (rows, winner, conflicts) = match &feed.keep {
+        Keep::EveryRow { .. } => {
+            let winners = every_row::winners(rows, &members)?;
+            let conflicts = every_row::conflicts(rows, &members, &winners)?;
+            (take_rows(rows, &winners)?, winners.into_iter().map(Some).collect(), conflicts)
+        }
+        Keep::LatestRow { .. } => {
+            let winners = latest_row::winners(rows, &members)?;
+            (take_rows(rows, &winners)?, winners.into_iter().map(Some).collect(), 0)
+        }
+        Keep::LatestValue { .. } => {
+            let folded = latest_value::fold(contract, rows, &whole, &members)?;
+            (folded, vec![None; members.len()], 0)
+        }
+    };
+    Ok(Folded { rows, whole, members, winner, absorbed, conflicts })
+}
+
+/// The columns of a table's rows that decide which row wins: what has to be read of them to fold with a batch.
+pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
+    use crate::layout::{HASH, OBJECT, ORDER, ROW};
+    let Feed::Raw(feed) = &contract.feed else { return None };
+    let columns: &[&str] = match feed.keep {
+        Keep::EveryRow { .. } => &[HASH, OBJECT, ROW],
+        Keep::LatestRow { .. } => &[ORDER, HASH, OBJECT, ROW],
+        Keep::LatestValue { .. } => return None,
+    };
+    Some(contract.key().iter().map(String::as_str).chain(columns.iter().copied()).collect())
+}
+
+fn take_rows(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
+    Ok(take_record_batch(rows, &UInt32Array::from(indices.to_vec()))?)
+}
+
+/// A text column by name; null cells compare as empty.
+fn texts<'a>(rows: &'a RecordBatch, name: &str) -> Result<impl Fn(u32) -> &'a str + use<'a>> {
+    let column = rows
+        .column_by_name(name)
+        .and_then(|column| column.as_string_opt::<i32>())
+        .ok_or_else(|| Error::internal("bookkeeping column is missing").with("column", name))?;
+    Ok(move |row: u32| if column.is_valid(row as usize) { column.value(row as usize) } else { "" })
+}
+
+/// An integer column by name; null cells compare as 0.
+fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> Result<impl Fn(u32) -> i64 + use<'a>> {
+    let column = rows
+        .column_by_name(name)
+        .and_then(|column| column.as_primitive_opt::<arrow::datatypes::Int64Type>())
+        .ok_or_else(|| Error::internal("bookkeeping column is missing").with("column", name))?;
+    Ok(move |row: u32| if column.is_valid(row as usize) { column.value(row as usize) } else { 0 })
+}

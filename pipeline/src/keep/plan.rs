@@ -1,0 +1,198 @@
+//! A plan: which files of a table change, and how. Made by the ways to keep, carried out by [`apply`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use chrono::Utc;
+use deltalake_core::kernel::{Action, Add};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use uuid::Uuid;
+
+use crate::contract::{ColumnType, Contract};
+use crate::delta::partition::{self, PartitionValues};
+use crate::delta::{DataFile, DeltaLog};
+use crate::error::{Error, Result};
+use crate::layout;
+use crate::report::Counts;
+use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
+
+/// Files written at the same time; each is one blocking task that holds one column of one row group.
+const AT_ONCE: usize = 2;
+/// New rows join a file that changes anyway up to this size, in bytes.
+const LARGE_FILE: u64 = 64 << 20;
+/// New rows join a file that would not change otherwise up to this size, in bytes: above it, copying costs more
+/// than one more file.
+const SMALL_FILE: u64 = 8 << 20;
+
+/// What happens to one file.
+#[derive(Debug, Default)]
+pub(crate) struct FileEdit {
+    /// The file; none: a new one.
+    pub(crate) old: Option<DataFile>,
+    /// Rows of the file replaced in place by rows of the plan.
+    pub(crate) updates: Vec<(u64, u32)>,
+    /// Rows of the file that go away.
+    pub(crate) deletes: Vec<u64>,
+    /// Rows of the plan that are new in the file.
+    pub(crate) inserts: Vec<u32>,
+    /// The whole file goes away; nothing else may happen to it.
+    pub(crate) dropped: bool,
+}
+
+/// All changes of a batch.
+pub(crate) struct Plan {
+    /// New rows in the table's schema.
+    pub(crate) rows: RecordBatch,
+    /// Changes of existing files by their path.
+    pub(crate) edits: BTreeMap<Path, FileEdit>,
+    /// New rows that have no file yet.
+    pub(crate) homeless: Vec<u32>,
+    /// What the plan does, as far as it is known.
+    pub(crate) counts: Counts,
+}
+
+impl Plan {
+    /// A plan that changes nothing yet.
+    pub(crate) fn new(rows: RecordBatch) -> Self {
+        Self { rows, edits: BTreeMap::new(), homeless: Vec::new(), counts: Counts::default() }
+    }
+
+    /// The changes of a file.
+    pub(crate) fn edit(&mut self, file: &DataFile) -> &mut FileEdit {
+        self.edits
+            .entry(file.path.clone())
+            .or_insert_with(|| FileEdit { old: Some(file.clone()), ..FileEdit::default() })
+    }
+
+    /// Finds a file for each new row: one of its partition that changes anyway or is small, else a new one.
+    fn settle(mut self, files: &[DataFile], partition: &[String]) -> Result<(RecordBatch, Vec<FileEdit>)> {
+        let mut by_partition: BTreeMap<PartitionValues, Vec<u32>> = BTreeMap::new();
+        let values = partition::values_of(&self.rows, partition)?;
+        for row in std::mem::take(&mut self.homeless) {
+            by_partition.entry(values[row as usize].clone()).or_default().push(row);
+        }
+        let mut new = Vec::new();
+        for (values, inserts) in by_partition {
+            let neighbours = || files.iter().filter(|file| file.partition == values);
+            let changing = neighbours()
+                .filter(|file| file.size < LARGE_FILE && self.edits.get(&file.path).is_some_and(|edit| !edit.dropped))
+                .min_by_key(|file| file.size);
+            let small =
+                neighbours().filter(|file| file.size < SMALL_FILE && !self.edits.contains_key(&file.path)).min_by_key(|file| file.size);
+            match changing.or(small) {
+                Some(file) => self.edit(file).inserts = inserts,
+                None => new.push(FileEdit { inserts, ..FileEdit::default() }),
+            }
+        }
+        let edits = std::mem::take(&mut self.edits).into_values().chain(new).collect();
+        Ok((self.rows, edits))
+    }
+}
+
+/// Writes the files of a plan and gives the actions that put them into the table. Nothing is visible yet.
+pub(crate) async fn apply(
+    contract: &Contract,
+    log: &DeltaLog,
+    files: &[DataFile],
+    plan: Plan,
+    attempt: &str,
+) -> Result<(Vec<Action>, Counts)> {
+    let mut counts = plan.counts.clone();
+    let options = options(contract);
+    let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
+    let values = partition::values_of(&plan.rows, &contract.partition)?;
+    let (rows, edits) = plan.settle(files, &contract.partition)?;
+    let kept: Vec<usize> = schema.fields().iter().map(|field| rows.schema_ref().index_of(field.name())).collect::<Result<_, _>>()?;
+    let content = rows.project(&kept)?;
+
+    let written: Vec<(Option<DataFile>, Option<Add>)> = futures::stream::iter(edits)
+        .map(|edit| {
+            let values = match (&edit.old, edit.inserts.first()) {
+                (Some(file), _) => file.partition.clone(),
+                (None, Some(row)) => values[*row as usize].clone(),
+                (None, None) => PartitionValues::new(),
+            };
+            write(log, schema.clone(), content.clone(), edit, values, &contract.partition, options.clone(), attempt)
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+
+    let mut actions = Vec::new();
+    for (old, new) in written {
+        if let Some(file) = old {
+            counts.files_removed += 1;
+            actions.push(Action::Remove(file.remove()));
+        }
+        if let Some(add) = new {
+            counts.files_added += 1;
+            actions.push(Action::Add(add));
+        }
+    }
+    Ok((actions, counts))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site; the parts of one file's job")]
+async fn write(
+    log: &DeltaLog,
+    schema: SchemaRef,
+    rows: RecordBatch,
+    edit: FileEdit,
+    values: PartitionValues,
+    partition: &[String],
+    options: WriteOptions,
+    attempt: &str,
+) -> Result<(Option<DataFile>, Option<Add>)> {
+    if edit.dropped {
+        return Ok((edit.old, None));
+    }
+    let old = match &edit.old {
+        Some(file) => Some(open(log, file).await?),
+        None => None,
+    };
+    let name = format!("{}part-{attempt}-{}.zstd.parquet", partition::folder(&values, partition), Uuid::new_v4());
+    let path = Path::from(name);
+    let (store, location, target) = (log.store().clone(), log.location().clone(), path.clone());
+    let changes = (edit.updates, edit.deletes, edit.inserts);
+    let written = tokio::task::spawn_blocking(move || {
+        let (updates, deletes, inserts) = changes;
+        let mut sink = Sink::new(store, &location, &target)?;
+        let edit = Edit { updates, deletes, inserts, rows: &rows };
+        let written = rewrite(old.as_ref(), &schema, &edit, &options, &mut sink)?;
+        if written.is_some() {
+            sink.finish()?;
+        }
+        Ok::<_, Error>(written)
+    })
+    .await
+    .map_err(|error| Error::internal("writing a file panicked").because(error))??;
+    let add = written.map(|written| Add {
+        path: path.to_string(),
+        partition_values: values.into_iter().collect(),
+        size: written.bytes as i64,
+        modification_time: Utc::now().timestamp_millis(),
+        data_change: true,
+        stats: Some(written.stats.to_delta_json()),
+        ..Add::default()
+    });
+    Ok((edit.old, add))
+}
+
+/// Opens a data file of a table.
+pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
+    OpenFile::open(log.store().clone(), file.path.clone(), file.size)
+        .await
+        .map_err(|error| error.with("table", log.table()))
+}
+
+fn options(contract: &Contract) -> WriteOptions {
+    let is_text = |name: &&String| contract.column(name).is_some_and(|column| column.ty == ColumnType::Text);
+    let personal = contract.columns.iter().filter(|column| column.personal.is_some());
+    WriteOptions {
+        bloom_filters: contract.key().iter().filter(is_text).cloned().collect(),
+        no_stats: personal.map(|column| column.name.clone()).collect::<BTreeSet<_>>(),
+        ..WriteOptions::default()
+    }
+}

@@ -1,0 +1,81 @@
+//! Tables with inputs: the touched values of `recompute` are replaced by what the SQL gives for them now.
+//!
+//! Invariant: for every value of `recompute`, the table's rows are those of the SQL over the inputs at the versions
+//! that the table last took in. Which rows go away depends on the touched values alone, never on the new rows.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use crate::contract::{Contract, Feed};
+use crate::delta::partition;
+use crate::delta::{DeltaLog, Snapshot};
+use crate::error::{Error, Result};
+use crate::write::{KeyIndex, find};
+
+use super::key_positions;
+use super::plan::{Plan, open};
+
+/// Which values of `recompute` are computed anew.
+pub(crate) enum Touched {
+    /// All of them.
+    Everything,
+    /// These: one distinct row each, columns as `recompute` names them. Nulls are values that the table never has.
+    Values(RecordBatch),
+}
+
+/// Plans the replacement of the touched values by the rows computed for them.
+pub(crate) async fn replace(
+    contract: &Contract,
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    touched: &Touched,
+    rows: RecordBatch,
+) -> Result<Plan> {
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Err(Error::internal("only tables with inputs are recomputed").with("table", &contract.name));
+    };
+    let mut plan = Plan::new(rows);
+    plan.counts.rows_read = plan.rows.num_rows() as u64;
+    plan.counts.rows_inserted = plan.rows.num_rows() as u64;
+    plan.homeless = (0..plan.rows.num_rows() as u32).collect();
+    let by_partition = feed.recompute.iter().all(|name| contract.partition.contains(name));
+    match touched {
+        Touched::Everything => {
+            for file in snapshot.files.iter() {
+                plan.edit(file).dropped = true;
+                plan.counts.rows_removed += file.rows().unwrap_or(0);
+            }
+        }
+        Touched::Values(values) if by_partition => {
+            let values = partition::values_of(values, &feed.recompute)?;
+            for file in snapshot.files.iter() {
+                let mut own = file.partition.clone();
+                own.retain(|name, _| feed.recompute.contains(name));
+                if values.contains(&own) {
+                    plan.edit(file).dropped = true;
+                    plan.counts.rows_removed += file.rows().unwrap_or(0);
+                }
+            }
+        }
+        Touched::Values(values) => {
+            let index = Arc::new(KeyIndex::new(values, &key_positions(values.schema_ref(), &feed.recompute)?)?);
+            for file in snapshot.files.iter() {
+                let opened = open(log, file).await?;
+                let (index, names) = (index.clone(), feed.recompute.clone());
+                let mut found: Vec<u64> = tokio::task::spawn_blocking(move || find(&opened, &names, &index, None))
+                    .await
+                    .map_err(|error| Error::internal("reading a file panicked").because(error))??
+                    .iter()
+                    .map(|found| found.file_row)
+                    .collect();
+                if !found.is_empty() {
+                    found.sort_unstable();
+                    plan.counts.rows_removed += found.len() as u64;
+                    plan.edit(file).deletes = found;
+                }
+            }
+        }
+    }
+    Ok(plan)
+}
