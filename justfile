@@ -15,7 +15,7 @@ test:
 
 # Rewrites the wanted results of the golden cases, to be read before they are committed
 bless:
-    MARKETLAKE_BLESS=1 cargo test --package marketlake-tests
+    MARKETLAKE_BLESS=1 cargo test --workspace --test golden
 
 # Formatting, lints, licences and advisories of dependencies
 lint:

@@ -120,6 +120,9 @@ pub(crate) struct RunArgs {
     /// Last period, inclusive
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<NaiveDate>,
+    /// Commit this table's batch although a check with `hold` failed
+    #[arg(long, value_name = "TABLE", conflicts_with = "dry_run")]
+    pub(crate) release: Vec<TableName>,
     /// Print objects, partitions, columns and axis, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

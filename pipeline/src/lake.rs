@@ -1,20 +1,24 @@
 //! The facade: everything that a job can ask of a lake.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 use url::Url;
 
-use arrow::record_batch::RecordBatch;
-
 use crate::account::Account;
 use crate::contract::{Contracts, TableName};
+use crate::delta::DeltaLog;
+use crate::error::{Error, Kind, Result};
+use crate::personal::Pseudonyms;
 use crate::report::{
-    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions,
-    TableDescription, TablePlan, WhyObject, WhyRows,
+    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions, TableDescription,
+    TablePlan, WhyObject, WhyRows,
 };
-use crate::{Error, Result};
+use crate::{describe, query, run, views};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -27,7 +31,8 @@ pub struct Settings {
     pub batch_objects: usize,
     /// Most raw bytes of one batch (one larger object makes a batch of its own).
     pub batch_bytes: u64,
-    /// How many days of raw periods a run without `--from` lists.
+    /// How many days of raw periods a run without a first period lists; 0 lists everything. With a look-back, one run
+    /// a day still lists everything.
     pub lookback_days: u32,
     /// How long a run waits for another runner before it says `busy`.
     pub busy_wait: Duration,
@@ -48,6 +53,8 @@ pub struct Selection {
     pub from: Option<NaiveDate>,
     /// Last period, inclusive.
     pub to: Option<NaiveDate>,
+    /// Tables whose batch a person has looked at: checks with `hold` only warn.
+    pub release: BTreeSet<TableName>,
 }
 
 /// A lake with the contracts and accounts that are in force.
@@ -55,77 +62,174 @@ pub struct Lake {
     settings: Settings,
     contracts: Contracts,
     accounts: Vec<Account>,
+    pseudonyms: Arc<Pseudonyms>,
 }
 
-#[allow(missing_docs, clippy::unused_async)]
 impl Lake {
-    pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Lake> {
-        Ok(Self {
-            settings,
-            contracts,
-            accounts,
-        })
+    /// Opens a lake. Nothing is created before the first run.
+    ///
+    /// # Errors
+    /// When two accounts of a source have the same alias.
+    pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Self> {
+        let mut aliases = BTreeSet::new();
+        if let Some(twice) = accounts.iter().find(|account| !aliases.insert((&account.source, &account.alias))) {
+            return Err(Error::usage("two accounts of a source have the same alias")
+                .with("source", &twice.source)
+                .with("account", &twice.alias));
+        }
+        let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
+        Ok(Self { settings, contracts, accounts, pseudonyms })
     }
+
+    /// Contracts in force.
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
     }
+
+    /// Configured accounts.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
     }
+
+    /// Places and limits.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
-    pub async fn run(&self, _selection: &Selection, _observer: &dyn Observer) -> Result<RunReport> {
-        Err(Error::internal("not connected"))
+
+    /// The main job: takes in what is new and brings the tables that depend on it up to date. A failing table does
+    /// not stop the others; its outcome says so.
+    ///
+    /// # Errors
+    /// When a table of the selection has no contract, or the record of the run cannot be written.
+    pub async fn run(&self, selection: &Selection, observer: &dyn Observer) -> Result<RunReport> {
+        run::run(self, selection, None, observer).await
     }
-    pub async fn plan(&self, _selection: &Selection) -> Result<Vec<TablePlan>> {
-        Err(Error::internal("not connected"))
+
+    /// What a run would take in; changes nothing.
+    ///
+    /// # Errors
+    /// When a table of the selection has no contract, or raw zone or ledger cannot be read.
+    pub async fn plan(&self, selection: &Selection) -> Result<Vec<TablePlan>> {
+        run::plan(self, selection).await
     }
-    pub async fn status(&self, _options: &StatusOptions) -> Result<Status> {
-        Err(Error::internal("not connected"))
+
+    /// State of the tables, of what should have been delivered, and of past runs.
+    ///
+    /// # Errors
+    /// When a table or the ledger cannot be read.
+    pub async fn status(&self, options: &StatusOptions) -> Result<Status> {
+        views::status(self, options).await
     }
-    pub async fn why_object(&self, _object: &str) -> Result<WhyObject> {
-        Err(Error::internal("not connected"))
+
+    /// Where a raw object went: its URI, its path below the raw root or its path on disk.
+    ///
+    /// # Errors
+    /// When ledger or quarantine cannot be read.
+    pub async fn why_object(&self, object: &str) -> Result<WhyObject> {
+        views::why_object(self, object).await
     }
-    pub async fn why_rows(&self, _table: &TableName, _predicate: &str) -> Result<WhyRows> {
-        Err(Error::internal("not connected"))
+
+    /// Why rows of a table that fulfil a SQL condition are as they are.
+    ///
+    /// # Errors
+    /// When the table does not exist or the condition is not valid over it.
+    pub async fn why_rows(&self, table: &TableName, predicate: &str) -> Result<WhyRows> {
+        views::why_rows(self, table, predicate).await
     }
-    pub async fn quarantine_list(&self, _filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
-        Err(Error::internal("not connected"))
+
+    /// Open rejects by table, object and reason.
+    ///
+    /// # Errors
+    /// When quarantine or ledger cannot be read.
+    pub async fn quarantine_list(&self, filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
+        views::quarantine_list(self, filter).await
     }
-    pub async fn quarantine_show(
-        &self,
-        _filter: &QuarantineFilter,
-        _limit: usize,
-    ) -> Result<Vec<RejectedRow>> {
-        Err(Error::internal("not connected"))
+
+    /// Open rejects one by one, at most `limit`.
+    ///
+    /// # Errors
+    /// When quarantine or ledger cannot be read.
+    pub async fn quarantine_show(&self, filter: &QuarantineFilter, limit: usize) -> Result<Vec<RejectedRow>> {
+        views::quarantine_show(self, filter, limit).await
     }
-    pub async fn quarantine_replay(
-        &self,
-        _filter: &QuarantineFilter,
-        _observer: &dyn Observer,
-    ) -> Result<RunReport> {
-        Err(Error::internal("not connected"))
+
+    /// Takes the objects with open rejects in again, whole, through claims of their own.
+    ///
+    /// # Errors
+    /// As [`Lake::run`].
+    pub async fn quarantine_replay(&self, filter: &QuarantineFilter, observer: &dyn Observer) -> Result<RunReport> {
+        run::replay(self, filter, observer).await
     }
-    pub async fn query(&self, _sql: &str) -> Result<Vec<RecordBatch>> {
-        Err(Error::internal("not connected"))
+
+    /// Runs a SQL query over the curated tables and the system tables `marketlake.ledger`, `.quarantine`, `.runs`.
+    ///
+    /// # Errors
+    /// When the SQL is not a query, names no table of the lake, or fails.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        let known: Vec<TableName> = self.contracts.keys().cloned().collect();
+        query::query(&self.settings.curated, self.settings.memory_limit, &known, sql).await
     }
-    pub fn generated_sql(&self, _table: &TableName) -> Result<String> {
-        Err(Error::internal("not connected"))
+
+    /// The whole statement that stands for what the program does for a table.
+    ///
+    /// # Errors
+    /// When there is no such contract.
+    pub fn generated_sql(&self, table: &TableName) -> Result<String> {
+        Ok(query::generated_sql(self.contract(table)?))
     }
+
+    /// The tables that exist, as a catalog lists them.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
     pub async fn described(&self) -> Result<Vec<TableDescription>> {
-        Err(Error::internal("not connected"))
+        describe::described(self).await
+    }
+
+    /// The contract of a table.
+    pub(crate) fn contract(&self, table: &TableName) -> Result<&crate::contract::Contract> {
+        self.contracts.get(table).ok_or_else(|| {
+            let known: Vec<String> = self.contracts.keys().map(ToString::to_string).collect();
+            Error::usage(format!("there is no contract for {table}; there are {}", known.join(", ")))
+        })
+    }
+
+    /// The log of a curated table.
+    pub(crate) fn table_log(&self, table: &TableName) -> Result<DeltaLog> {
+        table_log(&self.settings.curated, &table.to_string())
+    }
+
+    /// Makes pseudonyms of personal values.
+    pub(crate) fn pseudonyms(&self) -> Arc<Pseudonyms> {
+        self.pseudonyms.clone()
+    }
+
+    /// Folder of the lock files.
+    pub(crate) fn locks(&self) -> Result<PathBuf> {
+        self.own_folder("locks")
+    }
+
+    /// Folder of the attempts' side files and journals.
+    pub(crate) fn attempts(&self) -> Result<PathBuf> {
+        self.own_folder("attempts")
+    }
+
+    fn own_folder(&self, name: &str) -> Result<PathBuf> {
+        let root = self.settings.curated.to_file_path().map_err(|()| {
+            Error::new(Kind::Usage, "curated zone is not a local folder").with("curated", &self.settings.curated)
+        })?;
+        Ok(root.join("marketlake").join(name))
     }
 }
 
 /// A table that this program keeps for itself, below `marketlake/` in the curated zone.
-pub(crate) fn system_table(curated: &Url, name: &str) -> Result<crate::delta::DeltaLog> {
+pub(crate) fn system_table(curated: &Url, name: &str) -> Result<DeltaLog> {
     table_log(curated, &format!("marketlake.{name}"))
 }
 
 /// The log of the table `source.table` in the curated zone.
-pub(crate) fn table_log(curated: &Url, name: &str) -> Result<crate::delta::DeltaLog> {
+pub(crate) fn table_log(curated: &Url, name: &str) -> Result<DeltaLog> {
     let mut location = curated.clone();
     location.set_path(&format!("{}/{}/", curated.path().trim_end_matches('/'), name.replacen('.', "/", 1)));
-    crate::delta::DeltaLog::at(name, location)
+    DeltaLog::at(name, location)
 }

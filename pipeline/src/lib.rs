@@ -8,10 +8,12 @@
 
 pub mod account;
 mod backoff;
+mod batch;
 pub mod cast;
 pub mod contract;
 pub mod decode;
 mod delta;
+mod describe;
 pub mod error;
 pub mod failpoint;
 mod keep;
@@ -21,8 +23,11 @@ mod ledger;
 mod list;
 mod personal;
 mod query;
+mod record;
 pub mod report;
+mod run;
 mod shape;
+mod views;
 pub mod write;
 
 pub use error::{Error, Kind, Result};

@@ -186,7 +186,8 @@ pub(crate) fn path_of(uri: &Url) -> Result<Path> {
     Path::from_url_path(uri.path()).context(Kind::Usage, "address is not a path").map_err(|error| error.with("uri", uri))
 }
 
-fn folder_url(root: &Url) -> Url {
+/// A root as the address of a folder, which others can be joined to.
+pub(crate) fn folder_url(root: &Url) -> Url {
     let mut root = root.clone();
     if !root.path().ends_with('/') {
         root.set_path(&format!("{}/", root.path()));
@@ -194,7 +195,8 @@ fn folder_url(root: &Url) -> Url {
     root
 }
 
-fn uri_of(root: &Url, location: &Path) -> Result<Url> {
+/// The address of a store path below a root.
+pub(crate) fn uri_of(root: &Url, location: &Path) -> Result<Url> {
     let mut uri = root.clone();
     uri.set_path("/");
     uri.path_segments_mut()
@@ -242,7 +244,8 @@ fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
     (days.len() <= LISTED_BY_DAY).then_some(days)
 }
 
-fn join(base: &Path, prefix: &str) -> Path {
+/// A path below a base, both in a store.
+pub(crate) fn join(base: &Path, prefix: &str) -> Path {
     base.parts().chain(Path::from(prefix).parts()).collect()
 }
 

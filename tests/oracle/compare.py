@@ -104,7 +104,7 @@ def comparable(name, kind):
     """A column as it can be compared: maps by their sorted entries, objects by their path below the raw zone."""
     if kind.startswith("MAP"):
         return f"nullif(list_sort(map_entries({name})), []) AS {name}"
-    if name == "object_uri":
+    if name == "object_path":
         return f"regexp_extract({name}, 'jwo/[^/]+/Order/.*') AS {name}"
     return name
 

@@ -17,7 +17,7 @@ CREATE MACRO uncast(text, value) AS text IS NOT NULL AND value IS NULL;
 CREATE TABLE jwo.order_rows AS
 SELECT
     timezone('UTC', generated_at)::DATE AS report_date,
-    path AS object_uri,
+    path AS object_path,
     row AS row_number,
     merchant_id,
     order_id,

@@ -90,6 +90,7 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
         account: arguments.account.clone(),
         from: arguments.from,
         to: arguments.to,
+        release: arguments.release.iter().cloned().collect(),
     })
 }
 

@@ -49,7 +49,8 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
     pub(crate) batch_bytes: Option<Size>,
 
-    /// How many days of raw periods a run without --from lists
+    /// How many days of raw periods a run without --from lists; 0 lists everything. With a look-back, everything is
+    /// listed once a day
     #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lookback_days: Option<u32>,
@@ -103,7 +104,7 @@ impl Options {
             lake: Some("lake".to_owned()),
             batch_objects: Some(2_000),
             batch_bytes: Some(Size(256 << 20)),
-            lookback_days: Some(7),
+            lookback_days: Some(0),
             busy_wait: Some(Wait(std::time::Duration::from_secs(30))),
             memory_limit: Some(Size(1 << 30)),
             ..Self::default()

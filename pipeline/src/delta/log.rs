@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::TransactionError;
@@ -212,6 +212,13 @@ impl DeltaLog {
             })
             .collect::<Result<Vec<Value>>>()
             .map(Some)
+    }
+
+    /// When a version was committed, as its writer says; none when the log no longer has its entry.
+    pub(crate) async fn committed_at(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
+        let entry = self.entry(version).await?.unwrap_or_default();
+        let millis = entry.iter().find_map(|action| action.get("commitInfo")?.get("timestamp")?.as_i64());
+        Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
     /// Whether a file of the table is there.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, MetadataExt, Remove};
+use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Remove};
 use deltalake_core::logstore::LogStoreRef;
 use object_store::path::Path;
 
@@ -104,10 +104,5 @@ impl Snapshot {
     /// The metadata action, to be changed and committed again.
     pub(crate) fn metadata(&self) -> &deltalake_core::kernel::Metadata {
         self.eager.metadata()
-    }
-
-    /// Milliseconds since the epoch at which the snapshot's version was written, as far as the log shows it.
-    pub(crate) fn written_at(&self) -> Option<i64> {
-        self.eager.version_timestamp(self.version)
     }
 }

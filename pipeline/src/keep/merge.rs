@@ -43,7 +43,7 @@ pub(crate) async fn merge(
     contract: &Contract,
     log: &DeltaLog,
     snapshot: &Snapshot,
-    batch: Folded,
+    batch: &Folded,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Plan> {
     let mut plan = Plan::new(batch.rows.clone());

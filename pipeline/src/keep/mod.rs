@@ -12,6 +12,8 @@ mod merge;
 mod order_map;
 mod plan;
 mod recompute;
+#[cfg(test)]
+mod tests;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use group::{Groups, key_positions};
 pub(crate) use merge::merge;
-pub(crate) use plan::{Plan, apply};
+pub(crate) use plan::apply;
 pub(crate) use recompute::{Touched, replace};
 
 /// Rows of which several may have the same key, with what the account says about empty cells.

@@ -55,6 +55,12 @@ impl Ledger {
         Ok(Self { log, snapshot })
     }
 
+    /// Opens the ledger below the curated root for reading; none where there is no lake yet, and none is made.
+    pub(crate) async fn open_existing(curated: &Url) -> Result<Option<Self>> {
+        let log = Self::log(curated)?;
+        Ok(log.load().await?.map(|snapshot| Self { log, snapshot }))
+    }
+
     /// The ledger's own table.
     pub(crate) fn log(curated: &Url) -> Result<DeltaLog> {
         crate::lake::system_table(curated, "ledger")
@@ -63,6 +69,11 @@ impl Ledger {
     /// Identity of this ledger: part of every table's app id, so that progress of another ledger never counts.
     pub(crate) fn id(&self) -> &str {
         &self.snapshot.id
+    }
+
+    /// Application id under which the tables of this ledger state the newest batch that they hold.
+    pub(crate) fn app(&self) -> String {
+        format!("marketlake:{}", self.id())
     }
 
     /// The newest version.
@@ -100,10 +111,14 @@ impl Ledger {
         LedgerRow::read(&read_files(&self.log, self.files(table), &self.schema()).await?)
     }
 
-    /// All rows that are about one object of any table.
-    pub(crate) async fn rows_about(&self, object: &str) -> Result<Vec<LedgerRow>> {
-        let rows = LedgerRow::read(&read_files(&self.log, self.snapshot.files.iter(), &self.schema()).await?)?;
-        Ok(rows.into_iter().filter(|row| row.object == object || row.path == object).collect())
+    /// All rows, of any table, about objects whose address or path is among `names`.
+    pub(crate) async fn rows_about(&self, names: &BTreeSet<String>) -> Result<Vec<LedgerRow>> {
+        let mut rows = Vec::new();
+        for file in self.snapshot.files.iter() {
+            let all = LedgerRow::read(&read_files(&self.log, [file], &self.schema()).await?)?;
+            rows.extend(all.into_iter().filter(|row| names.contains(&row.object) || names.contains(&row.path)));
+        }
+        Ok(rows)
     }
 
     /// Claims a batch for each of the drafts in one commit. False when another runner claimed meanwhile: the

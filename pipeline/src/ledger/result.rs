@@ -38,7 +38,7 @@ pub(crate) struct ObjectResult {
     pub(crate) rows_read: u64,
     pub(crate) rows_rejected: u64,
     pub(crate) attempt: String,
-    pub(crate) commit_version: u64,
+    pub(crate) commit_version: Option<u64>,
 }
 
 impl ObjectResult {
@@ -72,7 +72,7 @@ impl ObjectResult {
             rows_read: 0,
             rows_rejected: 0,
             attempt: attempt.to_owned(),
-            commit_version: 0,
+            commit_version: None,
         }
     }
 
@@ -98,7 +98,7 @@ impl ObjectResult {
             rows_rejected: Some(self.rows_rejected as i64),
             reason,
             attempt: Some(self.attempt.clone()),
-            commit_version: Some(self.commit_version as i64),
+            commit_version: self.commit_version.map(|version| version as i64),
             ..LedgerRow::default()
         }
     }

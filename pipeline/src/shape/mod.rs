@@ -30,7 +30,7 @@ use crate::personal::Pseudonyms;
 
 use check::Checks;
 use fields::{Fields, PersonalFields, Source};
-use order::order_of;
+pub(crate) use order::order_of;
 use raw_sql::RawSql;
 
 /// A row that did not get in.
@@ -344,7 +344,8 @@ fn mask(text: &str) -> String {
     text.chars().map(masked).collect()
 }
 
-fn lineage_column(name: &str) -> Option<Column> {
+/// A field of [`LINEAGE`](crate::contract::LINEAGE) that rows can be ordered by, as a column.
+pub(crate) fn lineage_column(name: &str) -> Option<Column> {
     let ty = match name {
         "_modified" | "_generated_at" => ColumnType::Timestamp,
         "_row" | "_part" => ColumnType::Int,

@@ -1,0 +1,282 @@
+//! Tables with inputs: what the inputs' logs say changed is computed anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::{cast, concat_batches};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::prelude::SessionContext;
+
+use crate::backoff;
+use crate::contract::{Contract, Feed, InputFeed, TableName};
+use crate::delta::{DeltaLog, Snapshot, changes};
+use crate::error::{Context, Error, Kind, Result};
+use crate::failpoint;
+use crate::keep::{Groups, Touched, apply, key_positions, replace};
+use crate::lake::Lake;
+use crate::layout;
+use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger, ObjectResult};
+use crate::query::{SnapshotTable, register, session};
+use crate::report::{Counts, Observer};
+
+use super::Tally;
+use super::commit::{Attempt, Outcome, commit};
+use super::group::{State, state, tally};
+use super::record::record;
+use super::side::SideFile;
+use super::table::{self, Opened, Table};
+use super::touched::Collector;
+
+/// Commits of an input that change no rows are passed over until there are so many of them.
+const PASSED_OVER: u64 = 100;
+
+/// Brings a table with inputs up to date with them.
+pub(crate) async fn run_derived(
+    lake: &Lake,
+    contract: &Contract,
+    observer: &dyn Observer,
+    tallies: &mut BTreeMap<TableName, Tally>,
+) -> Result<()> {
+    let Feed::Inputs(feed) = &contract.feed else { return Ok(()) };
+    let tally = tally(tallies, &contract.name);
+    let names = [contract.name.clone()];
+    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+        tally.busy();
+        return Ok(());
+    };
+    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    loop {
+        match state(lake, &mut ledger, contract).await? {
+            State::Held(reasons) => {
+                tally.hold(reasons);
+                return Ok(());
+            }
+            State::Open(claim) => {
+                observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
+                recompute(lake, &mut ledger, contract, feed, &claim, tally).await?;
+                if tally.is_over() {
+                    return Ok(());
+                }
+            }
+            State::Idle(taken) => {
+                let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else { continue };
+                let inputs = match news(lake, contract, feed, &table).await? {
+                    News::None => return Ok(()),
+                    News::Missing(input) => {
+                        tally.say(format!("input {input} does not exist yet"));
+                        return Ok(());
+                    }
+                    News::Inputs(inputs) => inputs,
+                };
+                let draft = Draft {
+                    table: contract.name.clone(),
+                    batch: taken + 1,
+                    rules: contract.fingerprint(),
+                    objects: Vec::new(),
+                    inputs,
+                };
+                ledger.claim(&[draft], table::now()).await?;
+            }
+        }
+    }
+}
+
+enum News {
+    None,
+    Missing(TableName),
+    Inputs(Vec<InputRange>),
+}
+
+fn input_app(id: &str) -> String {
+    format!("marketlake:input:{id}")
+}
+
+/// What the inputs have that the table has not taken in.
+async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table) -> Result<News> {
+    let mut inputs = Vec::new();
+    let mut changed = false;
+    for name in &feed.inputs {
+        let log = lake.table_log(name)?;
+        let Some(snapshot) = log.load().await? else { return Ok(News::Missing(name.clone())) };
+        let seen = table.snapshot.txn(&input_app(&snapshot.id)).await?.map(|version| version as u64);
+        // An input that was set back is as good as another one.
+        let from = seen.filter(|version| *version <= snapshot.version);
+        let news = match from {
+            None => true,
+            Some(from) if from == snapshot.version => false,
+            Some(from) => {
+                let changes = changes(&log, from, snapshot.version).await?;
+                changes.is_none_or(|changes| !changes.is_empty()) || snapshot.version - from > PASSED_OVER
+            }
+        };
+        changed |= news;
+        inputs.push(InputRange { table: name.clone(), id: snapshot.id.clone(), from, to: snapshot.version });
+    }
+    if inputs.is_empty() {
+        return Err(Error::usage("table has no inputs").with("table", &contract.name));
+    }
+    Ok(if changed { News::Inputs(inputs) } else { News::None })
+}
+
+/// An input at the version that the claim names.
+struct Input {
+    range: InputRange,
+    log: DeltaLog,
+    snapshot: Snapshot,
+}
+
+async fn recompute(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    feed: &InputFeed,
+    claim: &Claim,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut inputs = Vec::new();
+    for range in &claim.draft.inputs {
+        let log = lake.table_log(&range.table)?;
+        let snapshot = log.load_at(range.to).await?;
+        inputs.push(Input { range: range.clone(), log, snapshot });
+    }
+    let touched = touched(contract, feed, &inputs).await?;
+    let rows = compute(lake, contract, feed, claim, &inputs, &touched).await?;
+    failpoint::pass("after_decode");
+    let attempt = Attempt::new(claim.draft.batch);
+    let results =
+        claim.draft.inputs.iter().map(|input| ObjectResult::of_input(claim, &input.table, &attempt.id)).collect();
+    let side = SideFile { results, quarantine: Vec::new() };
+    loop {
+        let Opened::Ready(table) = table::open(lake, ledger, contract).await? else { return Ok(()) };
+        if table.taken >= claim.draft.batch {
+            return Ok(());
+        }
+        let plan = replace(contract, &table.log, &table.snapshot, &touched, rows.clone()).await?;
+        let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        failpoint::pass("after_files");
+        let side_file = side.write(&lake.settings().curated, &contract.name, claim.draft.batch, &attempt.id).await?;
+        failpoint::pass("after_side_file");
+        let mut counts = Counts { objects: inputs.len() as u64, ..Counts::default() };
+        counts.add(&done);
+        let progress = inputs.iter().map(|input| (input_app(&input.range.id), input.range.to as i64)).collect();
+        match commit(ledger, &table, &attempt, &side_file, actions, progress, &counts).await? {
+            Outcome::In(version) => {
+                record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
+                tally.committed(version, &counts, BTreeMap::new());
+                return Ok(());
+            }
+            Outcome::Lost => backoff::pause().await,
+        }
+    }
+}
+
+async fn touched(contract: &Contract, feed: &InputFeed, inputs: &[Input]) -> Result<Touched> {
+    let mut collector = Collector::new(&feed.recompute, &layout::schema(contract))?;
+    for input in inputs {
+        // An id that is not the snapshot's is that of an input that was made anew since the claim.
+        let from = input.range.from.filter(|_| input.range.id == input.snapshot.id);
+        let Some(from) = from else { return Ok(Touched::Everything) };
+        let Some(changes) = changes(&input.log, from, input.range.to).await? else { return Ok(Touched::Everything) };
+        if !collector.add(&input.log, &changes).await? {
+            return Ok(Touched::Everything);
+        }
+    }
+    Ok(Touched::Values(collector.finish()?))
+}
+
+/// Runs the contract's SQL over the inputs, filtered to what is touched.
+async fn compute(
+    lake: &Lake,
+    contract: &Contract,
+    feed: &InputFeed,
+    claim: &Claim,
+    inputs: &[Input],
+    touched: &Touched,
+) -> Result<RecordBatch> {
+    let schema = layout::schema(contract);
+    if matches!(touched, Touched::Values(values) if values.num_rows() == 0) {
+        return Ok(RecordBatch::new_empty(schema));
+    }
+    let context = session(lake.settings().memory_limit, None)?;
+    for input in inputs {
+        let table = Arc::new(SnapshotTable::new(&input.log, &input.snapshot));
+        let mut frame = context.read_table(table)?;
+        if let Touched::Values(values) = touched {
+            frame = frame.filter(among(&feed.recompute, values)?)?;
+        }
+        register(&context, &input.range.table, frame.into_view())?;
+    }
+    let sql = contract.sql.as_deref().ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?;
+    let failed = |error: Error| error.with("table", &contract.name);
+    let batches = run(&context, sql).await.map_err(failed)?;
+    let typed = batches
+        .iter()
+        .map(|batch| {
+            let columns = schema
+                .fields()
+                .iter()
+                .map(|field| -> Result<ArrayRef> {
+                    Ok(match field.name().as_str() {
+                        layout::BATCH => Arc::new(Int64Array::from(vec![claim.draft.batch; batch.num_rows()])),
+                        layout::LOADED_AT => {
+                            let micros = vec![claim.claimed_at.timestamp_micros(); batch.num_rows()];
+                            Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
+                        }
+                        name => {
+                            let column = batch.column_by_name(name).ok_or_else(|| {
+                                Error::usage("SQL does not give a column of the contract").with("column", name)
+                            })?;
+                            cast(column, field.data_type())?
+                        }
+                    })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            Ok(RecordBatch::try_new(schema.clone(), columns)?)
+        })
+        .collect::<Result<Vec<_>>>()
+        .map_err(failed)?;
+    let rows = concat_batches(&schema, &typed)?;
+    check_key(contract, &rows)?;
+    Ok(rows)
+}
+
+async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
+    let frame = context.sql(sql).await.context(Kind::Usage, "SQL of the contract cannot be planned")?;
+    frame.collect().await.context(Kind::Data, "SQL of the contract failed")
+}
+
+/// The condition that a row's values are among those of `values`.
+fn among(names: &[String], values: &RecordBatch) -> Result<Expr> {
+    let scalar = |column: usize, row: usize| Ok::<_, Error>(lit(ScalarValue::try_from_array(values.column(column), row)?));
+    if let [name] = names {
+        let list = (0..values.num_rows()).map(|row| scalar(0, row)).collect::<Result<Vec<_>>>()?;
+        return Ok(col(name.as_str()).in_list(list, false));
+    }
+    let mut condition = lit(false);
+    for row in 0..values.num_rows() {
+        let mut one = lit(true);
+        for (column, name) in names.iter().enumerate() {
+            one = one.and(col(name.as_str()).eq(scalar(column, row)?));
+        }
+        condition = condition.or(one);
+    }
+    Ok(condition)
+}
+
+/// A key that is null or there twice is a mistake of the SQL, not of the data.
+fn check_key(contract: &Contract, rows: &RecordBatch) -> Result<()> {
+    let key = key_positions(rows.schema_ref(), contract.key())?;
+    for column in &key {
+        if rows.column(*column).null_count() > 0 {
+            return Err(Error::usage("SQL gives rows without a key; filter them or fill the key")
+                .with("table", &contract.name)
+                .with("column", rows.schema_ref().field(*column).name()));
+        }
+    }
+    if Groups::of(rows, &key)?.members.len() != rows.num_rows() {
+        return Err(Error::usage("SQL gives several rows with the same key").with("table", &contract.name));
+    }
+    Ok(())
+}

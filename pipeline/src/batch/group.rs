@@ -1,0 +1,261 @@
+//! Raw-fed tables that read the same objects, batch after batch until nothing is left.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::lake::{Lake, Selection};
+use crate::ledger::{Claim, Draft, Lease, Ledger};
+use crate::list::{RawObject, RawZone};
+use crate::report::Observer;
+use crate::shape::{BatchStamp, Shaper};
+
+use super::Tally;
+use super::intake::{Intake, Taker, take_in};
+use super::journal::Journal;
+use super::lookback::LookBack;
+use super::pending::Pending;
+use super::record::catch_up;
+use super::table::{self, Opened};
+use super::take::take;
+
+/// Tables with the same paths and format: their objects are listed once and decoded once.
+pub(crate) struct Group<'a> {
+    pub(crate) contracts: Vec<&'a Contract>,
+    format: Format,
+}
+
+impl<'a> Group<'a> {
+    /// Groups the raw-fed tables among `contracts`.
+    pub(crate) fn all(contracts: impl Iterator<Item = &'a Contract>) -> Vec<Self> {
+        let mut groups: Vec<(&RawFeed, &str, Vec<&'a Contract>)> = Vec::new();
+        for contract in contracts {
+            let Feed::Raw(feed) = &contract.feed else { continue };
+            let source = contract.name.source.as_str();
+            let same = |known: &&mut (&RawFeed, &str, Vec<&Contract>)| {
+                known.0.paths == feed.paths && known.0.format == feed.format && known.1 == source
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.2.push(contract),
+                None => groups.push((feed, source, vec![contract])),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(feed, _, contracts)| Self { format: with_known_names(&feed.format, &contracts), contracts })
+            .collect()
+    }
+
+    /// The format in which all tables of the group read.
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+}
+
+/// A header is recognised by all names that some table of the group knows.
+fn with_known_names(format: &Format, contracts: &[&Contract]) -> Format {
+    let Format::Csv(csv) = format else { return format.clone() };
+    let mut csv = csv.clone();
+    for contract in contracts {
+        csv.known.extend(contract.named_fields());
+        if let Feed::Raw(feed) = &contract.feed {
+            csv.known.extend(feed.elsewhere.keys().cloned());
+        }
+    }
+    csv.known.sort();
+    csv.known.dedup();
+    Format::Csv(csv)
+}
+
+/// Takes in all that is pending for the group's tables; outcomes go to the tallies. `replay` names objects to take in
+/// again instead of listing.
+pub(crate) async fn run_group(
+    lake: &Lake,
+    group: &Group<'_>,
+    selection: &Selection,
+    replay: Option<BTreeMap<TableName, Vec<RawObject>>>,
+    observer: &dyn Observer,
+    tallies: &mut BTreeMap<TableName, Tally>,
+) -> Result<()> {
+    let names: Vec<TableName> = group.contracts.iter().map(|contract| contract.name.clone()).collect();
+    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+        names.iter().for_each(|name| tally(tallies, name).busy());
+        return Ok(());
+    };
+    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let look_back = LookBack::of(lake, selection, &names.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"))?;
+    let mut pending = None;
+    loop {
+        let mut open: Vec<(&Contract, Claim)> = Vec::new();
+        let mut idle: Vec<(&Contract, i64)> = Vec::new();
+        for &contract in &group.contracts {
+            if tally(tallies, &contract.name).is_over() {
+                continue;
+            }
+            match state(lake, &mut ledger, contract).await {
+                Ok(State::Open(claim)) => open.push((contract, claim)),
+                Ok(State::Idle(taken)) => idle.push((contract, taken)),
+                Ok(State::Held(reasons)) => tally(tallies, &contract.name).hold(reasons),
+                Err(error) => tally(tallies, &contract.name).fail(&error),
+            }
+        }
+        if !open.is_empty() {
+            work(lake, &mut ledger, group, &open, selection, observer, tallies).await?;
+            continue;
+        }
+        if idle.is_empty() {
+            return Ok(());
+        }
+        if pending.is_none() {
+            pending = Some(match &replay {
+                Some(replay) => Pending::exactly(replay.clone()),
+                None => {
+                    let found = Pending::of(lake, Some(&ledger), &group.contracts, &look_back.narrow(selection)).await?;
+                    look_back.done()?;
+                    found
+                }
+            });
+        }
+        let Some(found) = &mut pending else { return Ok(()) };
+        for path in found.unmatched.drain(..) {
+            let message = format!("{path} fits no path pattern and is left alone");
+            names.iter().for_each(|name| tally(tallies, name).say(message.clone()));
+        }
+        let tables: Vec<TableName> = idle.iter().map(|(contract, _)| contract.name.clone()).collect();
+        let mut next = found.next(lake, &tables);
+        let drafts: Vec<Draft> = idle
+            .iter()
+            .filter_map(|(contract, taken)| {
+                Some(Draft {
+                    table: contract.name.clone(),
+                    batch: taken + 1,
+                    rules: contract.fingerprint(),
+                    objects: next.remove(&contract.name)?,
+                    inputs: Vec::new(),
+                })
+            })
+            .collect();
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        if ledger.claim(&drafts, table::now()).await? {
+            found.remove(&drafts);
+            for draft in drafts.iter().filter(|draft| replay.is_none() && draft.batch > 1) {
+                let late = draft.objects.iter().filter(|object| look_back.is_late(object.period.date())).count();
+                tally(tallies, &draft.table).late(late as u64);
+            }
+        } else if replay.is_none() {
+            // Somebody else claimed: what is pending has to be found out anew.
+            pending = None;
+        }
+    }
+}
+
+pub(super) fn tally<'t>(tallies: &'t mut BTreeMap<TableName, Tally>, name: &TableName) -> &'t mut Tally {
+    tallies.entry(name.clone()).or_insert_with(Tally::new)
+}
+
+/// Where a table stands between two batches.
+pub(super) enum State {
+    /// A claim waits for its commit.
+    Open(Claim),
+    /// Everything claimed is committed and recorded; so many batches are.
+    Idle(i64),
+    /// A person is asked.
+    Held(Vec<String>),
+}
+
+/// Finds out where a table stands, and records its last batch if that has not been done.
+pub(super) async fn state(lake: &Lake, ledger: &mut Ledger, contract: &Contract) -> Result<State> {
+    ledger.refresh().await?;
+    let name = &contract.name;
+    let table = match table::open(lake, ledger, contract).await? {
+        Opened::Ready(table) => table,
+        Opened::Held(reasons) => return Ok(State::Held(reasons)),
+    };
+    let progress = ledger.progress(name).await?;
+    if progress.claimed < table.taken {
+        return Err(Error::new(
+            crate::Kind::Foreign,
+            format!("ledger knows batches up to {} but the table has {}: the ledger was set back; run `marketlake rebuild {name}`", progress.claimed, table.taken),
+        )
+        .with("table", name));
+    }
+    if progress.claimed > table.taken + 1 {
+        return Err(Error::new(
+            crate::Kind::Foreign,
+            format!("ledger has claims up to {} but the table only batches up to {}: the table was set back; run `marketlake rebuild {name}`", progress.claimed, table.taken),
+        )
+        .with("table", name));
+    }
+    catch_up(lake, ledger, name, &table).await?;
+    if progress.claimed == table.taken {
+        return Ok(State::Idle(table.taken));
+    }
+    let claim = ledger.claim_of(name, progress.claimed).await?.ok_or_else(|| {
+        Error::internal("claim has no rows in the ledger").with("table", name).with("batch", progress.claimed)
+    })?;
+    Ok(State::Open(claim))
+}
+
+/// Works on the open claims of some tables together: each object is read once.
+async fn work(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    group: &Group<'_>,
+    open: &[(&Contract, Claim)],
+    selection: &Selection,
+    observer: &dyn Observer,
+    tallies: &mut BTreeMap<TableName, Tally>,
+) -> Result<()> {
+    let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
+    for (_, claim) in open {
+        objects.extend(claim.draft.objects.iter().map(|object| ((object.period, object.identity()), object.clone())));
+    }
+    let objects: Vec<RawObject> = objects.into_values().collect();
+    let tables: Vec<String> = open.iter().map(|(contract, _)| contract.name.to_string()).collect();
+    observer.batch_started(&tables, objects.len() as u64, objects.iter().map(|object| object.size).sum());
+
+    let shapers = open
+        .iter()
+        .map(|(contract, _)| Shaper::new(contract, lake.pseudonyms()))
+        .collect::<Result<Vec<_>>>()?;
+    let takers: Vec<Taker<'_>> = open
+        .iter()
+        .zip(&shapers)
+        .map(|((_, claim), shaper)| {
+            let claimed: std::collections::HashSet<_> = claim.draft.objects.iter().map(RawObject::identity).collect();
+            Taker {
+                shaper,
+                stamp: BatchStamp { batch: claim.draft.batch, claimed_at: claim.claimed_at },
+                wants: Box::new(move |object| claimed.contains(&object.identity())),
+            }
+        })
+        .collect();
+    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let source = group.contracts.first().map_or("", |contract| contract.name.source.as_str());
+    let account = |object: &RawObject| zone.account(source, object.account.as_deref());
+    let batches: Vec<(TableName, i64)> = open.iter().map(|(c, claim)| (c.name.clone(), claim.draft.batch)).collect();
+    let journal = Journal::open(&lake.attempts()?, &batches, observer)?;
+    let taken_in = take_in(&objects, &account, group.format(), &takers, journal.at_once(), &journal).await?;
+    failpoint::pass("after_decode");
+    drop(takers);
+
+    let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
+    for (object, intakes) in objects.iter().zip(taken_in) {
+        for (table, intake) in intakes.into_iter().enumerate() {
+            if let Some(intake) = intake {
+                per_table[table].push((object.clone(), intake));
+            }
+        }
+    }
+    for ((contract, claim), intakes) in open.iter().zip(per_table) {
+        let tally = tally(tallies, &contract.name);
+        if let Err(error) = take(lake, ledger, contract, claim, intakes, selection, tally).await {
+            tally.fail(&error);
+        }
+    }
+    journal.close();
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Raw objects of a batch become rows: each object is read once for all tables that take it in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Schema};
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectMeta, ObjectStoreExt};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::account::{Account, AccountKeep};
+use crate::contract::{Format, Header};
+use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
+use crate::error::{Context, Error, Kind, Result};
+use crate::list::{RawObject, path_of, store_of};
+use crate::report::Observer;
+use crate::shape::{BatchStamp, Origin, Reject, Shaped, Shaper};
+
+/// Objects read at the same time.
+const AT_ONCE: usize = 2;
+/// Decoded batches that wait to be shaped.
+const WAITING: usize = 2;
+
+/// A table that takes objects in.
+pub(crate) struct Taker<'a> {
+    pub(crate) shaper: &'a Shaper,
+    pub(crate) stamp: BatchStamp,
+    /// Whether the table takes this object in.
+    pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
+}
+
+/// What one object gave one table.
+#[derive(Default)]
+pub(crate) struct Intake {
+    /// Good rows.
+    pub(crate) rows: Vec<RecordBatch>,
+    /// Rejected rows, or one reject for the whole object.
+    pub(crate) rejects: Vec<Reject>,
+    /// Why the object was rejected whole.
+    pub(crate) rejected: Option<String>,
+    pub(crate) rows_read: u64,
+    pub(crate) filtered: u64,
+    pub(crate) warned: BTreeMap<String, u64>,
+    pub(crate) held: BTreeMap<String, u64>,
+    /// Whether the account states whole rows.
+    pub(crate) whole: bool,
+}
+
+impl Intake {
+    /// An object that gives nothing but a reason.
+    pub(crate) fn rejected(reason: String) -> Self {
+        let reject = Reject { row: None, reason: reason.clone(), text: String::new() };
+        Self { rejects: vec![reject], rejected: Some(reason), ..Self::default() }
+    }
+
+    fn add(&mut self, shaped: Shaped) {
+        self.rows.push(shaped.rows);
+        self.rejects.extend(shaped.rejects);
+        self.filtered += shaped.filtered;
+        for (check, rows) in shaped.warned {
+            *self.warned.entry(check).or_default() += rows;
+        }
+        for (check, rows) in shaped.held {
+            *self.held.entry(check).or_default() += rows;
+        }
+    }
+}
+
+/// Reads the objects for the takers; results in the order of the objects, one for each taker (none where the taker
+/// does not want the object). `poisoned` says of an object why it must not be read at all.
+pub(crate) async fn take_in(
+    objects: &[RawObject],
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+    format: &Format,
+    takers: &[Taker<'_>],
+    at_once: usize,
+    watch: &(dyn Watch + Send + Sync),
+) -> Result<Vec<Vec<Option<Intake>>>> {
+    futures::stream::iter(objects)
+        .map(|object| async move {
+            let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
+            if let Some(reason) = watch.begin(object)? {
+                return Ok(wanting.iter().map(|wants| wants.then(|| Intake::rejected(reason.clone()))).collect());
+            }
+            let read = one(object, &accounts(object), format, takers, &wanting).await;
+            watch.end(object)?;
+            match read {
+                Ok(intakes) => Ok(intakes),
+                Err(error) => {
+                    let reason = reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
+                    Ok(wanting.iter().map(|wants| wants.then(|| Intake::rejected(reason.clone()))).collect())
+                }
+            }
+        })
+        .buffered(at_once.clamp(1, AT_ONCE))
+        .try_collect()
+        .await
+}
+
+/// Hears which object is being read, and may forbid it.
+pub(crate) trait Watch {
+    /// Before an object is read; a reason rejects it unread.
+    fn begin(&self, object: &RawObject) -> Result<Option<String>>;
+    /// After it was read.
+    fn end(&self, object: &RawObject) -> Result<()>;
+}
+
+/// Tells an observer about objects.
+pub(crate) struct Telling<'a>(pub(crate) &'a dyn Observer);
+
+impl Watch for Telling<'_> {
+    fn begin(&self, _object: &RawObject) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn end(&self, object: &RawObject) -> Result<()> {
+        self.0.object_done(&object.uri, object.size);
+        Ok(())
+    }
+}
+
+/// The chain of an error as the reason to reject an object; an error of storage is none, it fails the batch.
+fn reason_to_reject(error: Error) -> Result<String> {
+    match error.kind() {
+        Kind::Data | Kind::NotFound | Kind::Conflict => {
+            let mut reason = error.message().to_owned();
+            let mut source = std::error::Error::source(&error);
+            while let Some(below) = source {
+                reason.push_str(": ");
+                reason.push_str(&below.to_string());
+                source = below.source();
+            }
+            Ok(reason)
+        }
+        _ => Err(error),
+    }
+}
+
+async fn one(
+    object: &RawObject,
+    account: &Account,
+    format: &Format,
+    takers: &[Taker<'_>],
+    wanting: &[bool],
+) -> Result<Vec<Option<Intake>>> {
+    let mut decoded = open(object, account, format).await?;
+    let origin = Origin { object, account };
+    let mut intakes: Vec<Option<Intake>> = wanting
+        .iter()
+        .map(|wants| {
+            wants.then(|| Intake { whole: account.keep == AccountKeep::LatestRow, ..Intake::default() })
+        })
+        .collect();
+    let mut whole: Vec<RawBatch> = Vec::new();
+    let keeps_whole = takers.iter().zip(wanting).any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
+    while let Some(next) = decoded.recv().await {
+        match next? {
+            Decoded::Rows(batch) => {
+                for (taker, intake) in takers.iter().zip(&mut intakes) {
+                    let Some(intake) = intake else { continue };
+                    intake.rows_read += batch.rows.len() as u64;
+                    if !taker.shaper.wants_whole_objects() {
+                        intake.add(taker.shaper.shape(&batch, &origin, taker.stamp).await?);
+                    }
+                }
+                if keeps_whole {
+                    whole.push(batch);
+                }
+            }
+            Decoded::Malformed(malformed) => {
+                for (taker, intake) in takers.iter().zip(&mut intakes) {
+                    let Some(intake) = intake else { continue };
+                    intake.rows_read += 1;
+                    intake.rejects.push(taker.shaper.malformed(
+                        malformed.row,
+                        malformed.reason.clone(),
+                        &malformed.text,
+                    ));
+                }
+            }
+        }
+    }
+    if !whole.is_empty() {
+        let all = concat(&whole)?;
+        for (taker, intake) in takers.iter().zip(&mut intakes) {
+            if let Some(intake) = intake
+                && taker.shaper.wants_whole_objects()
+            {
+                intake.add(taker.shaper.shape(&all, &origin, taker.stamp).await?);
+            }
+        }
+    }
+    Ok(intakes)
+}
+
+/// Starts decoding an object on a thread of its own; an error ends the stream.
+async fn open(object: &RawObject, account: &Account, format: &Format) -> Result<mpsc::Receiver<Result<Decoded>>> {
+    let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+    let (store, path) = (store_of(&uri)?, path_of(&uri)?);
+    let meta = store.head(&path).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
+        error => Error::from(error),
+    })?;
+    if !is_the_same(object, &meta) {
+        return Err(Error::data("object changed after it was claimed; what it is now is taken in as another object"));
+    }
+    let format = format_of(format, account)?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let handle = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let reader = ObjectReader::new(store, meta, handle);
+        let rows = match decode(Box::new(reader), &format) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = sender.blocking_send(Err(error));
+                return;
+            }
+        };
+        for next in rows {
+            let failed = next.is_err();
+            // The receiver is gone when another error has ended the work.
+            if sender.blocking_send(next).is_err() || failed {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
+    object.size == meta.size && object.modified.timestamp_micros() == meta.last_modified.timestamp_micros()
+}
+
+/// The format with what the account's files have of their own.
+fn format_of(format: &Format, account: &Account) -> Result<Format> {
+    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else { return Ok(format.clone()) };
+    let mut csv = csv.clone();
+    if let Some(delimiter) = own.delimiter {
+        csv.delimiter = u8::try_from(delimiter).map_err(|_| {
+            Error::usage("delimiter is not one byte").with("account", &account.alias).with("delimiter", delimiter)
+        })?;
+    }
+    if let Some(header) = &own.header {
+        csv.header = match header.as_str() {
+            "present" => Header::Present,
+            "absent" => Header::Absent,
+            "detect" => Header::Detect,
+            other => {
+                return Err(Error::usage(format!("header {other:?} is not present, absent or detect"))
+                    .with("account", &account.alias));
+            }
+        };
+    }
+    if let Some(columns) = &own.columns {
+        csv.columns = columns.clone();
+    }
+    if let Some(null) = &own.null {
+        csv.null = null.clone();
+    }
+    csv.rename.extend(own.rename.clone());
+    Ok(Format::Csv(csv))
+}
+
+/// Batches of one object as one; a field that a batch lacks is null there.
+fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
+    let mut names: Vec<&str> = Vec::new();
+    for batch in batches {
+        for field in batch.fields.schema_ref().fields() {
+            if !names.contains(&field.name().as_str()) {
+                names.push(field.name());
+            }
+        }
+    }
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let aligned = batches
+        .iter()
+        .map(|batch| {
+            let columns: Vec<ArrayRef> = names
+                .iter()
+                .map(|name| {
+                    let column = batch.fields.column_by_name(name).cloned();
+                    column.unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.rows.len()))
+                })
+                .collect();
+            Ok(RecordBatch::try_new(schema.clone(), columns)?)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(RawBatch {
+        fields: concat_batches(&schema, &aligned)?,
+        rows: batches.iter().flat_map(|batch| batch.rows.iter().copied()).collect(),
+    })
+}

@@ -1,0 +1,124 @@
+//! The journal of a batch's attempts: how an object that kills the process is found.
+//!
+//! Each attempt leaves a line. After a few attempts that did not end in a commit, objects are read one at a time,
+//! each announced before and crossed off after; an object that was announced last by several such attempts is
+//! rejected unread. The journal only decides about objects that ended processes; it is no part of the protocol.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::contract::TableName;
+use crate::error::{Context, Kind, Result};
+use crate::list::RawObject;
+use crate::report::Observer;
+
+use super::intake::Watch;
+
+/// Attempts without a commit after which objects are read one at a time.
+const CAREFUL_AFTER: usize = 3;
+/// Deaths with the same object in hand after which it is rejected.
+const DEADLY: usize = 3;
+
+/// The journals of the batches that are worked on together.
+pub(super) struct Journal<'a> {
+    files: Mutex<Vec<(PathBuf, File)>>,
+    careful: bool,
+    deaths: HashMap<String, usize>,
+    observer: &'a dyn Observer,
+}
+
+impl<'a> Journal<'a> {
+    /// Notes a new attempt at the batches of these tables.
+    pub(super) fn open(folder: &Path, batches: &[(TableName, i64)], observer: &'a dyn Observer) -> Result<Self> {
+        std::fs::create_dir_all(folder).context(Kind::Io, "folder of the attempts could not be created")?;
+        let mut journal =
+            Self { files: Mutex::new(Vec::new()), careful: false, deaths: HashMap::new(), observer };
+        let mut files = Vec::new();
+        for (table, batch) in batches {
+            let path = folder.join(format!("{table}-{batch}.journal"));
+            journal.read(&path)?;
+            let mut file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .context(Kind::Io, "journal of the attempts could not be opened")?;
+            writeln!(file, "attempt")?;
+            files.push((path, file));
+        }
+        journal.files = Mutex::new(files);
+        Ok(journal)
+    }
+
+    /// Objects to read at the same time: one where an object is suspected to kill the process.
+    pub(super) fn at_once(&self) -> usize {
+        if self.careful { 1 } else { usize::MAX }
+    }
+
+    /// The batches are in: nothing is suspected any more.
+    pub(super) fn close(self) {
+        for (path, _) in self.files.into_inner().unwrap_or_default() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<()> {
+        let Ok(file) = File::open(path) else { return Ok(()) };
+        let mut attempts = 0;
+        let mut in_hand: Option<String> = None;
+        let mut deaths: HashMap<String, usize> = HashMap::new();
+        for line in BufReader::new(file).lines() {
+            let line = line.context(Kind::Io, "journal of the attempts could not be read")?;
+            match line.split_once(' ') {
+                None if line == "attempt" => {
+                    attempts += 1;
+                    if let Some(object) = in_hand.take() {
+                        *deaths.entry(object).or_default() += 1;
+                    }
+                }
+                Some(("begin", object)) => in_hand = Some(object.to_owned()),
+                Some(("end", _)) => in_hand = None,
+                _ => {}
+            }
+        }
+        if let Some(object) = in_hand {
+            *deaths.entry(object).or_default() += 1;
+        }
+        self.careful |= attempts >= CAREFUL_AFTER;
+        for (object, count) in deaths {
+            let known = self.deaths.entry(object).or_default();
+            *known = (*known).max(count);
+        }
+        Ok(())
+    }
+
+    fn note(&self, word: &str, object: &RawObject) -> Result<()> {
+        if !self.careful {
+            return Ok(());
+        }
+        let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, file) in files.iter_mut() {
+            writeln!(file, "{word} {}", object.uri)?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Journal<'_> {
+    fn begin(&self, object: &RawObject) -> Result<Option<String>> {
+        let deaths = self.deaths.get(&object.uri).copied().unwrap_or(0);
+        if deaths >= DEADLY {
+            return Ok(Some(format!("reading the object ended the process {deaths} times")));
+        }
+        self.note("begin", object)?;
+        Ok(None)
+    }
+
+    fn end(&self, object: &RawObject) -> Result<()> {
+        self.observer.object_done(&object.uri, object.size);
+        self.note("end", object)
+    }
+}

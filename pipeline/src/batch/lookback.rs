@@ -1,0 +1,55 @@
+//! The look-back: a run lists only recent periods, and once a day everything.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use chrono::{NaiveDate, Utc};
+
+use crate::error::{Context, Kind, Result};
+use crate::lake::{Lake, Selection};
+use crate::list::days_before;
+
+/// How often everything is listed.
+const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// What of the raw zone a run lists for a group of tables.
+pub(super) struct LookBack {
+    /// First day of the look-back; none where everything is always listed.
+    first: Option<NaiveDate>,
+    /// Touched after everything was listed; none when this run does not list everything.
+    marker: Option<PathBuf>,
+}
+
+impl LookBack {
+    /// The look-back of a run; a selection with a first period needs none.
+    pub(super) fn of(lake: &Lake, selection: &Selection, group: &str) -> Result<Self> {
+        let days = lake.settings().lookback_days;
+        if days == 0 || selection.from.is_some() {
+            return Ok(Self { first: None, marker: None });
+        }
+        let marker = lake.attempts()?.join(format!("{group}.listed"));
+        let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
+        let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());
+        let due = age.is_none_or(|age| age >= EVERYTHING_EVERY);
+        Ok(Self { first: Some(days_before(Utc::now().date_naive(), days)), marker: due.then_some(marker) })
+    }
+
+    /// The selection to list.
+    pub(super) fn narrow(&self, selection: &Selection) -> Selection {
+        let from = if self.marker.is_some() { selection.from } else { self.first.or(selection.from) };
+        Selection { from, ..selection.clone() }
+    }
+
+    /// Whether a period lies before the look-back.
+    pub(super) fn is_late(&self, day: NaiveDate) -> bool {
+        self.first.is_some_and(|first| day < first)
+    }
+
+    /// Everything was listed.
+    pub(super) fn done(&self) -> Result<()> {
+        let Some(marker) = &self.marker else { return Ok(()) };
+        std::fs::create_dir_all(marker.parent().unwrap_or(marker))
+            .and_then(|()| std::fs::write(marker, ""))
+            .context(Kind::Io, "time of the last whole listing could not be noted")
+    }
+}

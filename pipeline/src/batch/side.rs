@@ -1,0 +1,48 @@
+//! The side file of an attempt: what the record step appends once the commit is in.
+
+use deltalake_core::kernel::Add;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::contract::TableName;
+use crate::error::{Context, Kind, Result};
+use crate::ledger::ObjectResult;
+
+/// Counts and rejects of one attempt at a batch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct SideFile {
+    /// Per object what became of it.
+    pub(super) results: Vec<ObjectResult>,
+    /// Files of rejected rows, written and not yet committed.
+    pub(super) quarantine: Vec<Add>,
+}
+
+impl SideFile {
+    /// Writes the file and gives its path.
+    pub(super) async fn write(&self, curated: &Url, table: &TableName, batch: i64, attempt: &str) -> Result<String> {
+        let path = format!("{table}/{batch}-{attempt}.json");
+        let bytes = serde_json::to_vec(self).context(Kind::Internal, "side file has no JSON form")?;
+        store(curated)?.put(&Path::from(path.as_str()), bytes.into()).await?;
+        Ok(path)
+    }
+
+    /// Reads the file of an attempt.
+    pub(super) async fn read(curated: &Url, path: &str) -> Result<Self> {
+        let bytes = store(curated)?
+            .get(&Path::from(path))
+            .await
+            .map_err(|error| crate::Error::from(error).with("side file", path))?
+            .bytes()
+            .await?;
+        serde_json::from_slice(&bytes)
+            .context(Kind::Data, "side file of an attempt is not readable")
+            .map_err(|error| error.with("side file", path))
+    }
+}
+
+/// The folder of the attempts' files.
+fn store(curated: &Url) -> Result<std::sync::Arc<dyn object_store::ObjectStore>> {
+    Ok(crate::lake::system_table(curated, "attempts")?.store().clone())
+}

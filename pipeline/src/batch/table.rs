@@ -1,0 +1,140 @@
+//! A curated table before a batch: made if it is new, and checked to be what the last batch left.
+
+use chrono::Utc;
+use deltalake_core::kernel::{Action, MetadataExt, StructType};
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use serde_json::Value;
+
+use crate::contract::{Change, Contract, Personal, StoredRules, change};
+use crate::delta::{DeltaLog, Snapshot};
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::Lake;
+use crate::layout;
+use crate::ledger::Ledger;
+
+/// Property with the id of the ledger that a table belongs to.
+const LEDGER: &str = "marketlake.ledger";
+/// Property with the rules by which the table's rows were made.
+const RULES: &str = "marketlake.rules";
+/// Property that names the key of hashed personal columns.
+const PERSONAL_KEY: &str = "marketlake.personalKey";
+
+/// A table at the version from which a batch is planned.
+pub(super) struct Table {
+    pub(super) log: DeltaLog,
+    pub(super) snapshot: Snapshot,
+    /// Greatest batch committed; 0 before the first.
+    pub(super) taken: i64,
+    /// Version of that batch's commit and what it says about itself.
+    pub(super) last: Option<(u64, Value)>,
+    /// Changed metadata to go with the next commit, when the contract grew.
+    pub(super) growth: Option<Action>,
+}
+
+/// A table, or why it waits for a person.
+pub(super) enum Opened {
+    Ready(Box<Table>),
+    Held(Vec<String>),
+}
+
+/// The app id under which a table remembers its greatest batch.
+pub(crate) fn progress_app(ledger: &str) -> String {
+    format!("marketlake:{ledger}")
+}
+
+/// Opens the table of a contract, creating it in a new lake.
+pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
+    let log = lake.table_log(&contract.name)?;
+    let schema = layout::schema(contract);
+    let rules = serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
+    let key_id = lake.pseudonyms().key_id().to_owned();
+    let properties = [
+        (LEDGER.to_owned(), ledger.id().to_owned()),
+        (RULES.to_owned(), rules.clone()),
+        (PERSONAL_KEY.to_owned(), key_id.clone()),
+    ];
+    let snapshot = log.load_or_create(&schema, &contract.partition, &properties, &contract.description).await?;
+    let (taken, last) = checked(&log, &snapshot, ledger).await?;
+
+    let stored = snapshot.properties.get(RULES).map(|rules| serde_json::from_str::<StoredRules>(rules));
+    let stored = match stored {
+        Some(Ok(stored)) => stored,
+        Some(Err(_)) | None => {
+            return Ok(Opened::Held(vec![format!(
+                "the rules by which the table was made are not readable; run `marketlake rebuild {}`",
+                contract.name
+            )]));
+        }
+    };
+    let hashes = contract.columns.iter().any(|column| column.personal == Some(Personal::Hash));
+    if hashes && snapshot.properties.get(PERSONAL_KEY) != Some(&key_id) {
+        return Ok(Opened::Held(vec![format!(
+            "the key for hashed personal columns is another one than the table was made with; set that key again, or \
+             run `marketlake rebuild {}`",
+            contract.name
+        )]));
+    }
+    let growth = match change(&stored, contract) {
+        Change::Same => None,
+        Change::Additive(_) => {
+            let kernel: StructType =
+                schema.as_ref().try_into_kernel().context(Kind::Internal, "schema has no Delta form")?;
+            let metadata = snapshot
+                .metadata()
+                .clone()
+                .with_schema(&kernel)
+                .and_then(|metadata| metadata.add_config_key(RULES.to_owned(), rules))
+                .context(Kind::Internal, "metadata could not be changed")?;
+            Some(Action::Metadata(metadata))
+        }
+        Change::Breaking(reasons) => {
+            let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
+            return Ok(Opened::Held(reasons.into_iter().chain([way_out]).collect()));
+        }
+    };
+    Ok(Opened::Ready(Box::new(Table { log, snapshot, taken, last, growth })))
+}
+
+/// The greatest batch committed and what its commit says; an error when the table is not what a batch left.
+async fn checked(log: &DeltaLog, snapshot: &Snapshot, ledger: &Ledger) -> Result<(i64, Option<(u64, Value)>)> {
+    let table = log.table();
+    let foreign = |what: String| {
+        Error::new(Kind::Foreign, format!("{what}; make the table anew with `marketlake rebuild {table}`"))
+            .with("table", table)
+            .with("version", snapshot.version)
+    };
+    let owner = snapshot.properties.get(LEDGER);
+    if owner.map(String::as_str) != Some(ledger.id()) {
+        return Err(foreign("table belongs to another ledger: the ledger was lost or the table copied".to_owned()));
+    }
+    let taken = snapshot.txn(&progress_app(ledger.id())).await?.unwrap_or(0);
+    if taken == 0 && !snapshot.files.is_empty() {
+        return Err(foreign("table has files but no batch".to_owned()));
+    }
+    let mut version = snapshot.version;
+    while version > 0 {
+        let Some(actions) = log.entry(version).await? else { break };
+        let about = actions.iter().find_map(|action| action.get("commitInfo")?.get("marketlake"));
+        if let Some(batch) = about.and_then(|about| about.get("batch")).and_then(Value::as_i64) {
+            if batch != taken {
+                return Err(foreign(format!("newest commit is batch {batch} but the table's progress is {taken}")));
+            }
+            return Ok((taken, about.cloned().map(|about| (version, about))));
+        }
+        let changes_data = |action: &Value| {
+            let file = action.get("add").or_else(|| action.get("remove"));
+            file.is_some_and(|file| file.get("dataChange").and_then(Value::as_bool).unwrap_or(true))
+        };
+        if actions.iter().any(changes_data) {
+            return Err(foreign(format!("commit {version} changed rows and is not ours")));
+        }
+        version -= 1;
+    }
+    Ok((taken, None))
+}
+
+/// Microseconds are what tables keep of an instant.
+pub(super) fn now() -> chrono::DateTime<Utc> {
+    let now = Utc::now();
+    chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+}

@@ -1,0 +1,164 @@
+//! The shaped rows of a batch go into their table.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+
+use crate::backoff;
+use crate::contract::Contract;
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::keep::{Observations, apply, fold, merge};
+use crate::lake::{Lake, Selection};
+use crate::layout;
+use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
+use crate::list::RawObject;
+use crate::record::quarantine::{self, QuarantineRow};
+use crate::report::Counts;
+
+use super::Tally;
+use super::commit::{Attempt, Outcome, commit};
+use super::intake::Intake;
+use super::record::record;
+use super::side::SideFile;
+use super::table::{self, Opened};
+
+/// Takes in what the objects of a claim gave, commits and records.
+pub(super) async fn take(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    claim: &Claim,
+    intakes: Vec<(RawObject, Intake)>,
+    selection: &Selection,
+    tally: &mut Tally,
+) -> Result<()> {
+    let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
+    if !held.is_empty() && !selection.release.contains(&contract.name) {
+        tally.hold(held.iter().map(|(check, rows)| {
+            format!(
+                "check {check} failed for {rows} rows of batch {}; look at them, then release the batch with \
+                 `marketlake run {name} --release {name}`",
+                claim.draft.batch,
+                name = contract.name,
+            )
+        }));
+        return Ok(());
+    }
+    let curated = &lake.settings().curated;
+    let attempt = Attempt::new(claim.draft.batch);
+    let results: Vec<ObjectResult> =
+        intakes.iter().map(|(object, intake)| result(claim, object, intake, &attempt)).collect();
+    let rejects: Vec<QuarantineRow> =
+        intakes.iter().flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt)).collect();
+    let mut counts = counted(&intakes);
+    let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
+    let periods = periods(&claim.draft.objects)?;
+
+    let folded = fold(contract, &observations(contract, intakes)?)?;
+    let quarantine = if rejects.is_empty() { Vec::new() } else { quarantine::write(curated, &rejects).await? };
+    let side = SideFile { results, quarantine };
+    loop {
+        let table = match table::open(lake, ledger, contract).await? {
+            Opened::Ready(table) => table,
+            Opened::Held(reasons) => {
+                tally.hold(reasons);
+                return Ok(());
+            }
+        };
+        if table.taken >= claim.draft.batch {
+            // Another runner finished the batch; its record is caught up before the next one.
+            return Ok(());
+        }
+        let plan = merge(contract, &table.log, &table.snapshot, &folded, periods).await?;
+        let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        failpoint::pass("after_files");
+        let side_file = side.write(curated, &contract.name, claim.draft.batch, &attempt.id).await?;
+        failpoint::pass("after_side_file");
+        let mut total = counts.clone();
+        total.add(&done);
+        match commit(ledger, &table, &attempt, &side_file, actions, Vec::new(), &total).await? {
+            Outcome::In(version) => {
+                counts = total;
+                record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
+                tally.committed(version, &counts, warned);
+                return Ok(());
+            }
+            Outcome::Lost => backoff::pause().await,
+        }
+    }
+}
+
+/// All good rows of a batch.
+fn observations(contract: &Contract, intakes: Vec<(RawObject, Intake)>) -> Result<Observations> {
+    let schema = layout::schema(contract);
+    let mut rows: Vec<RecordBatch> = Vec::new();
+    let mut whole = Vec::new();
+    for (_, intake) in intakes {
+        for batch in intake.rows {
+            whole.extend(std::iter::repeat_n(intake.whole, batch.num_rows()));
+            rows.push(batch);
+        }
+    }
+    Ok(Observations { rows: concat_batches(&schema, &rows)?, whole })
+}
+
+fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
+    let mut counts = Counts { objects: intakes.len() as u64, ..Counts::default() };
+    for (object, intake) in intakes {
+        counts.bytes_read += object.size;
+        counts.rows_read += intake.rows_read;
+        counts.rows_filtered += intake.filtered;
+        counts.rows_warned += intake.warned.values().sum::<u64>();
+        match intake.rejected {
+            Some(_) => counts.objects_rejected += 1,
+            None => counts.rows_rejected += intake.rejects.len() as u64,
+        }
+    }
+    counts
+}
+
+fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt) -> ObjectResult {
+    let mut result = ObjectResult::of(claim, object, &attempt.id);
+    result.rows_read = intake.rows_read;
+    match &intake.rejected {
+        Some(reason) => result.taken = Taken::Rejected { reason: reason.clone() },
+        None => result.rows_rejected = intake.rejects.len() as u64,
+    }
+    result
+}
+
+fn quarantined<'a>(
+    claim: &'a Claim,
+    object: &'a RawObject,
+    intake: &'a Intake,
+    attempt: &'a Attempt,
+) -> impl Iterator<Item = QuarantineRow> + 'a {
+    intake.rejects.iter().map(|reject| QuarantineRow {
+        table: claim.draft.table.to_string(),
+        batch: claim.draft.batch,
+        object: object.uri.clone(),
+        path: object.path.clone(),
+        account: object.account.clone(),
+        row: reject.row,
+        reason: reject.reason.clone(),
+        raw_text: Some(reject.text.clone()).filter(|text| !text.is_empty()),
+        rejected_at: claim.claimed_at,
+        attempt: attempt.id.clone(),
+    })
+}
+
+/// First and last day that the objects are about.
+fn periods(objects: &[RawObject]) -> Result<(chrono::NaiveDate, chrono::NaiveDate)> {
+    let days = || objects.iter().map(|object| object.period.date());
+    days().min().zip(days().max()).ok_or_else(|| Error::internal("claim of a raw-fed table names no object"))
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (check, rows) in parts.flatten() {
+        *sums.entry(check.clone()).or_default() += rows;
+    }
+    sums
+}

@@ -1,0 +1,155 @@
+//! Folding is a maximum: whatever the order, the batches and the repetitions, the same rows stay.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int64Type};
+use proptest::prelude::*;
+
+use crate::contract::{Contract, SourceFile, load};
+use crate::layout;
+use crate::shape::map_builder;
+
+use super::{Observations, fold};
+
+/// One observation: key, time, two values, a value of an unknown field, and the content's hash.
+type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8);
+
+fn contract(keep: &str) -> Contract {
+    let newest_by = if keep == "every_row" { "" } else { "newest_by = [\"at\"]" };
+    let pick = if keep == "latest_value" { "low = { type = \"int\", from = \"number\", pick = \"min\" }" } else { "" };
+    let text = format!(
+        "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"json_rows\"\nkeep = \"{keep}\"\n\
+         key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
+         word = \"text\"\n{pick}\n"
+    );
+    let files = [SourceFile { path: "x/t.toml".to_owned(), text }];
+    let contracts = load(&files, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    contracts.into_values().next().unwrap()
+}
+
+fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
+    let schema = layout::schema(contract);
+    let mut extra = map_builder();
+    let mut older = map_builder();
+    for row in rows {
+        if let Some(value) = &row.4 {
+            extra.keys().append_value("field");
+            extra.values().append_value(value);
+        }
+        extra.append(row.4.is_some()).unwrap();
+        older.append(false).unwrap();
+    }
+    let (extra, older): (ArrayRef, ArrayRef) = (Arc::new(extra.finish()), Arc::new(older.finish()));
+    let columns = schema.fields().iter().map(|field| -> ArrayRef {
+        match field.name().as_str() {
+            "id" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("k{}", row.0)))),
+            "at" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.1)))),
+            "number" | "low" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))),
+            "word" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3.clone()))),
+            layout::EXTRA => extra.clone(),
+            layout::OLDER => older.clone(),
+            layout::ORDER => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("{:03}.", row.1)))),
+            layout::HASH => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("h{}", row.5)))),
+            layout::OBJECT => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("o{row:?}")))),
+            layout::LOADED_AT => Arc::new(TimestampMicrosecondArray::from(vec![0; rows.len()]).with_timezone("UTC")),
+            _ if field.data_type() == &DataType::Int64 => Arc::new(Int64Array::from(vec![1; rows.len()])),
+            other => panic!("column {other} is not in the test"),
+        }
+    });
+    RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()
+}
+
+fn folded(contract: &Contract, rows: RecordBatch) -> RecordBatch {
+    let whole = vec![false; rows.num_rows()];
+    fold(contract, &Observations { rows, whole }).unwrap().rows
+}
+
+/// Rows as texts, sorted, each column of it.
+fn shown(rows: &RecordBatch) -> Vec<String> {
+    let mut texts: Vec<String> = (0..rows.num_rows())
+        .map(|row| {
+            let cells = rows.columns().iter().map(|column| {
+                let cell = column.slice(row, 1);
+                format!("{cell:?}")
+            });
+            cells.collect::<Vec<_>>().join("|")
+        })
+        .collect();
+    texts.sort();
+    texts
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = (
+        0..3_u8,
+        0..6_u8,
+        proptest::option::of(0..5_i64),
+        proptest::option::of("[ab]{1,2}"),
+        proptest::option::of("[xy]"),
+        0..4_u8,
+    );
+    proptest::collection::vec(row, 1..14)
+}
+
+proptest! {
+    #[test]
+    fn order_batches_and_repetitions_do_not_matter(rows in rows(), order in any::<u64>(), cut in any::<prop::sample::Index>()) {
+        for keep in ["every_row", "latest_row", "latest_value"] {
+            let contract = contract(keep);
+            let wanted = shown(&folded(&contract, batch(&contract, &rows)));
+
+            let mut shuffled = rows.clone();
+            let mut state = order;
+            for last in (1..shuffled.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                shuffled.swap(last, (state >> 33) as usize % (last + 1));
+            }
+            let cut = cut.index(shuffled.len());
+            let first = folded(&contract, batch(&contract, &shuffled[..cut]));
+            let second = folded(&contract, batch(&contract, &shuffled[cut..]));
+            let schema = first.schema();
+            let together = concat_batches(&schema, [&first, &second, &first]).unwrap();
+            prop_assert_eq!(shown(&folded(&contract, together)), wanted, "keep {}", keep);
+        }
+    }
+
+    #[test]
+    fn latest_value_keeps_per_column_the_newest_that_is_not_null(rows in rows()) {
+        let contract = contract("latest_value");
+        let kept = folded(&contract, batch(&contract, &rows));
+        let mut number: BTreeMap<String, (u8, i64)> = BTreeMap::new();
+        let mut low: BTreeMap<String, i64> = BTreeMap::new();
+        let mut word: BTreeMap<String, (u8, String)> = BTreeMap::new();
+        for row in &rows {
+            let key = format!("k{}", row.0);
+            if let Some(value) = row.2 {
+                let best = number.entry(key.clone()).or_insert((row.1, value));
+                *best = (*best).max((row.1, value));
+                let least = low.entry(key.clone()).or_insert(value);
+                *least = (*least).min(value);
+            }
+            if let Some(value) = &row.3 {
+                let candidate = (row.1, value.clone());
+                let best = word.entry(key).or_insert_with(|| candidate.clone());
+                if candidate > *best {
+                    *best = candidate;
+                }
+            }
+        }
+        let column = |name: &str| kept.column_by_name(name).unwrap().clone();
+        let (ids, numbers, lows, words) = (column("id"), column("number"), column("low"), column("word"));
+        for row in 0..kept.num_rows() {
+            let key = ids.as_string::<i32>().value(row);
+            let int = |column: &ArrayRef| column.is_valid(row).then(|| column.as_primitive::<Int64Type>().value(row));
+            prop_assert_eq!(int(&numbers), number.get(key).map(|best| best.1));
+            prop_assert_eq!(int(&lows), low.get(key).copied());
+            let said = words.is_valid(row).then(|| words.as_string::<i32>().value(row).to_owned());
+            prop_assert_eq!(said, word.get(key).map(|best| best.1.clone()));
+        }
+    }
+}

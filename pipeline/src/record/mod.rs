@@ -1,0 +1,63 @@
+//! What is written down after a commit: rejected rows, and what runs did.
+//!
+//! Both are Delta tables of this program's own. Their rows are appended once, in whichever order runners meet.
+
+mod columns;
+mod open;
+pub(crate) mod quarantine;
+pub(crate) mod runs;
+
+pub(crate) use open::{latest_batches, open_rejects};
+
+use deltalake_core::kernel::{Action, Add};
+use serde_json::{Map, json};
+
+use crate::delta::{Commit, DeltaLog, Landed, Snapshot};
+use crate::error::{Error, Kind, Result};
+
+/// Adds files to a table in one commit, exactly once: not when `progress` (app id and version) says that it was
+/// done before, nor when the files are there although an earlier try came back with an error.
+async fn append(
+    log: &DeltaLog,
+    mut snapshot: Snapshot,
+    operation: &'static str,
+    adds: &[Add],
+    progress: Option<(String, i64)>,
+) -> Result<()> {
+    let mut failed = None;
+    loop {
+        if done(&snapshot, adds, progress.as_ref()).await? {
+            return Ok(());
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let commit = Commit {
+            operation,
+            actions: adds.iter().cloned().map(Action::Add).collect(),
+            txns: progress.iter().cloned().collect(),
+            about: Map::from_iter([("files".to_owned(), json!(adds.len()))]),
+        };
+        match log.commit(&snapshot, commit).await {
+            Ok(Landed::At(_)) => return Ok(()),
+            Ok(Landed::Lost) => crate::backoff::pause().await,
+            // It may have been written all the same: the newest version tells.
+            Err(error) => failed = Some(error),
+        }
+        snapshot = log.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "table vanished while it was written to").with("table", log.table())
+        })?;
+    }
+}
+
+async fn done(snapshot: &Snapshot, adds: &[Add], progress: Option<&(String, i64)>) -> Result<bool> {
+    if let Some((app, version)) = progress
+        && snapshot.txn(app).await?.unwrap_or(0) >= *version
+    {
+        return Ok(true);
+    }
+    // File names are unique, so one of them stands for the commit.
+    Ok(adds
+        .first()
+        .is_some_and(|add| snapshot.files.iter().any(|file| file.path.as_ref() == add.path)))
+}

@@ -1,0 +1,67 @@
+//! Which rejects still wait.
+
+use std::collections::{BTreeSet, HashMap};
+
+use url::Url;
+
+use crate::contract::TableName;
+use crate::error::{Error, Kind, Result};
+use crate::ledger::{Ledger, LedgerRow};
+use crate::report::QuarantineFilter;
+
+use super::quarantine::{self, QuarantineRow};
+
+/// The open rejects that the filter means, by table, object and row. Those of an object in a table are the ones of
+/// the latest batch that took it: an object taken again closes what an earlier batch rejected of it.
+pub(crate) async fn open_rejects(
+    curated: &Url,
+    ledger: &Ledger,
+    filter: &QuarantineFilter,
+) -> Result<Vec<QuarantineRow>> {
+    let of_object = |row: &QuarantineRow| {
+        filter
+            .object
+            .as_ref()
+            .is_none_or(|text| row.object.contains(text))
+    };
+    let mut rejects = quarantine::read(curated, filter.table.as_ref(), of_object).await?;
+    let mut latest: HashMap<(String, String), i64> = HashMap::new();
+    let mut take = |table: &str, object: &str, batch: i64| {
+        let known = latest
+            .entry((table.to_owned(), object.to_owned()))
+            .or_insert(batch);
+        *known = batch.max(*known);
+    };
+    // The quarantine is written before the ledger, so its newest batch may not be in the ledger yet.
+    for row in &rejects {
+        take(&row.table, &row.object, row.batch);
+    }
+    let tables: BTreeSet<&str> = rejects.iter().map(|row| row.table.as_str()).collect();
+    for name in tables {
+        let table: TableName = name
+            .parse()
+            .map_err(|message: String| Error::new(Kind::Foreign, message).with("table", "quarantine"))?;
+        for (object, batch) in latest_batches(&ledger.rows(&table).await?) {
+            take(name, object, batch);
+        }
+    }
+    rejects.retain(|row| {
+        latest.get(&(row.table.clone(), row.object.clone())) == Some(&row.batch)
+            && filter
+                .reason_contains
+                .as_ref()
+                .is_none_or(|text| row.reason.contains(text))
+    });
+    rejects.sort_by(|a, b| (&a.table, &a.object, a.row).cmp(&(&b.table, &b.object, b.row)));
+    Ok(rejects)
+}
+
+/// The latest recorded batch of every object of a table, by the object's address.
+pub(crate) fn latest_batches(rows: &[LedgerRow]) -> HashMap<&str, i64> {
+    let mut latest = HashMap::new();
+    for row in rows.iter().filter(|row| row.entry == "result") {
+        let known = latest.entry(row.object.as_str()).or_insert(row.batch);
+        *known = row.batch.max(*known);
+    }
+    latest
+}

@@ -1,0 +1,204 @@
+//! The main job: groups of raw-fed tables, then the tables computed from them, each by its protocol.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use crate::batch::{Group, Pending, Tally, run_derived, run_group};
+use crate::contract::{Contract, Feed, TableName};
+use crate::error::Result;
+use crate::failpoint;
+use crate::lake::{Lake, Selection};
+use crate::describe;
+use crate::layout;
+use crate::ledger::Ledger;
+use crate::list::RawObject;
+use crate::record::{open_rejects, runs};
+use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan};
+
+/// Objects to take in again, by table.
+type Replay = BTreeMap<TableName, Vec<RawObject>>;
+
+/// Runs everything that the selection names.
+pub(crate) async fn run(
+    lake: &Lake,
+    selection: &Selection,
+    replay: Option<Replay>,
+    observer: &dyn Observer,
+) -> Result<RunReport> {
+    let started_at = Utc::now();
+    let contracts = selected(lake, selection)?;
+    let mut tallies: BTreeMap<TableName, Tally> = BTreeMap::new();
+    let mut order: Vec<TableName> = Vec::new();
+    for group in Group::all(contracts.iter().copied()) {
+        order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
+        let replay = replay.as_ref().map(|replay| part(replay, &group));
+        if replay.as_ref().is_some_and(BTreeMap::is_empty) {
+            continue;
+        }
+        if let Err(error) = run_group(lake, &group, selection, replay, observer, &mut tallies).await {
+            for contract in &group.contracts {
+                let tally = tallies.entry(contract.name.clone()).or_insert_with(Tally::new);
+                if !tally.is_over() {
+                    tally.fail(&error);
+                }
+            }
+        }
+    }
+    for contract in by_dependency(&contracts) {
+        order.push(contract.name.clone());
+        if let Err(error) = run_derived(lake, contract, observer, &mut tallies).await {
+            tallies.entry(contract.name.clone()).or_insert_with(Tally::new).fail(&error);
+        }
+    }
+    let mut tables = Vec::new();
+    for name in order {
+        if let Some(tally) = tallies.remove(&name) {
+            let report = tally.report(&name);
+            observer.table_finished(&report);
+            tables.push(report);
+        }
+    }
+    let report = RunReport {
+        schema: SCHEMA,
+        run: Uuid::new_v4().to_string(),
+        started_at,
+        ended_at: Utc::now(),
+        tables,
+    };
+    failpoint::pass("before_runs");
+    runs::append(&lake.settings().curated, &report).await?;
+    Ok(report)
+}
+
+/// Takes the objects with open rejects in again.
+pub(crate) async fn replay(lake: &Lake, filter: &QuarantineFilter, observer: &dyn Observer) -> Result<RunReport> {
+    let mut objects = Replay::new();
+    let curated = &lake.settings().curated;
+    if let Some(ledger) = Ledger::open_existing(curated).await? {
+        let rejects = open_rejects(curated, &ledger, filter).await?;
+        let rejected: BTreeSet<(String, String)> =
+            rejects.into_iter().map(|reject| (reject.table, reject.object)).collect();
+        for contract in lake.contracts().values() {
+            let mut newest: BTreeMap<String, RawObject> = BTreeMap::new();
+            for row in ledger.rows(&contract.name).await?.into_iter().filter(|row| row.entry == "claim") {
+                if !rejected.contains(&(row.table.clone(), row.object.clone())) {
+                    continue;
+                }
+                if let Some(object) = row.raw_object() {
+                    let known = newest.entry(object.uri.clone()).or_insert_with(|| object.clone());
+                    if object.modified > known.modified {
+                        *known = object;
+                    }
+                }
+            }
+            if !newest.is_empty() {
+                objects.insert(contract.name.clone(), newest.into_values().collect());
+            }
+        }
+    }
+    run(lake, &Selection::default(), Some(objects), observer).await
+}
+
+/// What a run would take in.
+pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<TablePlan>> {
+    let ledger = Ledger::open_existing(&lake.settings().curated).await?;
+    let contracts = selected(lake, selection)?;
+    let mut plans = Vec::new();
+    for group in Group::all(contracts.iter().copied()) {
+        let pending = Pending::of(lake, ledger.as_ref(), &group.contracts, selection).await?;
+        for contract in &group.contracts {
+            let objects = pending.objects(&contract.name).iter().map(|object| PlannedObject {
+                uri: object.uri.clone(),
+                size: object.size,
+                period: object.period.date(),
+            });
+            plans.push(TablePlan {
+                objects: objects.collect(),
+                unmatched: pending.unmatched.clone(),
+                ..planned(lake, ledger.as_ref(), contract).await?
+            });
+        }
+    }
+    for contract in by_dependency(&contracts) {
+        plans.push(planned(lake, ledger.as_ref(), contract).await?);
+    }
+    Ok(plans)
+}
+
+async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> Result<TablePlan> {
+    let open_batch = match ledger {
+        Some(ledger) => {
+            let claimed = ledger.progress(&contract.name).await?.claimed;
+            let taken = match lake.table_log(&contract.name)?.load().await? {
+                Some(snapshot) => snapshot.txn(&crate::batch::progress_app(ledger.id())).await?.unwrap_or(0),
+                None => 0,
+            };
+            (claimed > taken).then_some(claimed as u64)
+        }
+        None => None,
+    };
+    let period_axis = match &contract.feed {
+        Feed::Raw(feed) => {
+            let paths: Vec<String> = feed.paths.iter().map(ToString::to_string).collect();
+            format!("day in the object's path: {}", paths.join(", "))
+        }
+        Feed::Inputs(feed) => {
+            let inputs: Vec<String> = feed.inputs.iter().map(ToString::to_string).collect();
+            format!("none: computed from {}", inputs.join(", "))
+        }
+    };
+    let columns = layout::schema(contract);
+    Ok(TablePlan {
+        table: contract.name.to_string(),
+        open_batch,
+        objects: Vec::new(),
+        unmatched: Vec::new(),
+        partition: contract.partition.clone(),
+        key: contract.key().to_vec(),
+        columns: columns
+            .fields()
+            .iter()
+            .map(|field| (field.name().clone(), describe::word(field.data_type())))
+            .collect(),
+        period_axis,
+    })
+}
+
+fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contract>> {
+    for name in selection.tables.iter().chain(&selection.release) {
+        lake.contract(name)?;
+    }
+    let wanted = |contract: &&Contract| selection.tables.is_empty() || selection.tables.contains(&contract.name);
+    Ok(lake.contracts().values().filter(wanted).collect())
+}
+
+fn part(replay: &Replay, group: &Group<'_>) -> Replay {
+    let own = group.contracts.iter().filter_map(|c| Some((c.name.clone(), replay.get(&c.name)?.clone())));
+    own.collect()
+}
+
+/// Tables with inputs, each after those that it reads. The loader has refused cycles.
+fn by_dependency<'a>(contracts: &[&'a Contract]) -> Vec<&'a Contract> {
+    let mut waiting: Vec<(&Contract, &[TableName])> = contracts
+        .iter()
+        .filter_map(|&contract| match &contract.feed {
+            Feed::Inputs(feed) => Some((contract, feed.inputs.as_slice())),
+            Feed::Raw(_) => None,
+        })
+        .collect();
+    let mut ordered = Vec::new();
+    while !waiting.is_empty() {
+        let names: BTreeSet<&TableName> = waiting.iter().map(|(contract, _)| &contract.name).collect();
+        let is_ready = |inputs: &[TableName]| !inputs.iter().any(|input| names.contains(input));
+        let (ready, rest): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(|(_, inputs)| is_ready(inputs));
+        if ready.is_empty() {
+            ordered.extend(rest.into_iter().map(|(contract, _)| contract));
+            break;
+        }
+        ordered.extend(ready.into_iter().map(|(contract, _)| contract));
+        waiting = rest;
+    }
+    ordered
+}

@@ -1,0 +1,135 @@
+//! Open rejects, counted or one by one.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::lake::Lake;
+use crate::ledger::Ledger;
+use crate::record::open_rejects;
+use crate::record::quarantine::QuarantineRow;
+use crate::report::{QuarantineFilter, QuarantineGroup, RejectedRow};
+
+use super::reason;
+
+/// Open rejects by table, object and reason.
+pub(crate) async fn list(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
+    let mut groups: BTreeMap<(String, String, String, bool), QuarantineGroup> = BTreeMap::new();
+    for reject in rejects(lake, filter).await? {
+        let whole = reject.row.is_none();
+        let reason = if whole {
+            reject.reason
+        } else {
+            reason::general(&reject.reason)
+        };
+        let group = groups
+            .entry((reject.table.clone(), reject.object.clone(), reason.clone(), whole))
+            .or_insert_with(|| QuarantineGroup {
+                table: reject.table,
+                object: reject.object,
+                reason,
+                rows: 0,
+                rejected_at: reject.rejected_at,
+            });
+        group.rows += u64::from(!whole);
+        group.rejected_at = group.rejected_at.max(reject.rejected_at);
+    }
+    Ok(groups.into_values().collect())
+}
+
+/// Open rejects one by one, at most `limit` of them, by table, object and row.
+pub(crate) async fn show(lake: &Lake, filter: &QuarantineFilter, limit: usize) -> Result<Vec<RejectedRow>> {
+    let rows = rejects(lake, filter)
+        .await?
+        .into_iter()
+        .take(limit)
+        .map(|reject| RejectedRow {
+            table: reject.table,
+            object: reject.object,
+            row: reject.row.map(|row| row as u64),
+            reason: reject.reason,
+            text: reject.raw_text,
+            batch: reject.batch as u64,
+            rejected_at: reject.rejected_at,
+        });
+    Ok(rows.collect())
+}
+
+async fn rejects(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>> {
+    let curated = &lake.settings().curated;
+    match Ledger::open_existing(curated).await? {
+        Some(ledger) => open_rejects(curated, &ledger, filter).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::quarantine::{record, write};
+    use crate::views::testing::{TestLake, table};
+
+    #[tokio::test]
+    async fn an_object_taken_again_closes_what_was_rejected_of_it() {
+        let test = TestLake::new().await;
+        let orders = table("jwo.orders");
+        for (batch, rejects) in [
+            (1, vec![("a", Some(1)), ("a", Some(2)), ("b", None)]),
+            (2, vec![("c", Some(9))]),
+        ] {
+            let objects: &[&str] = if batch == 1 { &["a", "b"] } else { &["c"] };
+            let claim = test.claim(&orders, batch, objects).await;
+            let rows: Vec<QuarantineRow> = rejects
+                .iter()
+                .map(|(name, row)| test.reject(&claim, name, *row))
+                .collect();
+            let adds = write(&test.curated, &rows).await.unwrap();
+            record(&test.curated, &orders, batch, adds).await.unwrap();
+            test.record(&claim).await;
+        }
+        let all = QuarantineFilter::default();
+        let groups = list(&test.lake, &all).await.unwrap();
+        let seen: Vec<_> = groups
+            .iter()
+            .map(|g| (g.object.ends_with("/a"), g.rows, g.reason.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (true, 2, "n: … is not an int"),
+                (false, 0, "n: \"b\" is not an int"),
+                (false, 1, "n: … is not an int")
+            ]
+        );
+        let one = QuarantineFilter {
+            reason_contains: Some("\"c\"".to_owned()),
+            ..all.clone()
+        };
+        assert_eq!(show(&test.lake, &one, 5).await.unwrap().len(), 1);
+        assert_eq!(show(&test.lake, &all, 3).await.unwrap().len(), 3);
+
+        let claim = test.claim(&orders, 3, &["a"]).await;
+        assert_eq!(
+            list(&test.lake, &all).await.unwrap().len(),
+            3,
+            "a claim alone closes nothing"
+        );
+        test.record(&claim).await;
+        let left: Vec<String> = list(&test.lake, &all)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|g| g.object)
+            .collect();
+        assert!(
+            left.len() == 2 && left[0].ends_with("/b") && left[1].ends_with("/c"),
+            "{left:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn asking_a_lake_that_is_not_there_does_not_make_it() {
+        let test = TestLake::new().await;
+        assert_eq!(list(&test.lake, &QuarantineFilter::default()).await.unwrap(), []);
+        assert!(!test.curated.to_file_path().unwrap().exists());
+    }
+}

@@ -1,0 +1,228 @@
+//! State of the tables, missing deliveries, past runs.
+
+mod gaps;
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use futures::future::try_join_all;
+use url::Url;
+
+use crate::contract::{Contract, Feed, TableName};
+use crate::error::Result;
+use crate::lake::{Lake, table_log};
+use crate::ledger::{Ledger, LedgerRow};
+use crate::record::{latest_batches, runs};
+use crate::report::{SCHEMA, Status, StatusOptions, TableStatus};
+
+use gaps::Delivered;
+
+/// Most records of past runs that are shown.
+const RUNS: usize = 100;
+
+/// The state of every table of the contracts, and what else the options ask for.
+pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Status> {
+    status_at(lake, options, Utc::now()).await
+}
+
+async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> Result<Status> {
+    let curated = &lake.settings().curated;
+    let ledger = Ledger::open_existing(curated).await?;
+    let looks = lake
+        .contracts()
+        .values()
+        .map(|contract| look(curated, ledger.as_ref(), contract));
+    let looks = try_join_all(looks).await?;
+    let mut tables = Vec::with_capacity(looks.len());
+    let mut delivered: BTreeMap<TableName, Delivered> = BTreeMap::new();
+    for (name, (status, periods)) in lake.contracts().keys().zip(looks) {
+        tables.push(status);
+        delivered.insert(name.clone(), periods);
+    }
+    let periods = if options.gaps {
+        gaps::gaps(lake, &delivered, now)
+    } else {
+        Vec::new()
+    };
+    let runs = if options.runs {
+        runs::read(curated, RUNS).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Status {
+        schema: SCHEMA,
+        tables,
+        periods,
+        runs,
+    })
+}
+
+/// The state of one table, and which periods were delivered to it.
+async fn look(
+    curated: &Url,
+    ledger: Option<&Ledger>,
+    contract: &Contract,
+) -> Result<(TableStatus, Delivered)> {
+    let log = table_log(curated, &contract.name.to_string())?;
+    let snapshot = log.load().await?;
+    let mut status = TableStatus {
+        table: contract.name.to_string(),
+        version: None,
+        rows: None,
+        last_commit_at: None,
+        newest_period: None,
+        batches: 0,
+        open_batch: None,
+        objects: 0,
+        rejected_open: 0,
+        files: 0,
+        bytes: 0,
+    };
+    let mut taken = 0;
+    if let Some(snapshot) = &snapshot {
+        status.version = Some(snapshot.version);
+        status.rows = snapshot.files.iter().map(|file| file.rows()).sum();
+        status.files = snapshot.files.len() as u64;
+        status.bytes = snapshot.files.iter().map(|file| file.size).sum();
+        status.last_commit_at = log.committed_at(snapshot.version).await?;
+        if let Some(ledger) = ledger {
+            taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
+        }
+    }
+    let Some(ledger) = ledger else {
+        return Ok((status, Delivered::new()));
+    };
+    let claimed = ledger.progress(&contract.name).await?.claimed;
+    status.batches = taken as u64;
+    status.open_batch = (claimed > taken).then_some(claimed as u64);
+    let rows = ledger.rows(&contract.name).await?;
+    if let Feed::Raw(_) = contract.feed {
+        status.objects = objects(&rows);
+    }
+    status.rejected_open = rejected(&rows);
+    status.newest_period = claims(&rows)
+        .filter(|(row, _)| row.batch <= taken)
+        .map(|(_, period)| period)
+        .max();
+    let mut delivered = Delivered::new();
+    for (row, period) in claims(&rows) {
+        delivered.entry(row.account.clone()).or_default().insert(period);
+    }
+    Ok((status, delivered))
+}
+
+/// Claimed objects with what they are about.
+fn claims(rows: &[LedgerRow]) -> impl Iterator<Item = (&LedgerRow, NaiveDateTime)> {
+    let claims = rows.iter().filter(|row| row.entry == "claim");
+    claims.filter_map(|row| Some((row, DateTime::from_timestamp_micros(row.period?)?.naive_utc())))
+}
+
+/// How many different objects are in the table; a touched file is another object.
+fn objects(rows: &[LedgerRow]) -> u64 {
+    let taken = rows
+        .iter()
+        .filter(|row| row.entry == "result" && row.state.as_deref() == Some("taken"));
+    taken
+        .map(|row| (&row.object, row.size, row.modified))
+        .collect::<HashSet<_>>()
+        .len() as u64
+}
+
+/// Rejects of each object's latest batch: its rows, or the whole of it.
+fn rejected(rows: &[LedgerRow]) -> u64 {
+    let latest = latest_batches(rows);
+    let results = rows.iter().filter(|row| row.entry == "result");
+    let open = results.filter(|row| latest.get(row.object.as_str()) == Some(&row.batch));
+    open.map(|row| match row.state.as_deref() {
+        Some("rejected") => 1,
+        _ => row.rows_rejected.unwrap_or_default() as u64,
+    })
+    .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+
+    use super::*;
+    use crate::report::PeriodState;
+    use crate::views::testing::{TestLake, table};
+
+    const ALL: StatusOptions = StatusOptions {
+        runs: true,
+        gaps: true,
+    };
+
+    fn at(hour: u32, minute: u32) -> NaiveDateTime {
+        NaiveDate::from_ymd_opt(2026, 3, 1)
+            .unwrap()
+            .and_hms_opt(hour, minute, 0)
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_lake_without_anything_is_all_overdue_and_stays_without_anything() {
+        let test = TestLake::new().await;
+        let status = status_at(&test.lake, &ALL, at(1, 1).and_utc()).await.unwrap();
+        assert!(
+            status
+                .tables
+                .iter()
+                .all(|table| table.version.is_none() && table.batches == 0)
+        );
+        assert_eq!(status.tables.len(), test.lake.contracts().len());
+        // 00:00 and 00:15 end by 00:30 and may take half an hour more.
+        let starts: Vec<_> = status
+            .periods
+            .iter()
+            .map(|gap| (gap.period_start.naive_utc(), gap.state))
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                (at(0, 0), PeriodState::Overdue),
+                (at(0, 15), PeriodState::Overdue)
+            ]
+        );
+        assert!(!test.curated.to_file_path().unwrap().exists());
+    }
+
+    #[tokio::test]
+    async fn a_table_says_what_it_took_and_what_is_open() {
+        let test = TestLake::new().await;
+        let orders = table("jwo.orders");
+        let first = test.claim(&orders, 1, &["a", "c"]).await;
+        test.commit(&first).await;
+        test.record(&first).await;
+        test.claim(&orders, 2, &["f"]).await;
+        let status = status_at(&test.lake, &ALL, at(2, 0).and_utc()).await.unwrap();
+        let found = status
+            .tables
+            .iter()
+            .find(|table| table.table == "jwo.orders")
+            .unwrap();
+        assert_eq!(
+            (found.version, found.rows, found.batches, found.open_batch),
+            (Some(1), Some(0), 1, Some(2))
+        );
+        assert_eq!(
+            (found.objects, found.rejected_open, found.newest_period),
+            (2, 2, Some(at(0, 30)))
+        );
+        assert!(found.last_commit_at.is_some());
+        // The open claim's object has been delivered, too: 01:15 (f). Gaps are said once for the three tables.
+        let gaps: Vec<_> = status
+            .periods
+            .iter()
+            .map(|gap| (gap.period_start.naive_utc(), gap.state))
+            .collect();
+        let missing = [at(0, 15), at(0, 45), at(1, 0)].map(|start| (start, PeriodState::Missing));
+        assert_eq!(gaps, missing);
+        assert!(
+            status
+                .periods
+                .iter()
+                .all(|gap| gap.table == "jwo.order_lines" && gap.account == "corner")
+        );
+    }
+}

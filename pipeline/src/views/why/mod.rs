@@ -1,0 +1,13 @@
+//! Where an object went, and why a row is as it is.
+
+mod matched;
+mod names;
+mod object;
+mod observed;
+mod order;
+mod reach;
+mod rows;
+mod winner;
+
+pub(crate) use object::why_object;
+pub(crate) use rows::why_rows;

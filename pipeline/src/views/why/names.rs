@@ -1,0 +1,39 @@
+//! What a person may mean by the name of an object.
+
+use std::collections::BTreeSet;
+use std::path::{Path as FilePath, absolute};
+
+use object_store::path::Path;
+use url::Url;
+
+use crate::error::Result;
+use crate::lake::Lake;
+use crate::list::{folder_url, join, path_of, uri_of};
+
+/// Addresses, and paths below a raw root, that `object` may stand for: an address, a path below the raw root or
+/// below an account's own, or a path in the file system.
+pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::from([object.to_owned()]);
+    if object.contains("://") {
+        names.extend(Url::parse(object).ok().map(String::from));
+        return Ok(names);
+    }
+    let raw = folder_url(&lake.settings().raw);
+    let own = lake.accounts().iter().filter_map(|account| account.raw.as_ref());
+    let own = own.filter_map(|own| raw.join(&format!("{}/", own.trim_end_matches('/'))).ok());
+    for root in std::iter::once(raw.clone()).chain(own) {
+        names.insert(uri_of(&root, &join(&path_of(&root)?, object))?.into());
+    }
+    if raw.scheme() == "file" {
+        let file = FilePath::new(object);
+        for file in [absolute(file).ok(), file.canonicalize().ok()]
+            .into_iter()
+            .flatten()
+        {
+            if let Ok(path) = Path::from_absolute_path(file) {
+                names.insert(uri_of(&raw, &path)?.into());
+            }
+        }
+    }
+    Ok(names)
+}

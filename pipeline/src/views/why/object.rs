@@ -1,0 +1,209 @@
+//! Which tables took an object, in which commits, and what they rejected of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use crate::contract::TableName;
+use crate::delta::DeltaLog;
+use crate::error::{Error, Kind, Result};
+use crate::lake::{Lake, table_log};
+use crate::ledger::{Ledger, LedgerRow};
+use crate::record::quarantine::{self, QuarantineRow};
+use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
+use crate::views::reason;
+
+use super::names::names;
+
+/// Where the object went: given as its address, as a path below a raw root, or as a path in the file system. No
+/// entries when no table took it. An error when a path names objects of several accounts.
+pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
+    let curated = &lake.settings().curated;
+    let mut answer = WhyObject {
+        schema: SCHEMA,
+        object: object.to_owned(),
+        entries: Vec::new(),
+    };
+    let Some(ledger) = Ledger::open_existing(curated).await? else {
+        return Ok(answer);
+    };
+    let rows = ledger.rows_about(&names(lake, object)?).await?;
+    // The row of an input names a table, not an object.
+    let rows: Vec<LedgerRow> = rows.into_iter().filter(|row| row.size.is_some()).collect();
+    let found: BTreeSet<&str> = rows.iter().map(|row| row.object.as_str()).collect();
+    if found.len() > 1 {
+        let found = found.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Error::usage("path names several objects; give the whole address").with("objects", found));
+    }
+    let Some(uri) = found.first().map(|uri| (*uri).to_owned()) else {
+        return Ok(answer);
+    };
+    let rejects = quarantine::read(curated, None, |reject| reject.object == uri).await?;
+    let mut tables: HashMap<&str, Table> = HashMap::new();
+    for claim in rows.iter().filter(|row| row.entry == "claim") {
+        if !tables.contains_key(claim.table.as_str()) {
+            tables.insert(&claim.table, Table::open(lake, &ledger, &claim.table).await?);
+        }
+        let same = |row: &&LedgerRow| row.table == claim.table && row.batch == claim.batch;
+        let result = rows.iter().filter(|row| row.entry == "result").find(same);
+        answer
+            .entries
+            .push(entry(claim, result, &tables[claim.table.as_str()], &rejects).await?);
+    }
+    answer
+        .entries
+        .sort_by(|a, b| (a.claimed_at, &a.table, a.batch).cmp(&(b.claimed_at, &b.table, b.batch)));
+    answer.object = uri;
+    Ok(answer)
+}
+
+/// A curated table as far as objects are concerned.
+struct Table {
+    log: DeltaLog,
+    /// Newest batch that the table holds.
+    taken: i64,
+}
+
+impl Table {
+    async fn open(lake: &Lake, ledger: &Ledger, name: &str) -> Result<Self> {
+        let name: TableName = name
+            .parse()
+            .map_err(|message: String| Error::new(Kind::Foreign, message))?;
+        let log = table_log(&lake.settings().curated, &name.to_string())?;
+        let taken = match log.load().await? {
+            Some(snapshot) => snapshot.txn(&ledger.app()).await?.unwrap_or(0),
+            None => 0,
+        };
+        Ok(Self { log, taken })
+    }
+}
+
+async fn entry(
+    claim: &LedgerRow,
+    result: Option<&LedgerRow>,
+    table: &Table,
+    rejects: &[QuarantineRow],
+) -> Result<ObjectEntry> {
+    let count = |count: Option<i64>| count.map(|count| count as u64);
+    let commit_version = count(result.and_then(|result| result.commit_version));
+    let committed_at = match commit_version {
+        Some(version) => table.log.committed_at(version).await?,
+        None => None,
+    };
+    let state = match result.and_then(|result| result.state.as_deref()) {
+        Some("rejected") => ObjectState::Rejected,
+        // A batch that is committed and not yet recorded is in the table all the same.
+        None if claim.batch > table.taken => ObjectState::Claimed,
+        _ => ObjectState::InTable,
+    };
+    let rejects = rejects
+        .iter()
+        .filter(|reject| reject.table == claim.table && reject.batch == claim.batch);
+    let mut reasons = reasons(rejects);
+    if let Some(reason) = result.and_then(|result| result.reason.clone())
+        && !reasons.iter().any(|known| known.reason == reason)
+    {
+        reasons.insert(0, ReasonCount { reason, rows: 0 });
+    }
+    Ok(ObjectEntry {
+        table: claim.table.clone(),
+        batch: claim.batch as u64,
+        commit_version,
+        claimed_at: DateTime::<Utc>::from_timestamp_micros(claim.claimed_at).unwrap_or_default(),
+        committed_at,
+        rows_read: count(result.and_then(|result| result.rows_read)),
+        rows_rejected: count(result.and_then(|result| result.rows_rejected)),
+        reasons,
+        state,
+    })
+}
+
+/// How often each reason occurs, the most frequent first.
+fn reasons<'a>(rejects: impl Iterator<Item = &'a QuarantineRow>) -> Vec<ReasonCount> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for reject in rejects {
+        match reject.row {
+            Some(_) => *counts.entry(reason::general(&reject.reason)).or_default() += 1,
+            None => *counts.entry(reject.reason.clone()).or_default() += 0,
+        }
+    }
+    let mut reasons: Vec<ReasonCount> = counts
+        .into_iter()
+        .map(|(reason, rows)| ReasonCount { reason, rows })
+        .collect();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.rows));
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::record::quarantine::{record, write};
+    use crate::views::testing::{TestLake, table};
+
+    #[tokio::test]
+    async fn an_object_is_found_by_any_of_its_names_with_all_that_became_of_it() {
+        let test = TestLake::new().await;
+        let (orders, lines) = (table("jwo.orders"), table("jwo.order_lines"));
+        let first = test.claim(&orders, 1, &["a", "b"]).await;
+        test.commit(&first).await;
+        let adds = write(&test.curated, &[test.reject(&first, "a", Some(2))])
+            .await
+            .unwrap();
+        record(&test.curated, &orders, 1, adds).await.unwrap();
+        test.record(&first).await;
+        let second = test.claim(&lines, 1, &["a"]).await;
+
+        let uri = test.object("a").uri;
+        let file = Url::parse(&uri).unwrap().to_file_path().unwrap();
+        for name in [uri.as_str(), "a", file.to_str().unwrap()] {
+            let answer = why_object(&test.lake, name).await.unwrap();
+            assert_eq!(answer.object, uri);
+            let states: Vec<_> = answer
+                .entries
+                .iter()
+                .map(|e| (e.table.as_str(), e.state, e.commit_version))
+                .collect();
+            let claimed = ("jwo.order_lines", ObjectState::Claimed, None);
+            assert_eq!(
+                states,
+                [claimed, ("jwo.orders", ObjectState::InTable, Some(1))],
+                "{name}"
+            );
+        }
+        let answer = why_object(&test.lake, "a").await.unwrap();
+        let entry = &answer.entries[1];
+        assert_eq!(
+            (entry.rows_read, entry.rows_rejected, entry.batch),
+            (Some(3), Some(1), 1)
+        );
+        assert_eq!(
+            entry.reasons,
+            [ReasonCount {
+                reason: "n: … is not an int".to_owned(),
+                rows: 1
+            }]
+        );
+        assert!(entry.committed_at.is_some());
+
+        test.commit(&second).await;
+        let unrecorded = why_object(&test.lake, "a").await.unwrap();
+        assert_eq!(unrecorded.entries[0].state, ObjectState::InTable);
+    }
+
+    #[tokio::test]
+    async fn a_stranger_has_no_entries() {
+        let test = TestLake::new().await;
+        assert_eq!(
+            why_object(&test.lake, "nowhere.csv").await.unwrap().entries.len(),
+            0
+        );
+        test.claim(&table("jwo.orders"), 1, &["a"]).await;
+        assert_eq!(
+            why_object(&test.lake, "nowhere.csv").await.unwrap().entries.len(),
+            0
+        );
+    }
+}

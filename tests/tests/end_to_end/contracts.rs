@@ -1,0 +1,252 @@
+//! Tables of a user's own: two files make one, mistakes are found, and a changed rule does not slip in.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use marketlake_tests::{Delivery, Lake};
+
+const VISITS: &str = r#"description = "One visit of a shop."
+path      = "shop/{account}/{date}/{name}.csv"
+format    = "csv"
+keep      = "latest_row"
+key       = ["day", "visit_id"]
+newest_by = ["_generated_at", "_modified", "_row"]
+partition = ["day"]
+
+[columns]
+day      = { type = "date", from = "_period" }
+shop     = { type = "text", from = "_account" }
+visit_id = "text"
+minutes  = "decimal(10,1)"
+guests   = "int"
+
+[checks]
+somebody_came = { sql = "guests > 0", else = "quarantine" }
+"#;
+
+const VISITS_SQL: &str = "SELECT visit_id, round(CAST(seconds AS DOUBLE) / 60, 1) AS minutes, guests
+FROM raw
+WHERE visit_id NOT LIKE 'test%'
+";
+
+const DAILY: &str = r#"description = "Guests of a day."
+inputs    = ["shop.visits"]
+key       = ["day"]
+recompute = ["day"]
+partition = ["day"]
+
+[columns]
+day    = "date"
+guests = "int"
+"#;
+
+const DAILY_SQL: &str = "SELECT day, sum(guests) AS guests FROM shop.visits GROUP BY day\n";
+
+/// A lake with the user's two tables.
+struct Shop {
+    lake: Lake,
+    folder: PathBuf,
+}
+
+impl Shop {
+    fn open() -> Result<Self> {
+        let lake = Lake::new("")?;
+        let folder = lake.path().join("contracts");
+        let shop = Self {
+            lake: lake.with_contracts(folder.clone()),
+            folder,
+        };
+        for (file, text) in [
+            ("visits.toml", VISITS),
+            ("visits.sql", VISITS_SQL),
+            ("daily.toml", DAILY),
+            ("daily.sql", DAILY_SQL),
+        ] {
+            shop.write(file, text)?;
+        }
+        Ok(shop)
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        fs::create_dir_all(self.folder.join("shop"))?;
+        Ok(fs::write(self.folder.join("shop").join(file), text)?)
+    }
+
+    fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
+        self.lake
+            .deliver(&Delivery::new(format!("shop/main/{day}/{name}.csv"), text))
+    }
+
+    fn rows(&self, table: &str) -> Result<String> {
+        Ok(self.lake.rows(table)?.to_csv())
+    }
+}
+
+#[test]
+fn two_files_make_a_table_and_two_more_one_computed_from_it() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.deliver(
+        "2026-03-01",
+        "a",
+        "visit_id,seconds,guests\nv1,90,2\ntest1,60,9\nv2,600,0\nv3,30,1\n",
+    )?;
+    shop.deliver("2026-03-02", "a", "visit_id,seconds,guests,note\nv1,45,3,late\n")?;
+    let run = shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.visits")?, "partly_quarantined");
+    assert_eq!(run.count("shop.visits", "rows_filtered")?, 1);
+    assert_eq!(
+        shop.rows("shop.visits")?,
+        "day,shop,visit_id,minutes,guests,extra\n\
+         2026-03-01,main,v1,1.5,2,\n\
+         2026-03-01,main,v3,0.5,1,\n\
+         2026-03-02,main,v1,0.8,3,\"{\"\"note\"\":\"\"late\"\"}\"\n"
+    );
+    assert_eq!(
+        shop.rows("shop.daily")?,
+        "day,guests\n2026-03-01,3\n2026-03-02,3\n"
+    );
+    let rejects = shop.lake.quarantine("shop.visits")?;
+    assert_eq!(rejects.len(), 1);
+    assert_eq!(
+        (rejects[0].row, rejects[0].reason.as_str()),
+        (Some(3), "check somebody_came failed")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_mended_rule_lets_rejected_rows_in_by_replay() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\nv2,600,0\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(shop.lake.quarantine("shop.visits")?.len(), 1);
+    shop.write("visits.toml", &VISITS.replace("guests > 0", "guests >= 0"))?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.lake.call(&["quarantine", "replay"])?.exits_with(0)?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    assert!(shop.lake.quarantine("shop.visits")?.is_empty());
+    assert_eq!(
+        shop.rows("shop.visits")?,
+        "day,shop,visit_id,minutes,guests\n2026-03-01,main,v1,1.5,2\n2026-03-01,main,v2,10.0,0\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_mistake_has_a_code_a_file_and_a_line_and_exits_with_2() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.lake.call(&["check"])?.exits_with(0)?;
+    shop.write(
+        "visits.toml",
+        &VISITS
+            .replace("format    = ", "fromat    = ")
+            .replace("\"int\"", "\"number\""),
+    )?;
+    shop.write(
+        "daily.sql",
+        "SELECT day, sum(guests) AS guests, now() AS at FROM shop.visits GROUP BY day\n",
+    )?;
+    let check = shop.lake.call(&["check"])?.exits_with(2)?;
+    let document = check.document()?;
+    let mistakes = document["mistakes"].as_array().cloned().unwrap_or_default();
+    let found = |file: &str, line: u64, about: &str| {
+        mistakes.iter().any(|mistake| {
+            let text = |key: &str| mistake[key].as_str().unwrap_or_default().to_owned();
+            text("file") == file
+                && mistake["line"] == line
+                && text("message").contains(about)
+                && text("code").len() == 4
+        })
+    };
+    ensure!(found("shop/visits.toml", 3, "fromat"), "{}", check.said());
+    ensure!(found("shop/visits.toml", 14, "number"), "{}", check.said());
+    ensure!(
+        mistakes.iter().any(|mistake| mistake["file"] == "shop/daily.sql"),
+        "{}",
+        check.said()
+    );
+    // No command works with contracts that are wrong.
+    shop.lake.run(&[])?.exits_with(2)?;
+    Ok(())
+}
+
+#[test]
+fn a_changed_rule_holds_the_table_and_nothing_else_until_it_is_undone() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    let before = shop.rows("shop.visits")?;
+    shop.write("visits.toml", &VISITS.replace("decimal(10,1)", "decimal(10,3)"))?;
+    shop.deliver("2026-03-01", "b", "visit_id,seconds,guests\nv2,60,4\n")?;
+    shop.lake.deliver(&Delivery::new(
+        "jwo/corner/Order/2026-03-01/07/ALL15.csv000",
+        "order_id,order_date\nA-1,2026-03-01\n",
+    ))?;
+    let held = shop.lake.run(&[])?.exits_with(3)?;
+    assert_eq!(held.outcome("shop.visits")?, "held");
+    let messages = held.about("shop.visits")?["messages"].to_string();
+    ensure!(
+        messages.contains("minutes: decimal(10,1) became decimal(10,3)"),
+        "{messages}"
+    );
+    ensure!(messages.contains("rebuild shop.visits"), "{messages}");
+    assert_eq!(held.outcome("jwo.orders")?, "updated");
+    assert_eq!(shop.rows("jwo.orders")?.lines().count(), 2);
+
+    shop.write("visits.toml", VISITS)?;
+    assert_eq!(shop.rows("shop.visits")?, before);
+    let run = shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.visits")?, "updated");
+    assert_eq!(shop.rows("shop.daily")?, "day,guests\n2026-03-01,6\n");
+    Ok(())
+}
+
+#[test]
+fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Result<()> {
+    let shop = Shop::open()?;
+    fs::remove_file(shop.folder.join("shop/visits.sql"))?;
+    let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
+    shop.write("visits.toml", &plain)?;
+    shop.deliver("2026-03-01", "a", "visit_id,guests\nv1,2\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.write(
+        "visits.toml",
+        &plain.replace("guests   = ", "weather  = \"text\"\nguests   = "),
+    )?;
+    shop.deliver("2026-03-01", "b", "visit_id,guests,weather\nv2,4,dry\n")?;
+    let run = shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.visits")?, "updated");
+    assert_eq!(
+        shop.rows("shop.visits")?,
+        "day,shop,visit_id,weather,guests\n2026-03-01,main,v1,,2\n2026-03-01,main,v2,dry,4\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn another_key_for_personal_columns_holds_the_tables_that_have_them() -> Result<()> {
+    let order = |minute: &str| {
+        let key = format!("jwo/corner/Order/2026-03-01/07/ALL{minute}.csv000");
+        Delivery::new(key, "order_id,order_date,shopper_ref\nA-1,2026-03-01,somebody\n")
+    };
+    let lake = Lake::new("personal_key = \"one\"\n")?;
+    lake.deliver(&order("15"))?;
+    lake.run(&[])?.exits_with(0)?;
+    let before = lake.rows("jwo.orders")?;
+    fs::write(
+        lake.path().join("marketlake.toml"),
+        "personal_key = \"another\"\n",
+    )?;
+    lake.deliver(&order("30"))?;
+    let run = lake.run(&[])?.exits_with(3)?;
+    assert_eq!(
+        (
+            run.outcome("jwo.orders")?.as_str(),
+            run.outcome("jwo.order_lines")?.as_str()
+        ),
+        ("held", "empty")
+    );
+    assert_eq!(lake.rows("jwo.orders")?, before);
+    Ok(())
+}

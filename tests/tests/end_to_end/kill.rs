@@ -1,0 +1,62 @@
+//! SIGKILL at random moments, while files are being delivered.
+
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use chrono::TimeDelta;
+use marketlake_tests::Delivery;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::demo::{Demo, assert_same, fingerprints};
+
+/// Deaths that the lake has to survive.
+const KILLS: usize = 100;
+
+#[test]
+fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> Result<()> {
+    let demo = Demo::of_days(1)?;
+    let wanted = demo.undisturbed()?;
+    let lake = demo.lake()?;
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let mut waiting: Vec<Delivery> = demo.deliveries.clone();
+    waiting.shuffle(&mut rng);
+    let (mut kills, mut runs) = (0, 0);
+    while kills < KILLS {
+        runs += 1;
+        ensure!(runs <= 5 * KILLS, "only {kills} of {runs} runs could be killed");
+        let portion = rng
+            .random_range(0..=2 * demo.deliveries.len() / KILLS)
+            .min(waiting.len());
+        lake.deliver_all(&waiting.split_off(waiting.len() - portion))?;
+        if waiting.is_empty() || rng.random_bool(0.1) {
+            // The same file again, changed later: there is always something to take in.
+            let again = &demo.deliveries[rng.random_range(0..demo.deliveries.len())];
+            waiting.retain(|one| one.key != again.key);
+            lake.deliver(&again.clone().at(again.modified + TimeDelta::seconds(runs as i64)))?;
+        }
+        let objects = rng.random_range(1..=20).to_string();
+        let mut run = lake
+            .command(&["run", "--from", "2020-01-01", "--batch-objects", &objects])?
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        sleep(Duration::from_millis(rng.random_range(5..300)));
+        if run.try_wait()?.is_none() {
+            run.kill()?;
+            kills += 1;
+        }
+        let ended = run.wait()?;
+        ensure!(
+            matches!(ended.code(), None | Some(0)),
+            "a run that was not killed ended with {ended}"
+        );
+    }
+    lake.deliver_all(&waiting)?;
+    lake.run(&[])?.exits_with(0)?;
+    assert_same(&wanted, &fingerprints(&lake)?);
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The whole program from outside: killed, run twice at once, fed in any order, tampered with, read by others.
+
+mod contracts;
+mod demo;
+mod kill;
+mod oracle;
+mod permute;
+mod protocol;
+mod together;

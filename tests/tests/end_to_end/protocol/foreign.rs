@@ -1,0 +1,208 @@
+//! Tables and ledgers that are not what the last batch left.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use marketlake_tests::{Lake, Run};
+use serde_json::{Value, json};
+
+use super::tree::{actions, append, copy, log_entries};
+use super::{ACCOUNT, orders, report, two_batches};
+
+const ORDERS: &str = "jwo.orders";
+
+/// Takes in one more report, which `jwo.orders` must refuse by name, with the way out, while the others go on.
+fn refused(lake: &Lake) -> Result<Run> {
+    let before = fs::read_dir(lake.table(ORDERS).join("_delta_log"))?.count();
+    lake.deliver(&report("07:45", "A-3", "30.00"))?;
+    let run = lake.run(&[])?.exits_with(1)?;
+    assert_eq!(run.outcome(ORDERS)?, "failed");
+    let messages = run.about(ORDERS)?["messages"].to_string();
+    ensure!(
+        messages.contains("rebuild jwo.orders"),
+        "no way out in {messages}"
+    );
+    assert_eq!(
+        fs::read_dir(lake.table(ORDERS).join("_delta_log"))?.count(),
+        before,
+        "something was written"
+    );
+    Ok(run)
+}
+
+#[test]
+fn a_commit_of_somebody_else_that_changes_rows_is_refused_and_other_tables_go_on() -> Result<()> {
+    let lake = two_batches()?;
+    let entries = log_entries(&lake, ORDERS)?;
+    let newest = actions(entries.last().context("no log")?)?;
+    let mut add = newest
+        .iter()
+        .find_map(|action| action.get("add"))
+        .context("no file")?
+        .clone();
+    let path = add["path"].as_str().context("no path")?.to_owned();
+    let copied = path.replace(".parquet", "-again.parquet");
+    fs::copy(lake.table(ORDERS).join(&path), lake.table(ORDERS).join(&copied))?;
+    add["path"] = json!(copied);
+    add["dataChange"] = json!(true);
+    append(
+        &lake,
+        ORDERS,
+        &[
+            json!({"commitInfo": {"operation": "WRITE", "engineInfo": "another"}}),
+            json!({"add": add}),
+        ],
+    )?;
+    let run = refused(&lake)?;
+    assert_eq!(run.outcome("jwo.order_rows")?, "updated");
+    assert_eq!(run.outcome("jwo.order_lines")?, "updated");
+    Ok(())
+}
+
+#[test]
+fn a_property_that_changes_what_writers_have_to_do_is_refused() -> Result<()> {
+    for property in [
+        "delta.enableDeletionVectors",
+        "delta.enableChangeDataFeed",
+        "delta.appendOnly",
+    ] {
+        let lake = two_batches()?;
+        let first = actions(&log_entries(&lake, ORDERS)?[0])?;
+        let mut metadata = first
+            .iter()
+            .find_map(|action| action.get("metaData"))
+            .context("no metadata")?
+            .clone();
+        metadata["configuration"][property] = json!("true");
+        append(&lake, ORDERS, &[json!({"metaData": metadata})])?;
+        let run = refused(&lake)?;
+        let messages = run.about(ORDERS)?["messages"].to_string();
+        ensure!(messages.contains(property), "{messages}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_protocol_that_this_program_does_not_write_is_refused() -> Result<()> {
+    let lake = two_batches()?;
+    append(
+        &lake,
+        ORDERS,
+        &[json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 3}})],
+    )?;
+    refused(&lake)?;
+    Ok(())
+}
+
+#[test]
+fn a_table_that_lost_its_newest_commit_gets_the_batch_again_and_no_row_twice() -> Result<()> {
+    let lake = two_batches()?;
+    let wanted = orders(&lake)?;
+    fs::remove_file(log_entries(&lake, ORDERS)?.last().context("no log")?)?;
+    assert_eq!(orders(&lake)?.len(), 1);
+    lake.run(&[])?.exits_with(0)?;
+    assert_eq!(orders(&lake)?, wanted);
+    lake.deliver(&report("07:45", "A-3", "30.00"))?;
+    lake.run(&[])?.exits_with(0)?;
+    assert_eq!(orders(&lake)?.len(), 3);
+    Ok(())
+}
+
+#[test]
+fn a_table_that_was_set_back_by_several_batches_is_refused() -> Result<()> {
+    let lake = two_batches()?;
+    lake.deliver(&report("08:00", "A-4", "40.00"))?;
+    lake.run(&[])?.exits_with(0)?;
+    for entry in log_entries(&lake, ORDERS)?.iter().rev().take(2) {
+        fs::remove_file(entry)?;
+    }
+    refused(&lake)?;
+    Ok(())
+}
+
+#[test]
+fn a_ledger_that_is_gone_is_not_replaced_by_an_empty_one() -> Result<()> {
+    let lake = two_batches()?;
+    let wanted = orders(&lake)?;
+    fs::remove_dir_all(lake.table("marketlake.ledger"))?;
+    refused(&lake)?;
+    assert_eq!(orders(&lake)?, wanted);
+    Ok(())
+}
+
+#[test]
+fn a_ledger_that_was_set_back_is_refused() -> Result<()> {
+    let lake = Lake::new(ACCOUNT)?;
+    lake.deliver(&report("07:15", "A-1", "10.00"))?;
+    lake.run(&[])?.exits_with(0)?;
+    let (ledger, saved) = (lake.table("marketlake.ledger"), lake.path().join("saved"));
+    copy(&ledger, &saved)?;
+    lake.deliver(&report("07:30", "A-2", "20.00"))?;
+    lake.run(&[])?.exits_with(0)?;
+    let wanted = orders(&lake)?;
+    fs::remove_dir_all(&ledger)?;
+    copy(&saved, &ledger)?;
+    refused(&lake)?;
+    assert_eq!(orders(&lake)?, wanted);
+    Ok(())
+}
+
+#[test]
+fn the_first_commit_of_every_table_has_no_rows_and_the_oldest_protocol() -> Result<()> {
+    let lake = two_batches()?;
+    let mut tables: Vec<String> = lake.contracts()?.keys().map(ToString::to_string).collect();
+    tables.extend(["marketlake.ledger".to_owned(), "marketlake.runs".to_owned()]);
+    let mut seen = 0;
+    for table in tables.iter().filter(|table| lake.table(table).is_dir()) {
+        let first = actions(&log_entries(&lake, table)?[0])?;
+        let protocol = first
+            .iter()
+            .find_map(|action| action.get("protocol"))
+            .context("no protocol")?;
+        assert_eq!(
+            (&protocol["minReaderVersion"], &protocol["minWriterVersion"]),
+            (&json!(1), &json!(2)),
+            "{table}"
+        );
+        assert!(first.iter().all(|action| action.get("add").is_none()), "{table}");
+        seen += 1;
+    }
+    ensure!(seen >= 5, "only {seen} tables were made");
+    Ok(())
+}
+
+#[test]
+fn runners_that_make_a_lake_at_the_same_time_make_one() -> Result<()> {
+    let lake = Lake::new(ACCOUNT)?;
+    lake.deliver(&report("07:15", "A-1", "10.00"))?;
+    let mut runners = Vec::new();
+    for _ in 0..6 {
+        let mut command = lake.command(&["run", "--from", "2020-01-01", "--busy-wait", "0s"])?;
+        runners.push(
+            command
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()?,
+        );
+    }
+    for runner in runners {
+        let run = Run::from(runner.wait_with_output()?);
+        ensure!(matches!(run.code, Some(0 | 3)), "{:?} {}", run.code, run.said());
+    }
+    lake.run(&[])?.exits_with(0)?;
+    assert_eq!(orders(&lake)?, [("A-1".to_owned(), "10.0000".to_owned())]);
+    let created = |action: &Value| action.get("metaData").is_some();
+    for table in [ORDERS, "jwo.order_lines", "marketlake.ledger"] {
+        let logs = log_entries(&lake, table)?;
+        let all = logs
+            .iter()
+            .map(|path| actions(path))
+            .collect::<Result<Vec<_>>>()?;
+        assert_eq!(
+            all.iter().flatten().filter(|action| created(action)).count(),
+            1,
+            "{table}"
+        );
+    }
+    Ok(())
+}
