@@ -57,12 +57,16 @@ impl SnapshotTable {
 
     /// The same table with only these of its files.
     pub(crate) fn with_files(self, files: Vec<DataFile>) -> Self {
-        Self { files: Arc::new(files), ..self }
+        Self {
+            files: Arc::new(files),
+            ..self
+        }
     }
 
     fn partitioned(&self, file: &DataFile) -> Result<PartitionedFile> {
-        let root = Path::from_url_path(self.location.path())
-            .map_err(|error| exec_datafusion_err!("table location {} is not a path: {error}", self.location))?;
+        let root = Path::from_url_path(self.location.path()).map_err(|error| {
+            exec_datafusion_err!("table location {} is not a path: {error}", self.location)
+        })?;
         let meta = ObjectMeta {
             location: root.parts().chain(file.path.parts()).collect(),
             last_modified: chrono::DateTime::UNIX_EPOCH,
@@ -92,7 +96,14 @@ impl SnapshotTable {
     fn positions(&self, projection: Option<&Vec<usize>>) -> Result<Vec<usize>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let wanted = projection.unwrap_or(&all).iter();
-        wanted.map(|&index| Ok(self.stored.table_schema().index_of(self.schema.field(index).name())?)).collect()
+        wanted
+            .map(|&index| {
+                Ok(self
+                    .stored
+                    .table_schema()
+                    .index_of(self.schema.field(index).name())?)
+            })
+            .collect()
     }
 }
 
@@ -123,13 +134,22 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = prune(session, &self.files, &self.schema, self.stored.table_partition_cols(), filters)?;
+        let files = prune(
+            session,
+            &self.files,
+            &self.schema,
+            self.stored.table_partition_cols(),
+            filters,
+        )?;
         let positions = self.positions(projection)?;
         if files.is_empty() {
             let schema: Schema = self.stored.table_schema().project(&positions)?;
             return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
         }
-        let partitioned = files.iter().map(|file| self.partitioned(file)).collect::<Result<Vec<_>>>()?;
+        let partitioned = files
+            .iter()
+            .map(|file| self.partitioned(file))
+            .collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(partitioned).split_files(session.config().target_partitions());
         let source = Arc::new(ParquetSource::new(self.stored.clone()));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
@@ -150,7 +170,9 @@ pub(super) fn partition_value(file: &DataFile, field: &Field) -> Result<ScalarVa
     let value = ScalarValue::try_from_string(text.to_owned(), field.data_type())?;
     if value.is_null() {
         let (column, path) = (field.name(), &file.path);
-        return Err(internal_datafusion_err!("partition value {text:?} of {column} is not of its type in {path}"));
+        return Err(internal_datafusion_err!(
+            "partition value {text:?} of {column} is not of its type in {path}"
+        ));
     }
     Ok(value)
 }

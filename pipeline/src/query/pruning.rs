@@ -27,14 +27,30 @@ pub(super) fn prune<'a>(
     partition: &Fields,
     filters: &[Expr],
 ) -> Result<Vec<&'a DataFile>> {
-    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files.iter().collect()) };
+    let Some(filter) = conjunction(filters.iter().cloned()) else {
+        return Ok(files.iter().collect());
+    };
     let columns = DFSchema::try_from(schema.as_ref().clone())?;
     let condition = session.create_physical_expr(filter, &columns)?;
     let condition = PhysicalExprSimplifier::new(schema).simplify(condition)?;
-    let predicate = PruningPredicateBuilder::new().with_file_schema(schema.clone()).build(condition);
-    let Some(predicate) = predicate else { return Ok(files.iter().collect()) };
-    let may_match = predicate.prune(&LogStatistics { files, schema, partition, stats: OnceCell::new() })?;
-    Ok(files.iter().zip(may_match).filter(|(_, may_match)| *may_match).map(|(file, _)| file).collect())
+    let predicate = PruningPredicateBuilder::new()
+        .with_file_schema(schema.clone())
+        .build(condition);
+    let Some(predicate) = predicate else {
+        return Ok(files.iter().collect());
+    };
+    let may_match = predicate.prune(&LogStatistics {
+        files,
+        schema,
+        partition,
+        stats: OnceCell::new(),
+    })?;
+    Ok(files
+        .iter()
+        .zip(may_match)
+        .filter(|(_, may_match)| *may_match)
+        .map(|(file, _)| file)
+        .collect())
 }
 
 /// Bounds of the columns of each file. A partition column has one value in a file; those of other columns are
@@ -54,7 +70,10 @@ impl LogStatistics<'_> {
 
     /// The value of a partition column in each file; none where the log has one that is not of the column's type.
     fn partition_values(&self, field: &Field) -> Option<Vec<ScalarValue>> {
-        self.files.iter().map(|file| partition_value(file, field).ok()).collect()
+        self.files
+            .iter()
+            .map(|file| partition_value(file, field).ok())
+            .collect()
     }
 
     fn bounds(&self, column: &Column, which: &str) -> Option<ArrayRef> {
@@ -62,16 +81,21 @@ impl LogStatistics<'_> {
             Some(field) => self.partition_values(field)?,
             None => {
                 let (_, field) = self.schema.column_with_name(&column.name)?;
-                let bound = |stats: &Option<Value>| literal(stats.as_ref()?.get(which)?.get(&column.name)?, field);
+                let bound =
+                    |stats: &Option<Value>| literal(stats.as_ref()?.get(which)?.get(&column.name)?, field);
                 let unknown = ScalarValue::try_from(field.data_type()).ok()?;
-                self.stats().iter().map(|stats| bound(stats).unwrap_or_else(|| unknown.clone())).collect()
+                self.stats()
+                    .iter()
+                    .map(|stats| bound(stats).unwrap_or_else(|| unknown.clone()))
+                    .collect()
             }
         };
         ScalarValue::iter_to_array(values).ok()
     }
 
     fn stats(&self) -> &[Option<Value>] {
-        self.stats.get_or_init(|| self.files.iter().map(DataFile::stats).collect())
+        self.stats
+            .get_or_init(|| self.files.iter().map(DataFile::stats).collect())
     }
 }
 
@@ -98,14 +122,19 @@ impl PruningStatistics for LogStatistics<'_> {
                 .collect(),
             None => {
                 let count = |stats: &Value| stats.get("nullCount")?.get(&column.name)?.as_u64();
-                self.stats().iter().map(|stats| stats.as_ref().and_then(count)).collect()
+                self.stats()
+                    .iter()
+                    .map(|stats| stats.as_ref().and_then(count))
+                    .collect()
             }
         };
         Some(Arc::new(counts))
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        Some(Arc::new(self.files.iter().map(DataFile::rows).collect::<UInt64Array>()))
+        Some(Arc::new(
+            self.files.iter().map(DataFile::rows).collect::<UInt64Array>(),
+        ))
     }
 
     /// Lists of any length are looked up here; bounds serve for short ones only.

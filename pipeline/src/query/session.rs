@@ -35,8 +35,9 @@ pub(crate) fn register(
     table: Arc<dyn TableProvider>,
 ) -> Result<()> {
     let default = context.copied_config().options().catalog.default_catalog.clone();
-    let catalog =
-        context.catalog(&default).ok_or_else(|| Error::internal("session has no catalog").with("catalog", default))?;
+    let catalog = context
+        .catalog(&default)
+        .ok_or_else(|| Error::internal("session has no catalog").with("catalog", default))?;
     let schema = match catalog.schema(&name.source) {
         Some(schema) => schema,
         None => {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
+use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt, stream};
 use url::Url;
@@ -39,9 +39,16 @@ pub(crate) async fn open_all(
     let context = session(memory_limit, None)?;
     let loads = names.into_iter().map(|name| async move {
         let log = table_log(curated, &name.to_string())?;
-        Ok::<_, Error>(log.load().await?.map(|snapshot| (name, SnapshotTable::new(&log, &snapshot))))
+        Ok::<_, Error>(
+            log.load()
+                .await?
+                .map(|snapshot| (name, SnapshotTable::new(&log, &snapshot))),
+        )
     });
-    let tables: Vec<_> = stream::iter(loads).buffer_unordered(CONCURRENT_LOADS).try_collect().await?;
+    let tables: Vec<_> = stream::iter(loads)
+        .buffer_unordered(CONCURRENT_LOADS)
+        .try_collect()
+        .await?;
     for (name, table) in tables.into_iter().flatten() {
         register(&context, &name, Arc::new(table))?;
     }
@@ -86,7 +93,10 @@ pub(crate) async fn query(
 
 /// Tables that every lake can have beside those of the contracts.
 fn system_tables() -> impl Iterator<Item = TableName> {
-    let name = |table: &str| TableName { source: SYSTEM.to_owned(), table: table.to_owned() };
+    let name = |table: &str| TableName {
+        source: SYSTEM.to_owned(),
+        table: table.to_owned(),
+    };
     SYSTEM_TABLES.into_iter().map(name)
 }
 
@@ -94,7 +104,9 @@ fn parse(sql: &str) -> Result<Statement> {
     let context = SessionContext::new();
     let state = context.state();
     let dialect = state.config().options().sql_parser.dialect;
-    state.sql_to_statement(sql, &dialect).context(Kind::Usage, "SQL cannot be parsed")
+    state
+        .sql_to_statement(sql, &dialect)
+        .context(Kind::Usage, "SQL cannot be parsed")
 }
 
 /// What a statement reads.
@@ -119,26 +131,46 @@ fn named(statement: &Statement) -> Result<Named> {
         .state()
         .resolve_table_references(statement)
         .context(Kind::Usage, "SQL names a table that cannot be")?;
-    let all = tables.iter().any(|table| table.schema() == Some(INFORMATION_SCHEMA));
+    let all = tables
+        .iter()
+        .any(|table| table.schema() == Some(INFORMATION_SCHEMA));
     Ok(Named { tables, all })
 }
 
 /// Why a statement has no plan: mostly a table that is not there, and then which there are.
-fn unplanned(error: DataFusionError, context: &SessionContext, named: &Named, known: &BTreeSet<TableName>) -> Error {
-    let missing = named.tables.iter().find(|table| !context.table_exist((*table).clone()).unwrap_or(false));
-    let Some(missing) = missing else { return Error::usage("SQL cannot be planned").because(error) };
+fn unplanned(
+    error: DataFusionError,
+    context: &SessionContext,
+    named: &Named,
+    known: &BTreeSet<TableName>,
+) -> Error {
+    let missing = named
+        .tables
+        .iter()
+        .find(|table| !context.table_exist((*table).clone()).unwrap_or(false));
+    let Some(missing) = missing else {
+        return Error::usage("SQL cannot be planned").because(error);
+    };
     if let Some(name) = known.iter().find(|name| is(missing, name)) {
-        return Error::usage(format!("table {name} does not exist yet; `marketlake run` makes it")).because(error);
+        return Error::usage(format!(
+            "table {name} does not exist yet; `marketlake run` makes it"
+        ))
+        .because(error);
     }
     let tables: Vec<_> = known.iter().map(TableName::to_string).collect();
-    Error::usage(format!("there is no table {missing}; the tables are {}", tables.join(", "))).because(error)
+    Error::usage(format!(
+        "there is no table {missing}; the tables are {}",
+        tables.join(", ")
+    ))
+    .because(error)
 }
 
 /// Why a plan did not run. Storage that fails is not the statement's mistake.
 fn failed(error: DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => {
-            Error::usage("query needs more memory than it may have; raise the limit or ask for less").because(error)
+            Error::usage("query needs more memory than it may have; raise the limit or ask for less")
+                .because(error)
         }
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
             Error::new(Kind::Io, "tables could not be read").because(error)

@@ -62,7 +62,11 @@ async fn append(log: &DeltaLog, rows: &RecordBatch, partition: &[&str]) -> Snaps
 async fn commit(log: &DeltaLog, adds: Vec<Add>) -> Snapshot {
     let base = log.load().await.unwrap().unwrap();
     let actions = adds.into_iter().map(Action::Add).collect();
-    let commit = Commit { operation: "CURATE", actions, ..Commit::default() };
+    let commit = Commit {
+        operation: "CURATE",
+        actions,
+        ..Commit::default()
+    };
     assert!(matches!(log.commit(&base, commit).await.unwrap(), Landed::At(_)));
     log.load().await.unwrap().unwrap()
 }
@@ -70,7 +74,10 @@ async fn commit(log: &DeltaLog, adds: Vec<Add>) -> Snapshot {
 /// A session in which the snapshot is `t.t`.
 fn over(log: &DeltaLog, snapshot: &Snapshot) -> SessionContext {
     let context = session(MEMORY, None).unwrap();
-    let name = TableName { source: "t".into(), table: "t".into() };
+    let name = TableName {
+        source: "t".into(),
+        table: "t".into(),
+    };
     register(&context, &name, Arc::new(SnapshotTable::new(log, snapshot))).unwrap();
     context
 }
@@ -81,12 +88,28 @@ async fn rows(context: &SessionContext, sql: &str) -> Vec<RecordBatch> {
 }
 
 async fn plan(context: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
-    context.sql(sql).await.unwrap().create_physical_plan().await.unwrap()
+    context
+        .sql(sql)
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap()
 }
 
 /// Rows as lines of text, cells by `|`.
 fn lines(rows: &[RecordBatch]) -> Vec<String> {
     let text = pretty_format_batches(rows).unwrap().to_string();
-    let cells = |line: &str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|");
-    text.lines().filter(|line| line.starts_with('|')).skip(1).map(cells).collect()
+    let cells = |line: &str| {
+        line.trim_matches('|')
+            .split('|')
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join("|")
+    };
+    text.lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(1)
+        .map(cells)
+        .collect()
 }

@@ -25,18 +25,29 @@ async fn table() -> (tempfile::TempDir, SessionContext) {
 /// Files opened and rows found for a condition.
 async fn cost(context: &SessionContext, condition: &str) -> (usize, usize) {
     let sql = format!("SELECT n, day, late FROM t.t WHERE {condition}");
-    let files = files_of(&plan(context, &sql).await).unwrap_or_default().iter().sum();
-    (files, rows(context, &sql).await.iter().map(RecordBatch::num_rows).sum())
+    let files = files_of(&plan(context, &sql).await)
+        .unwrap_or_default()
+        .iter()
+        .sum();
+    (
+        files,
+        rows(context, &sql).await.iter().map(RecordBatch::num_rows).sum(),
+    )
 }
 
 #[tokio::test]
 async fn conditions_on_the_partition_open_only_its_files() {
     let (_folder, context) = table().await;
-    let long: Vec<_> = (0..500).map(|day| format!("DATE '2024-10-05' + INTERVAL '{day} days'")).collect();
+    let long: Vec<_> = (0..500)
+        .map(|day| format!("DATE '2024-10-05' + INTERVAL '{day} days'"))
+        .collect();
     for (condition, expected) in [
         ("day = '2024-10-05'", (1, 2)),
         ("day IN ('2024-10-04', '2024-10-06')", (2, 4)),
-        ("day IN ('2024-10-01', '2024-10-02', '2024-10-03', '2024-10-04', '2024-10-05')", (2, 4)),
+        (
+            "day IN ('2024-10-01', '2024-10-02', '2024-10-03', '2024-10-04', '2024-10-05')",
+            (2, 4),
+        ),
         (&format!("day IN ({})", long.join(", ")), (2, 4)),
         ("day > '2024-10-04' AND day <= '2024-10-06'", (2, 4)),
         ("day BETWEEN '2024-10-05' AND '2024-10-30'", (2, 4)),
@@ -47,7 +58,12 @@ async fn conditions_on_the_partition_open_only_its_files() {
         ("day NOT IN ('2024-10-04', '2024-10-05')", (1, 2)),
         ("day = '2024-12-31'", (0, 0)),
     ] {
-        assert_eq!(cost(&context, condition).await, expected, "{}", &condition[..condition.len().min(80)]);
+        assert_eq!(
+            cost(&context, condition).await,
+            expected,
+            "{}",
+            &condition[..condition.len().min(80)]
+        );
     }
 }
 

@@ -18,7 +18,12 @@ fn schema(columns: &[(&str, ColumnType)]) -> SchemaRef {
 #[tokio::test]
 async fn columns_come_in_the_order_of_the_table_though_files_lack_the_partition() {
     let (_folder, curated) = zone();
-    let schema = schema(&[("day", ColumnType::Date), ("n", ColumnType::Int), ("shop", ColumnType::Text), ("name", ColumnType::Text)]);
+    let schema = schema(&[
+        ("day", ColumnType::Date),
+        ("n", ColumnType::Int),
+        ("shop", ColumnType::Text),
+        ("name", ColumnType::Text),
+    ]);
     let partition = ["day", "shop"];
     let log = create(&curated, "t.t", &schema, &partition).await;
     let batch = batch([
@@ -32,10 +37,17 @@ async fn columns_come_in_the_order_of_the_table_though_files_lack_the_partition(
 
     let all = rows(&context, "SELECT * FROM t.t ORDER BY n").await;
     assert_eq!(all[0].schema().fields(), schema.fields());
-    assert_eq!(lines(&all), ["2024-10-04|1|x / y%20z|one", "|2|b|two", "2024-10-05|3||three"]);
+    assert_eq!(
+        lines(&all),
+        ["2024-10-04|1|x / y%20z|one", "|2|b|two", "2024-10-05|3||three"]
+    );
     let some = rows(&context, "SELECT name, day FROM t.t ORDER BY name").await;
     assert_eq!(lines(&some), ["one|2024-10-04", "three|2024-10-05", "two|"]);
-    let nulls = rows(&context, "SELECT count(*) FILTER (WHERE day IS NULL), count(shop), max(day), min(shop) FROM t.t").await;
+    let nulls = rows(
+        &context,
+        "SELECT count(*) FILTER (WHERE day IS NULL), count(shop), max(day), min(shop) FROM t.t",
+    )
+    .await;
     assert_eq!(lines(&nulls), ["1|2|2024-10-05|b"]);
 }
 
@@ -55,20 +67,36 @@ async fn files_from_before_a_column_give_null_of_every_type() {
     tags.keys().append_value("colour");
     tags.values().append_value("red");
     tags.append(true).unwrap();
-    let snapshot = append(&log, &batch([("n", ints([2])), ("tags", Arc::new(tags.finish()))]), &[]).await;
+    let snapshot = append(
+        &log,
+        &batch([("n", ints([2])), ("tags", Arc::new(tags.finish()))]),
+        &[],
+    )
+    .await;
     assert_eq!(snapshot.schema.fields(), all.fields());
 
     let found = rows(&over(&log, &snapshot), "SELECT * FROM t.t ORDER BY n").await;
     assert_eq!(found[0].schema().fields(), all.fields());
-    assert_eq!(lines(&found), ["|1||||", "{colour: red}|2||||"].map(|line| line.trim_end_matches('|').to_owned() + "|||"));
-    let named = rows(&over(&log, &snapshot), "SELECT n, tags['colour'] FROM t.t WHERE tags IS NOT NULL").await;
+    assert_eq!(
+        lines(&found),
+        ["|1||||", "{colour: red}|2||||"].map(|line| line.trim_end_matches('|').to_owned() + "|||")
+    );
+    let named = rows(
+        &over(&log, &snapshot),
+        "SELECT n, tags['colour'] FROM t.t WHERE tags IS NOT NULL",
+    )
+    .await;
     assert_eq!(lines(&named), ["2|red"]);
 }
 
 #[tokio::test]
 async fn types_are_those_of_the_table_though_files_hold_no_arrow_schema() {
     let (_folder, curated) = zone();
-    let schema = schema(&[("at", ColumnType::Timestamp), ("name", ColumnType::Text), ("tags", ColumnType::Map)]);
+    let schema = schema(&[
+        ("at", ColumnType::Timestamp),
+        ("name", ColumnType::Text),
+        ("tags", ColumnType::Map),
+    ]);
     let log = create(&curated, "t.t", &schema, &[]).await;
     let mut tags = map_builder();
     tags.append(false).unwrap();
@@ -80,13 +108,22 @@ async fn types_are_those_of_the_table_though_files_hold_no_arrow_schema() {
     writer.write(&batch).unwrap();
     let bytes = writer.into_inner().unwrap();
     std::fs::write(log.folder().unwrap().join("one.parquet"), &bytes).unwrap();
-    let add = Add { path: "one.parquet".into(), size: bytes.len() as i64, data_change: true, ..Add::default() };
+    let add = Add {
+        path: "one.parquet".into(),
+        size: bytes.len() as i64,
+        data_change: true,
+        ..Add::default()
+    };
     let snapshot = commit(&log, vec![add]).await;
 
     let context = over(&log, &snapshot);
     let found = rows(&context, "SELECT * FROM t.t").await;
     assert_eq!(found, [batch]);
-    let later = rows(&context, "SELECT name FROM t.t WHERE at > '2026-01-01T00:00:00Z' AND at < '2026-01-01T00:00:01Z'").await;
+    let later = rows(
+        &context,
+        "SELECT name FROM t.t WHERE at > '2026-01-01T00:00:00Z' AND at < '2026-01-01T00:00:01Z'",
+    )
+    .await;
     assert_eq!(later[0].schema().field(0).data_type(), &DataType::Utf8);
     assert_eq!(lines(&later), ["one"]);
     // Nothing is said about the rows of this file, so it has to be opened to count them.
@@ -107,9 +144,24 @@ async fn rows_are_counted_from_the_log_unless_something_filters_or_limits_them()
     assert_eq!(lines(&collect(counted, context.task_ctx()).await.unwrap()), ["4"]);
     let filtered = plan(&context, "SELECT count(*) FROM t.t WHERE n > 2").await;
     assert!(opens_files(&filtered));
-    assert_eq!(lines(&collect(filtered, context.task_ctx()).await.unwrap()), ["2"]);
-    assert_eq!(lines(&rows(&context, "SELECT count(*) FROM (SELECT n FROM t.t LIMIT 2)").await), ["2"]);
-    assert_eq!(lines(&rows(&context, "SELECT max(n) FROM (SELECT n FROM t.t WHERE n > 3 LIMIT 2)").await), ["4"]);
+    assert_eq!(
+        lines(&collect(filtered, context.task_ctx()).await.unwrap()),
+        ["2"]
+    );
+    assert_eq!(
+        lines(&rows(&context, "SELECT count(*) FROM (SELECT n FROM t.t LIMIT 2)").await),
+        ["2"]
+    );
+    assert_eq!(
+        lines(
+            &rows(
+                &context,
+                "SELECT max(n) FROM (SELECT n FROM t.t WHERE n > 3 LIMIT 2)"
+            )
+            .await
+        ),
+        ["4"]
+    );
 }
 
 #[tokio::test]
@@ -121,11 +173,20 @@ async fn files_are_read_in_parallel_and_a_subset_of_them_is_a_table() {
     }
     let snapshot = log.load().await.unwrap().unwrap();
     let context = over(&log, &snapshot);
-    context.state_ref().write().config_mut().options_mut().execution.target_partitions = 2;
+    context
+        .state_ref()
+        .write()
+        .config_mut()
+        .options_mut()
+        .execution
+        .target_partitions = 2;
     let groups = files_of(&plan(&context, "SELECT n FROM t.t").await).unwrap();
     assert_eq!(groups, [2, 1]);
 
-    let name = TableName { source: "t".into(), table: "t".into() };
+    let name = TableName {
+        source: "t".into(),
+        table: "t".into(),
+    };
     for some in [vec![snapshot.files[1].clone()], Vec::new()] {
         let count = some.len();
         let table = SnapshotTable::new(&log, &snapshot).with_files(some);

@@ -9,7 +9,9 @@ async fn lake() -> (tempfile::TempDir, Url, Vec<TableName>) {
         let log = create(&curated, name, &rows.schema(), &[]).await;
         append(&log, &rows, &[]).await;
     }
-    let known = ["shop.orders", "shop.lines"].map(|name| name.parse().unwrap()).to_vec();
+    let known = ["shop.orders", "shop.lines"]
+        .map(|name| name.parse().unwrap())
+        .to_vec();
     (folder, curated, known)
 }
 
@@ -21,7 +23,9 @@ async fn ask(sql: &str) -> Result<Vec<RecordBatch>, Error> {
 /// Kind and message of the error, and the message of the first error below it.
 async fn refusal(sql: &str) -> (Kind, String, String) {
     let error = ask(sql).await.unwrap_err();
-    let below = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let below = std::error::Error::source(&error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     (error.kind(), error.message().to_owned(), below)
 }
 
@@ -42,13 +46,19 @@ async fn no_rows_still_have_columns() {
 #[tokio::test]
 async fn tables_and_plans_can_be_looked_at() {
     let shown = lines(&ask("SHOW TABLES").await.unwrap()).join("\n");
-    assert!(shown.contains("shop|orders") && shown.contains("marketlake|runs"), "{shown}");
+    assert!(
+        shown.contains("shop|orders") && shown.contains("marketlake|runs"),
+        "{shown}"
+    );
     assert!(!shown.contains("shop|lines"), "{shown}");
     let described = lines(&ask("DESCRIBE shop.orders").await.unwrap());
     assert_eq!(described, ["id|Utf8|NO", "n|Int64|NO"]);
     let explained = lines(&ask("EXPLAIN SELECT n FROM shop.orders").await.unwrap()).join("\n");
     assert!(explained.contains("DataSourceExec"), "{explained}");
-    assert_eq!(lines(&ask("SELECT value FROM generate_series(1, 2)").await.unwrap()), ["1", "2"]);
+    assert_eq!(
+        lines(&ask("SELECT value FROM generate_series(1, 2)").await.unwrap()),
+        ["1", "2"]
+    );
 }
 
 #[tokio::test]
@@ -62,7 +72,10 @@ async fn tables_that_are_not_there_are_said_by_name() {
     );
     let (kind, message, _) = refusal("SELECT * FROM shop.lines, shop.orders").await;
     assert_eq!(kind, Kind::Usage);
-    assert_eq!(message, "table shop.lines does not exist yet; `marketlake run` makes it");
+    assert_eq!(
+        message,
+        "table shop.lines does not exist yet; `marketlake run` makes it"
+    );
 }
 
 #[tokio::test]
@@ -93,6 +106,10 @@ async fn statements_that_write_are_refused() {
         "SET datafusion.execution.batch_size = 1",
     ] {
         let (kind, message, _) = refusal(sql).await;
-        assert_eq!((kind, message.as_str()), (Kind::Usage, "only statements that read are run"), "{sql}");
+        assert_eq!(
+            (kind, message.as_str()),
+            (Kind::Usage, "only statements that read are run"),
+            "{sql}"
+        );
     }
 }
