@@ -77,7 +77,7 @@ pub(super) fn read_error(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(own) => own,
         Err(error) if error.kind() == UnexpectedEof => {
-            Error::data("gzip content ends too early: the object is cut short").because(error)
+            Error::data("gzip content ends too early: the object is cut short")
         }
         Err(error) if matches!(error.kind(), InvalidData | InvalidInput) => {
             Error::data("gzip content is damaged").because(error)
