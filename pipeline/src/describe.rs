@@ -24,13 +24,20 @@ pub(crate) async fn described(lake: &Lake) -> Result<Vec<TableDescription>> {
 
 async fn one(lake: &Lake, contract: &Contract) -> Result<Option<TableDescription>> {
     let log = lake.table_log(&contract.name)?;
-    let Some(snapshot) = log.load().await? else { return Ok(None) };
+    let Some(snapshot) = log.load().await? else {
+        return Ok(None);
+    };
     Ok(Some(TableDescription {
         table: contract.name.to_string(),
         description: contract.description.clone(),
         location: log.location().to_string(),
         version: snapshot.version,
-        columns: snapshot.schema.fields().iter().map(|field| column(contract, field)).collect(),
+        columns: snapshot
+            .schema
+            .fields()
+            .iter()
+            .map(|field| column(contract, field))
+            .collect(),
         partition: contract.partition.clone(),
         key: contract.key().to_vec(),
     }))
@@ -41,7 +48,9 @@ fn column(contract: &Contract, field: &Field) -> ColumnDescription {
     ColumnDescription {
         name: field.name().clone(),
         ty: word(field.data_type()),
-        doc: declared.and_then(|column| column.doc.clone()).or_else(|| bookkeeping(field.name()).map(str::to_owned)),
+        doc: declared
+            .and_then(|column| column.doc.clone())
+            .or_else(|| bookkeeping(field.name()).map(str::to_owned)),
     }
 }
 

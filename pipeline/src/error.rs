@@ -37,7 +37,12 @@ pub struct Error {
 impl Error {
     /// A new error of `kind`; `message` is lower case, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), context: Vec::new(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            context: Vec::new(),
+            source: None,
+        }
     }
 
     /// A mistake in a contract, a configuration or an argument.
@@ -114,7 +119,9 @@ impl From<object_store::Error> for Error {
     fn from(source: object_store::Error) -> Self {
         let kind = match &source {
             object_store::Error::NotFound { .. } => Kind::NotFound,
-            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => Kind::Conflict,
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {
+                Kind::Conflict
+            }
             _ => Kind::Io,
         };
         Self::new(kind, "storage refused").because(source)

@@ -34,7 +34,10 @@ fn armed() -> Option<&'static Armed> {
                 Some((point, nth)) => (point.to_owned(), nth.parse().ok()?),
                 None => (value, 1),
             };
-            Some(Armed { point, remaining: AtomicU64::new(nth) })
+            Some(Armed {
+                point,
+                remaining: AtomicU64::new(nth),
+            })
         })
         .as_ref()
 }

@@ -15,8 +15,8 @@ use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::personal::Pseudonyms;
 use crate::report::{
-    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions, TableDescription,
-    TablePlan, WhyObject, WhyRows,
+    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions,
+    TableDescription, TablePlan, WhyObject, WhyRows,
 };
 use crate::{describe, query, run, views};
 
@@ -72,13 +72,21 @@ impl Lake {
     /// When two accounts of a source have the same alias.
     pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Self> {
         let mut aliases = BTreeSet::new();
-        if let Some(twice) = accounts.iter().find(|account| !aliases.insert((&account.source, &account.alias))) {
+        if let Some(twice) = accounts
+            .iter()
+            .find(|account| !aliases.insert((&account.source, &account.alias)))
+        {
             return Err(Error::usage("two accounts of a source have the same alias")
                 .with("source", &twice.source)
                 .with("account", &twice.alias));
         }
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
-        Ok(Self { settings, contracts, accounts, pseudonyms })
+        Ok(Self {
+            settings,
+            contracts,
+            accounts,
+            pseudonyms,
+        })
     }
 
     /// Contracts in force.
@@ -157,7 +165,11 @@ impl Lake {
     ///
     /// # Errors
     /// As [`Lake::run`].
-    pub async fn quarantine_replay(&self, filter: &QuarantineFilter, observer: &dyn Observer) -> Result<RunReport> {
+    pub async fn quarantine_replay(
+        &self,
+        filter: &QuarantineFilter,
+        observer: &dyn Observer,
+    ) -> Result<RunReport> {
         run::replay(self, filter, observer).await
     }
 
@@ -190,7 +202,10 @@ impl Lake {
     pub(crate) fn contract(&self, table: &TableName) -> Result<&crate::contract::Contract> {
         self.contracts.get(table).ok_or_else(|| {
             let known: Vec<String> = self.contracts.keys().map(ToString::to_string).collect();
-            Error::usage(format!("there is no contract for {table}; there are {}", known.join(", ")))
+            Error::usage(format!(
+                "there is no contract for {table}; there are {}",
+                known.join(", ")
+            ))
         })
     }
 
@@ -216,7 +231,8 @@ impl Lake {
 
     fn own_folder(&self, name: &str) -> Result<PathBuf> {
         let root = self.settings.curated.to_file_path().map_err(|()| {
-            Error::new(Kind::Usage, "curated zone is not a local folder").with("curated", &self.settings.curated)
+            Error::new(Kind::Usage, "curated zone is not a local folder")
+                .with("curated", &self.settings.curated)
         })?;
         Ok(root.join("marketlake").join(name))
     }
@@ -230,6 +246,10 @@ pub(crate) fn system_table(curated: &Url, name: &str) -> Result<DeltaLog> {
 /// The log of the table `source.table` in the curated zone.
 pub(crate) fn table_log(curated: &Url, name: &str) -> Result<DeltaLog> {
     let mut location = curated.clone();
-    location.set_path(&format!("{}/{}/", curated.path().trim_end_matches('/'), name.replacen('.', "/", 1)));
+    location.set_path(&format!(
+        "{}/{}/",
+        curated.path().trim_end_matches('/'),
+        name.replacen('.', "/", 1)
+    ));
     DeltaLog::at(name, location)
 }

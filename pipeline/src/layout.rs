@@ -25,8 +25,11 @@ pub(crate) const OLDER: &str = "_older";
 /// Schema of the curated table, partition columns included. Everything is nullable: files written before a
 /// column was added do not have it.
 pub(crate) fn schema(contract: &Contract) -> SchemaRef {
-    let mut fields: Vec<Field> =
-        contract.columns.iter().map(|column| Field::new(&column.name, column.ty.arrow(), true)).collect();
+    let mut fields: Vec<Field> = contract
+        .columns
+        .iter()
+        .map(|column| Field::new(&column.name, column.ty.arrow(), true))
+        .collect();
     let mut add = |name: &str, ty: ColumnType| fields.push(Field::new(name, ty.arrow(), true));
     match &contract.feed {
         Feed::Raw(raw) => {
@@ -59,8 +62,12 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
 
 /// The schema without the partition columns: what data files hold.
 pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef {
-    let fields: Vec<_> =
-        schema.fields().iter().filter(|field| !partition.contains(field.name())).cloned().collect();
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .filter(|field| !partition.contains(field.name()))
+        .cloned()
+        .collect();
     Arc::new(Schema::new(fields))
 }
 

@@ -77,7 +77,12 @@ impl<'a> RawZone<'a> {
     }
 
     /// Objects for a table within the selection.
-    pub(crate) async fn list(&self, contract: &Contract, feed: &RawFeed, selection: &Selection) -> Result<Listing> {
+    pub(crate) async fn list(
+        &self,
+        contract: &Contract,
+        feed: &RawFeed,
+        selection: &Selection,
+    ) -> Result<Listing> {
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
         for place in self.places(&contract.name.source, feed, selection)? {
@@ -92,8 +97,18 @@ impl<'a> RawZone<'a> {
                             let account = place.account.clone().or(matched.account);
                             let day = matched.period.date();
                             let wanted = selection.account.is_none() || selection.account == account;
-                            if wanted && selection.from.is_none_or(|from| from <= day) && selection.to.is_none_or(|to| day <= to) {
-                                let object = object(&place.root, meta, relative, account, matched.period, matched.part)?;
+                            if wanted
+                                && selection.from.is_none_or(|from| from <= day)
+                                && selection.to.is_none_or(|to| day <= to)
+                            {
+                                let object = object(
+                                    &place.root,
+                                    meta,
+                                    relative,
+                                    account,
+                                    matched.period,
+                                    matched.part,
+                                )?;
                                 unmatched.remove(&object.uri);
                                 found.insert((object.period, object.uri.clone()), object);
                             }
@@ -109,23 +124,38 @@ impl<'a> RawZone<'a> {
         for object in &objects {
             unmatched.remove(&object.uri);
         }
-        Ok(Listing { objects, unmatched: unmatched.into_iter().collect() })
+        Ok(Listing {
+            objects,
+            unmatched: unmatched.into_iter().collect(),
+        })
     }
 
     /// The account of that alias; one that nobody configured delivers in UTC and has no fields.
     pub(crate) fn account(&self, source: &str, alias: Option<&str>) -> Account {
-        let configured =
-            self.accounts.iter().find(|account| account.source == source && Some(account.alias.as_str()) == alias);
-        configured.cloned().unwrap_or_else(|| Account::unconfigured(source, alias.unwrap_or_default()))
+        let configured = self
+            .accounts
+            .iter()
+            .find(|account| account.source == source && Some(account.alias.as_str()) == alias);
+        configured
+            .cloned()
+            .unwrap_or_else(|| Account::unconfigured(source, alias.unwrap_or_default()))
     }
 
     fn places(&self, source: &str, feed: &RawFeed, selection: &Selection) -> Result<Vec<Place>> {
         let mut places = Vec::new();
         for pattern in &feed.paths {
-            places.push(Place { root: folder_url(self.root), pattern: pattern.clone(), account: None });
+            places.push(Place {
+                root: folder_url(self.root),
+                pattern: pattern.clone(),
+                account: None,
+            });
             for account in self.accounts.iter().filter(|account| account.source == source) {
                 let Some(raw) = &account.raw else { continue };
-                if selection.account.as_ref().is_some_and(|wanted| *wanted != account.alias) {
+                if selection
+                    .account
+                    .as_ref()
+                    .is_some_and(|wanted| *wanted != account.alias)
+                {
                     continue;
                 }
                 let root = folder_url(self.root)
@@ -133,7 +163,11 @@ impl<'a> RawZone<'a> {
                     .context(Kind::Usage, "raw root of the account is not a URI or a path")
                     .map_err(|error| error.with("account", &account.alias).with("raw", raw))?;
                 let pattern = pattern.below_account().map_err(Error::usage)?;
-                places.push(Place { root, pattern, account: Some(account.alias.clone()) });
+                places.push(Place {
+                    root,
+                    pattern,
+                    account: Some(account.alias.clone()),
+                });
             }
         }
         Ok(places)
@@ -153,7 +187,10 @@ impl<'a> RawZone<'a> {
             (None, true, Some(_)) => {
                 let parent = join(base, &place.pattern.prefix(None, None));
                 let folders = store.list_with_delimiter(Some(&parent)).await?.common_prefixes;
-                folders.iter().filter_map(|folder| folder.filename().map(|name| Some(name.to_owned()))).collect()
+                folders
+                    .iter()
+                    .filter_map(|folder| folder.filename().map(|name| Some(name.to_owned())))
+                    .collect()
             }
             _ => vec![None],
         };
@@ -161,7 +198,8 @@ impl<'a> RawZone<'a> {
         for account in &accounts {
             match &days {
                 Some(days) => prefixes.extend(
-                    days.iter().map(|day| join(base, &place.pattern.prefix(account.as_deref(), Some(*day)))),
+                    days.iter()
+                        .map(|day| join(base, &place.pattern.prefix(account.as_deref(), Some(*day)))),
                 ),
                 None => {
                     prefixes.insert(join(base, &place.pattern.prefix(account.as_deref(), None)));
@@ -176,14 +214,18 @@ impl<'a> RawZone<'a> {
 pub(crate) fn store_of(root: &Url) -> Result<Arc<dyn ObjectStore>> {
     match root.scheme() {
         "file" => Ok(Arc::new(LocalFileSystem::new())),
-        scheme => Err(Error::usage(format!("raw storage {scheme}:// is not supported; use a local folder"))
-            .with("raw", root)),
+        scheme => Err(Error::usage(format!(
+            "raw storage {scheme}:// is not supported; use a local folder"
+        ))
+        .with("raw", root)),
     }
 }
 
 /// The store path of an object's address.
 pub(crate) fn path_of(uri: &Url) -> Result<Path> {
-    Path::from_url_path(uri.path()).context(Kind::Usage, "address is not a path").map_err(|error| error.with("uri", uri))
+    Path::from_url_path(uri.path())
+        .context(Kind::Usage, "address is not a path")
+        .map_err(|error| error.with("uri", uri))
 }
 
 /// A root as the address of a folder, which others can be joined to.
@@ -239,8 +281,11 @@ async fn next(
 
 fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
     let (from, to) = (selection.from?, selection.to?);
-    let days: Vec<NaiveDate> =
-        from.iter_days().take_while(|day| *day <= to).take(LISTED_BY_DAY + 1).collect();
+    let days: Vec<NaiveDate> = from
+        .iter_days()
+        .take_while(|day| *day <= to)
+        .take(LISTED_BY_DAY + 1)
+        .collect();
     (days.len() <= LISTED_BY_DAY).then_some(days)
 }
 
@@ -251,12 +296,16 @@ pub(crate) fn join(base: &Path, prefix: &str) -> Path {
 
 fn below(base: &Path, location: &Path) -> String {
     let text = location.as_ref();
-    text.strip_prefix(base.as_ref()).unwrap_or(text).trim_start_matches('/').to_owned()
+    text.strip_prefix(base.as_ref())
+        .unwrap_or(text)
+        .trim_start_matches('/')
+        .to_owned()
 }
 
 /// The day before, for look-backs; the first day there is has none.
 pub(crate) fn days_before(day: NaiveDate, days: u32) -> NaiveDate {
-    day.checked_sub_days(Days::new(u64::from(days))).unwrap_or(NaiveDate::MIN)
+    day.checked_sub_days(Days::new(u64::from(days)))
+        .unwrap_or(NaiveDate::MIN)
 }
 
 #[cfg(test)]
@@ -286,8 +335,15 @@ mod tests {
         let mut found = Vec::new();
         for selection in [
             Selection::default(),
-            Selection { from: NaiveDate::from_ymd_opt(2026, 3, 1), to: NaiveDate::from_ymd_opt(2026, 3, 1), ..Default::default() },
-            Selection { account: Some("arena".to_owned()), ..Default::default() },
+            Selection {
+                from: NaiveDate::from_ymd_opt(2026, 3, 1),
+                to: NaiveDate::from_ymd_opt(2026, 3, 1),
+                ..Default::default()
+            },
+            Selection {
+                account: Some("arena".to_owned()),
+                ..Default::default()
+            },
         ] {
             let mut listing = Listing::default();
             for place in zone.places("jwo", &feed(&pattern), &selection).unwrap() {
@@ -298,8 +354,15 @@ mod tests {
                 }
             }
             assert!(!listing.unmatched.is_empty());
-            let listing = zone.list(&contract(&pattern), &feed(&pattern), &selection).await.unwrap();
-            let accounts: Vec<_> = listing.objects.iter().map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part)).collect();
+            let listing = zone
+                .list(&contract(&pattern), &feed(&pattern), &selection)
+                .await
+                .unwrap();
+            let accounts: Vec<_> = listing
+                .objects
+                .iter()
+                .map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part))
+                .collect();
             found.push((accounts, listing.unmatched.len()));
         }
         let arena = ("arena".to_owned(), "2026-03-01 08:00:00".to_owned(), 1);

@@ -14,7 +14,12 @@ pub(crate) struct Pseudonyms {
 impl Pseudonyms {
     /// With the configured key, if there is one.
     pub(crate) fn new(key: Option<&str>) -> Self {
-        let Some(key) = key else { return Self { pads: None, key_id: "none".to_owned() } };
+        let Some(key) = key else {
+            return Self {
+                pads: None,
+                key_id: "none".to_owned(),
+            };
+        };
         let mut block = [0; BLOCK];
         if key.len() > BLOCK {
             block[..32].copy_from_slice(&Sha256::digest(key.as_bytes()));
@@ -35,8 +40,13 @@ impl Pseudonyms {
 
     /// HMAC-SHA-256 of each value in hexadecimal; null without a key.
     pub(crate) fn of(&self, values: &StringArray) -> StringArray {
-        let Some(pads) = &self.pads else { return StringArray::new_null(values.len()) };
-        values.iter().map(|value| value.map(|value| hmac(pads, value.as_bytes()))).collect()
+        let Some(pads) = &self.pads else {
+            return StringArray::new_null(values.len());
+        };
+        values
+            .iter()
+            .map(|value| value.map(|value| hmac(pads, value.as_bytes())))
+            .collect()
     }
 }
 
@@ -57,13 +67,23 @@ mod tests {
     fn a_pseudonym_is_the_standard_hmac() {
         // Test case 2 of RFC 4231.
         let pseudonyms = Pseudonyms::new(Some("Jefe"));
-        let hashed = pseudonyms.of(&StringArray::from(vec![Some("what do ya want for nothing?"), None]));
-        assert_eq!(hashed.value(0), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let hashed = pseudonyms.of(&StringArray::from(vec![
+            Some("what do ya want for nothing?"),
+            None,
+        ]));
+        assert_eq!(
+            hashed.value(0),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
         assert!(hashed.is_null(1));
     }
 
     #[test]
     fn without_a_key_nothing_is_kept() {
-        assert!(Pseudonyms::new(None).of(&StringArray::from(vec!["4242"])).is_null(0));
+        assert!(
+            Pseudonyms::new(None)
+                .of(&StringArray::from(vec!["4242"]))
+                .is_null(0)
+        );
     }
 }

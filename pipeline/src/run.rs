@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::batch::{Group, Pending, Tally, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
+use crate::describe;
 use crate::error::Result;
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
-use crate::describe;
 use crate::layout;
 use crate::ledger::Ledger;
 use crate::list::RawObject;
@@ -49,12 +49,18 @@ pub(crate) async fn run(
     for contract in by_dependency(&contracts) {
         order.push(contract.name.clone());
         if let Err(error) = run_derived(lake, contract, observer, &mut tallies).await {
-            tallies.entry(contract.name.clone()).or_insert_with(Tally::new).fail(&error);
+            tallies
+                .entry(contract.name.clone())
+                .or_insert_with(Tally::new)
+                .fail(&error);
         }
     }
     for name in forsaken(lake, selection).await? {
         let reason = format!("a batch of {name} is claimed and its contract is gone; give the contract back");
-        tallies.entry(name.clone()).or_insert_with(Tally::new).hold([reason]);
+        tallies
+            .entry(name.clone())
+            .or_insert_with(Tally::new)
+            .hold([reason]);
         order.push(name);
     }
     let mut tables = Vec::new();
@@ -83,7 +89,11 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
     if selection.tables.is_empty()
         && let Some(ledger) = Ledger::open_existing(&lake.settings().curated).await?
     {
-        for name in ledger.tables().into_iter().filter(|name| !lake.contracts().contains_key(name)) {
+        for name in ledger
+            .tables()
+            .into_iter()
+            .filter(|name| !lake.contracts().contains_key(name))
+        {
             let progress = ledger.progress(&name).await?;
             if progress.claimed > progress.recorded {
                 forsaken.push(name);
@@ -94,16 +104,27 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
 }
 
 /// Takes the objects with open rejects in again.
-pub(crate) async fn replay(lake: &Lake, filter: &QuarantineFilter, observer: &dyn Observer) -> Result<RunReport> {
+pub(crate) async fn replay(
+    lake: &Lake,
+    filter: &QuarantineFilter,
+    observer: &dyn Observer,
+) -> Result<RunReport> {
     let mut objects = Replay::new();
     let curated = &lake.settings().curated;
     if let Some(ledger) = Ledger::open_existing(curated).await? {
         let rejects = open_rejects(curated, &ledger, filter).await?;
-        let rejected: BTreeSet<(String, String)> =
-            rejects.into_iter().map(|reject| (reject.table, reject.object)).collect();
+        let rejected: BTreeSet<(String, String)> = rejects
+            .into_iter()
+            .map(|reject| (reject.table, reject.object))
+            .collect();
         for contract in lake.contracts().values() {
             let mut newest: BTreeMap<String, RawObject> = BTreeMap::new();
-            for row in ledger.rows(&contract.name).await?.into_iter().filter(|row| row.entry == "claim") {
+            for row in ledger
+                .rows(&contract.name)
+                .await?
+                .into_iter()
+                .filter(|row| row.entry == "claim")
+            {
                 if !rejected.contains(&(row.table.clone(), row.object.clone())) {
                     continue;
                 }
@@ -130,11 +151,14 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
     for group in Group::all(contracts.iter().copied()) {
         let pending = Pending::of(lake, ledger.as_ref(), &group.contracts, selection).await?;
         for contract in &group.contracts {
-            let objects = pending.objects(&contract.name).iter().map(|object| PlannedObject {
-                uri: object.uri.clone(),
-                size: object.size,
-                period: object.period.date(),
-            });
+            let objects = pending
+                .objects(&contract.name)
+                .iter()
+                .map(|object| PlannedObject {
+                    uri: object.uri.clone(),
+                    size: object.size,
+                    period: object.period.date(),
+                });
             plans.push(TablePlan {
                 objects: objects.collect(),
                 unmatched: pending.unmatched.clone(),
@@ -153,7 +177,10 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         Some(ledger) => {
             let claimed = ledger.progress(&contract.name).await?.claimed;
             let taken = match lake.table_log(&contract.name)?.load().await? {
-                Some(snapshot) => snapshot.txn(&crate::batch::progress_app(ledger.id())).await?.unwrap_or(0),
+                Some(snapshot) => snapshot
+                    .txn(&crate::batch::progress_app(ledger.id()))
+                    .await?
+                    .unwrap_or(0),
                 None => 0,
             };
             (claimed > taken).then_some(claimed as u64)
@@ -191,12 +218,16 @@ fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contrac
     for name in selection.tables.iter().chain(&selection.release) {
         lake.contract(name)?;
     }
-    let wanted = |contract: &&Contract| selection.tables.is_empty() || selection.tables.contains(&contract.name);
+    let wanted =
+        |contract: &&Contract| selection.tables.is_empty() || selection.tables.contains(&contract.name);
     Ok(lake.contracts().values().filter(wanted).collect())
 }
 
 fn part(replay: &Replay, group: &Group<'_>) -> Replay {
-    let own = group.contracts.iter().filter_map(|c| Some((c.name.clone(), replay.get(&c.name)?.clone())));
+    let own = group
+        .contracts
+        .iter()
+        .filter_map(|c| Some((c.name.clone(), replay.get(&c.name)?.clone())));
     own.collect()
 }
 
@@ -213,7 +244,8 @@ fn by_dependency<'a>(contracts: &[&'a Contract]) -> Vec<&'a Contract> {
     while !waiting.is_empty() {
         let names: BTreeSet<&TableName> = waiting.iter().map(|(contract, _)| &contract.name).collect();
         let is_ready = |inputs: &[TableName]| !inputs.iter().any(|input| names.contains(input));
-        let (ready, rest): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(|(_, inputs)| is_ready(inputs));
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            waiting.iter().copied().partition(|(_, inputs)| is_ready(inputs));
         if ready.is_empty() {
             ordered.extend(rest.into_iter().map(|(contract, _)| contract));
             break;

@@ -27,7 +27,11 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) fn new(batch: i64) -> Self {
-        Self { id: uuid::Uuid::new_v4().simple().to_string(), batch, started: Instant::now() }
+        Self {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            batch,
+            started: Instant::now(),
+        }
     }
 }
 
@@ -50,10 +54,15 @@ pub(super) async fn commit(
     counts: &Counts,
 ) -> Result<Outcome> {
     if table.taken != attempt.batch - 1 {
-        return Err(Error::internal("batch is not the next one").with("table", table.log.table()).with("batch", attempt.batch));
+        return Err(Error::internal("batch is not the next one")
+            .with("table", table.log.table())
+            .with("batch", attempt.batch));
     }
     if attempt.started.elapsed() > OLDEST_ATTEMPT {
-        return Err(Error::new(Kind::Io, "attempt is too old to be committed; run again").with("table", table.log.table()));
+        return Err(
+            Error::new(Kind::Io, "attempt is too old to be committed; run again")
+                .with("table", table.log.table()),
+        );
     }
     let mut expected = table.snapshot.files.len();
     for action in &actions {
@@ -61,7 +70,10 @@ pub(super) async fn commit(
             Action::Add(add) => {
                 expected += 1;
                 if !table.log.has_file(&Path::from(add.path.as_str())).await? {
-                    return Err(Error::new(Kind::NotFound, "file of the batch vanished before the commit").with("file", &add.path));
+                    return Err(
+                        Error::new(Kind::NotFound, "file of the batch vanished before the commit")
+                            .with("file", &add.path),
+                    );
                 }
             }
             Action::Remove(_) => expected -= 1,
@@ -78,7 +90,18 @@ pub(super) async fn commit(
     txns.extend(inputs);
     let actions = table.growth.iter().cloned().chain(actions).collect();
     failpoint::pass("before_commit");
-    let landed = table.log.commit(&table.snapshot, Commit { operation: "CURATE", actions, txns, about }).await;
+    let landed = table
+        .log
+        .commit(
+            &table.snapshot,
+            Commit {
+                operation: "CURATE",
+                actions,
+                txns,
+                about,
+            },
+        )
+        .await;
     let outcome = match landed {
         Ok(Landed::At(version)) => {
             check_files(table, version, expected).await?;
@@ -98,10 +121,15 @@ pub(super) async fn commit(
 /// The version as which this very attempt is in; none when it is not.
 async fn settle(table: &Table, attempt: &Attempt) -> Result<Option<u64>> {
     let version = table.snapshot.version + 1;
-    let Some(actions) = table.log.entry(version).await? else { return Ok(None) };
+    let Some(actions) = table.log.entry(version).await? else {
+        return Ok(None);
+    };
     let ours = actions.iter().any(|action| {
         let about = action.get("commitInfo").and_then(|info| info.get("marketlake"));
-        about.and_then(|about| about.get("attempt")).and_then(|id| id.as_str()) == Some(attempt.id.as_str())
+        about
+            .and_then(|about| about.get("attempt"))
+            .and_then(|id| id.as_str())
+            == Some(attempt.id.as_str())
     });
     Ok(ours.then_some(version))
 }
@@ -110,9 +138,12 @@ async fn settle(table: &Table, attempt: &Attempt) -> Result<Option<u64>> {
 async fn check_files(table: &Table, version: u64, expected: usize) -> Result<()> {
     let live = table.log.load_at(version).await?.files.len();
     if live != expected {
-        return Err(Error::new(Kind::Foreign, format!("table has {live} files after the commit instead of {expected}"))
-            .with("table", table.log.table())
-            .with("version", version));
+        return Err(Error::new(
+            Kind::Foreign,
+            format!("table has {live} files after the commit instead of {expected}"),
+        )
+        .with("table", table.log.table())
+        .with("version", version));
     }
     Ok(())
 }

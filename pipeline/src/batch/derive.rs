@@ -39,7 +39,9 @@ pub(crate) async fn run_derived(
     observer: &dyn Observer,
     tallies: &mut BTreeMap<TableName, Tally>,
 ) -> Result<()> {
-    let Feed::Inputs(feed) = &contract.feed else { return Ok(()) };
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(());
+    };
     let tally = tally(tallies, &contract.name);
     let names = [contract.name.clone()];
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
@@ -61,7 +63,9 @@ pub(crate) async fn run_derived(
                 }
             }
             State::Idle(taken) => {
-                let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else { continue };
+                let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
+                    continue;
+                };
                 let inputs = match news(lake, contract, feed, &table).await? {
                     News::None => return Ok(()),
                     News::Missing(input) => {
@@ -99,8 +103,14 @@ async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table)
     let mut changed = false;
     for name in &feed.inputs {
         let log = lake.table_log(name)?;
-        let Some(snapshot) = log.load().await? else { return Ok(News::Missing(name.clone())) };
-        let seen = table.snapshot.txn(&input_app(&snapshot.id)).await?.map(|version| version as u64);
+        let Some(snapshot) = log.load().await? else {
+            return Ok(News::Missing(name.clone()));
+        };
+        let seen = table
+            .snapshot
+            .txn(&input_app(&snapshot.id))
+            .await?
+            .map(|version| version as u64);
         // An input that was set back is as good as another one.
         let from = seen.filter(|version| *version <= snapshot.version);
         let news = match from {
@@ -112,7 +122,12 @@ async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table)
             }
         };
         changed |= news;
-        inputs.push(InputRange { table: name.clone(), id: snapshot.id.clone(), from, to: snapshot.version });
+        inputs.push(InputRange {
+            table: name.clone(),
+            id: snapshot.id.clone(),
+            from,
+            to: snapshot.version,
+        });
     }
     if inputs.is_empty() {
         return Err(Error::usage("table has no inputs").with("table", &contract.name));
@@ -139,28 +154,54 @@ async fn recompute(
     for range in &claim.draft.inputs {
         let log = lake.table_log(&range.table)?;
         let snapshot = log.load_at(range.to).await?;
-        inputs.push(Input { range: range.clone(), log, snapshot });
+        inputs.push(Input {
+            range: range.clone(),
+            log,
+            snapshot,
+        });
     }
     let touched = touched(contract, feed, &inputs).await?;
     let rows = compute(lake, contract, feed, claim, &inputs, &touched).await?;
     failpoint::pass("after_decode");
     let attempt = Attempt::new(claim.draft.batch);
-    let results =
-        claim.draft.inputs.iter().map(|input| ObjectResult::of_input(claim, &input.table, &attempt.id)).collect();
-    let side = SideFile { results, quarantine: Vec::new() };
+    let results = claim
+        .draft
+        .inputs
+        .iter()
+        .map(|input| ObjectResult::of_input(claim, &input.table, &attempt.id))
+        .collect();
+    let side = SideFile {
+        results,
+        quarantine: Vec::new(),
+    };
     loop {
-        let Opened::Ready(table) = table::open(lake, ledger, contract).await? else { return Ok(()) };
+        let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
+            return Ok(());
+        };
         if table.taken >= claim.draft.batch {
             return Ok(());
         }
         let plan = replace(contract, &table.log, &table.snapshot, &touched, rows.clone()).await?;
         let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
-        let side_file = side.write(&lake.settings().curated, &contract.name, claim.draft.batch, &attempt.id).await?;
+        let side_file = side
+            .write(
+                &lake.settings().curated,
+                &contract.name,
+                claim.draft.batch,
+                &attempt.id,
+            )
+            .await?;
         failpoint::pass("after_side_file");
-        let mut counts = Counts { objects: inputs.len() as u64, ..Counts::default() };
+        let mut counts = Counts {
+            objects: inputs.len() as u64,
+            ..Counts::default()
+        };
         counts.add(&done);
-        let progress = inputs.iter().map(|input| (input_app(&input.range.id), input.range.to as i64)).collect();
+        let progress = inputs
+            .iter()
+            .map(|input| (input_app(&input.range.id), input.range.to as i64))
+            .collect();
         match commit(ledger, &table, &attempt, &side_file, actions, progress, &counts).await? {
             Outcome::In(version) => {
                 record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
@@ -177,8 +218,12 @@ async fn touched(contract: &Contract, feed: &InputFeed, inputs: &[Input]) -> Res
     for input in inputs {
         // An id that is not the snapshot's is that of an input that was made anew since the claim.
         let from = input.range.from.filter(|_| input.range.id == input.snapshot.id);
-        let Some(from) = from else { return Ok(Touched::Everything) };
-        let Some(changes) = changes(&input.log, from, input.range.to).await? else { return Ok(Touched::Everything) };
+        let Some(from) = from else {
+            return Ok(Touched::Everything);
+        };
+        let Some(changes) = changes(&input.log, from, input.range.to).await? else {
+            return Ok(Touched::Everything);
+        };
         if !collector.add(&input.log, &changes).await? {
             return Ok(Touched::Everything);
         }
@@ -208,7 +253,10 @@ async fn compute(
         }
         register(&context, &input.range.table, frame.into_view())?;
     }
-    let sql = contract.sql.as_deref().ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?;
+    let sql = contract
+        .sql
+        .as_deref()
+        .ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?;
     let failed = |error: Error| error.with("table", &contract.name);
     let batches = run(&context, sql).await.map_err(failed)?;
     let typed = batches
@@ -219,14 +267,17 @@ async fn compute(
                 .iter()
                 .map(|field| -> Result<ArrayRef> {
                     Ok(match field.name().as_str() {
-                        layout::BATCH => Arc::new(Int64Array::from(vec![claim.draft.batch; batch.num_rows()])),
+                        layout::BATCH => {
+                            Arc::new(Int64Array::from(vec![claim.draft.batch; batch.num_rows()]))
+                        }
                         layout::LOADED_AT => {
                             let micros = vec![claim.claimed_at.timestamp_micros(); batch.num_rows()];
                             Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
                         }
                         name => {
                             let column = batch.column_by_name(name).ok_or_else(|| {
-                                Error::usage("SQL does not give a column of the contract").with("column", name)
+                                Error::usage("SQL does not give a column of the contract")
+                                    .with("column", name)
                             })?;
                             cast(column, field.data_type())?
                         }
@@ -243,15 +294,25 @@ async fn compute(
 }
 
 async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
-    let frame = context.sql(sql).await.context(Kind::Usage, "SQL of the contract cannot be planned")?;
-    frame.collect().await.context(Kind::Data, "SQL of the contract failed")
+    let frame = context
+        .sql(sql)
+        .await
+        .context(Kind::Usage, "SQL of the contract cannot be planned")?;
+    frame
+        .collect()
+        .await
+        .context(Kind::Data, "SQL of the contract failed")
 }
 
 /// The condition that a row's values are among those of `values`.
 fn among(names: &[String], values: &RecordBatch) -> Result<Expr> {
-    let scalar = |column: usize, row: usize| Ok::<_, Error>(lit(ScalarValue::try_from_array(values.column(column), row)?));
+    let scalar = |column: usize, row: usize| {
+        Ok::<_, Error>(lit(ScalarValue::try_from_array(values.column(column), row)?))
+    };
     if let [name] = names {
-        let list = (0..values.num_rows()).map(|row| scalar(0, row)).collect::<Result<Vec<_>>>()?;
+        let list = (0..values.num_rows())
+            .map(|row| scalar(0, row))
+            .collect::<Result<Vec<_>>>()?;
         return Ok(col(name.as_str()).in_list(list, false));
     }
     let mut condition = lit(false);
@@ -270,9 +331,11 @@ fn check_key(contract: &Contract, rows: &RecordBatch) -> Result<()> {
     let key = key_positions(rows.schema_ref(), contract.key())?;
     for column in &key {
         if rows.column(*column).null_count() > 0 {
-            return Err(Error::usage("SQL gives rows without a key; filter them or fill the key")
-                .with("table", &contract.name)
-                .with("column", rows.schema_ref().field(*column).name()));
+            return Err(
+                Error::usage("SQL gives rows without a key; filter them or fill the key")
+                    .with("table", &contract.name)
+                    .with("column", rows.schema_ref().field(*column).name()),
+            );
         }
     }
     if Groups::of(rows, &key)?.members.len() != rows.num_rows() {

@@ -43,7 +43,10 @@ impl<'a> Group<'a> {
         }
         groups
             .into_iter()
-            .map(|(feed, _, contracts)| Self { format: with_known_names(&feed.format, &contracts), contracts })
+            .map(|(feed, _, contracts)| Self {
+                format: with_known_names(&feed.format, &contracts),
+                contracts,
+            })
             .collect()
     }
 
@@ -55,7 +58,9 @@ impl<'a> Group<'a> {
 
 /// A header is recognised by all names that some table of the group knows.
 fn with_known_names(format: &Format, contracts: &[&Contract]) -> Format {
-    let Format::Csv(csv) = format else { return format.clone() };
+    let Format::Csv(csv) = format else {
+        return format.clone();
+    };
     let mut csv = csv.clone();
     for contract in contracts {
         csv.known.extend(contract.named_fields());
@@ -78,13 +83,25 @@ pub(crate) async fn run_group(
     observer: &dyn Observer,
     tallies: &mut BTreeMap<TableName, Tally>,
 ) -> Result<()> {
-    let names: Vec<TableName> = group.contracts.iter().map(|contract| contract.name.clone()).collect();
+    let names: Vec<TableName> = group
+        .contracts
+        .iter()
+        .map(|contract| contract.name.clone())
+        .collect();
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
         names.iter().for_each(|name| tally(tallies, name).busy());
         return Ok(());
     };
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
-    let look_back = LookBack::of(lake, selection, &names.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"))?;
+    let look_back = LookBack::of(
+        lake,
+        selection,
+        &names
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("+"),
+    )?;
     let mut pending = None;
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
@@ -111,7 +128,13 @@ pub(crate) async fn run_group(
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
                 None => {
-                    let found = Pending::of(lake, Some(&ledger), &group.contracts, &look_back.narrow(selection)).await?;
+                    let found = Pending::of(
+                        lake,
+                        Some(&ledger),
+                        &group.contracts,
+                        &look_back.narrow(selection),
+                    )
+                    .await?;
                     look_back.done()?;
                     found
                 }
@@ -120,7 +143,9 @@ pub(crate) async fn run_group(
         let Some(found) = &mut pending else { return Ok(()) };
         for path in found.unmatched.drain(..) {
             let message = format!("{path} fits no path pattern and is left alone");
-            names.iter().for_each(|name| tally(tallies, name).say(message.clone()));
+            names
+                .iter()
+                .for_each(|name| tally(tallies, name).say(message.clone()));
         }
         let tables: Vec<TableName> = idle.iter().map(|(contract, _)| contract.name.clone()).collect();
         let mut next = found.next(lake, &tables);
@@ -142,7 +167,11 @@ pub(crate) async fn run_group(
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
             for draft in drafts.iter().filter(|draft| replay.is_none() && draft.batch > 1) {
-                let late = draft.objects.iter().filter(|object| look_back.is_late(object.period.date())).count();
+                let late = draft
+                    .objects
+                    .iter()
+                    .filter(|object| look_back.is_late(object.period.date()))
+                    .count();
                 tally(tallies, &draft.table).late(late as u64);
             }
         } else if replay.is_none() {
@@ -194,7 +223,9 @@ pub(super) async fn state(lake: &Lake, ledger: &mut Ledger, contract: &Contract)
         return Ok(State::Idle(table.taken));
     }
     let claim = ledger.claim_of(name, progress.claimed).await?.ok_or_else(|| {
-        Error::internal("claim has no rows in the ledger").with("table", name).with("batch", progress.claimed)
+        Error::internal("claim has no rows in the ledger")
+            .with("table", name)
+            .with("batch", progress.claimed)
     })?;
     Ok(State::Open(claim))
 }
@@ -211,11 +242,24 @@ async fn work(
 ) -> Result<()> {
     let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
     for (_, claim) in open {
-        objects.extend(claim.draft.objects.iter().map(|object| ((object.period, object.identity()), object.clone())));
+        objects.extend(
+            claim
+                .draft
+                .objects
+                .iter()
+                .map(|object| ((object.period, object.identity()), object.clone())),
+        );
     }
     let objects: Vec<RawObject> = objects.into_values().collect();
-    let tables: Vec<String> = open.iter().map(|(contract, _)| contract.name.to_string()).collect();
-    observer.batch_started(&tables, objects.len() as u64, objects.iter().map(|object| object.size).sum());
+    let tables: Vec<String> = open
+        .iter()
+        .map(|(contract, _)| contract.name.to_string())
+        .collect();
+    observer.batch_started(
+        &tables,
+        objects.len() as u64,
+        objects.iter().map(|object| object.size).sum(),
+    );
 
     let shapers = open
         .iter()
@@ -225,20 +269,38 @@ async fn work(
         .iter()
         .zip(&shapers)
         .map(|((_, claim), shaper)| {
-            let claimed: std::collections::HashSet<_> = claim.draft.objects.iter().map(RawObject::identity).collect();
+            let claimed: std::collections::HashSet<_> =
+                claim.draft.objects.iter().map(RawObject::identity).collect();
             Taker {
                 shaper,
-                stamp: BatchStamp { batch: claim.draft.batch, claimed_at: claim.claimed_at },
+                stamp: BatchStamp {
+                    batch: claim.draft.batch,
+                    claimed_at: claim.claimed_at,
+                },
                 wants: Box::new(move |object| claimed.contains(&object.identity())),
             }
         })
         .collect();
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
-    let source = group.contracts.first().map_or("", |contract| contract.name.source.as_str());
+    let source = group
+        .contracts
+        .first()
+        .map_or("", |contract| contract.name.source.as_str());
     let account = |object: &RawObject| zone.account(source, object.account.as_deref());
-    let batches: Vec<(TableName, i64)> = open.iter().map(|(c, claim)| (c.name.clone(), claim.draft.batch)).collect();
+    let batches: Vec<(TableName, i64)> = open
+        .iter()
+        .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
+        .collect();
     let journal = Journal::open(&lake.attempts()?, &batches, observer)?;
-    let taken_in = take_in(&objects, &account, group.format(), &takers, journal.at_once(), &journal).await?;
+    let taken_in = take_in(
+        &objects,
+        &account,
+        group.format(),
+        &takers,
+        journal.at_once(),
+        &journal,
+    )
+    .await?;
     failpoint::pass("after_decode");
     drop(takers);
 

@@ -53,8 +53,16 @@ pub(crate) struct Intake {
 impl Intake {
     /// An object that gives nothing but a reason.
     pub(crate) fn rejected(reason: String) -> Self {
-        let reject = Reject { row: None, reason: reason.clone(), text: String::new() };
-        Self { rejects: vec![reject], rejected: Some(reason), ..Self::default() }
+        let reject = Reject {
+            row: None,
+            reason: reason.clone(),
+            text: String::new(),
+        };
+        Self {
+            rejects: vec![reject],
+            rejected: Some(reason),
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, shaped: Shaped) {
@@ -84,15 +92,22 @@ pub(crate) async fn take_in(
         .map(|object| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
-                return Ok(wanting.iter().map(|wants| wants.then(|| Intake::rejected(reason.clone()))).collect());
+                return Ok(wanting
+                    .iter()
+                    .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
+                    .collect());
             }
             let read = one(object, &accounts(object), format, takers, &wanting).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
                 Err(error) => {
-                    let reason = reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-                    Ok(wanting.iter().map(|wants| wants.then(|| Intake::rejected(reason.clone()))).collect())
+                    let reason =
+                        reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
+                    Ok(wanting
+                        .iter()
+                        .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
+                        .collect())
                 }
             }
         })
@@ -152,11 +167,17 @@ async fn one(
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
-            wants.then(|| Intake { whole: account.keep == AccountKeep::LatestRow, ..Intake::default() })
+            wants.then(|| Intake {
+                whole: account.keep == AccountKeep::LatestRow,
+                ..Intake::default()
+            })
         })
         .collect();
     let mut whole: Vec<RawBatch> = Vec::new();
-    let keeps_whole = takers.iter().zip(wanting).any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
+    let keeps_whole = takers
+        .iter()
+        .zip(wanting)
+        .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
             Decoded::Rows(batch) => {
@@ -198,7 +219,11 @@ async fn one(
 }
 
 /// Starts decoding an object on a thread of its own; an error ends the stream.
-async fn open(object: &RawObject, account: &Account, format: &Format) -> Result<mpsc::Receiver<Result<Decoded>>> {
+async fn open(
+    object: &RawObject,
+    account: &Account,
+    format: &Format,
+) -> Result<mpsc::Receiver<Result<Decoded>>> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
     let meta = store.head(&path).await.map_err(|error| match error {
@@ -206,7 +231,9 @@ async fn open(object: &RawObject, account: &Account, format: &Format) -> Result<
         error => Error::from(error),
     })?;
     if !is_the_same(object, &meta) {
-        return Err(Error::data("object changed after it was claimed; what it is now is taken in as another object"));
+        return Err(Error::data(
+            "object changed after it was claimed; what it is now is taken in as another object",
+        ));
     }
     let format = format_of(format, account)?;
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -237,11 +264,15 @@ fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
 
 /// The format with what the account's files have of their own.
 fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else { return Ok(format.clone()) };
+    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else {
+        return Ok(format.clone());
+    };
     let mut csv = csv.clone();
     if let Some(delimiter) = own.delimiter {
         csv.delimiter = u8::try_from(delimiter).map_err(|_| {
-            Error::usage("delimiter is not one byte").with("account", &account.alias).with("delimiter", delimiter)
+            Error::usage("delimiter is not one byte")
+                .with("account", &account.alias)
+                .with("delimiter", delimiter)
         })?;
     }
     if let Some(header) = &own.header {
@@ -250,8 +281,10 @@ fn format_of(format: &Format, account: &Account) -> Result<Format> {
             "absent" => Header::Absent,
             "detect" => Header::Detect,
             other => {
-                return Err(Error::usage(format!("header {other:?} is not present, absent or detect"))
-                    .with("account", &account.alias));
+                return Err(
+                    Error::usage(format!("header {other:?} is not present, absent or detect"))
+                        .with("account", &account.alias),
+                );
             }
         };
     }
@@ -275,7 +308,10 @@ fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
             }
         }
     }
-    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let fields: Vec<Field> = names
+        .iter()
+        .map(|name| Field::new(*name, DataType::Utf8, true))
+        .collect();
     let schema = Arc::new(Schema::new(fields));
     let aligned = batches
         .iter()
@@ -292,6 +328,9 @@ fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
         .collect::<Result<Vec<_>>>()?;
     Ok(RawBatch {
         fields: concat_batches(&schema, &aligned)?,
-        rows: batches.iter().flat_map(|batch| batch.rows.iter().copied()).collect(),
+        rows: batches
+            .iter()
+            .flat_map(|batch| batch.rows.iter().copied())
+            .collect(),
     })
 }

@@ -32,10 +32,18 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     /// Notes a new attempt at the batches of these tables.
-    pub(super) fn open(folder: &Path, batches: &[(TableName, i64)], observer: &'a dyn Observer) -> Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        batches: &[(TableName, i64)],
+        observer: &'a dyn Observer,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder).context(Kind::Io, "folder of the attempts could not be created")?;
-        let mut journal =
-            Self { files: Mutex::new(Vec::new()), careful: false, deaths: HashMap::new(), observer };
+        let mut journal = Self {
+            files: Mutex::new(Vec::new()),
+            careful: false,
+            deaths: HashMap::new(),
+            observer,
+        };
         let mut files = Vec::new();
         for (table, batch) in batches {
             let path = folder.join(format!("{table}-{batch}.journal"));
@@ -98,7 +106,10 @@ impl<'a> Journal<'a> {
         if !self.careful {
             return Ok(());
         }
-        let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut files = self
+            .files
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (_, file) in files.iter_mut() {
             writeln!(file, "{word} {}", object.uri)?;
             file.sync_data()?;
@@ -111,7 +122,9 @@ impl Watch for Journal<'_> {
     fn begin(&self, object: &RawObject) -> Result<Option<String>> {
         let deaths = self.deaths.get(&object.uri).copied().unwrap_or(0);
         if deaths >= DEADLY {
-            return Ok(Some(format!("reading the object ended the process {deaths} times")));
+            return Ok(Some(format!(
+                "reading the object ended the process {deaths} times"
+            )));
         }
         self.note("begin", object)?;
         Ok(None)

@@ -25,19 +25,32 @@ impl LookBack {
     pub(super) fn of(lake: &Lake, selection: &Selection, group: &str) -> Result<Self> {
         let days = lake.settings().lookback_days;
         if days == 0 || selection.from.is_some() {
-            return Ok(Self { first: None, marker: None });
+            return Ok(Self {
+                first: None,
+                marker: None,
+            });
         }
         let marker = lake.attempts()?.join(format!("{group}.listed"));
         let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
         let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());
         let due = age.is_none_or(|age| age >= EVERYTHING_EVERY);
-        Ok(Self { first: Some(days_before(Utc::now().date_naive(), days)), marker: due.then_some(marker) })
+        Ok(Self {
+            first: Some(days_before(Utc::now().date_naive(), days)),
+            marker: due.then_some(marker),
+        })
     }
 
     /// The selection to list.
     pub(super) fn narrow(&self, selection: &Selection) -> Selection {
-        let from = if self.marker.is_some() { selection.from } else { self.first.or(selection.from) };
-        Selection { from, ..selection.clone() }
+        let from = if self.marker.is_some() {
+            selection.from
+        } else {
+            self.first.or(selection.from)
+        };
+        Selection {
+            from,
+            ..selection.clone()
+        }
     }
 
     /// Whether a period lies before the look-back.

@@ -119,7 +119,8 @@ impl Tally {
     /// The report at the end of the run.
     pub(crate) fn report(mut self, table: &TableName) -> TableReport {
         for (check, rows) in &self.warned {
-            self.messages.push(format!("check {check} failed for {rows} rows"));
+            self.messages
+                .push(format!("check {check} failed for {rows} rows"));
         }
         let outcome = self.ended.unwrap_or(match &self.counts {
             _ if self.batches == 0 => Outcome::Unchanged,

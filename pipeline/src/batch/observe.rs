@@ -14,20 +14,35 @@ use super::intake::{Taker, Telling, take_in};
 use super::table;
 
 /// The rows that the objects give a table, in the layout schema; objects that cannot be read give none.
-pub(crate) async fn observe(lake: &Lake, contract: &Contract, objects: &[RawObject]) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn observe(
+    lake: &Lake,
+    contract: &Contract,
+    objects: &[RawObject],
+) -> Result<Vec<RecordBatch>> {
     let groups = Group::all(lake.contracts().values());
-    let Some(group) = groups.iter().find(|group| group.contracts.iter().any(|c| c.name == contract.name)) else {
+    let Some(group) = groups
+        .iter()
+        .find(|group| group.contracts.iter().any(|c| c.name == contract.name))
+    else {
         return Ok(Vec::new());
     };
     let shaper = Shaper::new(contract, lake.pseudonyms())?;
     let taker = Taker {
         shaper: &shaper,
-        stamp: BatchStamp { batch: 0, claimed_at: table::now() },
+        stamp: BatchStamp {
+            batch: 0,
+            claimed_at: table::now(),
+        },
         wants: Box::new(|_| true),
     };
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
     let account = |object: &RawObject| zone.account(&contract.name.source, object.account.as_deref());
     let watch = Telling(&Silent);
     let taken_in = take_in(objects, &account, group.format(), &[taker], usize::MAX, &watch).await?;
-    Ok(taken_in.into_iter().flatten().flatten().flat_map(|intake| intake.rows).collect())
+    Ok(taken_in
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flat_map(|intake| intake.rows)
+        .collect())
 }

@@ -37,15 +37,26 @@ impl Pending {
                 Some(ledger) => ledger.known(&contract.name, &months).await?,
                 None => HashSet::new(),
             };
-            let new = listing.objects.iter().filter(|object| !known.contains(&object.identity())).cloned().collect();
+            let new = listing
+                .objects
+                .iter()
+                .filter(|object| !known.contains(&object.identity()))
+                .cloned()
+                .collect();
             tables.insert(contract.name.clone(), new);
         }
-        Ok(Self { tables, unmatched: listing.unmatched })
+        Ok(Self {
+            tables,
+            unmatched: listing.unmatched,
+        })
     }
 
     /// Exactly these objects, whether or not they have been taken in before.
     pub(crate) fn exactly(tables: BTreeMap<TableName, Vec<RawObject>>) -> Self {
-        Self { tables, unmatched: Vec::new() }
+        Self {
+            tables,
+            unmatched: Vec::new(),
+        }
     }
 
     /// What is pending for a table.
@@ -59,11 +70,19 @@ impl Pending {
         let candidates: BTreeSet<(chrono::NaiveDateTime, &str, u64, i64)> = tables
             .iter()
             .flat_map(|table| self.objects(table))
-            .map(|object| (object.period, object.uri.as_str(), object.size, object.modified.timestamp_micros()))
+            .map(|object| {
+                (
+                    object.period,
+                    object.uri.as_str(),
+                    object.size,
+                    object.modified.timestamp_micros(),
+                )
+            })
             .collect();
         let (mut chosen, mut bytes) = (HashSet::new(), 0);
         for (_, uri, size, modified) in candidates {
-            let full = chosen.len() >= lake.settings().batch_objects || bytes + size > lake.settings().batch_bytes;
+            let full =
+                chosen.len() >= lake.settings().batch_objects || bytes + size > lake.settings().batch_bytes;
             if full && !chosen.is_empty() {
                 break;
             }
@@ -71,9 +90,17 @@ impl Pending {
             chosen.insert((uri.to_owned(), size, modified));
         }
         let part = |table: &TableName| {
-            self.objects(table).iter().filter(|object| chosen.contains(&object.identity())).cloned().collect::<Vec<_>>()
+            self.objects(table)
+                .iter()
+                .filter(|object| chosen.contains(&object.identity()))
+                .cloned()
+                .collect::<Vec<_>>()
         };
-        tables.iter().map(|table| (table.clone(), part(table))).filter(|(_, objects)| !objects.is_empty()).collect()
+        tables
+            .iter()
+            .map(|table| (table.clone(), part(table)))
+            .filter(|(_, objects)| !objects.is_empty())
+            .collect()
     }
 
     /// Takes out what has been claimed.

@@ -13,13 +13,21 @@ use super::side::SideFile;
 use super::table::Table;
 
 /// Records the batch that the table took in last, where that has not been done.
-pub(super) async fn catch_up(lake: &Lake, ledger: &mut Ledger, name: &TableName, table: &Table) -> Result<()> {
+pub(super) async fn catch_up(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    table: &Table,
+) -> Result<()> {
     let recorded = ledger.progress(name).await?.recorded;
     if recorded >= table.taken {
         return Ok(());
     }
-    let missing =
-        || Error::internal("commit of the last batch names no side file").with("table", name).with("batch", table.taken);
+    let missing = || {
+        Error::internal("commit of the last batch names no side file")
+            .with("table", name)
+            .with("batch", table.taken)
+    };
     let (version, about) = table.last.as_ref().ok_or_else(missing)?;
     let side = about.get("side").and_then(Value::as_str).ok_or_else(missing)?;
     let side = SideFile::read(&lake.settings().curated, side).await?;

@@ -21,10 +21,18 @@ pub(super) struct SideFile {
 
 impl SideFile {
     /// Writes the file and gives its path.
-    pub(super) async fn write(&self, curated: &Url, table: &TableName, batch: i64, attempt: &str) -> Result<String> {
+    pub(super) async fn write(
+        &self,
+        curated: &Url,
+        table: &TableName,
+        batch: i64,
+        attempt: &str,
+    ) -> Result<String> {
         let path = format!("{table}/{batch}-{attempt}.json");
         let bytes = serde_json::to_vec(self).context(Kind::Internal, "side file has no JSON form")?;
-        store(curated)?.put(&Path::from(path.as_str()), bytes.into()).await?;
+        store(curated)?
+            .put(&Path::from(path.as_str()), bytes.into())
+            .await?;
         Ok(path)
     }
 

@@ -1,8 +1,8 @@
 //! A curated table before a batch: made if it is new, and checked to be what the last batch left.
 
 use chrono::Utc;
-use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Change, Contract, Personal, StoredRules, change};
@@ -46,17 +46,23 @@ pub(crate) fn progress_app(ledger: &str) -> String {
 pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
     let schema = layout::schema(contract);
-    let rules = serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
+    let rules =
+        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
     let key_id = lake.pseudonyms().key_id().to_owned();
     let properties = [
         (LEDGER.to_owned(), ledger.id().to_owned()),
         (RULES.to_owned(), rules.clone()),
         (PERSONAL_KEY.to_owned(), key_id.clone()),
     ];
-    let snapshot = log.load_or_create(&schema, &contract.partition, &properties, &contract.description).await?;
+    let snapshot = log
+        .load_or_create(&schema, &contract.partition, &properties, &contract.description)
+        .await?;
     let (taken, last) = checked(&log, &snapshot, ledger).await?;
 
-    let stored = snapshot.properties.get(RULES).map(|rules| serde_json::from_str::<StoredRules>(rules));
+    let stored = snapshot
+        .properties
+        .get(RULES)
+        .map(|rules| serde_json::from_str::<StoredRules>(rules));
     let stored = match stored {
         Some(Ok(stored)) => stored,
         Some(Err(_)) | None => {
@@ -66,7 +72,10 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
             )]));
         }
     };
-    let hashes = contract.columns.iter().any(|column| column.personal == Some(Personal::Hash));
+    let hashes = contract
+        .columns
+        .iter()
+        .any(|column| column.personal == Some(Personal::Hash));
     if hashes && snapshot.properties.get(PERSONAL_KEY) != Some(&key_id) {
         return Ok(Opened::Held(vec![format!(
             "the key for hashed personal columns is another one than the table was made with; set that key again, or \
@@ -77,8 +86,10 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     let growth = match change(&stored, contract) {
         Change::Same => None,
         Change::Additive(_) => {
-            let kernel: StructType =
-                schema.as_ref().try_into_kernel().context(Kind::Internal, "schema has no Delta form")?;
+            let kernel: StructType = schema
+                .as_ref()
+                .try_into_kernel()
+                .context(Kind::Internal, "schema has no Delta form")?;
             let metadata = snapshot
                 .metadata()
                 .clone()
@@ -92,20 +103,35 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
             return Ok(Opened::Held(reasons.into_iter().chain([way_out]).collect()));
         }
     };
-    Ok(Opened::Ready(Box::new(Table { log, snapshot, taken, last, growth })))
+    Ok(Opened::Ready(Box::new(Table {
+        log,
+        snapshot,
+        taken,
+        last,
+        growth,
+    })))
 }
 
 /// The greatest batch committed and what its commit says; an error when the table is not what a batch left.
-async fn checked(log: &DeltaLog, snapshot: &Snapshot, ledger: &Ledger) -> Result<(i64, Option<(u64, Value)>)> {
+async fn checked(
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    ledger: &Ledger,
+) -> Result<(i64, Option<(u64, Value)>)> {
     let table = log.table();
     let foreign = |what: String| {
-        Error::new(Kind::Foreign, format!("{what}; make the table anew with `marketlake rebuild {table}`"))
-            .with("table", table)
-            .with("version", snapshot.version)
+        Error::new(
+            Kind::Foreign,
+            format!("{what}; make the table anew with `marketlake rebuild {table}`"),
+        )
+        .with("table", table)
+        .with("version", snapshot.version)
     };
     let owner = snapshot.properties.get(LEDGER);
     if owner.map(String::as_str) != Some(ledger.id()) {
-        return Err(foreign("table belongs to another ledger: the ledger was lost or the table copied".to_owned()));
+        return Err(foreign(
+            "table belongs to another ledger: the ledger was lost or the table copied".to_owned(),
+        ));
     }
     let taken = snapshot.txn(&progress_app(ledger.id())).await?.unwrap_or(0);
     if taken == 0 && !snapshot.files.is_empty() {
@@ -113,11 +139,17 @@ async fn checked(log: &DeltaLog, snapshot: &Snapshot, ledger: &Ledger) -> Result
     }
     let mut version = snapshot.version;
     while version > 0 {
-        let Some(actions) = log.entry(version).await? else { break };
-        let about = actions.iter().find_map(|action| action.get("commitInfo")?.get("marketlake"));
+        let Some(actions) = log.entry(version).await? else {
+            break;
+        };
+        let about = actions
+            .iter()
+            .find_map(|action| action.get("commitInfo")?.get("marketlake"));
         if let Some(batch) = about.and_then(|about| about.get("batch")).and_then(Value::as_i64) {
             if batch != taken {
-                return Err(foreign(format!("newest commit is batch {batch} but the table's progress is {taken}")));
+                return Err(foreign(format!(
+                    "newest commit is batch {batch} but the table's progress is {taken}"
+                )));
             }
             return Ok((taken, about.cloned().map(|about| (version, about))));
         }

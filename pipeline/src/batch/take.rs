@@ -48,16 +48,24 @@ pub(super) async fn take(
     }
     let curated = &lake.settings().curated;
     let attempt = Attempt::new(claim.draft.batch);
-    let results: Vec<ObjectResult> =
-        intakes.iter().map(|(object, intake)| result(claim, object, intake, &attempt)).collect();
-    let rejects: Vec<QuarantineRow> =
-        intakes.iter().flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt)).collect();
+    let results: Vec<ObjectResult> = intakes
+        .iter()
+        .map(|(object, intake)| result(claim, object, intake, &attempt))
+        .collect();
+    let rejects: Vec<QuarantineRow> = intakes
+        .iter()
+        .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
+        .collect();
     let mut counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
     let folded = fold(contract, &observations(contract, intakes)?)?;
-    let quarantine = if rejects.is_empty() { Vec::new() } else { quarantine::write(curated, &rejects).await? };
+    let quarantine = if rejects.is_empty() {
+        Vec::new()
+    } else {
+        quarantine::write(curated, &rejects).await?
+    };
     let side = SideFile { results, quarantine };
     loop {
         let table = match table::open(lake, ledger, contract).await? {
@@ -74,7 +82,9 @@ pub(super) async fn take(
         let plan = merge(contract, &table.log, &table.snapshot, &folded, periods).await?;
         let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
-        let side_file = side.write(curated, &contract.name, claim.draft.batch, &attempt.id).await?;
+        let side_file = side
+            .write(curated, &contract.name, claim.draft.batch, &attempt.id)
+            .await?;
         failpoint::pass("after_side_file");
         let mut total = counts.clone();
         total.add(&done);
@@ -101,11 +111,17 @@ fn observations(contract: &Contract, intakes: Vec<(RawObject, Intake)>) -> Resul
             rows.push(batch);
         }
     }
-    Ok(Observations { rows: concat_batches(&schema, &rows)?, whole })
+    Ok(Observations {
+        rows: concat_batches(&schema, &rows)?,
+        whole,
+    })
 }
 
 fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
-    let mut counts = Counts { objects: intakes.len() as u64, ..Counts::default() };
+    let mut counts = Counts {
+        objects: intakes.len() as u64,
+        ..Counts::default()
+    };
     for (object, intake) in intakes {
         counts.bytes_read += object.size;
         counts.rows_read += intake.rows_read;
@@ -123,7 +139,11 @@ fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt)
     let mut result = ObjectResult::of(claim, object, &attempt.id);
     result.rows_read = intake.rows_read;
     match &intake.rejected {
-        Some(reason) => result.taken = Taken::Rejected { reason: reason.clone() },
+        Some(reason) => {
+            result.taken = Taken::Rejected {
+                reason: reason.clone(),
+            }
+        }
         None => result.rows_rejected = intake.rejects.len() as u64,
     }
     result
@@ -152,7 +172,10 @@ fn quarantined<'a>(
 /// First and last day that the objects are about.
 fn periods(objects: &[RawObject]) -> Result<(chrono::NaiveDate, chrono::NaiveDate)> {
     let days = || objects.iter().map(|object| object.period.date());
-    days().min().zip(days().max()).ok_or_else(|| Error::internal("claim of a raw-fed table names no object"))
+    days()
+        .min()
+        .zip(days().max())
+        .ok_or_else(|| Error::internal("claim of a raw-fed table names no object"))
 }
 
 fn sum<'a>(parts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {

@@ -24,21 +24,44 @@ impl Collector {
     pub(super) fn new(recompute: &[String], table: &Schema) -> Result<Self> {
         let fields = recompute
             .iter()
-            .map(|name| Ok(Field::new(name, table.field_with_name(name)?.data_type().clone(), true)))
+            .map(|name| {
+                Ok(Field::new(
+                    name,
+                    table.field_with_name(name)?.data_type().clone(),
+                    true,
+                ))
+            })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { schema: Arc::new(Schema::new(fields)), parts: Vec::new() })
+        Ok(Self {
+            schema: Arc::new(Schema::new(fields)),
+            parts: Vec::new(),
+        })
     }
 
     /// Adds what the changed files of an input hold or held. Where the columns are the input's partition columns
     /// the log says it; else the added and the removed files are read, so that a moved row touches its old and its
     /// new value. False when a removed file is gone, so that nobody can say what it held.
     pub(super) async fn add(&mut self, log: &DeltaLog, changes: &[Change]) -> Result<bool> {
-        let names: Vec<String> = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        let logged = changes.iter().all(|change| names.iter().all(|name| change.partition.contains_key(name)));
+        let names: Vec<String> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let logged = changes
+            .iter()
+            .all(|change| names.iter().all(|name| change.partition.contains_key(name)));
         if logged {
             let values: BTreeSet<PartitionValues> = changes
                 .iter()
-                .map(|change| change.partition.clone().into_iter().filter(|(name, _)| names.contains(name)).collect())
+                .map(|change| {
+                    change
+                        .partition
+                        .clone()
+                        .into_iter()
+                        .filter(|(name, _)| names.contains(name))
+                        .collect()
+                })
                 .collect();
             self.parts.push(self.typed(&values)?);
             return Ok(true);
@@ -48,7 +71,9 @@ impl Collector {
             if !log.has_file(&change.path).await? {
                 return Ok(false);
             }
-            let size = change.size.ok_or_else(|| Error::data("file without a size in the log").with("file", &change.path))?;
+            let size = change
+                .size
+                .ok_or_else(|| Error::data("file without a size in the log").with("file", &change.path))?;
             let file = OpenFile::open(log.store().clone(), change.path.clone(), size).await?;
             let in_file: Vec<Field> = self
                 .schema
@@ -57,8 +82,11 @@ impl Collector {
                 .filter(|field| !change.partition.contains_key(field.name()))
                 .map(|field| field.as_ref().clone())
                 .collect();
-            let (schema, partition, in_file) =
-                (self.schema.clone(), change.partition.clone(), Arc::new(Schema::new(in_file)));
+            let (schema, partition, in_file) = (
+                self.schema.clone(),
+                change.partition.clone(),
+                Arc::new(Schema::new(in_file)),
+            );
             let part = tokio::task::spawn_blocking(move || {
                 let mut parts = Vec::new();
                 for batch in file.batches(&in_file) {
@@ -88,7 +116,9 @@ impl Collector {
             .fields()
             .iter()
             .map(|field| {
-                let texts = values.iter().map(|values| values.get(field.name()).cloned().flatten());
+                let texts = values
+                    .iter()
+                    .map(|values| values.get(field.name()).cloned().flatten());
                 let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
                 Ok(cast(&texts, field.data_type())?)
             })
@@ -98,7 +128,11 @@ impl Collector {
 }
 
 fn distinct(rows: &RecordBatch) -> Result<RecordBatch> {
-    let fields = rows.columns().iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let fields = rows
+        .columns()
+        .iter()
+        .map(|column| SortField::new(column.data_type().clone()))
+        .collect();
     let converter = RowConverter::new(fields)?;
     let keys = converter.convert_columns(rows.columns())?;
     let mut seen = HashSet::new();

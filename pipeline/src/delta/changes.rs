@@ -25,9 +25,13 @@ pub(crate) struct Change {
 pub(crate) async fn changes(log: &DeltaLog, from: u64, to: u64) -> Result<Option<Vec<Change>>> {
     let mut changes = Vec::new();
     for version in from + 1..=to {
-        let Some(actions) = log.entry(version).await? else { return Ok(None) };
+        let Some(actions) = log.entry(version).await? else {
+            return Ok(None);
+        };
         for action in &actions {
-            let Some(file) = action.get("add").or_else(|| action.get("remove")) else { continue };
+            let Some(file) = action.get("add").or_else(|| action.get("remove")) else {
+                continue;
+            };
             if file.get("dataChange").and_then(Value::as_bool).unwrap_or(true) {
                 changes.push(change(file).ok_or_else(|| {
                     Error::new(Kind::Foreign, "file action without path")

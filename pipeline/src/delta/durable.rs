@@ -28,7 +28,9 @@ pub(crate) struct DurableLocal {
 impl DurableLocal {
     /// The whole local file system.
     pub(crate) fn new() -> Self {
-        Self { inner: LocalFileSystem::new() }
+        Self {
+            inner: LocalFileSystem::new(),
+        }
     }
 }
 
@@ -47,13 +49,21 @@ impl ObjectStore for DurableLocal {
             PutMode::Update(_) => return self.inner.put_opts(location, payload, opts).await,
         };
         let target = self.inner.path_to_filesystem(location)?;
-        let written = tokio::task::spawn_blocking(move || write_synced(&target, &payload, create).map_err(|e| (target, e)))
-            .await
-            .map_err(|source| Error::JoinError { source })?;
+        let written = tokio::task::spawn_blocking(move || {
+            write_synced(&target, &payload, create).map_err(|e| (target, e))
+        })
+        .await
+        .map_err(|source| Error::JoinError { source })?;
         match written {
-            Ok(()) => Ok(PutResult { e_tag: None, version: None }),
+            Ok(()) => Ok(PutResult {
+                e_tag: None,
+                version: None,
+            }),
             Err((target, error)) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(Error::AlreadyExists { path: target.display().to_string(), source: error.into() })
+                Err(Error::AlreadyExists {
+                    path: target.display().to_string(),
+                    source: error.into(),
+                })
             }
             Err((target, error)) => Err(Error::Generic {
                 store: "local file system",
@@ -62,7 +72,11 @@ impl ObjectStore for DurableLocal {
         }
     }
 
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, opts).await
     }
 
@@ -82,7 +96,11 @@ impl ObjectStore for DurableLocal {
         self.inner.list(prefix)
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         self.inner.list_with_offset(prefix, offset)
     }
 
@@ -98,7 +116,9 @@ impl ObjectStore for DurableLocal {
 /// Writes `payload` beside `target`, syncs it, and gives it its name: by a link that fails where the name is
 /// taken (`create`), or by a rename.
 fn write_synced(target: &FilePath, payload: &PutPayload, create: bool) -> io::Result<()> {
-    let folder = target.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+    let folder = target
+        .parent()
+        .ok_or_else(|| io::Error::other("a file needs a folder"))?;
     create_folder_synced(folder)?;
     // LocalFileSystem leaves names that end in `#` and digits out of listings.
     let mut staged = target.as_os_str().to_owned();
@@ -110,7 +130,11 @@ fn write_synced(target: &FilePath, payload: &PutPayload, create: bool) -> io::Re
             file.write_all(chunk)?;
         }
         file.sync_all()?;
-        if create { fs::hard_link(&staged, target) } else { fs::rename(&staged, target) }
+        if create {
+            fs::hard_link(&staged, target)
+        } else {
+            fs::rename(&staged, target)
+        }
     })();
     if create || written.is_err() {
         let _ = fs::remove_file(&staged);
@@ -144,13 +168,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = DurableLocal::new();
         let location = Path::from_absolute_path(folder.path().join("a/b.json")).unwrap();
-        let create = || PutOptions { mode: PutMode::Create, ..Default::default() };
+        let create = || PutOptions {
+            mode: PutMode::Create,
+            ..Default::default()
+        };
         store.put_opts(&location, "one".into(), create()).await.unwrap();
-        let second = store.put_opts(&location, "two".into(), create()).await.unwrap_err();
+        let second = store
+            .put_opts(&location, "two".into(), create())
+            .await
+            .unwrap_err();
         assert!(matches!(second, Error::AlreadyExists { .. }));
         assert_eq!(fs::read_to_string(folder.path().join("a/b.json")).unwrap(), "one");
-        store.put_opts(&location, "three".into(), PutOptions::default()).await.unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("a/b.json")).unwrap(), "three");
+        store
+            .put_opts(&location, "three".into(), PutOptions::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            fs::read_to_string(folder.path().join("a/b.json")).unwrap(),
+            "three"
+        );
         assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
     }
 }

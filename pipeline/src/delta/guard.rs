@@ -8,20 +8,39 @@ use crate::error::{Error, Kind, Result};
 
 /// Table properties that change what a correct writer has to do, and why they are refused.
 const REFUSED: &[(&str, &str)] = &[
-    ("delta.enableDeletionVectors", "rows would be hidden by deletion vectors, which readers of this lake need not know"),
-    ("delta.columnMapping.mode", "columns would be found by id instead of name"),
+    (
+        "delta.enableDeletionVectors",
+        "rows would be hidden by deletion vectors, which readers of this lake need not know",
+    ),
+    (
+        "delta.columnMapping.mode",
+        "columns would be found by id instead of name",
+    ),
     ("delta.appendOnly", "rows could not be replaced"),
-    ("delta.enableChangeDataFeed", "every commit would need change files"),
-    ("delta.setTransactionRetentionDuration", "the record of batches would expire"),
+    (
+        "delta.enableChangeDataFeed",
+        "every commit would need change files",
+    ),
+    (
+        "delta.setTransactionRetentionDuration",
+        "the record of batches would expire",
+    ),
     ("delta.enableRowTracking", "every file would need row ids"),
-    ("delta.enableInCommitTimestamps", "commits would need in-commit timestamps"),
+    (
+        "delta.enableInCommitTimestamps",
+        "commits would need in-commit timestamps",
+    ),
 ];
 
 /// Harmless values of the properties above.
 const OFF: &[&str] = &["false", "none", ""];
 
 /// Checks protocol, properties and schema of a snapshot; the error names what is wrong and the way out.
-pub(super) fn check(table: &str, snapshot: &EagerSnapshot, properties: &HashMap<String, String>) -> Result<()> {
+pub(super) fn check(
+    table: &str,
+    snapshot: &EagerSnapshot,
+    properties: &HashMap<String, String>,
+) -> Result<()> {
     let protocol = snapshot.protocol();
     let features: Vec<String> = protocol
         .reader_features()
@@ -52,8 +71,13 @@ pub(super) fn check(table: &str, snapshot: &EagerSnapshot, properties: &HashMap<
             return refuse(format!("property {key} = {value} is set: {why}"));
         }
     }
-    if let Some(key) = properties.keys().find(|key| key.starts_with("delta.constraints.")) {
-        return refuse(format!("constraint {key} is set, which this program does not evaluate"));
+    if let Some(key) = properties
+        .keys()
+        .find(|key| key.starts_with("delta.constraints."))
+    {
+        return refuse(format!(
+            "constraint {key} is set, which this program does not evaluate"
+        ));
     }
     Ok(())
 }

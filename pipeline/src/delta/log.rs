@@ -68,14 +68,22 @@ impl DeltaLog {
         let root: Arc<dyn ObjectStore> = match location.scheme() {
             "file" => Arc::new(DurableLocal::new()),
             scheme => {
-                return Err(Error::usage(format!("storage {scheme}:// is not supported; use a local folder"))
-                    .with("location", &location));
+                return Err(Error::usage(format!(
+                    "storage {scheme}:// is not supported; use a local folder"
+                ))
+                .with("location", &location));
             }
         };
-        let prefix = Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
+        let prefix =
+            Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
         let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
         let log = default_logstore(store.clone(), root, &location, &StorageConfig::default());
-        Ok(Self { table: table.into(), location, log, store })
+        Ok(Self {
+            table: table.into(),
+            location,
+            log,
+            store,
+        })
     }
 
     /// `source.table`.
@@ -106,7 +114,9 @@ impl DeltaLog {
     /// A given version.
     pub(crate) async fn load_at(&self, version: u64) -> Result<Snapshot> {
         self.load_version(Some(version)).await?.ok_or_else(|| {
-            Error::new(Kind::NotFound, "table version does not exist").with("table", &self.table).with("version", version)
+            Error::new(Kind::NotFound, "table version does not exist")
+                .with("table", &self.table)
+                .with("version", version)
         })
     }
 
@@ -141,13 +151,16 @@ impl DeltaLog {
         if let Some(snapshot) = self.load().await? {
             return Ok(snapshot);
         }
-        let kernel: StructType = schema.try_into_kernel().context(Kind::Internal, "schema has no Delta form")?;
+        let kernel: StructType = schema
+            .try_into_kernel()
+            .context(Kind::Internal, "schema has no Delta form")?;
         let metadata = new_metadata(&kernel, partition, properties.iter().cloned())
             .and_then(|metadata| metadata.with_name(self.table.clone()))
             .and_then(|metadata| metadata.with_description(description.to_owned()))
             .context(Kind::Internal, "metadata action is not valid")?;
-        let protocol: Protocol = serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
-            .context(Kind::Internal, "protocol action is not valid")?;
+        let protocol: Protocol =
+            serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
+                .context(Kind::Internal, "protocol action is not valid")?;
         let commit = Commit {
             operation: "CREATE TABLE",
             actions: vec![Action::Protocol(protocol), Action::Metadata(metadata)],
@@ -174,14 +187,16 @@ impl DeltaLog {
 
     async fn write(&self, version: u64, commit: Commit) -> Result<Landed> {
         let bytes = serialise(commit)?;
-        let written =
-            self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.into()), Uuid::new_v4()).await;
+        let written = self
+            .log
+            .write_commit_entry(version, CommitOrBytes::LogBytes(bytes.into()), Uuid::new_v4())
+            .await;
         match written {
             Ok(()) => Ok(Landed::At(version)),
             Err(TransactionError::VersionAlreadyExists(_)) => Ok(Landed::Lost),
-            Err(error) => {
-                Err(Error::new(Kind::Io, "commit may not have been written").because(error).with("table", &self.table))
-            }
+            Err(error) => Err(Error::new(Kind::Io, "commit may not have been written")
+                .because(error)
+                .with("table", &self.table)),
         }
     }
 
@@ -201,7 +216,9 @@ impl DeltaLog {
 
     /// The actions of one commit as JSON, one a line; none when the log no longer has it.
     pub(crate) async fn entry(&self, version: u64) -> Result<Option<Vec<Value>>> {
-        let Some(bytes) = self.log.read_commit_entry(version).await? else { return Ok(None) };
+        let Some(bytes) = self.log.read_commit_entry(version).await? else {
+            return Ok(None);
+        };
         bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -217,7 +234,9 @@ impl DeltaLog {
     /// When a version was committed, as its writer says; none when the log no longer has its entry.
     pub(crate) async fn committed_at(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
         let entry = self.entry(version).await?.unwrap_or_default();
-        let millis = entry.iter().find_map(|action| action.get("commitInfo")?.get("timestamp")?.as_i64());
+        let millis = entry
+            .iter()
+            .find_map(|action| action.get("commitInfo")?.get("timestamp")?.as_i64());
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
@@ -239,9 +258,15 @@ fn serialise(commit: Commit) -> Result<Vec<u8>> {
         info: HashMap::from([("marketlake".to_owned(), Value::Object(commit.about))]),
         ..CommitInfo::default()
     };
-    let txns = commit.txns.into_iter().map(|(app, version)| Action::Txn(Transaction::new(app, version)));
+    let txns = commit
+        .txns
+        .into_iter()
+        .map(|(app, version)| Action::Txn(Transaction::new(app, version)));
     let mut bytes = Vec::new();
-    for action in std::iter::once(Action::CommitInfo(info.into())).chain(commit.actions).chain(txns) {
+    for action in std::iter::once(Action::CommitInfo(info.into()))
+        .chain(commit.actions)
+        .chain(txns)
+    {
         serde_json::to_writer(&mut bytes, &action).context(Kind::Internal, "action has no JSON form")?;
         bytes.push(b'\n');
     }

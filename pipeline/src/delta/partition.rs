@@ -13,7 +13,10 @@ use crate::error::{Error, Kind, Result};
 pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
 
 /// Rows of `batch` by partition, the partition columns left out (files do not hold them).
-pub(crate) fn split(batch: &RecordBatch, partition: &[String]) -> Result<Vec<(PartitionValues, RecordBatch)>> {
+pub(crate) fn split(
+    batch: &RecordBatch,
+    partition: &[String],
+) -> Result<Vec<(PartitionValues, RecordBatch)>> {
     let rest: Vec<usize> = (0..batch.num_columns())
         .filter(|&index| !partition.contains(batch.schema_ref().field(index).name()))
         .collect();
@@ -52,15 +55,33 @@ pub(crate) fn values_of(batch: &RecordBatch, partition: &[String]) -> Result<Vec
 pub(crate) fn folder(values: &PartitionValues, partition: &[String]) -> String {
     let mut folder = String::new();
     for name in partition {
-        let value = values.get(name).and_then(Option::as_deref).unwrap_or("__HIVE_DEFAULT_PARTITION__");
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        folder.extend(name.chars().chain(['=']).chain(value.chars().map(plain)).chain(['/']));
+        let value = values
+            .get(name)
+            .and_then(Option::as_deref)
+            .unwrap_or("__HIVE_DEFAULT_PARTITION__");
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        folder.extend(
+            name.chars()
+                .chain(['='])
+                .chain(value.chars().map(plain))
+                .chain(['/']),
+        );
     }
     folder
 }
 
 /// Adds the partition columns to rows read from a file, in the order of the table's schema.
-pub(crate) fn complete(content: &RecordBatch, values: &PartitionValues, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(crate) fn complete(
+    content: &RecordBatch,
+    values: &PartitionValues,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let columns = schema
         .fields()
         .iter()
@@ -73,19 +94,32 @@ pub(crate) fn complete(content: &RecordBatch, values: &PartitionValues, schema: 
         })
         .collect::<Result<Vec<_>>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(content.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns,
+        &options,
+    )?)
 }
 
 fn constant(value: Option<&str>, data_type: &DataType, rows: usize) -> Result<ArrayRef> {
-    let Some(value) = value else { return Ok(new_null_array(data_type, rows)) };
+    let Some(value) = value else {
+        return Ok(new_null_array(data_type, rows));
+    };
     let text: ArrayRef = Arc::new(StringArray::from(vec![value]));
     let typed = cast(&text, data_type)?;
     if typed.null_count() > 0 {
-        return Err(Error::new(Kind::Foreign, "partition value in the log is not of the column's type")
-            .with("value", value)
-            .with("type", data_type));
+        return Err(Error::new(
+            Kind::Foreign,
+            "partition value in the log is not of the column's type",
+        )
+        .with("value", value)
+        .with("type", data_type));
     }
-    Ok(arrow::compute::take(&typed, &UInt32Array::from(vec![0; rows]), None)?)
+    Ok(arrow::compute::take(
+        &typed,
+        &UInt32Array::from(vec![0; rows]),
+        None,
+    )?)
 }
 
 #[cfg(test)]
@@ -101,17 +135,31 @@ mod tests {
         let batch = RecordBatch::try_from_iter([("n", numbers), ("d", days)]).unwrap();
         let parts = split(&batch, &["d".to_owned()]).unwrap();
         assert_eq!(parts.len(), 2);
-        assert_eq!(folder(&parts[0].0, &["d".to_owned()]), "d=__HIVE_DEFAULT_PARTITION__/");
+        assert_eq!(
+            folder(&parts[0].0, &["d".to_owned()]),
+            "d=__HIVE_DEFAULT_PARTITION__/"
+        );
         assert_eq!(folder(&parts[1].0, &["d".to_owned()]), "d=2024-10-04/");
         let whole = complete(&parts[1].1, &parts[1].0, &batch.schema()).unwrap();
-        assert_eq!(whole.column(0).as_ref(), &Int64Array::from(vec![1, 3]) as &dyn Array);
-        assert_eq!(whole.column(1).as_ref(), &Date32Array::from(vec![20000, 20000]) as &dyn Array);
+        assert_eq!(
+            whole.column(0).as_ref(),
+            &Int64Array::from(vec![1, 3]) as &dyn Array
+        );
+        assert_eq!(
+            whole.column(1).as_ref(),
+            &Date32Array::from(vec![20000, 20000]) as &dyn Array
+        );
     }
 
     #[test]
     fn an_empty_text_is_no_partition_value() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![""]));
         let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
-        assert!(split(&batch, &["t".to_owned()]).unwrap_err().to_string().contains("empty text"));
+        assert!(
+            split(&batch, &["t".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("empty text")
+        );
     }
 }

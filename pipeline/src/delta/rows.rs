@@ -36,7 +36,11 @@ pub(crate) async fn write_partitioned(
         let mut writer = ArrowWriter::try_new(Vec::new(), content.schema(), Some(properties))?;
         writer.write(&content)?;
         let bytes = writer.into_inner()?;
-        let path = Path::from(format!("{}{}.parquet", partition::folder(&values, partition), Uuid::new_v4()));
+        let path = Path::from(format!(
+            "{}{}.parquet",
+            partition::folder(&values, partition),
+            Uuid::new_v4()
+        ));
         let size = bytes.len() as i64;
         log.store().put(&path, bytes.into()).await?;
         adds.push(Add {
@@ -53,7 +57,9 @@ pub(crate) async fn write_partitioned(
 }
 
 fn statistics(content: &RecordBatch, bounded: &str) -> serde_json::Value {
-    let column = content.column_by_name(bounded).filter(|column| column.data_type() == &DataType::Int64);
+    let column = content
+        .column_by_name(bounded)
+        .filter(|column| column.data_type() == &DataType::Int64);
     let values = column.map(|column| column.as_primitive::<Int64Type>());
     let bounds = values.and_then(|values| Some((arrow::compute::min(values)?, arrow::compute::max(values)?)));
     match bounds {

@@ -52,7 +52,10 @@ impl DataFile {
 
 impl std::fmt::Debug for DataFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DataFile").field("path", &self.path).field("partition", &self.partition).finish()
+        f.debug_struct("DataFile")
+            .field("path", &self.path)
+            .field("partition", &self.partition)
+            .finish()
     }
 }
 
@@ -78,10 +81,15 @@ impl Snapshot {
         let properties = eager.metadata().configuration().clone();
         guard::check(table, &eager, &properties)?;
         let files: Vec<DataFile> = eager.try_log_data()?.iter().map(DataFile::new).collect();
-        if let Some(file) = files.iter().find(|file| file.view.deletion_vector_descriptor().is_some()) {
+        if let Some(file) = files
+            .iter()
+            .find(|file| file.view.deletion_vector_descriptor().is_some())
+        {
             return Err(Error::new(
                 Kind::Foreign,
-                format!("a file has a deletion vector; make the table anew with `marketlake rebuild {table}`"),
+                format!(
+                    "a file has a deletion vector; make the table anew with `marketlake rebuild {table}`"
+                ),
             )
             .with("file", &file.path));
         }

@@ -13,12 +13,16 @@ use super::{numbers, texts};
 pub(super) fn winners(rows: &RecordBatch, members: &[Vec<u32>]) -> Result<Vec<u32>> {
     let (hash, object, ordinal) = (texts(rows, HASH)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (hash(row), object(row), ordinal(row));
-    Ok(members.iter().filter_map(|rows| rows.iter().copied().min_by_key(|row| place(*row))).collect())
+    Ok(members
+        .iter()
+        .filter_map(|rows| rows.iter().copied().min_by_key(|row| place(*row)))
+        .collect())
 }
 
 /// Rows whose content differs from the row that stays.
 pub(super) fn conflicts(rows: &RecordBatch, members: &[Vec<u32>], winners: &[u32]) -> Result<u64> {
     let hash = texts(rows, HASH)?;
-    let differing = |(rows, winner): (&Vec<u32>, &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();
+    let differing =
+        |(rows, winner): (&Vec<u32>, &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();
     Ok(members.iter().zip(winners).map(differing).sum::<usize>() as u64)
 }

@@ -19,7 +19,10 @@ impl Groups {
     /// Groups the rows by the columns at `key`.
     pub(crate) fn of(rows: &RecordBatch, key: &[usize]) -> Result<Self> {
         let columns: Vec<_> = key.iter().map(|column| rows.column(*column).clone()).collect();
-        let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+        let fields = columns
+            .iter()
+            .map(|column| SortField::new(column.data_type().clone()))
+            .collect();
         let converter = RowConverter::new(fields)?;
         let keys = converter.convert_columns(&columns)?;
         let mut members: Vec<Vec<u32>> = Vec::new();
@@ -39,7 +42,9 @@ impl Groups {
 pub(crate) fn key_positions(schema: &Schema, key: &[String]) -> Result<Vec<usize>> {
     key.iter()
         .map(|name| {
-            schema.index_of(name).map_err(|_| Error::internal("key column is missing in the rows").with("column", name))
+            schema
+                .index_of(name)
+                .map_err(|_| Error::internal("key column is missing in the rows").with("column", name))
         })
         .collect()
 }

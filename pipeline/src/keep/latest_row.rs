@@ -16,5 +16,8 @@ pub(super) fn winners(rows: &RecordBatch, members: &[Vec<u32>]) -> Result<Vec<u3
     let (order, hash) = (texts(rows, ORDER)?, texts(rows, HASH)?);
     let (object, ordinal) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (order(row), hash(row), Reverse((object(row), ordinal(row))));
-    Ok(members.iter().filter_map(|rows| rows.iter().copied().max_by_key(|row| place(*row))).collect())
+    Ok(members
+        .iter()
+        .filter_map(|rows| rows.iter().copied().max_by_key(|row| place(*row)))
+        .collect())
 }

@@ -27,21 +27,32 @@ use super::order_map::entries;
 use super::{numbers, texts};
 
 /// Folds the rows of each group to one.
-pub(super) fn fold(contract: &Contract, rows: &RecordBatch, whole: &[bool], groups: &[Vec<u32>]) -> Result<RecordBatch> {
+pub(super) fn fold(
+    contract: &Contract,
+    rows: &RecordBatch,
+    whole: &[bool],
+    groups: &[Vec<u32>],
+) -> Result<RecordBatch> {
     let orders = texts(rows, ORDER)?;
     let cells = Cells::new(rows)?;
     let (objects, ordinals) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (orders(row), Reverse((objects(row), ordinals(row))));
-    let newest: Vec<u32> =
-        groups.iter().filter_map(|group| group.iter().copied().max_by_key(|row| place(*row))).collect();
+    let newest: Vec<u32> = groups
+        .iter()
+        .filter_map(|group| group.iter().copied().max_by_key(|row| place(*row)))
+        .collect();
     let mut older: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); groups.len()];
     let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(rows.num_columns());
     for (position, field) in rows.schema_ref().fields().iter().enumerate() {
         let name = field.name().as_str();
         let column = rows.column(position);
-        let taken = |winners: Vec<Option<u32>>| -> Result<ArrayRef> { Ok(take(column, &UInt32Array::from(winners), None)?) };
+        let taken = |winners: Vec<Option<u32>>| -> Result<ArrayRef> {
+            Ok(take(column, &UInt32Array::from(winners), None)?)
+        };
         let folded = match name {
-            _ if contract.key().iter().any(|key| key == name) => taken(newest.iter().copied().map(Some).collect())?,
+            _ if contract.key().iter().any(|key| key == name) => {
+                taken(newest.iter().copied().map(Some).collect())?
+            }
             ORDER | OBJECT | ROW => taken(newest.iter().copied().map(Some).collect())?,
             BATCH | LOADED_AT => taken(extremes(column, groups, Pick::Max)?)?,
             EXTRA => fold_extra(column.as_map(), &cells, groups, whole, &newest, &mut older)?,
@@ -52,7 +63,9 @@ pub(super) fn fold(contract: &Contract, rows: &RecordBatch, whole: &[bool], grou
             _ => {
                 let pick = contract.column(name).map_or(Pick::Newest, |column| column.pick);
                 match pick {
-                    Pick::Newest => taken(newest_values(name, column, &cells, groups, whole, &newest, &mut older)?)?,
+                    Pick::Newest => taken(newest_values(
+                        name, column, &cells, groups, whole, &newest, &mut older,
+                    )?)?,
                     pick => taken(extremes(column, groups, pick)?)?,
                 }
             }
@@ -68,7 +81,10 @@ pub(super) fn fold(contract: &Contract, rows: &RecordBatch, whole: &[bool], grou
         builder.append(!cells.is_empty())?;
     }
     let older: ArrayRef = Arc::new(builder.finish());
-    let columns = columns.into_iter().map(|column| column.unwrap_or_else(|| older.clone())).collect();
+    let columns = columns
+        .into_iter()
+        .map(|column| column.unwrap_or_else(|| older.clone()))
+        .collect();
     Ok(RecordBatch::try_new(rows.schema(), columns)?)
 }
 
@@ -81,9 +97,18 @@ struct Cells<'a> {
 impl<'a> Cells<'a> {
     fn new(rows: &'a RecordBatch) -> Result<Self> {
         let missing = |name| Error::internal("bookkeeping column is missing").with("column", name);
-        let orders = rows.column_by_name(ORDER).and_then(|c| c.as_string_opt()).ok_or_else(|| missing(ORDER))?;
-        let older = rows.column_by_name(OLDER).and_then(|c| c.as_map_opt()).ok_or_else(|| missing(OLDER))?;
-        Ok(Self { orders, older: (0..rows.num_rows()).map(|row| entries(older, row)).collect() })
+        let orders = rows
+            .column_by_name(ORDER)
+            .and_then(|c| c.as_string_opt())
+            .ok_or_else(|| missing(ORDER))?;
+        let older = rows
+            .column_by_name(OLDER)
+            .and_then(|c| c.as_map_opt())
+            .ok_or_else(|| missing(OLDER))?;
+        Ok(Self {
+            orders,
+            older: (0..rows.num_rows()).map(|row| entries(older, row)).collect(),
+        })
     }
 
     fn order(&self, row: u32, cell: &str) -> &'a str {
@@ -131,7 +156,12 @@ fn extremes(column: &ArrayRef, groups: &[Vec<u32>], pick: Pick) -> Result<Vec<Op
     };
     Ok(groups
         .iter()
-        .map(|rows| rows.iter().copied().filter(|row| column.is_valid(*row as usize)).max_by(ordered))
+        .map(|rows| {
+            rows.iter()
+                .copied()
+                .filter(|row| column.is_valid(*row as usize))
+                .max_by(ordered)
+        })
         .collect())
 }
 
@@ -140,7 +170,14 @@ fn comparator(column: &ArrayRef) -> Result<DynComparator> {
     if matches!(column.data_type(), DataType::Map(..)) {
         return Ok(Box::new(|_, _| Ordering::Equal));
     }
-    Ok(make_comparator(column, column, SortOptions { descending: false, nulls_first: true })?)
+    Ok(make_comparator(
+        column,
+        column,
+        SortOptions {
+            descending: false,
+            nulls_first: true,
+        },
+    )?)
 }
 
 fn fold_extra(

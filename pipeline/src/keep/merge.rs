@@ -62,7 +62,9 @@ pub(crate) async fn merge(
     let known = copies.places.len();
     let schema = batch.rows.schema();
     let rows = concat_batches(&schema, copies.rows.iter().chain([&batch.rows]))?;
-    let whole = std::iter::repeat_n(false, known).chain(batch.whole.iter().copied()).collect();
+    let whole = std::iter::repeat_n(false, known)
+        .chain(batch.whole.iter().copied())
+        .collect();
     let observations = Observations { rows, whole };
     let folded = fold(contract, &observations)?;
     plan.counts.rows_conflicting += folded.conflicts;
@@ -70,14 +72,21 @@ pub(crate) async fn merge(
     let places = partition::values_of(&folded.rows, &contract.partition)?;
     for (result, members) in folded.members.iter().enumerate() {
         let row = result as u32;
-        let old: Vec<u32> = members.iter().copied().filter(|member| (*member as usize) < known).collect();
+        let old: Vec<u32> = members
+            .iter()
+            .copied()
+            .filter(|member| (*member as usize) < known)
+            .collect();
         if old.is_empty() {
             plan.homeless.push(row);
             plan.counts.rows_inserted += 1;
             continue;
         }
         let file_of = |copy: u32| &copies.files[copies.places[copy as usize].0];
-        let home = old.iter().copied().find(|copy| file_of(*copy).partition == places[result]);
+        let home = old
+            .iter()
+            .copied()
+            .find(|copy| file_of(*copy).partition == places[result]);
         let stays = match folded.winner[result] {
             Some(winner) => home.filter(|_| (winner as usize) < known).map(|_| winner),
             None => home.filter(|copy| says_the_same(&observations.rows, *copy, &folded.rows, row)),
@@ -103,7 +112,8 @@ pub(crate) async fn merge(
             plan.homeless.push(row);
         }
     }
-    plan.edits.retain(|_, edit| !edit.updates.is_empty() || !edit.deletes.is_empty());
+    plan.edits
+        .retain(|_, edit| !edit.updates.is_empty() || !edit.deletes.is_empty());
     for edit in plan.edits.values_mut() {
         edit.updates.sort_unstable();
         edit.deletes.sort_unstable();
@@ -115,11 +125,11 @@ pub(crate) async fn merge(
 fn says_the_same(old: &RecordBatch, old_row: u32, new: &RecordBatch, new_row: u32) -> bool {
     let fields = old.schema_ref().fields().iter();
     let columns = fields.zip(old.columns()).zip(new.columns());
-    columns.filter(|((field, _), _)| ![layout::BATCH, layout::LOADED_AT].contains(&field.name().as_str())).all(
-        |((_, old), new): ((_, &ArrayRef), &ArrayRef)| {
+    columns
+        .filter(|((field, _), _)| ![layout::BATCH, layout::LOADED_AT].contains(&field.name().as_str()))
+        .all(|((_, old), new): ((_, &ArrayRef), &ArrayRef)| {
             old.slice(old_row as usize, 1).as_ref() == new.slice(new_row as usize, 1).as_ref()
-        },
-    )
+        })
 }
 
 async fn copies(
@@ -131,11 +141,26 @@ async fn copies(
 ) -> Result<Copies> {
     let key = contract.key().to_vec();
     let index = Arc::new(KeyIndex::new(rows, &key_positions(rows.schema_ref(), &key)?)?);
-    let in_file: Vec<String> = key.iter().filter(|name| !contract.partition.contains(name)).cloned().collect();
-    let named: BTreeSet<PartitionValues> = partition::values_of(rows, &contract.partition)?.into_iter().collect();
-    let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) =
-        snapshot.files.iter().partition(|file| named.contains(&file.partition));
-    let search = Search { contract, log, rows, key: &key, in_file: &in_file, index: &index };
+    let in_file: Vec<String> = key
+        .iter()
+        .filter(|name| !contract.partition.contains(name))
+        .cloned()
+        .collect();
+    let named: BTreeSet<PartitionValues> = partition::values_of(rows, &contract.partition)?
+        .into_iter()
+        .collect();
+    let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) = snapshot
+        .files
+        .iter()
+        .partition(|file| named.contains(&file.partition));
+    let search = Search {
+        contract,
+        log,
+        rows,
+        key: &key,
+        in_file: &in_file,
+        index: &index,
+    };
     let mut found = search.files(first, None).await?;
     if !contract.partition.iter().all(|name| key.contains(name)) {
         let mut missing = BooleanBufferBuilder::new(rows.num_rows());
@@ -145,15 +170,24 @@ async fn copies(
         }
         let missing = missing.finish();
         if missing.count_set_bits() > 0 {
-            let near = rest.into_iter().filter(|file| in_window(contract, file, periods)).collect();
+            let near = rest
+                .into_iter()
+                .filter(|file| in_window(contract, file, periods))
+                .collect();
             found.extend(search.files(near, Some(missing)).await?);
         }
     }
 
-    let mut copies = Copies { places: Vec::new(), files: Vec::new(), rows: Vec::new() };
+    let mut copies = Copies {
+        places: Vec::new(),
+        files: Vec::new(),
+        rows: Vec::new(),
+    };
     for (file, found) in found.into_iter().filter(|(_, found)| !found.is_empty()) {
         let rows = search.read(&file, &found).await?;
-        copies.places.extend(found.iter().map(|row| (copies.files.len(), row.file_row)));
+        copies
+            .places
+            .extend(found.iter().map(|row| (copies.files.len(), row.file_row)));
         copies.files.push(file);
         copies.rows.push(rows);
     }
@@ -162,11 +196,21 @@ async fn copies(
 
 /// Whether a key of the batch can be in the file although its row names another partition.
 fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, NaiveDate)) -> bool {
-    let Feed::Raw(feed) = &contract.feed else { return true };
-    let (Some(days), Some(column)) = (feed.key_window_days, window_column(contract)) else { return true };
-    let Some(Some(date)) = file.partition.get(column) else { return true };
-    let Ok(date) = date.parse::<NaiveDate>() else { return true };
-    let latest = last.checked_add_days(Days::new(u64::from(days) + 1)).unwrap_or(NaiveDate::MAX);
+    let Feed::Raw(feed) = &contract.feed else {
+        return true;
+    };
+    let (Some(days), Some(column)) = (feed.key_window_days, window_column(contract)) else {
+        return true;
+    };
+    let Some(Some(date)) = file.partition.get(column) else {
+        return true;
+    };
+    let Ok(date) = date.parse::<NaiveDate>() else {
+        return true;
+    };
+    let latest = last
+        .checked_add_days(Days::new(u64::from(days) + 1))
+        .unwrap_or(NaiveDate::MAX);
     (days_before(first, 2 * days)..=latest).contains(&date)
 }
 
@@ -208,7 +252,10 @@ impl Search<'_> {
             (self.index.clone(), only, None)
         } else {
             let mut own = Vec::new();
-            for (row, values) in partition::values_of(self.rows, &self.contract.partition)?.iter().enumerate() {
+            for (row, values) in partition::values_of(self.rows, &self.contract.partition)?
+                .iter()
+                .enumerate()
+            {
                 if *values == file.partition && only.as_ref().is_none_or(|only| only.value(row)) {
                     own.push(row as u32);
                 }
@@ -236,7 +283,8 @@ impl Search<'_> {
         let wanted = deciding_columns(self.contract);
         let columns = schema.fields().iter().filter(|field| {
             let name = field.name().as_str();
-            !self.contract.partition.contains(field.name()) && wanted.as_ref().is_none_or(|wanted| wanted.contains(&name))
+            !self.contract.partition.contains(field.name())
+                && wanted.as_ref().is_none_or(|wanted| wanted.contains(&name))
         });
         let wanted: SchemaRef = arrow::datatypes::Schema::new(columns.cloned().collect::<Vec<_>>()).into();
         let opened = open(self.log, file).await?;

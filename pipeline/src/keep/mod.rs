@@ -53,42 +53,70 @@ pub(crate) struct Folded {
 /// Folds the rows of each key to one.
 pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<Folded> {
     let Feed::Raw(feed) = &contract.feed else {
-        return Err(Error::internal("rows of a table with inputs are not folded").with("table", &contract.name));
+        return Err(
+            Error::internal("rows of a table with inputs are not folded").with("table", &contract.name)
+        );
     };
     let rows = &observations.rows;
     let groups = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let members = groups.members;
-    let whole: Vec<bool> =
-        members.iter().map(|members| members.iter().any(|row| observations.whole[*row as usize])).collect();
+    let whole: Vec<bool> = members
+        .iter()
+        .map(|members| members.iter().any(|row| observations.whole[*row as usize]))
+        .collect();
     let absorbed = members.iter().map(|members| members.len() as u64 - 1).sum();
     let (rows, winner, conflicts) = match &feed.keep {
         Keep::EveryRow { .. } => {
             let winners = every_row::winners(rows, &members)?;
             let conflicts = every_row::conflicts(rows, &members, &winners)?;
-            (take_rows(rows, &winners)?, winners.into_iter().map(Some).collect(), conflicts)
+            (
+                take_rows(rows, &winners)?,
+                winners.into_iter().map(Some).collect(),
+                conflicts,
+            )
         }
         Keep::LatestRow { .. } => {
             let winners = latest_row::winners(rows, &members)?;
-            (take_rows(rows, &winners)?, winners.into_iter().map(Some).collect(), 0)
+            (
+                take_rows(rows, &winners)?,
+                winners.into_iter().map(Some).collect(),
+                0,
+            )
         }
         Keep::LatestValue { .. } => {
             let folded = latest_value::fold(contract, rows, &whole, &members)?;
             (folded, vec![None; members.len()], 0)
         }
     };
-    Ok(Folded { rows, whole, members, winner, absorbed, conflicts })
+    Ok(Folded {
+        rows,
+        whole,
+        members,
+        winner,
+        absorbed,
+        conflicts,
+    })
 }
 
 /// The columns of a table's rows that decide which row wins: what has to be read of them to fold with a batch.
 pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
     use crate::layout::{HASH, OBJECT, ORDER, ROW};
-    let Feed::Raw(feed) = &contract.feed else { return None };
+    let Feed::Raw(feed) = &contract.feed else {
+        return None;
+    };
     let columns: &[&str] = match feed.keep {
         Keep::EveryRow { .. } => &[HASH, OBJECT, ROW],
         Keep::LatestRow { .. } => &[ORDER, HASH, OBJECT, ROW],
         Keep::LatestValue { .. } => return None,
     };
-    Some(contract.key().iter().map(String::as_str).chain(columns.iter().copied()).collect())
+    Some(
+        contract
+            .key()
+            .iter()
+            .map(String::as_str)
+            .chain(columns.iter().copied())
+            .collect(),
+    )
 }
 
 fn take_rows(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
@@ -101,7 +129,13 @@ fn texts<'a>(rows: &'a RecordBatch, name: &str) -> Result<impl Fn(u32) -> &'a st
         .column_by_name(name)
         .and_then(|column| column.as_string_opt::<i32>())
         .ok_or_else(|| Error::internal("bookkeeping column is missing").with("column", name))?;
-    Ok(move |row: u32| if column.is_valid(row as usize) { column.value(row as usize) } else { "" })
+    Ok(move |row: u32| {
+        if column.is_valid(row as usize) {
+            column.value(row as usize)
+        } else {
+            ""
+        }
+    })
 }
 
 /// An integer column by name; null cells compare as 0.
@@ -110,5 +144,11 @@ fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> Result<impl Fn(u32) -> i64 
         .column_by_name(name)
         .and_then(|column| column.as_primitive_opt::<arrow::datatypes::Int64Type>())
         .ok_or_else(|| Error::internal("bookkeeping column is missing").with("column", name))?;
-    Ok(move |row: u32| if column.is_valid(row as usize) { column.value(row as usize) } else { 0 })
+    Ok(move |row: u32| {
+        if column.is_valid(row as usize) {
+            column.value(row as usize)
+        } else {
+            0
+        }
+    })
 }

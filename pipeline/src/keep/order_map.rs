@@ -12,6 +12,11 @@ pub(super) fn entries(maps: &MapArray, row: usize) -> BTreeMap<&str, Option<&str
     let offsets = maps.value_offsets();
     let (keys, values) = (maps.keys().as_string::<i32>(), maps.values().as_string::<i32>());
     (offsets[row] as usize..offsets[row + 1] as usize)
-        .map(|entry| (keys.value(entry), values.is_valid(entry).then(|| values.value(entry))))
+        .map(|entry| {
+            (
+                keys.value(entry),
+                values.is_valid(entry).then(|| values.value(entry)),
+            )
+        })
         .collect()
 }

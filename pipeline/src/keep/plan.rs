@@ -56,14 +56,20 @@ pub(crate) struct Plan {
 impl Plan {
     /// A plan that changes nothing yet.
     pub(crate) fn new(rows: RecordBatch) -> Self {
-        Self { rows, edits: BTreeMap::new(), homeless: Vec::new(), counts: Counts::default() }
+        Self {
+            rows,
+            edits: BTreeMap::new(),
+            homeless: Vec::new(),
+            counts: Counts::default(),
+        }
     }
 
     /// The changes of a file.
     pub(crate) fn edit(&mut self, file: &DataFile) -> &mut FileEdit {
-        self.edits
-            .entry(file.path.clone())
-            .or_insert_with(|| FileEdit { old: Some(file.clone()), ..FileEdit::default() })
+        self.edits.entry(file.path.clone()).or_insert_with(|| FileEdit {
+            old: Some(file.clone()),
+            ..FileEdit::default()
+        })
     }
 
     /// Finds a file for each new row: one of its partition that changes anyway or is small, else a new one.
@@ -71,19 +77,28 @@ impl Plan {
         let mut by_partition: BTreeMap<PartitionValues, Vec<u32>> = BTreeMap::new();
         let values = partition::values_of(&self.rows, partition)?;
         for row in std::mem::take(&mut self.homeless) {
-            by_partition.entry(values[row as usize].clone()).or_default().push(row);
+            by_partition
+                .entry(values[row as usize].clone())
+                .or_default()
+                .push(row);
         }
         let mut new = Vec::new();
         for (values, inserts) in by_partition {
             let neighbours = || files.iter().filter(|file| file.partition == values);
             let changing = neighbours()
-                .filter(|file| file.size < LARGE_FILE && self.edits.get(&file.path).is_some_and(|edit| !edit.dropped))
+                .filter(|file| {
+                    file.size < LARGE_FILE && self.edits.get(&file.path).is_some_and(|edit| !edit.dropped)
+                })
                 .min_by_key(|file| file.size);
-            let small =
-                neighbours().filter(|file| file.size < SMALL_FILE && !self.edits.contains_key(&file.path)).min_by_key(|file| file.size);
+            let small = neighbours()
+                .filter(|file| file.size < SMALL_FILE && !self.edits.contains_key(&file.path))
+                .min_by_key(|file| file.size);
             match changing.or(small) {
                 Some(file) => self.edit(file).inserts = inserts,
-                None => new.push(FileEdit { inserts, ..FileEdit::default() }),
+                None => new.push(FileEdit {
+                    inserts,
+                    ..FileEdit::default()
+                }),
             }
         }
         let edits = std::mem::take(&mut self.edits).into_values().chain(new).collect();
@@ -104,7 +119,11 @@ pub(crate) async fn apply(
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let values = partition::values_of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
-    let kept: Vec<usize> = schema.fields().iter().map(|field| rows.schema_ref().index_of(field.name())).collect::<Result<_, _>>()?;
+    let kept: Vec<usize> = schema
+        .fields()
+        .iter()
+        .map(|field| rows.schema_ref().index_of(field.name()))
+        .collect::<Result<_, _>>()?;
     let content = rows.project(&kept)?;
 
     let written: Vec<(Option<DataFile>, Option<Add>)> = futures::stream::iter(edits)
@@ -114,7 +133,16 @@ pub(crate) async fn apply(
                 (None, Some(row)) => values[*row as usize].clone(),
                 (None, None) => PartitionValues::new(),
             };
-            write(log, schema.clone(), content.clone(), edit, values, &contract.partition, options.clone(), attempt)
+            write(
+                log,
+                schema.clone(),
+                content.clone(),
+                edit,
+                values,
+                &contract.partition,
+                options.clone(),
+                attempt,
+            )
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
@@ -134,7 +162,10 @@ pub(crate) async fn apply(
     Ok((actions, counts))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site; the parts of one file's job")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; the parts of one file's job"
+)]
 async fn write(
     log: &DeltaLog,
     schema: SchemaRef,
@@ -152,14 +183,23 @@ async fn write(
         Some(file) => Some(open(log, file).await?),
         None => None,
     };
-    let name = format!("{}part-{attempt}-{}.zstd.parquet", partition::folder(&values, partition), Uuid::new_v4());
+    let name = format!(
+        "{}part-{attempt}-{}.zstd.parquet",
+        partition::folder(&values, partition),
+        Uuid::new_v4()
+    );
     let path = Path::from(name);
     let (store, location, target) = (log.store().clone(), log.location().clone(), path.clone());
     let changes = (edit.updates, edit.deletes, edit.inserts);
     let written = tokio::task::spawn_blocking(move || {
         let (updates, deletes, inserts) = changes;
         let mut sink = Sink::new(store, &location, &target)?;
-        let edit = Edit { updates, deletes, inserts, rows: &rows };
+        let edit = Edit {
+            updates,
+            deletes,
+            inserts,
+            rows: &rows,
+        };
         let written = rewrite(old.as_ref(), &schema, &edit, &options, &mut sink)?;
         if written.is_some() {
             sink.finish()?;
@@ -188,11 +228,17 @@ pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
 }
 
 fn options(contract: &Contract) -> WriteOptions {
-    let is_text = |name: &&String| contract.column(name).is_some_and(|column| column.ty == ColumnType::Text);
+    let is_text = |name: &&String| {
+        contract
+            .column(name)
+            .is_some_and(|column| column.ty == ColumnType::Text)
+    };
     let personal = contract.columns.iter().filter(|column| column.personal.is_some());
     WriteOptions {
         bloom_filters: contract.key().iter().filter(is_text).cloned().collect(),
-        no_stats: personal.map(|column| column.name.clone()).collect::<BTreeSet<_>>(),
+        no_stats: personal
+            .map(|column| column.name.clone())
+            .collect::<BTreeSet<_>>(),
         ..WriteOptions::default()
     }
 }

@@ -39,7 +39,10 @@ pub(crate) async fn replace(
     plan.counts.rows_read = plan.rows.num_rows() as u64;
     plan.counts.rows_inserted = plan.rows.num_rows() as u64;
     plan.homeless = (0..plan.rows.num_rows() as u32).collect();
-    let by_partition = feed.recompute.iter().all(|name| contract.partition.contains(name));
+    let by_partition = feed
+        .recompute
+        .iter()
+        .all(|name| contract.partition.contains(name));
     match touched {
         Touched::Everything => {
             for file in snapshot.files.iter() {
@@ -59,16 +62,20 @@ pub(crate) async fn replace(
             }
         }
         Touched::Values(values) => {
-            let index = Arc::new(KeyIndex::new(values, &key_positions(values.schema_ref(), &feed.recompute)?)?);
+            let index = Arc::new(KeyIndex::new(
+                values,
+                &key_positions(values.schema_ref(), &feed.recompute)?,
+            )?);
             for file in snapshot.files.iter() {
                 let opened = open(log, file).await?;
                 let (index, names) = (index.clone(), feed.recompute.clone());
-                let mut found: Vec<u64> = tokio::task::spawn_blocking(move || find(&opened, &names, &index, None))
-                    .await
-                    .map_err(|error| Error::internal("reading a file panicked").because(error))??
-                    .iter()
-                    .map(|found| found.file_row)
-                    .collect();
+                let mut found: Vec<u64> =
+                    tokio::task::spawn_blocking(move || find(&opened, &names, &index, None))
+                        .await
+                        .map_err(|error| Error::internal("reading a file panicked").because(error))??
+                        .iter()
+                        .map(|found| found.file_row)
+                        .collect();
                 if !found.is_empty() {
                     found.sort_unstable();
                     plan.counts.rows_removed += found.len() as u64;

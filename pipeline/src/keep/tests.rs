@@ -20,14 +20,25 @@ use super::{Observations, fold};
 type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8);
 
 fn contract(keep: &str) -> Contract {
-    let newest_by = if keep == "every_row" { "" } else { "newest_by = [\"at\"]" };
-    let pick = if keep == "latest_value" { "low = { type = \"int\", from = \"number\", pick = \"min\" }" } else { "" };
+    let newest_by = if keep == "every_row" {
+        ""
+    } else {
+        "newest_by = [\"at\"]"
+    };
+    let pick = if keep == "latest_value" {
+        "low = { type = \"int\", from = \"number\", pick = \"min\" }"
+    } else {
+        ""
+    };
     let text = format!(
         "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"json_rows\"\nkeep = \"{keep}\"\n\
          key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
          word = \"text\"\n{pick}\n"
     );
-    let files = [SourceFile { path: "x/t.toml".to_owned(), text }];
+    let files = [SourceFile {
+        path: "x/t.toml".to_owned(),
+        text,
+    }];
     let contracts = load(&files, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     contracts.into_values().next().unwrap()
 }
@@ -47,16 +58,28 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
     let (extra, older): (ArrayRef, ArrayRef) = (Arc::new(extra.finish()), Arc::new(older.finish()));
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         match field.name().as_str() {
-            "id" => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("k{}", row.0)))),
-            "at" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.1)))),
+            "id" => Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|row| format!("k{}", row.0)),
+            )),
+            "at" => Arc::new(Int64Array::from_iter_values(
+                rows.iter().map(|row| i64::from(row.1)),
+            )),
             "number" | "low" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))),
             "word" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3.clone()))),
             layout::EXTRA => extra.clone(),
             layout::OLDER => older.clone(),
-            layout::ORDER => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("{:03}.", row.1)))),
-            layout::HASH => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("h{}", row.5)))),
-            layout::OBJECT => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("o{row:?}")))),
-            layout::LOADED_AT => Arc::new(TimestampMicrosecondArray::from(vec![0; rows.len()]).with_timezone("UTC")),
+            layout::ORDER => Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|row| format!("{:03}.", row.1)),
+            )),
+            layout::HASH => Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|row| format!("h{}", row.5)),
+            )),
+            layout::OBJECT => Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|row| format!("o{row:?}")),
+            )),
+            layout::LOADED_AT => {
+                Arc::new(TimestampMicrosecondArray::from(vec![0; rows.len()]).with_timezone("UTC"))
+            }
             _ if field.data_type() == &DataType::Int64 => Arc::new(Int64Array::from(vec![1; rows.len()])),
             other => panic!("column {other} is not in the test"),
         }

@@ -79,14 +79,25 @@ impl Draft {
 
 impl Claim {
     pub(super) fn from_rows(table: &TableName, batch: i64, rows: Vec<LedgerRow>) -> Option<Self> {
-        let rows: Vec<LedgerRow> =
-            rows.into_iter().filter(|row| row.entry == "claim" && row.batch == batch).collect();
+        let rows: Vec<LedgerRow> = rows
+            .into_iter()
+            .filter(|row| row.entry == "claim" && row.batch == batch)
+            .collect();
         let first = rows.first()?;
         let (claimed_at, rules) = (schema::instant(first.claimed_at), first.rules.clone());
         let mut objects: Vec<RawObject> = rows.iter().filter_map(object).collect();
         objects.sort_by(|a, b| (a.period, &a.uri).cmp(&(b.period, &b.uri)));
         let inputs = rows.iter().filter_map(input).collect();
-        Some(Self { draft: Draft { table: table.clone(), batch, rules, objects, inputs }, claimed_at })
+        Some(Self {
+            draft: Draft {
+                table: table.clone(),
+                batch,
+                rules,
+                objects,
+                inputs,
+            },
+            claimed_at,
+        })
     }
 }
 

@@ -19,7 +19,11 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Takes the leases of all tables, waiting up to `patience`; none when somebody else keeps one of them.
-    pub(crate) async fn take(folder: &Path, tables: &[TableName], patience: Duration) -> Result<Option<Self>> {
+    pub(crate) async fn take(
+        folder: &Path,
+        tables: &[TableName],
+        patience: Duration,
+    ) -> Result<Option<Self>> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(lease) = Self::try_take(folder, tables)? {
@@ -48,7 +52,9 @@ impl Lease {
             match file.try_lock() {
                 Ok(()) => locked.push(file),
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error).context(Kind::Io, "lock could not be taken"),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context(Kind::Io, "lock could not be taken");
+                }
             }
         }
         Ok(Some(Self { _locked: locked }))
@@ -67,8 +73,18 @@ mod tests {
         let both = [orders.clone(), lines];
         let first = Lease::take(folder.path(), &both, Duration::ZERO).await.unwrap();
         assert!(first.is_some());
-        assert!(Lease::take(folder.path(), &[orders.clone()], Duration::from_millis(60)).await.unwrap().is_none());
+        assert!(
+            Lease::take(folder.path(), &[orders.clone()], Duration::from_millis(60))
+                .await
+                .unwrap()
+                .is_none()
+        );
         drop(first);
-        assert!(Lease::take(folder.path(), &[orders], Duration::ZERO).await.unwrap().is_some());
+        assert!(
+            Lease::take(folder.path(), &[orders], Duration::ZERO)
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 }

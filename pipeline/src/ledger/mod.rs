@@ -48,9 +48,17 @@ impl Ledger {
     /// Opens the ledger below the curated root, creating it in a new lake.
     pub(crate) async fn open(curated: &Url) -> Result<Self> {
         let log = Self::log(curated)?;
-        let properties = [("delta.logRetentionDuration".to_owned(), "interval 3650 days".to_owned())];
+        let properties = [(
+            "delta.logRetentionDuration".to_owned(),
+            "interval 3650 days".to_owned(),
+        )];
         let snapshot = log
-            .load_or_create(&schema::schema(), &schema::partition(), &properties, "Every raw object: claims and results.")
+            .load_or_create(
+                &schema::schema(),
+                &schema::partition(),
+                &properties,
+                "Every raw object: claims and results.",
+            )
             .await?;
         Ok(Self { log, snapshot })
     }
@@ -99,15 +107,23 @@ impl Ledger {
     }
 
     /// Identities of all objects that some batch of the table claimed, as far as their month is among `months`.
-    pub(crate) async fn known(&self, table: &TableName, months: &BTreeSet<String>) -> Result<HashSet<Identity>> {
-        let files = self.files(table).filter(|file| schema::month_of(file).is_some_and(|month| months.contains(month)));
+    pub(crate) async fn known(
+        &self,
+        table: &TableName,
+        months: &BTreeSet<String>,
+    ) -> Result<HashSet<Identity>> {
+        let files = self
+            .files(table)
+            .filter(|file| schema::month_of(file).is_some_and(|month| months.contains(month)));
         let batches = read_files(&self.log, files, &schema::identity_columns()).await?;
         schema::identities(&batches)
     }
 
     /// The claim of a batch.
     pub(crate) async fn claim_of(&self, table: &TableName, batch: i64) -> Result<Option<Claim>> {
-        let files = self.files(table).filter(|file| schema::may_hold_batch(file, batch));
+        let files = self
+            .files(table)
+            .filter(|file| schema::may_hold_batch(file, batch));
         let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
         Ok(Claim::from_rows(table, batch, rows))
     }
@@ -122,7 +138,10 @@ impl Ledger {
         let mut rows = Vec::new();
         for file in self.snapshot.files.iter() {
             let all = LedgerRow::read(&read_files(&self.log, [file], &self.schema()).await?)?;
-            rows.extend(all.into_iter().filter(|row| names.contains(&row.object) || names.contains(&row.path)));
+            rows.extend(
+                all.into_iter()
+                    .filter(|row| names.contains(&row.object) || names.contains(&row.path)),
+            );
         }
         Ok(rows)
     }
@@ -131,21 +150,36 @@ impl Ledger {
     /// ledger is then at its newest version and the drafts must be made anew.
     pub(crate) async fn claim(&mut self, drafts: &[Draft], claimed_at: DateTime<Utc>) -> Result<bool> {
         let rows: Vec<LedgerRow> = drafts.iter().flat_map(|draft| draft.rows(claimed_at)).collect();
-        let txns = drafts.iter().map(|draft| (claim_app(&draft.table), draft.batch)).collect();
+        let txns = drafts
+            .iter()
+            .map(|draft| (claim_app(&draft.table), draft.batch))
+            .collect();
         failpoint::pass("before_claim");
-        let claimed = self.append("CLAIM", &rows, txns, || drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()).await?;
+        let claimed = self
+            .append("CLAIM", &rows, txns, || {
+                drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()
+            })
+            .await?;
         failpoint::pass("after_claim");
         Ok(claimed)
     }
 
     /// Records the results of a batch, once.
-    pub(crate) async fn record(&mut self, table: &TableName, batch: i64, results: &[ObjectResult]) -> Result<()> {
+    pub(crate) async fn record(
+        &mut self,
+        table: &TableName,
+        batch: i64,
+        results: &[ObjectResult],
+    ) -> Result<()> {
         loop {
             if self.progress(table).await?.recorded >= batch {
                 return Ok(());
             }
             let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
-            if self.append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new).await? {
+            if self
+                .append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new)
+                .await?
+            {
                 return Ok(());
             }
         }
@@ -160,7 +194,8 @@ impl Ledger {
         txns: Vec<(String, i64)>,
         claims: impl Fn() -> HashMap<TableName, i64>,
     ) -> Result<bool> {
-        let adds = write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
+        let adds =
+            write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
         loop {
             for (table, batch) in claims() {
                 if self.progress(&table).await?.claimed != batch - 1 {
@@ -208,12 +243,20 @@ impl Ledger {
 
     /// Whether the files of a commit whose outcome is unknown are live: file names are unique, so they tell.
     fn holds(&self, adds: &[deltalake_core::kernel::Add]) -> bool {
-        adds.first().is_some_and(|add| self.snapshot.files.iter().any(|file| file.path.as_ref() == add.path))
+        adds.first().is_some_and(|add| {
+            self.snapshot
+                .files
+                .iter()
+                .any(|file| file.path.as_ref() == add.path)
+        })
     }
 
     fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {
         let table = table.to_string();
-        self.snapshot.files.iter().filter(move |file| schema::table_of(file) == Some(&table))
+        self.snapshot
+            .files
+            .iter()
+            .filter(move |file| schema::table_of(file) == Some(&table))
     }
 
     fn schema(&self) -> SchemaRef {
@@ -223,7 +266,10 @@ impl Ledger {
 
 /// The months of some objects: what a look-up has to read.
 pub(crate) fn months(objects: &[RawObject]) -> BTreeSet<String> {
-    objects.iter().map(|object| schema::month(object.period)).collect()
+    objects
+        .iter()
+        .map(|object| schema::month(object.period))
+        .collect()
 }
 
 fn claim_app(table: &TableName) -> String {

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
@@ -67,7 +69,13 @@ pub(super) fn partition() -> Vec<String> {
 pub(super) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let int = |name: &str| Field::new(name, DataType::Int64, true);
-    let instant = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true);
+    let instant = |name: &str| {
+        Field::new(
+            name,
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            true,
+        )
+    };
     Arc::new(Schema::new(vec![
         text("table_name"),
         text("period_month"),
@@ -96,10 +104,14 @@ pub(super) fn schema() -> SchemaRef {
 
 impl LedgerRow {
     pub(super) fn batch(rows: &[Self]) -> Result<RecordBatch> {
-        let text = |get: fn(&Self) -> Option<&str>| Arc::new(StringArray::from_iter(rows.iter().map(get))) as ArrayRef;
-        let int = |get: fn(&Self) -> Option<i64>| Arc::new(Int64Array::from_iter(rows.iter().map(get))) as ArrayRef;
+        let text = |get: fn(&Self) -> Option<&str>| {
+            Arc::new(StringArray::from_iter(rows.iter().map(get))) as ArrayRef
+        };
+        let int =
+            |get: fn(&Self) -> Option<i64>| Arc::new(Int64Array::from_iter(rows.iter().map(get))) as ArrayRef;
         let instant = |get: fn(&Self) -> Option<i64>| {
-            Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(get)).with_timezone("UTC")) as ArrayRef
+            Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(get)).with_timezone("UTC"))
+                as ArrayRef
         };
         let columns = vec![
             text(|row| Some(&row.table)),
@@ -131,9 +143,12 @@ impl LedgerRow {
     pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<Self>> {
         let mut rows = Vec::new();
         for batch in batches {
-            let texts: Vec<Option<&StringArray>> = batch.columns().iter().map(|c| c.as_string_opt()).collect();
+            let texts: Vec<Option<&StringArray>> =
+                batch.columns().iter().map(|c| c.as_string_opt()).collect();
             let text = |column: usize, row: usize| {
-                texts[column].filter(|values| values.is_valid(row)).map(|values| values.value(row).to_owned())
+                texts[column]
+                    .filter(|values| values.is_valid(row))
+                    .map(|values| values.value(row).to_owned())
             };
             let int = |column: usize, row: usize| {
                 let array = batch.column(column);
@@ -181,12 +196,19 @@ pub(super) fn identity_columns() -> SchemaRef {
 pub(super) fn identities(batches: &[RecordBatch]) -> Result<HashSet<Identity>> {
     let mut identities = HashSet::new();
     for batch in batches {
-        let (entries, objects) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let (entries, objects) = (
+            batch.column(0).as_string::<i32>(),
+            batch.column(1).as_string::<i32>(),
+        );
         let sizes = batch.column(2).as_primitive::<Int64Type>();
         let modified = batch.column(3).as_primitive::<TimestampMicrosecondType>();
         for row in 0..batch.num_rows() {
             if entries.value(row) == "claim" && sizes.is_valid(row) {
-                identities.insert((objects.value(row).to_owned(), sizes.value(row) as u64, modified.value(row)));
+                identities.insert((
+                    objects.value(row).to_owned(),
+                    sizes.value(row) as u64,
+                    modified.value(row),
+                ));
             }
         }
     }
@@ -207,7 +229,12 @@ pub(super) fn month_of(file: &DataFile) -> Option<&String> {
 
 pub(super) fn may_hold_batch(file: &DataFile, batch: i64) -> bool {
     let Some(stats) = file.stats() else { return true };
-    let bound = |name: &str| stats.get(name).and_then(|values| values.get("batch")).and_then(serde_json::Value::as_i64);
+    let bound = |name: &str| {
+        stats
+            .get(name)
+            .and_then(|values| values.get("batch"))
+            .and_then(serde_json::Value::as_i64)
+    };
     bound("minValues").is_none_or(|min| min <= batch) && bound("maxValues").is_none_or(|max| batch <= max)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -41,25 +41,19 @@ impl SnapshotTable {
     /// All files of a snapshot of the table that `log` belongs to.
     pub(crate) fn new(log: &DeltaLog, snapshot: &Snapshot) -> Self {
         let partition = snapshot.metadata().partition_columns();
-        let partition_fields = partition
+        let partition_fields: Vec<FieldRef> = partition
             .iter()
             .filter_map(|name| snapshot.schema.column_with_name(name))
             .map(|(position, _)| snapshot.schema.fields()[position].clone())
             .collect();
-        let stored = TableSchema::new(layout::file_schema(&snapshot.schema, partition), partition_fields);
+        let stored = TableSchema::builder(layout::file_schema(&snapshot.schema, partition))
+            .with_table_partition_cols(partition_fields)
+            .build();
         Self {
             location: log.location().clone(),
             schema: snapshot.schema.clone(),
             stored,
             files: snapshot.files.clone(),
-        }
-    }
-
-    /// The same table with only these of its files.
-    pub(crate) fn with_files(self, files: Vec<DataFile>) -> Self {
-        Self {
-            files: Arc::new(files),
-            ..self
         }
     }
 

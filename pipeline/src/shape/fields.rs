@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+};
 use chrono::SecondsFormat;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -25,7 +27,12 @@ pub(crate) struct Origin<'a> {
 impl Origin<'_> {
     /// The value of a lineage field that is the same for all rows; none when `name` is no such field.
     pub(crate) fn lineage(&self, name: &str) -> Option<String> {
-        let generated_at = || self.object.period.and_utc().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let generated_at = || {
+            self.object
+                .period
+                .and_utc()
+                .to_rfc3339_opts(SecondsFormat::Micros, true)
+        };
         Some(match name {
             "_object" => self.object.uri.clone(),
             "_path" => self.object.path.clone(),
@@ -54,7 +61,12 @@ impl<'a> Fields<'a> {
         origin: &'a Origin<'a>,
         personal: &'a PersonalFields,
     ) -> Self {
-        Self { raw, rows, origin, personal }
+        Self {
+            raw,
+            rows,
+            origin,
+            personal,
+        }
     }
 
     /// Number of rows.
@@ -85,18 +97,27 @@ impl<'a> Fields<'a> {
 
     /// One field; none when there is no field of that name.
     pub(crate) fn source(&self, name: &str) -> Option<Source> {
-        if let Some(column) = self.raw.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) {
+        if let Some(column) = self
+            .raw
+            .column_by_name(name)
+            .and_then(|column| column.as_string_opt::<i32>())
+        {
             return Some(Source::Column(column.clone()));
         }
         if name == "_row" {
-            return Some(Source::Column(StringArray::from_iter_values(self.rows.iter().map(i64::to_string))));
+            return Some(Source::Column(StringArray::from_iter_values(
+                self.rows.iter().map(i64::to_string),
+            )));
         }
         if name == "_hash" {
             return Some(Source::Column(self.hashes()));
         }
         let constant = self.origin.account.fields.get(name).cloned();
-        let constant = constant.or_else(|| (name == "currency_code").then(|| self.origin.account.currency.clone())?);
-        constant.or_else(|| self.origin.lineage(name)).map(Source::Constant)
+        let constant =
+            constant.or_else(|| (name == "currency_code").then(|| self.origin.account.currency.clone())?);
+        constant
+            .or_else(|| self.origin.lineage(name))
+            .map(Source::Constant)
     }
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
@@ -134,7 +155,11 @@ impl<'a> Fields<'a> {
     /// Names of the fields that `known` does not name and that have a value in some row.
     pub(crate) fn unknown_in(&self, row: usize, known: &HashSet<String>) -> Vec<String> {
         let columns = self.delivered(|name| !known.contains(name));
-        columns.iter().filter(|(_, column)| column.is_valid(row)).map(|(name, _)| (*name).to_owned()).collect()
+        columns
+            .iter()
+            .filter(|(_, column)| column.is_valid(row))
+            .map(|(name, _)| (*name).to_owned())
+            .collect()
     }
 
     /// A row as a JSON object of its fields, personal ones left out: what quarantine shows.
@@ -166,14 +191,27 @@ impl<'a> Fields<'a> {
 
     /// Raw fields by name, in the order of their names.
     fn delivered(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<&str, &StringArray> {
-        let fields = self.raw.schema_ref().fields().iter().map(|field| field.name().as_str());
-        fields.zip(self.raw.columns()).filter(|(name, _)| wanted(name)).filter_map(|(name, column)| Some((name, column.as_string_opt()?))).collect()
+        let fields = self
+            .raw
+            .schema_ref()
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str());
+        fields
+            .zip(self.raw.columns())
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(name, column)| Some((name, column.as_string_opt()?)))
+            .collect()
     }
 }
 
 /// A builder of `map<text, text>` with the entry names that tables use.
 pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
-    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let names = MapFieldNames {
+        entry: "key_value".into(),
+        key: "key".into(),
+        value: "value".into(),
+    };
     MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
 }
 

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt32Array, new_null_array,
 };
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef};
@@ -88,7 +88,11 @@ impl Shaper {
         };
         let schema = layout::schema(contract);
         Ok(Self {
-            known: contract.named_fields().into_iter().chain(feed.elsewhere.keys().cloned()).collect(),
+            known: contract
+                .named_fields()
+                .into_iter()
+                .chain(feed.elsewhere.keys().cloned())
+                .collect(),
             personal: contract.personal_fields(),
             sql: contract.sql.as_deref().map(RawSql::new).transpose()?,
             checks: Checks::new(contract, &schema)?,
@@ -99,11 +103,6 @@ impl Shaper {
         })
     }
 
-    /// Schema of the shaped rows.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// Whether all rows of an object must be shaped at once: windows of SQL may reach over all of them.
     pub(crate) fn wants_whole_objects(&self) -> bool {
         self.sql.is_some()
@@ -112,12 +111,25 @@ impl Shaper {
     /// The reject for a record that is no row. Where the table has personal columns its letters and digits are
     /// masked: which of them are personal cannot be known.
     pub(crate) fn malformed(&self, row: i64, reason: String, text: &str) -> Reject {
-        let text = if self.personal.is_empty() { text.to_owned() } else { mask(text) };
-        Reject { row: Some(row), reason, text }
+        let text = if self.personal.is_empty() {
+            text.to_owned()
+        } else {
+            mask(text)
+        };
+        Reject {
+            row: Some(row),
+            reason,
+            text,
+        }
     }
 
     /// Shapes the raw rows of one object.
-    pub(crate) async fn shape(&self, raw: &RawBatch, origin: &Origin<'_>, stamp: BatchStamp) -> Result<Shaped> {
+    pub(crate) async fn shape(
+        &self,
+        raw: &RawBatch,
+        origin: &Origin<'_>,
+        stamp: BatchStamp,
+    ) -> Result<Shaped> {
         let fields = Fields::new(&raw.fields, &raw.rows, origin, &self.personal);
         let selected = match &self.sql {
             Some(sql) => Some(sql.select(&fields, &raw.fields, origin).await?),
@@ -134,7 +146,9 @@ impl Shaper {
             Some(selected) => Some(selected.as_fields(&fields, &indices)?),
             None => None,
         };
-        let made = made.as_ref().map(|made| Fields::new(made, &ordinals, origin, &self.personal));
+        let made = made
+            .as_ref()
+            .map(|made| Fields::new(made, &ordinals, origin, &self.personal));
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
@@ -210,7 +224,9 @@ impl Shaper {
         for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
             let column: ArrayRef = match field.name().as_str() {
                 layout::EXTRA => take(&fields.unknown(&self.known), indices, None)?,
-                layout::OBJECT => Arc::new(StringArray::from_iter_values((0..rows).map(|_| &origin.object.uri))),
+                layout::OBJECT => Arc::new(StringArray::from_iter_values(
+                    (0..rows).map(|_| &origin.object.uri),
+                )),
                 layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
                 layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
                 layout::LOADED_AT => {
@@ -239,7 +255,12 @@ impl Shaper {
             .newest_by()
             .iter()
             .map(|name| {
-                if let Some(position) = self.contract.columns.iter().position(|column| column.name == *name) {
+                if let Some(position) = self
+                    .contract
+                    .columns
+                    .iter()
+                    .position(|column| column.name == *name)
+                {
                     return Ok(columns[position].clone());
                 }
                 let column = lineage_column(name)
@@ -249,7 +270,11 @@ impl Shaper {
                     Some(Source::Constant(text)) => StringArray::from(vec![text; fields.len()]),
                     None => StringArray::new_null(fields.len()),
                 };
-                Ok(take(&cast(&texts, &column, origin.account.zone)?.values, indices, None)?)
+                Ok(take(
+                    &cast(&texts, &column, origin.account.zone)?.values,
+                    indices,
+                    None,
+                )?)
             })
             .collect::<Result<Vec<_>>>()?;
         order_of(&parts, indices.len())
@@ -265,13 +290,22 @@ impl Shaper {
             let what = if key { "key column" } else { "required column" };
             for (row, reasons) in reasons.iter_mut().enumerate() {
                 // A failed cast is already a reason, and a better one.
-                if rows.column(position).is_null(row) && !reasons.iter().any(|r| r.starts_with(&format!("{}: ", column.name))) {
+                if rows.column(position).is_null(row)
+                    && !reasons
+                        .iter()
+                        .any(|r| r.starts_with(&format!("{}: ", column.name)))
+                {
                     reasons.push(format!("{what} {} is empty", column.name));
                 }
             }
         }
         for name in &self.contract.partition {
-            let Some(texts) = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else { continue };
+            let Some(texts) = rows
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>())
+            else {
+                continue;
+            };
             for (row, reasons) in reasons.iter_mut().enumerate() {
                 if texts.is_valid(row) && texts.value(row).is_empty() {
                     reasons.push(format!("partition column {name} is an empty text"));
@@ -286,16 +320,27 @@ impl Shaper {
         }
         for (row, reasons) in source.iter().zip(reasons) {
             for name in fields.unknown_in(*row as usize, &self.known) {
-                reasons.push(format!("field {name} is not in the contract, which refuses unknown fields"));
+                reasons.push(format!(
+                    "field {name} is not in the contract, which refuses unknown fields"
+                ));
             }
         }
     }
 
     /// The partition date must lie within the key window of the object's period: only there will a later row of
     /// the same key look for this one.
-    fn check_window(&self, rows: &RecordBatch, origin: &Origin<'_>, reasons: &mut [Vec<String>]) -> Result<()> {
-        let Some(window) = self.feed.key_window_days else { return Ok(()) };
-        let Some(name) = window_column(&self.contract) else { return Ok(()) };
+    fn check_window(
+        &self,
+        rows: &RecordBatch,
+        origin: &Origin<'_>,
+        reasons: &mut [Vec<String>],
+    ) -> Result<()> {
+        let Some(window) = self.feed.key_window_days else {
+            return Ok(());
+        };
+        let Some(name) = window_column(&self.contract) else {
+            return Ok(());
+        };
         let dates = rows
             .column_by_name(name)
             .ok_or_else(|| Error::internal("partition column is missing").with("column", name))?
@@ -307,9 +352,17 @@ impl Shaper {
             }
             let days_before = days_since_epoch(period) - i64::from(dates.value(row));
             if days_before > i64::from(window) || days_before < -1 {
-                let date = dates.value_as_date(row).map_or_else(|| "?".to_owned(), |date| date.to_string());
-                let problem = if days_before < 0 { "after".to_owned() } else { format!("more than {window} days before") };
-                reasons.push(format!("{name} {date} is {problem} the object's day {period} (key_window)"));
+                let date = dates
+                    .value_as_date(row)
+                    .map_or_else(|| "?".to_owned(), |date| date.to_string());
+                let problem = if days_before < 0 {
+                    "after".to_owned()
+                } else {
+                    format!("more than {window} days before")
+                };
+                reasons.push(format!(
+                    "{name} {date} is {problem} the object's day {period} (key_window)"
+                ));
             }
         }
         Ok(())
@@ -321,7 +374,11 @@ pub(crate) fn window_column(contract: &Contract) -> Option<&str> {
     contract
         .partition
         .iter()
-        .find(|name| contract.column(name).is_some_and(|column| column.ty == ColumnType::Date))
+        .find(|name| {
+            contract
+                .column(name)
+                .is_some_and(|column| column.ty == ColumnType::Date)
+        })
         .map(String::as_str)
 }
 

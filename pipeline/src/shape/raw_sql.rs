@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::array::{
+    ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+};
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::datasource::MemTable;
@@ -48,15 +50,19 @@ impl Selected {
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(source.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            columns,
+            &options,
+        )?)
     }
 }
 
 impl RawSql {
     /// Prepares the SQL of a contract, which has been validated.
     pub(crate) fn new(sql: &str) -> Result<Self> {
-        let mut statements =
-            Parser::parse_sql(&GenericDialect {}, sql).context(Kind::Usage, "SQL of the contract does not parse")?;
+        let mut statements = Parser::parse_sql(&GenericDialect {}, sql)
+            .context(Kind::Usage, "SQL of the contract does not parse")?;
         let mut columns = Vec::new();
         let _ = visit_expressions(&statements, |expression| {
             if let Expr::Identifier(name) = expression {
@@ -80,18 +86,26 @@ impl RawSql {
             expr: Expr::Identifier(Ident::new(ROW)),
             alias: Ident::new(SOURCE_ROW),
         });
-        Ok(Self { text: query.to_string(), columns })
-    }
-
-    /// The statement that is run.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+        Ok(Self {
+            text: query.to_string(),
+            columns,
+        })
     }
 
     /// Runs the SQL over the rows of one object. Fields that the SQL names and the object lacks are null.
-    pub(crate) async fn select(&self, fields: &Fields<'_>, raw: &RecordBatch, origin: &Origin<'_>) -> Result<Selected> {
+    pub(crate) async fn select(
+        &self,
+        fields: &Fields<'_>,
+        raw: &RecordBatch,
+        origin: &Origin<'_>,
+    ) -> Result<Selected> {
         let rows = fields.len();
-        let mut names: Vec<Field> = raw.schema_ref().fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut names: Vec<Field> = raw
+            .schema_ref()
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone())
+            .collect();
         let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
         let wanted = self.columns.iter().map(String::as_str).chain(LINEAGE);
         for name in wanted {
@@ -112,8 +126,14 @@ impl RawSql {
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;
         let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        context.register_table("raw", Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))?;
-        let frame = context.sql(&self.text).await.context(Kind::Usage, "SQL of the contract cannot be planned")?;
+        context.register_table(
+            "raw",
+            Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?),
+        )?;
+        let frame = context
+            .sql(&self.text)
+            .await
+            .context(Kind::Usage, "SQL of the contract cannot be planned")?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let results = frame
             .collect()
@@ -127,7 +147,12 @@ impl RawSql {
             .map(|column| cast(column, &DataType::Int64))
             .transpose()?
             .ok_or_else(|| Error::internal("SQL gave no columns"))?;
-        let position: HashMap<i64, u32> = fields.rows().iter().zip(0..).map(|(row, index)| (*row, index)).collect();
+        let position: HashMap<i64, u32> = fields
+            .rows()
+            .iter()
+            .zip(0..)
+            .map(|(row, index)| (*row, index))
+            .collect();
         let source = ordinals
             .as_primitive::<Int64Type>()
             .iter()
@@ -139,5 +164,9 @@ impl RawSql {
 }
 
 fn name_of(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+    if name.quote_style.is_some() {
+        name.value.clone()
+    } else {
+        name.value.to_lowercase()
+    }
 }

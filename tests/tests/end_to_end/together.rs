@@ -89,7 +89,11 @@ fn is_quiet(run: &Run) -> bool {
 
 fn all_outcomes(run: &Run, allowed: &[&str]) -> bool {
     let document = run.document().unwrap_or_default();
-    document["tables"]
-        .as_array()
-        .is_some_and(|all| all.iter().all(|table| table["outcome"].as_str().is_some_and(|outcome| allowed.contains(&outcome))))
+    document["tables"].as_array().is_some_and(|all| {
+        all.iter().all(|table| {
+            table["outcome"]
+                .as_str()
+                .is_some_and(|outcome| allowed.contains(&outcome))
+        })
+    })
 }

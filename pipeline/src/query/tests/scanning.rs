@@ -182,20 +182,6 @@ async fn files_are_read_in_parallel_and_a_subset_of_them_is_a_table() {
         .target_partitions = 2;
     let groups = files_of(&plan(&context, "SELECT n FROM t.t").await).unwrap();
     assert_eq!(groups, [2, 1]);
-
-    let name = TableName {
-        source: "t".into(),
-        table: "t".into(),
-    };
-    for some in [vec![snapshot.files[1].clone()], Vec::new()] {
-        let count = some.len();
-        let table = SnapshotTable::new(&log, &snapshot).with_files(some);
-        register(&context, &name, Arc::new(table)).unwrap();
-        let found = rows(&context, "SELECT n FROM t.t").await;
-        assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), count);
-        let counted = rows(&context, "SELECT count(n) FROM t.t").await;
-        assert_eq!(lines(&counted), [count.to_string()]);
-    }
 }
 
 /// Files of each partition of the plan's one scan; none where it opens no file.
