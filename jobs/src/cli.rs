@@ -28,7 +28,7 @@ Exit codes:
 #[command(name = "marketlake", version, after_help = FIRST_STEPS, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 
     /// File with settings and accounts [default: marketlake.toml of the lake or the current folder]
     #[arg(
@@ -40,12 +40,25 @@ pub(crate) struct Cli {
     )]
     pub(crate) config: Option<PathBuf>,
 
+    /// Short for --contracts, before the command
+    #[arg(long, value_name = "DIR", conflicts_with = "contracts")]
+    sql: Option<String>,
+
     /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Settings as the command line has them.
+    pub(crate) fn settings(&self) -> Options {
+        let mut options = self.options.clone();
+        options.contracts = options.contracts.or_else(|| self.sql.clone());
+        options
+    }
 }
 
 /// What to do.
@@ -316,16 +329,19 @@ mod tests {
 
     #[test]
     fn tables_prints_sql_and_knows_the_global_options() {
-        let line = "marketlake --contracts mine tables jwo.orders --sql --lake x";
-        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        assert_eq!(
-            (cli.options.contracts.as_deref(), cli.options.lake.as_deref()),
-            (Some("mine"), Some("x"))
-        );
-        assert!(matches!(
-            cli.command,
-            Command::Tables(TablesArgs { sql: true, .. })
-        ));
+        for option in ["--contracts", "--sql"] {
+            let line = format!("marketlake {option} mine tables jwo.orders --sql --lake x");
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let settings = cli.settings();
+            assert_eq!(
+                (settings.contracts.as_deref(), settings.lake.as_deref()),
+                (Some("mine"), Some("x"))
+            );
+            assert!(matches!(
+                cli.command,
+                Command::Tables(TablesArgs { sql: true, .. })
+            ));
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn largest<'a>(value: u64, units: &[(&'a str, u64)]) -> (&'a str, u64) {
     let fits = units
         .iter()
         .copied()
-        .find(|(_, scale)| value != 0 && value % scale == 0);
+        .find(|(_, scale)| value != 0 && value.is_multiple_of(*scale));
     fits.unwrap_or(units[units.len() - 1])
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     }
     for contract in by_dependency(&contracts) {
         order.push(contract.name.clone());
-        if let Err(error) = run_derived(lake, contract, observer, &mut tallies).await {
+        if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
             tallies
                 .entry(contract.name.clone())
                 .or_insert_with(Tally::new)

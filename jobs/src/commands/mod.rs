@@ -30,7 +30,7 @@ pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
         Command::Config(arguments) if arguments.sample => return config::sample(output),
         _ => {}
     }
-    let config = Config::load(&cli.options, cli.config.as_deref())?;
+    let config = Config::load(&cli.settings(), cli.config.as_deref())?;
     let bars = MultiProgress::new();
     logging::start(config.log.as_deref(), &bars)?;
     for variable in &config.unknown_variables {

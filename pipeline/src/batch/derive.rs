@@ -15,11 +15,12 @@ use crate::delta::{DeltaLog, Snapshot, changes};
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::keep::{Groups, Touched, apply, key_positions, replace};
-use crate::lake::Lake;
+use crate::lake::{Lake, Selection};
 use crate::layout;
 use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger, ObjectResult};
 use crate::query::{SnapshotTable, register, session};
 use crate::report::{Counts, Observer};
+use crate::shape::Checks;
 
 use super::Tally;
 use super::commit::{Attempt, Outcome, commit};
@@ -36,6 +37,7 @@ const PASSED_OVER: u64 = 100;
 pub(crate) async fn run_derived(
     lake: &Lake,
     contract: &Contract,
+    selection: &Selection,
     observer: &dyn Observer,
     tallies: &mut BTreeMap<TableName, Tally>,
 ) -> Result<()> {
@@ -57,7 +59,7 @@ pub(crate) async fn run_derived(
             }
             State::Open(claim) => {
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
-                recompute(lake, &mut ledger, contract, feed, &claim, tally).await?;
+                recompute(lake, &mut ledger, contract, feed, &claim, selection, tally).await?;
                 if tally.is_over() {
                     return Ok(());
                 }
@@ -148,6 +150,7 @@ async fn recompute(
     contract: &Contract,
     feed: &InputFeed,
     claim: &Claim,
+    selection: &Selection,
     tally: &mut Tally,
 ) -> Result<()> {
     let mut inputs = Vec::new();
@@ -163,6 +166,12 @@ async fn recompute(
     let touched = touched(contract, feed, &inputs).await?;
     let rows = compute(lake, contract, feed, claim, &inputs, &touched).await?;
     failpoint::pass("after_decode");
+    let checked =
+        Checks::new(contract, &rows.schema())?.evaluate(&rows, &mut vec![Vec::new(); rows.num_rows()])?;
+    if !checked.held.is_empty() && !selection.release.contains(&contract.name) {
+        tally.hold_for_checks(&contract.name, claim.draft.batch, &checked.held);
+        return Ok(());
+    }
     let attempt = Attempt::new(claim.draft.batch);
     let results = claim
         .draft
@@ -195,6 +204,7 @@ async fn recompute(
         failpoint::pass("after_side_file");
         let mut counts = Counts {
             objects: inputs.len() as u64,
+            rows_warned: checked.warned.values().sum(),
             ..Counts::default()
         };
         counts.add(&done);
@@ -205,7 +215,7 @@ async fn recompute(
         match commit(ledger, &table, &attempt, &side_file, actions, progress, &counts).await? {
             Outcome::In(version) => {
                 record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
-                tally.committed(version, &counts, BTreeMap::new());
+                tally.committed(version, &counts, checked.warned);
                 return Ok(());
             }
             Outcome::Lost => backoff::pause().await,

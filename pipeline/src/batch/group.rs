@@ -128,15 +128,13 @@ pub(crate) async fn run_group(
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
                 None => {
-                    let found = Pending::of(
+                    Pending::of(
                         lake,
                         Some(&ledger),
                         &group.contracts,
                         &look_back.narrow(selection),
                     )
-                    .await?;
-                    look_back.done()?;
-                    found
+                    .await?
                 }
             });
         }
@@ -162,6 +160,9 @@ pub(crate) async fn run_group(
             })
             .collect();
         if drafts.is_empty() {
+            if replay.is_none() && idle.len() == group.contracts.len() {
+                look_back.done()?;
+            }
             return Ok(());
         }
         if ledger.claim(&drafts, table::now()).await? {

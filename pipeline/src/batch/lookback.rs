@@ -16,7 +16,7 @@ const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct LookBack {
     /// First day of the look-back; none where everything is always listed.
     first: Option<NaiveDate>,
-    /// Touched after everything was listed; none when this run does not list everything.
+    /// Touched once everything has been listed and taken in; none when this run does not list everything.
     marker: Option<PathBuf>,
 }
 
@@ -33,7 +33,8 @@ impl LookBack {
         let marker = lake.attempts()?.join(format!("{group}.listed"));
         let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
         let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());
-        let due = age.is_none_or(|age| age >= EVERYTHING_EVERY);
+        let whole = selection.account.is_none() && selection.to.is_none();
+        let due = whole && age.is_none_or(|age| age >= EVERYTHING_EVERY);
         Ok(Self {
             first: Some(days_before(Utc::now().date_naive(), days)),
             marker: due.then_some(marker),
@@ -58,7 +59,7 @@ impl LookBack {
         self.first.is_some_and(|first| day < first)
     }
 
-    /// Everything was listed.
+    /// Everything that a listing of everything found has been taken in.
     pub(super) fn done(&self) -> Result<()> {
         let Some(marker) = &self.marker else { return Ok(()) };
         std::fs::create_dir_all(marker.parent().unwrap_or(marker))

@@ -90,6 +90,16 @@ impl Tally {
         self.ended = Some(Outcome::Held);
     }
 
+    /// Checks with `hold` failed for rows of a batch, so many each.
+    pub(crate) fn hold_for_checks(&mut self, table: &TableName, batch: i64, held: &BTreeMap<String, u64>) {
+        self.hold(held.iter().map(|(check, rows)| {
+            format!(
+                "check {check} failed for {rows} rows of batch {batch}; look at them, then release the batch with \
+                 `marketlake run {table} --release {table}`"
+            )
+        }));
+    }
+
     pub(crate) fn busy(&mut self) {
         self.messages.push("another runner has the table".to_owned());
         self.ended = Some(Outcome::Busy);

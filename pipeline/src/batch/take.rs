@@ -36,14 +36,7 @@ pub(super) async fn take(
 ) -> Result<()> {
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
     if !held.is_empty() && !selection.release.contains(&contract.name) {
-        tally.hold(held.iter().map(|(check, rows)| {
-            format!(
-                "check {check} failed for {rows} rows of batch {}; look at them, then release the batch with \
-                 `marketlake run {name} --release {name}`",
-                claim.draft.batch,
-                name = contract.name,
-            )
-        }));
+        tally.hold_for_checks(&contract.name, claim.draft.batch, &held);
         return Ok(());
     }
     let curated = &lake.settings().curated;

@@ -263,7 +263,7 @@ fn serialise(commit: Commit) -> Result<Vec<u8>> {
         .into_iter()
         .map(|(app, version)| Action::Txn(Transaction::new(app, version)));
     let mut bytes = Vec::new();
-    for action in std::iter::once(Action::CommitInfo(info.into()))
+    for action in std::iter::once(Action::CommitInfo(info))
         .chain(commit.actions)
         .chain(txns)
     {

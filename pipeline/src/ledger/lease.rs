@@ -74,10 +74,14 @@ mod tests {
         let first = Lease::take(folder.path(), &both, Duration::ZERO).await.unwrap();
         assert!(first.is_some());
         assert!(
-            Lease::take(folder.path(), &[orders.clone()], Duration::from_millis(60))
-                .await
-                .unwrap()
-                .is_none()
+            Lease::take(
+                folder.path(),
+                std::slice::from_ref(&orders),
+                Duration::from_millis(60)
+            )
+            .await
+            .unwrap()
+            .is_none()
         );
         drop(first);
         assert!(

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::personal::Pseudonyms;
 
-use check::Checks;
+pub(crate) use check::Checks;
 use fields::{Fields, PersonalFields, Source};
 pub(crate) use order::order_of;
 use raw_sql::RawSql;

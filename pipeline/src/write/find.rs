@@ -142,7 +142,9 @@ impl Search<'_> {
         let (from, to) = (bounds.low.is_valid(group), bounds.high.is_valid(group));
         keys.retain(|key| {
             let key = *key as usize;
-            !(from && low(key, group) == Ordering::Less) && !(to && high(key, group) == Ordering::Greater)
+            let below = from && low(key, group) == Ordering::Less;
+            let above = to && high(key, group) == Ordering::Greater;
+            !below && !above
         });
         Ok(())
     }

@@ -134,6 +134,32 @@ fn a_mended_rule_lets_rejected_rows_in_by_replay() -> Result<()> {
 }
 
 #[test]
+fn checks_of_a_computed_table_warn_or_hold_it_until_it_is_released() -> Result<()> {
+    let shop = Shop::open()?;
+    let checked = format!(
+        "{DAILY}\n[checks]\nquiet = {{ sql = \"guests < 3\", else = \"warn\" }}\nfits = {{ sql = \"guests < 100\", else = \"hold\" }}\n"
+    );
+    shop.write("daily.toml", &checked)?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,4\n")?;
+    let run = shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.count("shop.daily", "rows_warned")?, 1);
+    shop.deliver("2026-03-01", "b", "visit_id,seconds,guests\nv2,90,500\n")?;
+    let held = shop.lake.run(&[])?.exits_with(3)?;
+    assert_eq!(held.outcome("shop.visits")?, "updated");
+    assert_eq!(held.outcome("shop.daily")?, "held");
+    assert_eq!(shop.rows("shop.daily")?, "day,guests\n2026-03-01,4\n");
+    shop.lake.run(&[])?.exits_with(3)?;
+    shop.lake
+        .run(&["shop.daily", "--release", "shop.daily"])?
+        .exits_with(0)?;
+    assert_eq!(shop.rows("shop.daily")?, "day,guests\n2026-03-01,504\n");
+    shop.write("daily.toml", &checked.replace("\"hold\"", "\"quarantine\""))?;
+    let refused = shop.lake.call(&["check"])?.exits_with(2)?;
+    ensure!(refused.said().contains("C034"), "{}", refused.said());
+    Ok(())
+}
+
+#[test]
 fn every_mistake_has_a_code_a_file_and_a_line_and_exits_with_2() -> Result<()> {
     let shop = Shop::open()?;
     shop.lake.call(&["check"])?.exits_with(0)?;

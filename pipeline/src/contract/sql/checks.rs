@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::super::diagnostic::{Code, Findings};
 use super::super::draft::Draft;
+use super::super::{Feed, Otherwise};
 use super::{column_of, functions, is_subquery};
 
 /// Reports checks that do not parse, name unknown columns, or look at more than one row.
@@ -17,6 +18,11 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
         let place = draft.at(&format!("checks.{}", check.name));
         let mut say =
             |code, message: String| found.add(code, &place, format!("check {:?}: {message}", check.name));
+        if matches!(draft.contract.feed, Feed::Inputs(_)) && check.otherwise == Otherwise::Quarantine {
+            let message =
+                "a computed row cannot be quarantined; say \"warn\" or \"hold\", or check the input";
+            say(Code::BadCheck, message.to_owned());
+        }
         let expression = match parse(&check.sql) {
             Ok(expression) => expression,
             Err(error) => {

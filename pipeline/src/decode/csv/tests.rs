@@ -356,12 +356,13 @@ fn batches_are_bounded_by_rows_and_by_bytes() {
     assert_eq!((all.columns.len(), all.ordinals()), (5, (1..=10).collect()));
 }
 
+type Step<'a> = &'a mut dyn FnMut(&mut Writer, &mut [u8]) -> (WriteResult, usize);
+
 fn written(records: &[Vec<String>], delimiter: u8, end: &str) -> Vec<u8> {
     let mut writer = csv_core::WriterBuilder::new().delimiter(delimiter).build();
     let mut text = Vec::new();
     let mut room = vec![0; 1 << 16];
-    let mut put = |text: &mut Vec<u8>,
-                   step: &mut dyn FnMut(&mut Writer, &mut [u8]) -> (WriteResult, usize)| {
+    let mut put = |text: &mut Vec<u8>, step: Step<'_>| {
         let (result, length) = step(&mut writer, &mut room);
         assert_eq!(result, WriteResult::InputEmpty);
         text.extend_from_slice(&room[..length]);

@@ -269,7 +269,8 @@ fn apply(
             }
         }
     }
-    (updates.sort_unstable(), deletes.sort_unstable());
+    updates.sort_unstable();
+    deletes.sort_unstable();
     let mut after: Vec<Row> = model.clone();
     for (at, new) in &updates {
         after[*at as usize] = edit_rows[*new as usize].clone();
