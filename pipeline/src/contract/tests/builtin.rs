@@ -61,6 +61,7 @@ fn built_in_contracts_load_and_say_what_every_column_is() {
     assert_eq!(
         names,
         [
+            "ams.budget_usage",
             "ams.campaigns",
             "ams.sp_conversion",
             "ams.sp_hourly",
@@ -69,7 +70,10 @@ fn built_in_contracts_load_and_say_what_every_column_is() {
             "jwo.order_rows",
             "jwo.order_totals",
             "jwo.orders",
-            "jwo.store_hourly"
+            "jwo.store_hourly",
+            "yojaka.events",
+            "yojaka.order_status_history",
+            "yojaka.orders"
         ]
     );
     for contract in contracts.values() {
