@@ -1,5 +1,3 @@
-SELECT
-    *,
-    regexp_replace("reportSpecification.marketplaceIds", '^\s*\[\s*"([^"]*)"\s*\]\s*$', '\1') AS reported_marketplace,
-    coalesce("reportSpecification.reportOptions.dateGranularity", 'DAY') AS granularity
+-- The day is what Amazon takes where no granularity was asked for.
+SELECT *, coalesce("reportSpecification.reportOptions.dateGranularity", 'DAY') AS granularity
 FROM raw
