@@ -93,8 +93,8 @@ WITH traffic AS (
             'placement', 'currency']), ''),
         max(keyword_text) FILTER (keyword_text <> 'Placeholder keyword') AS keyword_text,
         max(match_type) AS match_type,
-        sum(clicks)::BIGINT AS clicks,
-        sum(impressions)::BIGINT AS impressions,
+        sum(clicks)::DECIMAL(29, 0) AS clicks,
+        sum(impressions)::DECIMAL(29, 0) AS impressions,
         sum(cost)::DECIMAL(30, 6) AS cost
     FROM ams.sp_traffic
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL
@@ -106,7 +106,7 @@ conversion AS (
         window_start,
         coalesce(COLUMNS(['advertiser_id', 'marketplace_id', 'campaign_id', 'ad_group_id', 'ad_id', 'keyword_id',
             'placement', 'currency']), ''),
-        sum(COLUMNS('attributed_(conversions|units_ordered).*'))::BIGINT,
+        sum(COLUMNS('attributed_(conversions|units_ordered).*'))::DECIMAL(29, 0),
         sum(COLUMNS('attributed_sales.*'))::DECIMAL(30, 6)
     FROM ams.sp_conversion
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL

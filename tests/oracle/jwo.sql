@@ -257,7 +257,7 @@ SELECT
     hour_start,
     coalesce(currency_code, '') AS currency_code,
     count(*) AS baskets,
-    sum(item_count)::BIGINT AS items,
+    sum(item_count)::DECIMAL(29, 0) AS items,
     coalesce(sum(line_count), 0)::BIGINT AS line_count,
     sum(quantity)::DECIMAL(38, 6) AS line_quantity,
     sum(order_total)::DECIMAL(28, 4) AS sales,
