@@ -34,8 +34,8 @@ SELECT
     try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) AS window_start,
     try_cast(left(field(message, 'time_window_start'), 10) AS DATE) AS window_date
 FROM raw.messages
-WHERE dataset IN ('sp-traffic', 'sp-conversion') AND field(message, 'idempotency_id') IS NOT NULL
-    AND field(message, 'dataset_id') IS NOT NULL AND bad_metrics(message) = []
+WHERE dataset IN ('sp-traffic', 'sp-conversion') AND trim(field(message, 'idempotency_id')) <> ''
+    AND trim(field(message, 'dataset_id')) <> '' AND bad_metrics(message) = []
     AND (field(message, 'time_window_start') IS NULL
         OR try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) IS NOT NULL)
 QUALIFY row_number() OVER (PARTITION BY dataset, dataset_id, idempotency_id ORDER BY path, row) = 1;
@@ -160,8 +160,8 @@ SELECT
     map_from_entries(list_transform(json_keys(message, '$.tags'), lambda name :
         ('tags.' || name, json_extract_string(message, '$.tags.' || name)))) AS extra
 FROM raw.messages
-WHERE dataset = 'campaigns' AND field(message, 'advertiser_id') IS NOT NULL
-    AND field(message, 'marketplace_id') IS NOT NULL AND field(message, 'campaignId') IS NOT NULL
+WHERE dataset = 'campaigns' AND trim(field(message, 'advertiser_id')) <> ''
+    AND trim(field(message, 'marketplace_id')) <> '' AND trim(field(message, 'campaignId')) <> ''
 QUALIFY row_number() OVER (
     PARTITION BY field(message, 'advertiser_id'), field(message, 'marketplace_id'), field(message, 'campaignId')
     ORDER BY version DESC NULLS LAST, updated_at DESC NULLS LAST, generated_at DESC, modified DESC, row DESC

@@ -32,7 +32,7 @@ SELECT
     * REPLACE (coalesce(order_date, order_created_at, trip_end_at, trip_start_at) AS order_date),
     row(generated_at, part, modified, row) AS newest
 FROM raw.jwo_rows
-WHERE merchant_id IS NOT NULL AND order_id IS NOT NULL;
+WHERE trim(merchant_id) <> '' AND trim(order_id) <> '';
 
 CREATE VIEW jwo.typed_headers AS
 SELECT
@@ -128,7 +128,7 @@ SELECT
         OR uncast(text.tax_inclusive, try_cast(text.tax_inclusive AS BOOLEAN))
         AS rejected
 FROM jwo.reported AS text
-WHERE line_id IS NOT NULL;
+WHERE trim(line_id) <> '';
 
 -- arg_max passes over nulls: what stays is the newest value that is not null, column by column.
 CREATE TABLE jwo.orders AS
