@@ -31,9 +31,10 @@ pub(super) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Notes a new attempt at the batches of these tables.
+    /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them.
     pub(super) fn open(
         folder: &Path,
+        ledger: &str,
         batches: &[(TableName, i64)],
         observer: &'a dyn Observer,
     ) -> Result<Self> {
@@ -46,7 +47,7 @@ impl<'a> Journal<'a> {
         };
         let mut files = Vec::new();
         for (table, batch) in batches {
-            let path = folder.join(format!("{table}-{batch}.journal"));
+            let path = folder.join(format!("{ledger}-{table}-{batch}.journal"));
             journal.read(&path)?;
             let mut file = OpenOptions::new()
                 .create(true)
