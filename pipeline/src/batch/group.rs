@@ -259,7 +259,7 @@ async fn work(
                 .map(|object| ((object.period, object.identity()), object.clone())),
         );
     }
-    let objects: Vec<RawObject> = objects.into_values().collect();
+    let mut objects: Vec<RawObject> = objects.into_values().collect();
     let tables: Vec<String> = open
         .iter()
         .map(|(contract, _)| contract.name.to_string())
@@ -301,6 +301,7 @@ async fn work(
         .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
         .collect();
     let journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let taken_in = take_in(
         &objects,
         &account,
