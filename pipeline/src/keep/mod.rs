@@ -6,6 +6,7 @@
 
 mod every_row;
 mod group;
+mod keys;
 mod latest_row;
 mod latest_value;
 mod merge;
