@@ -1,6 +1,7 @@
 //! Raw-fed tables that read the same objects, batch after batch until nothing is left.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
 use crate::error::{Error, Result};
@@ -294,7 +295,7 @@ async fn work(
 
     let shapers = open
         .iter()
-        .map(|(contract, _)| Shaper::new(contract, lake.pseudonyms()))
+        .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
     let takers: Vec<Taker<'_>> = open
         .iter()
