@@ -95,7 +95,8 @@ enum News {
     Inputs(Vec<InputRange>),
 }
 
-fn input_app(id: &str) -> String {
+/// Application id under which a table states the version of an input, by the input's table id, that it took in.
+pub(crate) fn input_app(id: &str) -> String {
     format!("marketlake:input:{id}")
 }
 

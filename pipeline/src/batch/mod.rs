@@ -29,11 +29,14 @@ mod table;
 mod take;
 mod touched;
 
-pub(crate) use derive::run_derived;
+pub(crate) use commit::OLDEST_ATTEMPT;
+pub(crate) use derive::{input_app, run_derived};
 pub(crate) use group::{Group, run_group};
 pub(crate) use observe::observe;
 pub(crate) use pending::Pending;
-pub(crate) use table::progress_app;
+pub(crate) use record::record;
+pub(crate) use side::SideFile;
+pub(crate) use table::{LEDGER, Opened, checked, now, open, progress_app, properties};
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -74,14 +77,7 @@ impl Tally {
     }
 
     pub(crate) fn fail(&mut self, error: &Error) {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(below) = source {
-            message.push_str(": ");
-            message.push_str(&below.to_string());
-            source = below.source();
-        }
-        self.messages.push(message);
+        self.messages.push(error.chain());
         self.ended = Some(Outcome::Failed);
     }
 

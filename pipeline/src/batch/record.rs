@@ -35,7 +35,7 @@ pub(super) async fn catch_up(
 }
 
 /// Records a batch, once. `version` is that of the batch's commit.
-pub(super) async fn record(
+pub(crate) async fn record(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
