@@ -16,6 +16,7 @@ pub const ALL: &[&str] = &[
     "before_commit",
     "after_commit",
     "after_quarantine",
+    "after_run_record",
     "after_record",
     "before_runs",
 ];

@@ -140,6 +140,17 @@ pub struct TableReport {
     pub millis: u64,
 }
 
+impl TableReport {
+    /// What it says beside its batches.
+    pub(crate) fn without_batches(&self) -> Self {
+        Self {
+            batches: 0,
+            counts: Counts::default(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReport {

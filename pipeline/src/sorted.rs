@@ -8,8 +8,9 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::util::display::FormatOptions;
 use chrono::{DateTime, Utc};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{SortExpr, cast as cast_expr, ident};
@@ -28,6 +29,11 @@ use crate::write::{FileWriter, Sink, WriteOptions};
 
 /// Begin of the names of files that hold sorted rows in full row groups.
 pub(crate) const PREFIX: &str = "sorted-";
+/// A value that does not fit its column is an error, never null.
+const EXACTLY: CastOptions<'_> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
 /// Batches that wait to be written.
 const WAITING: usize = 2;
 
@@ -146,7 +152,7 @@ fn conform(batch: &RecordBatch, target: &Target<'_>) -> Result<RecordBatch> {
                     let column = batch.column_by_name(name).ok_or_else(|| {
                         Error::usage("rows lack a column of the table").with("column", name)
                     })?;
-                    cast(column, field.data_type())?
+                    cast_with_options(column, field.data_type(), &EXACTLY)?
                 }
             })
         })
@@ -235,5 +241,146 @@ impl Files {
             ..Add::default()
         };
         Ok((add, written.rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray, Date32Array, StringArray};
+    use arrow::datatypes::{Field, Int64Type, Schema};
+    use deltalake_core::kernel::Action;
+    use url::Url;
+
+    use super::*;
+    use crate::delta::{Commit, Landed};
+    use crate::query::session;
+    use crate::write::OpenFile;
+
+    const ROWS: i64 = 300_000;
+
+    fn rows() -> RecordBatch {
+        // 7 is no factor of the number of rows: all numbers, in another order.
+        let numbers = (0..ROWS).map(|n| n * 7 % ROWS);
+        let days = numbers
+            .clone()
+            .map(|n| (n % 3 > 0).then_some(20_000 + (n % 3) as i32));
+        let texts = numbers.clone().map(|n| format!("{:x}", n * 2_654_435_761));
+        let columns: [(&str, ArrayRef); 3] = [
+            ("day", Arc::new(days.collect::<Date32Array>())),
+            ("text", Arc::new(texts.map(Some).collect::<StringArray>())),
+            ("number", Arc::new(numbers.collect::<Int64Array>())),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    fn schema() -> SchemaRef {
+        let field = |name: &str, ty| Field::new(name, ty, true);
+        Arc::new(Schema::new(vec![
+            field("day", DataType::Date32),
+            field("number", DataType::Int64),
+            field("text", DataType::Utf8),
+        ]))
+    }
+
+    fn log(folder: &std::path::Path) -> DeltaLog {
+        let location = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
+        DeltaLog::at("shop.visits", location).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_are_in_their_partitions_in_order_in_files_of_about_the_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path());
+        let (partition, sort) = (["day".to_owned()], ["number".to_owned()]);
+        let base = log
+            .load_or_create(&schema(), &partition, &[], "Visits.")
+            .await
+            .unwrap();
+        let target = Target {
+            log: &log,
+            schema: schema(),
+            partition: &partition,
+            sort: &sort,
+            file_size: 200 << 10,
+            options: WriteOptions::default(),
+            attempt: "one",
+            data_change: true,
+            stamp: None,
+        };
+        // Less than the rows take.
+        let context = session(24 << 20, None).unwrap();
+        let mut seen = 0;
+        let sorted = write(context.read_batch(rows()).unwrap(), &target, |batch| {
+            seen += batch.num_rows() as i64;
+            Ok(())
+        })
+        .await
+        .unwrap();
+        assert_eq!((seen, sorted.rows as i64), (ROWS, ROWS));
+        let commit = Commit {
+            operation: "REBUILD",
+            actions: sorted.adds.iter().cloned().map(Action::Add).collect(),
+            ..Commit::default()
+        };
+        assert!(matches!(log.commit(&base, commit).await.unwrap(), Landed::At(1)));
+        let snapshot = log.load().await.unwrap().unwrap();
+        assert!(snapshot.files.len() > 3, "{} files", snapshot.files.len());
+        let mut numbers: Vec<i64> = Vec::new();
+        for file in snapshot.files.iter() {
+            assert!(file.size < 2 << 20, "{} bytes", file.size);
+            let open = OpenFile::open(log.store().clone(), file.path.clone(), file.size)
+                .await
+                .unwrap();
+            let day: Option<i64> = file.partition["day"].as_deref().map(|day| match day {
+                "2024-10-05" => 1,
+                "2024-10-06" => 2,
+                other => panic!("{other}"),
+            });
+            let content = layout::file_schema(&schema(), &partition);
+            let read = tokio::task::spawn_blocking(move || {
+                let batches: Result<Vec<_>> = open.batches(&content).collect();
+                batches.unwrap()
+            })
+            .await
+            .unwrap();
+            let mut own: Vec<i64> = Vec::new();
+            for batch in &read {
+                own.extend(batch.column(0).as_primitive::<Int64Type>().values());
+                assert_eq!(batch.column(1).null_count(), 0);
+            }
+            assert!(own.is_sorted() && own.iter().all(|n| n % 3 == day.unwrap_or(0)));
+            numbers.extend(own);
+        }
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..ROWS));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refused_batch_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path());
+        let target = Target {
+            log: &log,
+            schema: schema(),
+            partition: &[],
+            sort: &["number".to_owned()],
+            file_size: 1,
+            options: WriteOptions::default(),
+            attempt: "one",
+            data_change: true,
+            stamp: None,
+        };
+        let context = session(64 << 20, None).unwrap();
+        let mut left = 5;
+        let refused = write(context.read_batch(rows()).unwrap(), &target, |_| {
+            left -= 1;
+            if left == 0 {
+                return Err(Error::data("no more"));
+            }
+            Ok(())
+        })
+        .await;
+        assert!(refused.unwrap_err().to_string().contains("no more"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

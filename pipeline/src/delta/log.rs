@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
-use deltalake_core::DeltaTableError;
+use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{
     Action, CommitInfo, EagerSnapshot, MetadataExt, Protocol, StructType, Transaction, new_metadata,
 };
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -109,6 +110,12 @@ impl DeltaLog {
     /// The newest version; none when there is no table.
     pub(crate) async fn load(&self) -> Result<Option<Snapshot>> {
         self.load_version(None).await
+    }
+
+    /// Whether no version follows this one.
+    pub(crate) async fn is_newest(&self, version: u64) -> Result<bool> {
+        let next = Path::from(format!("_delta_log/{:020}.json", version + 1));
+        Ok(!self.has_file(&next).await?)
     }
 
     /// A given version.
@@ -231,17 +238,18 @@ impl DeltaLog {
 
     /// Writes a checkpoint of a version: everything that replaying the log up to it gives, files and progress alike.
     pub(crate) async fn checkpoint(&self, version: u64) -> Result<()> {
-        let written = deltalake_core::checkpoints::create_checkpoint_from_table_url_and_cleanup(
-            self.location.clone(),
-            version,
-            Some(false),
-            None,
-        );
-        written.await.map_err(|error| {
+        self.try_checkpoint(version).await.map_err(|error| {
             Error::from(error)
                 .with("table", &self.table)
                 .with("version", version)
         })
+    }
+
+    /// Through our own store, so that the checkpoint is on disk before the hint that names it.
+    async fn try_checkpoint(&self, version: u64) -> std::result::Result<(), DeltaTableError> {
+        let mut table = DeltaTable::new(self.log.clone());
+        table.load_version(version).await?;
+        create_checkpoint(&table, None).await
     }
 
     /// The actions of one commit as JSON, one a line; none when the log no longer has it.

@@ -3,20 +3,18 @@
 //! Rule by rule this cannot happen; it does where a source broke the assumption of a `key_window`. What is kept is a
 //! maximum, so the copies fold to the row that a single one would have become.
 
-use std::sync::Arc;
-
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 
 use crate::contract::Contract;
-use crate::delta::partition;
-use crate::delta::{DataFile, DeltaLog, Snapshot};
+use crate::delta::partition::{self, RowPartitions};
+use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::write::{Found, KeyIndex, find};
 
+use super::keys::Keys;
 use super::plan::{Plan, open};
-use super::{Observations, fold, key_positions};
+use super::{Observations, fold};
 
 /// Plans the merge of all rows of the table that have one of the keys, which are distinct rows of the key columns.
 pub(crate) async fn merge_copies(
@@ -26,10 +24,11 @@ pub(crate) async fn merge_copies(
     keys: &RecordBatch,
 ) -> Result<Plan> {
     let schema = layout::schema(contract);
+    let keys = Keys::new(keys, contract.key(), &contract.partition)?;
     let mut places: Vec<(usize, u64)> = Vec::new();
     let mut rows: Vec<RecordBatch> = Vec::new();
     for (index, file) in snapshot.files.iter().enumerate() {
-        let found = in_file(contract, log, file, keys).await?;
+        let found = keys.find(log, file, None).await?;
         if found.is_empty() {
             continue;
         }
@@ -45,13 +44,13 @@ pub(crate) async fn merge_copies(
     let rows = concat_batches(&schema, &rows)?;
     let whole = vec![false; rows.num_rows()];
     let folded = fold(contract, &Observations { rows, whole })?;
-    let homes = partition::values_of(&folded.rows, &contract.partition)?;
+    let homes = RowPartitions::of(&folded.rows, &contract.partition)?;
     let mut plan = Plan::new(folded.rows);
     for (result, members) in folded.members.iter().enumerate().filter(|(_, m)| m.len() > 1) {
         let file_of = |copy: u32| &snapshot.files[places[copy as usize].0];
         let home = folded.winner[result].or_else(|| {
             let mut members = members.iter().copied();
-            members.find(|copy| file_of(*copy).partition == homes[result])
+            members.find(|copy| file_of(*copy).partition == *homes.of_row(result as u32))
         });
         for &copy in members {
             let file_row = places[copy as usize].1;
@@ -74,52 +73,4 @@ pub(crate) async fn merge_copies(
         edit.deletes.sort_unstable();
     }
     Ok(plan)
-}
-
-/// Rows of a file with one of the keys. Files do not hold partition columns: only keys of the file's own partition can
-/// be in it, by their other columns.
-async fn in_file(
-    contract: &Contract,
-    log: &DeltaLog,
-    file: &DataFile,
-    keys: &RecordBatch,
-) -> Result<Vec<Found>> {
-    let key = contract.key();
-    let outside: Vec<String> = key
-        .iter()
-        .filter(|name| contract.partition.contains(name))
-        .cloned()
-        .collect();
-    let inside: Vec<String> = key
-        .iter()
-        .filter(|name| !outside.contains(name))
-        .cloned()
-        .collect();
-    let own: Vec<u32> = partition::values_of(keys, &outside)?
-        .iter()
-        .enumerate()
-        .filter(|(_, values)| {
-            values
-                .iter()
-                .all(|(name, value)| file.partition.get(name) == Some(value))
-        })
-        .map(|(row, _)| row as u32)
-        .collect();
-    if own.is_empty() {
-        return Ok(Vec::new());
-    }
-    if inside.is_empty() {
-        let rows = file.rows().unwrap_or(0);
-        let found = |file_row| Found {
-            file_row,
-            key: own[0],
-        };
-        return Ok((0..rows).map(found).collect());
-    }
-    let own = take_record_batch(keys, &UInt32Array::from(own))?;
-    let index = KeyIndex::new(&own, &key_positions(own.schema_ref(), &inside)?)?;
-    let (opened, index) = (open(log, file).await?, Arc::new(index));
-    tokio::task::spawn_blocking(move || find(&opened, &inside, &index, None))
-        .await
-        .map_err(|error| Error::internal("reading a file panicked").because(error))?
 }

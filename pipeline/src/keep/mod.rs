@@ -7,6 +7,7 @@
 mod copies;
 mod every_row;
 mod group;
+mod keys;
 mod latest_row;
 mod latest_value;
 mod merge;

@@ -86,6 +86,9 @@ impl Ledger {
 
     /// The newest version.
     pub(crate) async fn refresh(&mut self) -> Result<()> {
+        if self.log.is_newest(self.snapshot.version).await? {
+            return Ok(());
+        }
         if let Some(snapshot) = self.log.load().await? {
             self.snapshot = snapshot;
         }

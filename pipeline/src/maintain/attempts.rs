@@ -57,7 +57,7 @@ struct AttemptFile {
     side: Option<String>,
 }
 
-/// Side files (`T/7-attempt.json`) and journals (`T-7.journal`).
+/// Side files (`T/7-attempt.json`) and journals (`<ledger>-T-7.journal`).
 fn files(upkeep: &Upkeep<'_>) -> Result<Vec<AttemptFile>> {
     let folder = upkeep.lake.attempts()?;
     let mut found = Vec::new();
@@ -65,18 +65,14 @@ fn files(upkeep: &Upkeep<'_>) -> Result<Vec<AttemptFile>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        if let Some((table, batch)) = name
-            .strip_suffix(".journal")
-            .and_then(|name| name.rsplit_once('-'))
-        {
-            if let (Ok(table), Ok(batch)) = (table.parse(), batch.parse()) {
-                found.push(AttemptFile {
-                    table,
-                    batch,
-                    side: None,
-                    path,
-                });
-            }
+        if let Some((ledger, table, batch)) = journal(name) {
+            found.push(AttemptFile {
+                table,
+                // The batches of a ledger that was lost are over.
+                batch: if ledger == upkeep.ledger.id() { batch } else { 0 },
+                side: None,
+                path,
+            });
         } else if path.is_dir()
             && let Ok(table) = name.parse::<TableName>()
         {
@@ -99,6 +95,13 @@ fn files(upkeep: &Upkeep<'_>) -> Result<Vec<AttemptFile>> {
     Ok(found)
 }
 
+/// Ledger, table and batch by the name of a journal.
+fn journal(name: &str) -> Option<(&str, TableName, i64)> {
+    let (rest, batch) = name.strip_suffix(".journal")?.rsplit_once('-')?;
+    let (ledger, table) = rest.rsplit_once('-')?;
+    Some((ledger, table.parse().ok()?, batch.parse().ok()?))
+}
+
 /// What is in a folder; nothing where there is none.
 fn entries(folder: &FilePath) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
@@ -119,4 +122,19 @@ fn modified(path: &FilePath) -> Result<DateTime<Utc>> {
     Ok(modified
         .context(Kind::Io, "file of an attempt could not be looked at")?
         .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_names_ledger_table_and_batch() {
+        let (ledger, table, batch) = journal("6f1c-22-ab-jwo.order_lines-17.journal").unwrap();
+        assert_eq!(
+            (ledger, table.to_string().as_str(), batch),
+            ("6f1c-22-ab", "jwo.order_lines", 17)
+        );
+        assert!(journal("jwo.orders+jwo.order_lines.listed").is_none());
+    }
 }

@@ -27,7 +27,7 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::ledger::{Lease, Ledger};
-use crate::report::{MaintainOptions, MaintainReport, MaintainedTable, Outcome, SCHEMA};
+use crate::report::{MaintainOptions, MaintainReport, MaintainedTable, Outcome, RETENTION, SCHEMA};
 
 use subject::Subject;
 
@@ -45,9 +45,11 @@ impl Upkeep<'_> {
         before(self.now, self.options.retention)
     }
 
-    /// Log entries written before this instant can go.
+    /// Log entries written before this instant can go. Those that an attempt under way may have been planned from
+    /// never do: it would find the place of its commit free.
     fn log_cutoff(&self) -> DateTime<Utc> {
-        before(self.now, self.options.log_retention.max(self.options.retention))
+        let shortest = self.options.retention.max(RETENTION);
+        before(self.now, self.options.log_retention.max(shortest))
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn vacuum(
         .store()
         .list(None)
         .try_filter(|meta| {
-            let candidate = !is_log(&meta.location) && !live.contains(&meta.location);
+            let candidate = !is_hidden(&meta.location) && !live.contains(&meta.location);
             futures::future::ready(candidate)
         })
         .try_collect()
@@ -76,10 +76,9 @@ pub(super) async fn vacuum(
     Ok(())
 }
 
-fn is_log(path: &Path) -> bool {
-    path.parts()
-        .next()
-        .is_some_and(|first| first.as_ref() == "_delta_log")
+/// Whether a path is of the log, or of something that other programs keep beside the data.
+fn is_hidden(path: &Path) -> bool {
+    path.parts().any(|part| part.as_ref().starts_with(['_', '.']))
 }
 
 /// Reads from the log which files went, and whether somebody may still want them.

@@ -1,13 +1,14 @@
 //! Claim, commit and record of a table that was made anew.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use deltalake_core::kernel::Action;
 use object_store::path::Path;
-use serde_json::{Map, json};
+use serde_json::{Value, json};
 
 use crate::backoff;
-use crate::batch::{self, OLDEST_ATTEMPT, Opened, SideFile, progress_app};
+use crate::batch::{self, Batch, OLDEST_ATTEMPT, Opened, SideFile, Summary, Tally, progress_app};
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -32,6 +33,8 @@ pub(super) struct Ready {
     /// Versions of inputs that are taken in, by application id.
     pub(super) inputs: Vec<(String, i64)>,
     pub(super) counts: Counts,
+    /// Failures of checks that only warn, by check.
+    pub(super) warned: BTreeMap<String, u64>,
 }
 
 /// The state that a commit is planned from, and what it changes beside the new files.
@@ -41,13 +44,14 @@ struct Base {
     definition: Vec<Action>,
 }
 
-/// Claims the batch, puts the new files in the place of the old ones, and records it. The version and what was done;
-/// none where another claim came first, and then nothing happened.
+/// Claims the batch, puts the new files in the place of the old ones, and records it. False where another claim came
+/// first, and then nothing happened.
 pub(super) async fn commit(
     job: &Job<'_>,
     ledger: &mut Ledger,
     ready: Ready,
-) -> Result<Option<(u64, Counts)>> {
+    tally: &mut Tally,
+) -> Result<bool> {
     let (lake, name, batch) = (job.lake, &job.contract.name, ready.claim.draft.batch);
     let log = lake.table_log(name)?;
     failpoint::pass("after_rebuild_files");
@@ -56,7 +60,7 @@ pub(super) async fn commit(
         .await?;
     if !claimed {
         ready.sorted.discard(&log).await;
-        return Ok(None);
+        return Ok(false);
     }
     failpoint::pass("after_rebuild_claim");
     let side = ready
@@ -64,7 +68,7 @@ pub(super) async fn commit(
         .write(&lake.settings().curated, name, batch, &ready.attempt)
         .await?;
     failpoint::pass("before_rebuild_commit");
-    let (version, counts) = loop {
+    let (version, summary) = loop {
         let base = base(job, ledger, &log).await?;
         if ready.started.elapsed() > OLDEST_ATTEMPT {
             return Err(Error::new(
@@ -72,11 +76,25 @@ pub(super) async fn commit(
                 "attempt is too old to be committed; run it again",
             ));
         }
-        let mut counts = ready.counts.clone();
-        counts.rows_inserted = ready.sorted.rows;
-        counts.rows_removed = base.old.iter().filter_map(DataFile::rows).sum();
-        counts.files_added = ready.sorted.adds.len() as u64;
-        counts.files_removed = base.old.len() as u64;
+        let summary = Summary {
+            counts: Counts {
+                rows_inserted: ready.sorted.rows,
+                rows_removed: base.old.iter().filter_map(DataFile::rows).sum(),
+                files_added: ready.sorted.adds.len() as u64,
+                files_removed: base.old.len() as u64,
+                ..ready.counts.clone()
+            },
+            warned: ready.warned.clone(),
+            late_objects: 0,
+            millis: ready.started.elapsed().as_millis() as u64,
+            released: job.options.release,
+        };
+        let Value::Object(mut about) = json!(summary) else {
+            return Err(Error::internal("summary of a batch has no JSON form"));
+        };
+        about.insert("batch".to_owned(), json!(batch));
+        about.insert("attempt".to_owned(), json!(ready.attempt));
+        about.insert("side".to_owned(), json!(side));
         let live = base.snapshot.files.len() - base.old.len() + ready.sorted.adds.len();
         let change = Commit {
             operation: "REBUILD",
@@ -84,12 +102,7 @@ pub(super) async fn commit(
             txns: std::iter::once((progress_app(ledger.id()), batch))
                 .chain(ready.inputs.clone())
                 .collect(),
-            about: Map::from_iter([
-                ("batch".to_owned(), json!(batch)),
-                ("attempt".to_owned(), json!(ready.attempt)),
-                ("side".to_owned(), json!(side)),
-                ("counts".to_owned(), json!(counts)),
-            ]),
+            about,
         };
         let landed = log.commit(&base.snapshot, change).await;
         let version = base.snapshot.version + 1;
@@ -100,15 +113,21 @@ pub(super) async fn commit(
                 let what = format!("table has {found} files after the commit instead of {live}");
                 return Err(Error::new(Kind::Foreign, what).with("version", version));
             }
-            break (version, counts);
+            break (version, summary);
         }
         landed?;
         backoff::pause().await;
     };
     failpoint::pass("after_rebuild_commit");
-    batch::record(lake, ledger, name, batch, ready.side, version).await?;
+    let done = Batch {
+        number: batch,
+        version,
+        summary,
+        side: ready.side,
+    };
+    batch::record(lake, ledger, name, done, tally).await?;
     failpoint::pass("after_rebuild_record");
-    Ok(Some((version, counts)))
+    Ok(true)
 }
 
 /// Loads what is to be replaced, creating a table that is not there.

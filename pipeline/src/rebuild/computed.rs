@@ -11,7 +11,7 @@ use datafusion::prelude::SessionContext;
 use uuid::Uuid;
 
 use crate::backoff;
-use crate::batch::{self, SideFile, input_app};
+use crate::batch::{self, SideFile, Tally, input_app};
 use crate::contract::{Contract, InputFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
@@ -28,25 +28,33 @@ use super::standing::Standing;
 use super::{Ended, Job, busy};
 
 /// Computes the table in full, and makes that its content.
-pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed) -> Result<Ended> {
+pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let names = [job.contract.name.clone()];
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
-        return Ok(busy());
+        return Ok(Some(busy()));
     };
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
     failpoint::pass("after_staging");
     loop {
         ledger.refresh().await?;
-        if let Some(ended) = once(job, feed, &mut ledger).await? {
-            return Ok(ended);
+        match once(job, feed, &mut ledger, tally).await? {
+            Try::Done => return Ok(None),
+            Try::Ended(ended) => return Ok(Some(ended)),
+            Try::Lost => {}
         }
         backoff::pause().await;
     }
 }
 
-/// One try; none where another claim came first.
-async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger) -> Result<Option<Ended>> {
+enum Try {
+    Done,
+    Ended(Ended),
+    /// Another claim came first.
+    Lost,
+}
+
+async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut Tally) -> Result<Try> {
     let (lake, contract, started) = (job.lake, job.contract, Instant::now());
     let standing = Standing::of(lake, ledger, contract).await?;
     let context = session(lake.settings().memory_limit, None)?;
@@ -73,7 +81,10 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger) -> Result<Op
                 contract.name
             )
         });
-        return Ok(Some(Ended::without(Outcome::Held, held.collect())));
+        return Ok(Try::Ended(Ended {
+            outcome: Outcome::Held,
+            messages: held.collect(),
+        }));
     }
     let results = claim.draft.inputs.iter();
     let side = SideFile {
@@ -99,23 +110,13 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger) -> Result<Op
         started,
         sorted: checked.sorted,
         side,
+        warned: checked.warned,
     };
-    let Some((version, counts)) = commit(job, ledger, ready).await? else {
-        return Ok(None);
-    };
-    let warned = checked.warned.iter();
-    Ok(Some(Ended {
-        outcome: if counts.rows_inserted == 0 {
-            Outcome::Empty
-        } else {
-            Outcome::Updated
-        },
-        version: Some(version),
-        counts,
-        messages: warned
-            .map(|(check, rows)| format!("check {check} failed for {rows} rows"))
-            .collect(),
-    }))
+    Ok(if commit(job, ledger, ready, tally).await? {
+        Try::Done
+    } else {
+        Try::Lost
+    })
 }
 
 /// Makes the inputs known to SQL, and names their versions.

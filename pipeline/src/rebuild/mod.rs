@@ -20,17 +20,16 @@ mod standing;
 
 pub(crate) use staging::clean;
 
-use std::time::Instant;
-
 use chrono::Utc;
 use uuid::Uuid;
 
+use crate::batch::{RunId, Tallies, Tally};
 use crate::contract::{Contract, Feed, TableName};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::ledger::Lease;
 use crate::record::runs;
-use crate::report::{Counts, Observer, Outcome, RebuildOptions, RunReport, SCHEMA, TableReport};
+use crate::report::{Observer, Outcome, RebuildOptions, RunReport, SCHEMA, TableReport};
 
 /// What is made anew, and for whom.
 struct Job<'a> {
@@ -38,79 +37,80 @@ struct Job<'a> {
     contract: &'a Contract,
     options: &'a RebuildOptions,
     observer: &'a dyn Observer,
+    run: RunId,
 }
 
-/// How it ended.
+/// How it ended without a commit.
 struct Ended {
     outcome: Outcome,
-    version: Option<u64>,
-    counts: Counts,
     messages: Vec<String>,
 }
 
-impl Ended {
-    /// Nothing was committed.
-    fn without(outcome: Outcome, messages: Vec<String>) -> Self {
-        Self {
-            outcome,
-            version: None,
-            counts: Counts::default(),
-            messages,
-        }
-    }
-}
-
-/// Makes a table anew. What goes wrong is in the report, which is also recorded.
+/// Makes a table anew. What goes wrong is in the report.
 pub(crate) async fn rebuild(
     lake: &Lake,
     options: &RebuildOptions,
     observer: &dyn Observer,
 ) -> Result<RunReport> {
-    let (started_at, started) = (Utc::now(), Instant::now());
     let contract = lake.contract(&options.table)?;
     range::check(contract, options)?;
+    let run = RunId {
+        id: Uuid::new_v4().to_string(),
+        started_at: Utc::now(),
+    };
     let job = Job {
         lake,
         contract,
         options,
         observer,
+        run: run.clone(),
     };
-    let ended = match attempt(&job).await {
-        Ok(ended) => ended,
-        Err(error) => Ended::without(Outcome::Failed, vec![error.chain()]),
-    };
-    let table = TableReport {
-        table: contract.name.to_string(),
-        outcome: ended.outcome,
-        batches: u64::from(ended.version.is_some()),
-        version: ended.version,
-        counts: ended.counts,
-        late_objects: 0,
-        messages: ended.messages,
-        millis: started.elapsed().as_millis() as u64,
-    };
+    let mut tallies = Tallies::new(run.clone());
+    let ended = attempt(&job, tallies.of(&contract.name)).await;
+    let mut table = tallies
+        .take(&contract.name)
+        .map(|tally| tally.report(&contract.name))
+        .ok_or_else(|| Error::internal("table was not tried"))?;
+    match ended {
+        Ok(None) => {}
+        Ok(Some(ended)) => {
+            table.outcome = ended.outcome;
+            table.messages.extend(ended.messages);
+        }
+        Err(error) => {
+            table.outcome = Outcome::Failed;
+            table.messages.push(error.chain());
+        }
+    }
     observer.table_finished(&table);
     let report = RunReport {
         schema: SCHEMA,
-        run: Uuid::new_v4().to_string(),
-        started_at,
+        run: run.id,
+        started_at: run.started_at,
         ended_at: Utc::now(),
         tables: vec![table],
     };
-    runs::append(&lake.settings().curated, &report).await?;
+    // The batch was recorded with its commit; what is left to say is where it did not get through.
+    let mut undone = report.clone();
+    undone.tables.retain(|table| table.outcome.exit_code() != 0);
+    undone.tables = undone.tables.iter().map(TableReport::without_batches).collect();
+    runs::append(&lake.settings().curated, &undone, None).await?;
     Ok(report)
 }
 
-async fn attempt(job: &Job<'_>) -> Result<Ended> {
+async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let lease = [lease(&job.contract.name)];
     let Some(_lease) = Lease::take(&lake.locks()?, &lease, lake.settings().busy_wait).await? else {
         let message = "another rebuild of the table is at work".to_owned();
-        return Ok(Ended::without(Outcome::Busy, vec![message]));
+        return Ok(Some(Ended {
+            outcome: Outcome::Busy,
+            messages: vec![message],
+        }));
     };
     match &job.contract.feed {
-        Feed::Raw(feed) => raw::rebuild(job, feed).await,
-        Feed::Inputs(feed) => computed::rebuild(job, feed).await,
+        Feed::Raw(feed) => raw::rebuild(job, feed, tally).await,
+        Feed::Inputs(feed) => computed::rebuild(job, feed, tally).await,
     }
 }
 
@@ -125,5 +125,8 @@ fn lease(table: &TableName) -> TableName {
 /// The table's own lease is with a runner.
 fn busy() -> Ended {
     let message = "another runner has the table; what was done is kept, run `marketlake rebuild` again";
-    Ended::without(Outcome::Busy, vec![message.to_owned()])
+    Ended {
+        outcome: Outcome::Busy,
+        messages: vec![message.to_owned()],
+    }
 }

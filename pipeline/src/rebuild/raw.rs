@@ -1,12 +1,13 @@
 //! Tables that are fed by raw objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
 
 use crate::backoff;
-use crate::batch::{self, Opened, SideFile};
+use crate::batch::{self, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
 use crate::error::Result;
 use crate::failpoint;
@@ -28,26 +29,26 @@ use super::{Ended, Job, busy, range};
 const NAMED: usize = 100;
 
 /// Stages while runs go on, then makes the table anew from what was staged.
-pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed) -> Result<Ended> {
+pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
     if let Err(ended) = stage(job, feed, &ledger).await? {
-        return Ok(ended);
+        return Ok(Some(ended));
     }
     failpoint::pass("after_staging");
     let names = [job.contract.name.clone()];
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
-        return Ok(busy());
+        return Ok(Some(busy()));
     };
     loop {
         ledger.refresh().await?;
         // What was claimed meanwhile is staged now.
         let staged = match stage(job, feed, &ledger).await? {
             Ok(staged) => staged,
-            Err(ended) => return Ok(ended),
+            Err(ended) => return Ok(Some(ended)),
         };
-        if let Some(ended) = finish(job, &mut ledger, staged).await? {
-            return Ok(ended);
+        if finish(job, &mut ledger, staged, tally).await? {
+            return Ok(None);
         }
         backoff::pause().await;
     }
@@ -57,7 +58,6 @@ struct Staged<'a> {
     standing: Standing,
     sources: Sources,
     staging: Staging<'a>,
-    messages: Vec<String>,
 }
 
 /// Brings the staging up to the ledger; how it ended where it cannot be.
@@ -67,17 +67,23 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
         && let Opened::Held(mut reasons) = batch::open(job.lake, ledger, job.contract).await?
     {
         reasons.push("only the whole table can be made anew: leave --from and --to away".to_owned());
-        return Ok(Err(Ended::without(Outcome::Held, reasons)));
+        return Ok(Err(Ended {
+            outcome: Outcome::Held,
+            messages: reasons,
+        }));
     }
     let sources = sources(job, feed, ledger, &standing).await?;
     if !sources.missing.is_empty() && !job.options.accept_missing {
-        return Ok(Err(Ended::without(Outcome::Failed, gone(job, &sources))));
+        return Ok(Err(Ended {
+            outcome: Outcome::Failed,
+            messages: gone(job, &sources),
+        }));
     }
     let staging = Staging::open(job, &sources)?;
     let release = job.options.release || !(standing.open || standing.adopts);
     let report = staging.fill(&sources, release).await?;
     let messages = match report.outcome {
-        Outcome::Failed | Outcome::Busy => return Ok(Err(Ended::without(report.outcome, report.messages))),
+        Outcome::Failed | Outcome::Busy => report.messages,
         Outcome::Held => {
             let table = &job.contract.name;
             let held = report.messages.iter().map(|message| {
@@ -86,14 +92,18 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
                     "{what} of the rebuild; look at them, then run `marketlake rebuild {table} --release`"
                 )
             });
-            return Ok(Err(Ended::without(Outcome::Held, held.collect())));
+            held.collect()
         }
-        _ => report.messages,
+        _ => {
+            return Ok(Ok(Staged {
+                standing,
+                sources,
+                staging,
+            }));
+        }
     };
-    Ok(Ok(Staged {
-        standing,
-        sources,
-        staging,
+    Ok(Err(Ended {
+        outcome: report.outcome,
         messages,
     }))
 }
@@ -114,13 +124,12 @@ fn gone(job: &Job<'_>, sources: &Sources) -> Vec<String> {
     messages
 }
 
-/// Writes, claims and commits; none where another claim came first.
-async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>) -> Result<Option<Ended>> {
+/// Writes, claims and commits; false where another claim came first.
+async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &mut Tally) -> Result<bool> {
     let Staged {
         standing,
         sources,
         staging,
-        mut messages,
     } = staged;
     let (lake, contract, started) = (job.lake, job.contract, Instant::now());
     let attempt = Uuid::new_v4().simple().to_string();
@@ -165,32 +174,23 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>) -> Resul
         side,
         inputs: Vec::new(),
         counts,
+        warned: BTreeMap::new(),
     };
-    let Some((version, counts)) = commit(job, ledger, ready).await? else {
-        return Ok(None);
-    };
+    if !commit(job, ledger, ready, tally).await? {
+        return Ok(false);
+    }
     staging.remove()?;
     if !sources.missing.is_empty() {
-        messages.push(format!(
+        tally.say(format!(
             "{} raw objects were not there any more; their rows are missing",
             sources.missing.len()
         ));
     }
     if sources.delivered_again > 0 {
-        messages.push(format!(
+        tally.say(format!(
             "{} objects had been delivered again, with the same size; what lies there now was taken in",
             sources.delivered_again
         ));
     }
-    let outcome = match counts.rows_rejected + counts.objects_rejected {
-        0 if counts.rows_inserted == 0 => Outcome::Empty,
-        0 => Outcome::Updated,
-        _ => Outcome::PartlyQuarantined,
-    };
-    Ok(Some(Ended {
-        outcome,
-        version: Some(version),
-        counts,
-        messages,
-    }))
+    Ok(true)
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::batch::{Group, run_group};
+use crate::batch::{Group, Tallies, run_group};
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::{Lake, Selection};
@@ -21,7 +21,7 @@ use crate::ledger::{Claim, Lease, Ledger, LedgerRow, ObjectResult, Taken};
 use crate::list::{Identity, RawObject};
 use crate::record::latest_batches;
 use crate::record::quarantine::{self, QuarantineRow};
-use crate::report::{Counts, TableReport};
+use crate::report::{Counts, Outcome, TableReport};
 
 use super::objects::Sources;
 use super::{Job, lease};
@@ -53,8 +53,26 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Takes in the objects that are not staged yet. The report is that of the batches that this took.
+    /// Takes in the objects that are not staged yet. The report is that of the batches that this took. With `release`
+    /// batches go in although a check asks to hold them.
     pub(super) async fn fill(&self, sources: &Sources, release: bool) -> Result<TableReport> {
+        let mut before = None;
+        loop {
+            let report = self.take_in(sources, release).await?;
+            if !release || report.outcome != Outcome::Held {
+                return Ok(report);
+            }
+            // A release is for the one batch that waits: the next call lets it go in, and meets the next one.
+            let ledger = Ledger::open(&self.lake.settings().curated).await?;
+            let now = Some(ledger.progress(&self.job.contract.name).await?);
+            if now == before {
+                return Ok(report);
+            }
+            before = now;
+        }
+    }
+
+    async fn take_in(&self, sources: &Sources, release: bool) -> Result<TableReport> {
         let table = &self.job.contract.name;
         let ledger = Ledger::open(&self.lake.settings().curated).await?;
         let staged: HashSet<Identity> = ledger
@@ -81,7 +99,7 @@ impl<'a> Staging<'a> {
             release: release.then(|| table.clone()).into_iter().collect(),
             ..Selection::default()
         };
-        let mut tallies = BTreeMap::new();
+        let mut tallies = Tallies::new(self.job.run.clone());
         let replay = BTreeMap::from([(table.clone(), waiting)]);
         run_group(
             &self.lake,
@@ -93,7 +111,7 @@ impl<'a> Staging<'a> {
         )
         .await?;
         tallies
-            .remove(table)
+            .take(table)
             .map(|tally| tally.report(table))
             .ok_or_else(|| Error::internal("table was not staged").with("table", table))
     }

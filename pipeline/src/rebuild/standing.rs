@@ -1,6 +1,6 @@
 //! Where a table and its ledger stand, also when they do not fit each other.
 
-use crate::batch::{LEDGER, progress_app};
+use crate::batch::{LEDGER, progress_app, recorded_app};
 use crate::contract::Contract;
 use crate::delta::Snapshot;
 use crate::error::{Error, Result};
@@ -15,8 +15,8 @@ pub(super) struct Standing {
     pub(super) claimed: i64,
     /// Greatest batch of this ledger in the table.
     pub(super) taken: i64,
-    /// Greatest batch that the quarantine has of a table of this name, by whichever ledger.
-    quarantined: i64,
+    /// Greatest batch of this ledger that quarantine and run record have.
+    recorded: i64,
     /// Whether the table holds, or may hold, objects of which this ledger knows nothing: then what lies in the raw zone
     /// is taken in as well.
     pub(super) adopts: bool,
@@ -37,15 +37,17 @@ impl Standing {
             taken = snapshot.txn(&progress_app(ledger.id())).await?.unwrap_or(0);
             stranger = snapshot.properties.get(LEDGER).map(String::as_str) != Some(ledger.id());
         }
-        let quarantine = system_table(&lake.settings().curated, "quarantine")?;
-        let quarantined = match quarantine.load_unguarded().await? {
-            Some(quarantine) => quarantine.txn(&format!("record:{name}")).await?.unwrap_or(0),
-            None => 0,
-        };
+        let (mut recorded, app) = (0, recorded_app(ledger, name));
+        for table in ["quarantine", "runs"] {
+            let log = system_table(&lake.settings().curated, table)?;
+            if let Some(snapshot) = log.load_unguarded().await? {
+                recorded = recorded.max(snapshot.txn(&app).await?.unwrap_or(0));
+            }
+        }
         Ok(Self {
             claimed,
             taken,
-            quarantined,
+            recorded,
             adopts: claimed == 0 || taken > claimed || stranger,
             open: claimed > taken && ledger.claimed_anew(name).await? != claimed,
             snapshot,
@@ -54,6 +56,6 @@ impl Standing {
 
     /// A number that no batch of the table has had.
     pub(super) fn next(&self) -> i64 {
-        self.claimed.max(self.taken).max(self.quarantined) + 1
+        self.claimed.max(self.taken).max(self.recorded) + 1
     }
 }

@@ -22,7 +22,7 @@ pub struct MaintainOptions {
     pub tables: BTreeSet<TableName>,
     /// Versions younger than this can still be read afterwards.
     pub retention: Duration,
-    /// Log entries younger than this stay; at least `retention`.
+    /// Log entries younger than this stay; at least [`RETENTION`] and `retention`.
     pub log_retention: Duration,
     /// Only say what would be done.
     pub dry_run: bool,
