@@ -40,9 +40,10 @@ use std::fmt;
 /// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
 ///
 /// `_object` is the URI of the raw object, `_path` its path below the raw root (the same wherever a raw zone is
-/// copied to), `_row` the ordinal of the row in it, `_modified` the object's last
+/// copied to, and whether or not its account has a root of its own), `_row` the ordinal of the row in it, `_modified` the object's last
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
-/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
+/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered. A field that the source has
+/// called so itself is `raw._row` and so on.
 pub const LINEAGE: [&str; 9] = [
     "_object",
     "_path",
@@ -204,7 +205,8 @@ pub enum Header {
     Present,
     /// Never: `columns` gives the order.
     Absent,
-    /// When all cells of the first record are known names; else `columns` gives the order.
+    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: always,
+    /// but at least one cell must be a known name.
     Detect,
 }
 
