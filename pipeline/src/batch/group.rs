@@ -237,6 +237,11 @@ pub(super) async fn state(
         Opened::Held(reasons) => return Ok(State::Held(reasons)),
     };
     let progress = ledger.progress(name).await?;
+    if progress.claimed > table.taken && ledger.claimed_anew(name).await? == progress.claimed {
+        return Ok(State::Held(vec![format!(
+            "making the table anew was begun and not finished; run `marketlake rebuild {name}` again"
+        )]));
+    }
     if progress.claimed < table.taken {
         return Err(Error::new(
             crate::Kind::Foreign,
