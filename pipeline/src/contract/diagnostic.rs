@@ -125,6 +125,8 @@ codes! {
     "C035" StrayFile,
     /// Personal data where it would be written or compared as it is.
     "C036" PersonalColumn,
+    /// A `sort` column that is missing or has no order.
+    "C037" SortColumn,
 }
 
 impl fmt::Display for Code {

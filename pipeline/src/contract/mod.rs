@@ -56,6 +56,9 @@ pub const LINEAGE: [&str; 9] = [
     "_hash",
 ];
 
+/// About how large files get where a contract says nothing, in bytes.
+pub const FILE_SIZE: u64 = 128 << 20;
+
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
 
@@ -104,6 +107,10 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Columns by whose values files are laid out; at most one is a date.
     pub partition: Vec<String>,
+    /// Columns by which `maintain` and `rebuild` sort the rows of a partition; the key where nothing is said.
+    pub sort: Vec<String>,
+    /// About how large files should get, in bytes.
+    pub file_size: u64,
     /// Where rows come from.
     pub feed: Feed,
     /// The shaping SELECT: over `raw` or over the input tables.
@@ -378,6 +385,15 @@ impl Contract {
         match &self.feed {
             Feed::Raw(raw) => raw.keep.key(),
             Feed::Inputs(inputs) => &inputs.key,
+        }
+    }
+
+    /// Columns by which the rows of a partition are sorted.
+    pub fn sort(&self) -> &[String] {
+        if self.sort.is_empty() {
+            self.key()
+        } else {
+            &self.sort
         }
     }
 

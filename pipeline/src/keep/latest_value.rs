@@ -26,14 +26,14 @@ use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
 use crate::shape::map_builder;
 
 use super::order_map::entries;
-use super::{numbers, texts};
+use super::{Groups, numbers, texts};
 
 /// Folds the rows of each group to one.
 pub(super) fn fold(
     contract: &Contract,
     rows: &RecordBatch,
     whole: &[bool],
-    groups: &[Vec<u32>],
+    groups: &Groups,
 ) -> Result<RecordBatch> {
     let orders = texts(rows, ORDER)?;
     let cells = Cells::new(rows)?;
@@ -123,7 +123,7 @@ fn newest_values(
     name: &str,
     column: &ArrayRef,
     cells: &Cells<'_>,
-    groups: &[Vec<u32>],
+    groups: &Groups,
     whole: &[bool],
     newest: &[u32],
     older: &mut [BTreeMap<String, String>],
@@ -150,7 +150,7 @@ fn newest_values(
 }
 
 /// The smallest or greatest value of each group.
-fn extremes(column: &ArrayRef, groups: &[Vec<u32>], pick: Pick) -> Result<Vec<Option<u32>>> {
+fn extremes(column: &ArrayRef, groups: &Groups, pick: Pick) -> Result<Vec<Option<u32>>> {
     let compare = comparator(column)?;
     let ordered = |a: &u32, b: &u32| match pick {
         Pick::Min => compare(*b as usize, *a as usize),
@@ -189,7 +189,7 @@ fn comparator(column: &ArrayRef) -> Result<DynComparator> {
 fn fold_extra(
     maps: &MapArray,
     cells: &Cells<'_>,
-    groups: &[Vec<u32>],
+    groups: &Groups,
     whole: &[bool],
     newest: &[u32],
     older: &mut [BTreeMap<String, String>],

@@ -6,6 +6,7 @@
 mod check;
 mod fields;
 mod order;
+mod plans;
 mod raw_sql;
 mod stated;
 
