@@ -21,6 +21,7 @@ pub mod lake;
 mod layout;
 mod ledger;
 mod list;
+mod manifest;
 mod personal;
 mod query;
 mod record;

@@ -14,12 +14,13 @@ use crate::account::Account;
 use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
+use crate::manifest;
 
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
 
-/// One raw object as a listing shows it. Address, size and time of change are its identity: a touched or
-/// rewritten file is another object.
+/// One raw object as a listing shows it. Address, size and time of change, its own and its manifest's, are its
+/// identity: a touched or rewritten file is another object, and so is one whose manifest came or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawObject {
     /// Address of the object.
@@ -36,15 +37,41 @@ pub(crate) struct RawObject {
     pub(crate) period: NaiveDateTime,
     /// Part of a report that came in several files.
     pub(crate) part: u32,
+    /// The manifest beside it.
+    pub(crate) manifest: Option<Beside>,
+    /// Id of the document of which it is one of several parts, which are only taken in together.
+    pub(crate) document: Option<String>,
 }
 
-/// What tells objects apart.
-pub(crate) type Identity = (String, u64, i64);
+/// A file beside an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Beside {
+    /// Time of the last change, in microseconds.
+    pub(crate) modified: DateTime<Utc>,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// What tells objects apart: address, size, time of change in microseconds, and the manifest's.
+pub(crate) type Identity = (String, u64, i64, Option<(u64, i64)>);
 
 impl RawObject {
-    /// Address, size and time of change in microseconds.
+    /// What tells it apart from others.
     pub(crate) fn identity(&self) -> Identity {
-        (self.uri.clone(), self.size, self.modified.timestamp_micros())
+        let manifest = self
+            .manifest
+            .map(|manifest| (manifest.size, manifest.modified.timestamp_micros()));
+        (
+            self.uri.clone(),
+            self.size,
+            self.modified.timestamp_micros(),
+            manifest,
+        )
+    }
+
+    /// What is greater in the newer one of two states of an object.
+    pub(crate) fn state(&self) -> (DateTime<Utc>, Option<Beside>) {
+        (self.modified, self.manifest)
     }
 }
 
@@ -85,12 +112,21 @@ impl<'a> RawZone<'a> {
     ) -> Result<Listing> {
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
+        let mut manifests = BTreeMap::new();
         for place in self.places(&contract.name.source, feed, selection)? {
             let store = store_of(&place.root)?;
             let base = path_of(&place.root)?;
             for prefix in self.prefixes(&store, &base, &place, selection).await? {
                 let mut entries = store.list(Some(&prefix));
                 while let Some(meta) = next(&mut entries).await? {
+                    if meta.location.as_ref().ends_with(manifest::SUFFIX) {
+                        let beside = Beside {
+                            modified: micros(meta.last_modified),
+                            size: meta.size,
+                        };
+                        manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
+                        continue;
+                    }
                     let relative = below(&base, &meta.location);
                     match place.pattern.matches(&relative) {
                         Some(matched) => {
@@ -120,9 +156,12 @@ impl<'a> RawZone<'a> {
                 }
             }
         }
-        let objects: Vec<RawObject> = found.into_values().collect();
-        for object in &objects {
+        let mut objects: Vec<RawObject> = found.into_values().collect();
+        for object in &mut objects {
             unmatched.remove(&object.uri);
+            object.manifest = manifests
+                .get(&format!("{}{}", object.uri, manifest::SUFFIX))
+                .copied();
         }
         Ok(Listing {
             objects,
@@ -256,16 +295,22 @@ fn object(
     period: NaiveDateTime,
     part: u32,
 ) -> Result<RawObject> {
-    let micros = meta.last_modified.timestamp_micros();
     Ok(RawObject {
         uri: uri_of(root, &meta.location)?.into(),
         path,
         size: meta.size,
-        modified: DateTime::from_timestamp_micros(micros).unwrap_or(meta.last_modified),
+        modified: micros(meta.last_modified),
         account,
         period,
         part,
+        manifest: None,
+        document: None,
     })
+}
+
+/// Microseconds are what the ledger keeps of an instant.
+fn micros(instant: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
 }
 
 async fn next(
@@ -322,6 +367,10 @@ mod tests {
     async fn a_listing_knows_accounts_periods_and_strangers() {
         let folder = tempfile::tempdir().unwrap();
         touch(folder.path(), "jwo/corner/Order/2026-03-01/07/ALL45.csv000");
+        touch(
+            folder.path(),
+            "jwo/corner/Order/2026-03-01/07/ALL45.csv000.manifest.json",
+        );
         touch(folder.path(), "jwo/corner/Order/2026-03-02/00/ALL00.csv000");
         touch(folder.path(), "jwo/corner/Order/2026-03-02/00/notes.txt");
         touch(folder.path(), "own/Order/2026-03-01/08/ALL00.csv001");
@@ -333,6 +382,7 @@ mod tests {
         let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
 
         let mut found = Vec::new();
+        let mut manifests = Vec::new();
         for selection in [
             Selection::default(),
             Selection {
@@ -363,8 +413,16 @@ mod tests {
                 .iter()
                 .map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part))
                 .collect();
+            manifests.push(
+                listing
+                    .objects
+                    .iter()
+                    .filter(|object| object.manifest.is_some())
+                    .count(),
+            );
             found.push((accounts, listing.unmatched.len()));
         }
+        assert_eq!(manifests, [1, 1, 0]);
         let arena = ("arena".to_owned(), "2026-03-01 08:00:00".to_owned(), 1);
         let first = ("corner".to_owned(), "2026-03-01 07:45:00".to_owned(), 0);
         let second = ("corner".to_owned(), "2026-03-02 00:00:00".to_owned(), 0);

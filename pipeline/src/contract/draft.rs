@@ -8,7 +8,7 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 21] = [
     "description",
     "path",
     "format",
@@ -27,6 +27,9 @@ const KEYS: [&str; 18] = [
     "extends",
     "columns",
     "checks",
+    "per",
+    "covers",
+    "shrink",
 ];
 
 /// A contract that may still be wrong, and where its parts stand.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
 };
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::Account;
-use crate::contract::Personal;
+use crate::contract::{OPTION, Personal};
 use crate::list::RawObject;
+use crate::manifest::Manifest;
 
 /// Personal raw fields and what may be stored of them.
 pub(crate) type PersonalFields = BTreeMap<String, Personal>;
@@ -22,27 +23,52 @@ pub(crate) struct Origin<'a> {
     pub(crate) object: &'a RawObject,
     /// The account that delivered it.
     pub(crate) account: &'a Account,
+    /// What was delivered beside it.
+    pub(crate) manifest: Option<&'a Manifest>,
 }
 
 impl Origin<'_> {
-    /// The value of a lineage field that is the same for all rows; none when `name` is no such field.
-    pub(crate) fn lineage(&self, name: &str) -> Option<String> {
-        let generated_at = || {
-            self.object
-                .period
-                .and_utc()
-                .to_rfc3339_opts(SecondsFormat::Micros, true)
-        };
+    /// The value of a field that is the same for all rows, whatever the object has in it; none when `name` is no such
+    /// field, or nothing is said about it.
+    pub(crate) fn constant(&self, name: &str) -> Option<String> {
+        let own = self.account.fields.get(name).cloned();
+        own.or_else(|| (name == "currency_code").then(|| self.account.currency.clone())?)
+            .or_else(|| self.lineage(name))
+    }
+
+    fn lineage(&self, name: &str) -> Option<String> {
+        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        if let Some(manifest) = self.manifest
+            && let Some(said) = said(manifest, name)
+        {
+            return Some(said);
+        }
         Some(match name {
             "_object" => self.object.uri.clone(),
             "_path" => self.object.path.clone(),
-            "_modified" => self.object.modified.to_rfc3339_opts(SecondsFormat::Micros, true),
-            "_generated_at" => generated_at(),
+            "_modified" => instant(self.object.modified),
+            "_generated_at" => instant(self.object.period.and_utc()),
             "_period" => self.object.period.date().to_string(),
             "_part" => self.object.part.to_string(),
             "_account" => self.account.alias.clone(),
             _ => return None,
         })
+    }
+}
+
+/// The lineage that a manifest gives; none where it does not say.
+fn said(manifest: &Manifest, name: &str) -> Option<String> {
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+    match name {
+        "_generated_at" => manifest.generated_at.map(instant),
+        "_requested_at" => manifest.requested_at.map(instant),
+        "_requested_from" => manifest.period.map(|period| period.from.to_string()),
+        "_requested_to" => manifest.period.map(|period| period.to.to_string()),
+        "_part" if manifest.parts.of > 1 => Some(manifest.parts.number.to_string()),
+        "_document" => Some(manifest.document_id.clone()),
+        "_report_type" => manifest.report_type.clone(),
+        "_marketplaces" => Some(manifest.marketplace_ids.join(",")).filter(|ids| !ids.is_empty()),
+        name => manifest.options.get(name.strip_prefix(OPTION)?).cloned(),
     }
 }
 
@@ -112,12 +138,7 @@ impl<'a> Fields<'a> {
         if name == "_hash" {
             return Some(Source::Column(self.hashes()));
         }
-        let constant = self.origin.account.fields.get(name).cloned();
-        let constant =
-            constant.or_else(|| (name == "currency_code").then(|| self.origin.account.currency.clone())?);
-        constant
-            .or_else(|| self.origin.lineage(name))
-            .map(Source::Constant)
+        self.origin.constant(name).map(Source::Constant)
     }
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
