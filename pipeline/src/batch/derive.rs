@@ -369,7 +369,7 @@ fn check_key(contract: &Contract, rows: &RecordBatch) -> Result<()> {
             );
         }
     }
-    if Groups::of(rows, &key)?.members.len() != rows.num_rows() {
+    if Groups::of(rows, &key)?.len() != rows.num_rows() {
         return Err(Error::usage("SQL gives several rows with the same key").with("table", &contract.name));
     }
     Ok(())

@@ -88,7 +88,8 @@ pub(crate) async fn run_group(
         .iter()
         .map(|contract| contract.name.clone())
         .collect();
-    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(mut lease) = Lease::take(&locks, &names, patience).await? else {
         names.iter().for_each(|name| tallies.of(name).busy());
         return Ok(());
     };
@@ -103,6 +104,8 @@ pub(crate) async fn run_group(
             .join("+"),
     )?;
     let mut pending = None;
+    // How far each table was when what is pending was found out, own claims included.
+    let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
     let mut looked_at = selection.release.clone();
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
@@ -127,12 +130,30 @@ pub(crate) async fn run_group(
         looked_at.clear();
         if !open.is_empty() {
             work(lake, &mut ledger, group, &open, observer, tallies).await?;
+            match lease.give_way(&locks, &names, patience).await? {
+                Some(again) => lease = again,
+                None => {
+                    names.iter().for_each(|name| tallies.of(name).busy());
+                    return Ok(());
+                }
+            }
             continue;
         }
         if idle.is_empty() {
             return Ok(());
         }
+        if idle
+            .iter()
+            .any(|(contract, taken)| known.get(&contract.name).is_some_and(|known| known != taken))
+        {
+            // Somebody else took batches in meanwhile: what is pending has to be found out anew.
+            pending = pending.filter(|_| replay.is_some());
+        }
         if pending.is_none() {
+            known = idle
+                .iter()
+                .map(|(contract, taken)| (contract.name.clone(), *taken))
+                .collect();
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
                 None => {
@@ -180,6 +201,7 @@ pub(crate) async fn run_group(
         }
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
+            known.extend(drafts.iter().map(|draft| (draft.table.clone(), draft.batch)));
             for draft in drafts.iter().filter(|draft| replay.is_none() && draft.batch > 1) {
                 let late = draft
                     .objects
@@ -265,7 +287,7 @@ async fn work(
             }
         }
     }
-    let objects: Vec<RawObject> = objects.into_values().collect();
+    let mut objects: Vec<RawObject> = objects.into_values().collect();
     let tables: Vec<String> = open
         .iter()
         .map(|(contract, _)| contract.name.to_string())
@@ -307,6 +329,7 @@ async fn work(
         .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
         .collect();
     let journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let taken_in = take_in(
         &objects,
         &account,

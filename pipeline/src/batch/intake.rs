@@ -21,7 +21,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
 use crate::manifest::Manifest;
 use crate::report::Observer;
-use crate::shape::{BatchStamp, Origin, Reject, Shaped, Shaper, Stated};
+use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
 
 /// Objects read at the same time.
 const AT_ONCE: usize = 2;
@@ -52,7 +52,7 @@ pub(crate) struct Intake {
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
     /// What it says as a document, where the table keeps documents.
-    pub(crate) stated: Option<Stated>,
+    pub(crate) declared: Option<Declared>,
     /// Hash of all its raw rows, where the content of documents decides between them.
     pub(crate) content: u128,
 }
@@ -222,7 +222,7 @@ async fn one(
         intakes.push(match wants {
             true => Some(Intake {
                 whole: account.keep == AccountKeep::LatestRow,
-                stated: taker.shaper.stated(&origin)?,
+                declared: taker.shaper.declared(&origin)?,
                 ..Intake::default()
             }),
             false => None,

@@ -1,12 +1,17 @@
 //! A curated table before a batch: made if it is new, and checked to be what the last batch left.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Schema;
 use chrono::Utc;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
-use crate::contract::{Change, Contract, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, Snapshot};
+use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
+use crate::delta::{DeltaLog, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -86,6 +91,11 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     let growth = match change(&stored, contract) {
         Change::Same => None,
         Change::Additive(_) => {
+            let seen = seen_before(&log, &snapshot, &stored, contract).await?;
+            if !seen.is_empty() {
+                let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
+                return Ok(Opened::Held(seen.into_iter().chain([way_out]).collect()));
+            }
             let kernel: StructType = schema
                 .as_ref()
                 .try_into_kernel()
@@ -110,6 +120,55 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         last,
         growth,
     })))
+}
+
+/// Why new columns cannot simply be added: raw fields of theirs that rows of the table already had, one sentence
+/// each. The rows would keep the value in `extra`, or have lost it, where a table made anew has it in the column.
+async fn seen_before(
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    stored: &StoredRules,
+    contract: &Contract,
+) -> Result<Vec<String>> {
+    let ignored = stored.unknown.as_deref() == Some("ignore");
+    if snapshot.files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new = contract
+        .columns
+        .iter()
+        .filter(|column| !stored.columns.contains_key(&column.name));
+    let fields: BTreeMap<&str, &str> = new
+        .flat_map(|column| {
+            column
+                .from
+                .iter()
+                .map(|field| (field.as_str(), column.name.as_str()))
+        })
+        .collect();
+    if ignored {
+        let sentence = |(field, column)| {
+            format!("column {column}: raw field {field} was ignored, so rows that are there may have lost it")
+        };
+        return Ok(fields.into_iter().map(sentence).collect());
+    }
+    let Ok(extra) = snapshot.schema.field_with_name(EXTRA) else {
+        return Ok(Vec::new());
+    };
+    let extra = Arc::new(Schema::new(vec![extra.clone()]));
+    let mut seen = BTreeSet::new();
+    for file in snapshot.files.iter() {
+        for batch in read_files(log, [file], &extra).await? {
+            let Some(maps) = batch.column(0).as_map_opt() else {
+                continue;
+            };
+            let keys = maps.keys().as_string::<i32>().iter().flatten();
+            seen.extend(keys.filter_map(|key| fields.get_key_value(key)));
+        }
+    }
+    let sentence =
+        |(field, column)| format!("column {column}: raw field {field} is in {EXTRA} of rows that are there");
+    Ok(seen.into_iter().map(sentence).collect())
 }
 
 /// The greatest batch committed and what its commit says; an error when the table is not what a batch left.

@@ -122,8 +122,6 @@ impl Contract {
                 if let Keep::LatestDocument { per, covers, .. } = &raw.keep {
                     rules.per = per.clone();
                     rules.covers = Some(covers.to_string());
-                    // Such a key says what is counted, not which rows stay.
-                    rules.key = Vec::new();
                 }
                 rules.key_window_days = raw.key_window_days;
                 rules.unknown = Some(raw.unknown.word().to_owned());

@@ -41,14 +41,15 @@ use std::fmt;
 /// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
 ///
 /// `_object` is the URI of the raw object, `_path` its path below the raw root (the same wherever a raw zone is
-/// copied to), `_row` the ordinal of the row in it, `_modified` the object's last
+/// copied to, and whether or not its account has a root of its own), `_row` the ordinal of the row in it, `_modified` the object's last
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
-/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
+/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered. A field that the source has
+/// called so itself is `raw._row` and so on.
 ///
-/// A manifest beside the object says more, and of `_generated_at`, `_part` and `_account` it knows best: `_document` is
-/// the id of the document, `_report_type` its kind, `_marketplaces` those that were asked for (with commas between
-/// them), `_requested_at` the time of the request, `_requested_from` and `_requested_to` its days.
-/// `_option.<name>` is an option of the request.
+/// A manifest beside the object says more, and of `_generated_at` and `_part` it knows best: `_document` is the id of the
+/// document, `_report_type` its kind, `_marketplaces` those that were asked for (with commas between them),
+/// `_requested_at` the time of the request, `_requested_from` and `_requested_to` its days. `_option.<name>` is an
+/// option of the request.
 pub const LINEAGE: [&str; 15] = [
     "_object",
     "_path",
@@ -217,7 +218,8 @@ pub enum Header {
     Present,
     /// Never: `columns` gives the order.
     Absent,
-    /// When all cells of the first record are known names; else `columns` gives the order.
+    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: always,
+    /// but at least one cell must be a known name.
     Detect,
 }
 
@@ -299,13 +301,19 @@ pub struct Shrink {
 }
 
 impl Keep {
-    /// Columns that identify a row.
+    /// Columns that identify a row; none where documents are kept, whose rows may be alike.
     pub fn key(&self) -> &[String] {
         match self {
-            Self::EveryRow { key }
-            | Self::LatestRow { key, .. }
-            | Self::LatestValue { key, .. }
-            | Self::LatestDocument { key, .. } => key,
+            Self::EveryRow { key } | Self::LatestRow { key, .. } | Self::LatestValue { key, .. } => key,
+            Self::LatestDocument { .. } => &[],
+        }
+    }
+
+    /// Columns that no two rows of a document should have alike; none where rows are kept.
+    pub fn document_key(&self) -> &[String] {
+        match self {
+            Self::LatestDocument { key, .. } => key,
+            _ => &[],
         }
     }
 
@@ -456,6 +464,14 @@ impl Contract {
         match &self.feed {
             Feed::Raw(raw) => raw.keep.key(),
             Feed::Inputs(inputs) => &inputs.key,
+        }
+    }
+
+    /// Columns that no two rows of a document should have alike; none where rows are kept.
+    pub fn document_key(&self) -> &[String] {
+        match &self.feed {
+            Feed::Raw(raw) => raw.keep.document_key(),
+            Feed::Inputs(_) => &[],
         }
     }
 

@@ -26,6 +26,7 @@ fn check_key(draft: &Draft, found: &mut Findings) {
     let key = draft.contract.key();
     if by_document(draft) {
         check_identity(draft, "per", draft.contract.scope(), found);
+        check_identity(draft, "key", draft.contract.document_key(), found);
     } else if key.is_empty() && !draft.says("key.0") {
         let help = "name the columns that identify a row";
         found.add_with_help(Code::NoKey, &draft.at("key"), "the table has no key", help);

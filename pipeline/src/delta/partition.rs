@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{Row, RowConverter, SortField};
+use xxhash_rust::xxh3::Xxh3Builder;
 
 use crate::error::{Error, Kind, Result};
 
@@ -39,7 +40,7 @@ impl RowPartitions {
             .map(|column| SortField::new(column.data_type().clone()));
         let encoded = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
         let (mut first, mut of_row) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
-        let mut seen: HashMap<Row<'_>, u32> = HashMap::new();
+        let mut seen: HashMap<Row<'_>, u32, Xxh3Builder> = HashMap::default();
         for (row, values) in encoded.iter().enumerate() {
             let next = first.len() as u32;
             of_row.push(*seen.entry(values).or_insert_with(|| {

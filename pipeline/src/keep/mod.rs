@@ -45,7 +45,7 @@ pub(crate) struct Folded {
     /// Whether one of the rows that were folded states the whole of its record.
     pub(crate) whole: Vec<bool>,
     /// Per result the rows that were folded.
-    pub(crate) members: Vec<Vec<u32>>,
+    pub(crate) members: Groups,
     /// Where a result is one of the folded rows: which.
     pub(crate) winner: Vec<Option<u32>>,
     /// Rows that other rows of their key made superfluous.
@@ -62,8 +62,7 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
         );
     };
     let rows = &observations.rows;
-    let groups = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
-    let members = groups.members;
+    let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let whole: Vec<bool> = members
         .iter()
         .map(|members| members.iter().any(|row| observations.whole[*row as usize]))

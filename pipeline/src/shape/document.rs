@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Date32Type};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::cast::cast;
-use crate::contract::{Column, ColumnType, Contract, Covers, Keep};
+use crate::contract::{Column, ColumnType, Contract, Covers, Keep, is_lineage};
 use crate::error::{Error, Result};
 use crate::manifest::Parts;
 
@@ -21,7 +21,7 @@ const GENERATED_AT: &str = "_generated_at";
 
 /// What one object says as a document, or as a part of one, beside its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stated {
+pub(crate) struct Declared {
     /// Id of the document; none without a manifest.
     pub(crate) id: Option<String>,
     /// Whether it does not say when it was made.
@@ -45,7 +45,7 @@ impl Shaper {
     }
 
     /// What the object says as a document; none where the table does not keep documents.
-    pub(crate) fn stated(&self, origin: &Origin<'_>) -> Result<Option<Stated>> {
+    pub(crate) fn declared(&self, origin: &Origin<'_>) -> Result<Option<Declared>> {
         let Keep::LatestDocument {
             per,
             newest_by,
@@ -84,7 +84,7 @@ impl Shaper {
                 None => parts.extend(ordering(name, origin)?),
             }
         }
-        Ok(Some(Stated {
+        Ok(Some(Declared {
             id: origin.manifest.map(|manifest| manifest.document_id.clone()),
             guessed: origin
                 .manifest
@@ -109,8 +109,8 @@ impl Shaper {
             let Some(value) = origin.constant(name) else {
                 continue;
             };
-            // What SQL selects under the name of an account's field can be anything.
-            let first = index == 0 && (self.sql.is_none() || name.starts_with('_'));
+            // What an account states stands below what rows say.
+            let first = index == 0 && is_lineage(name);
             let typed = cast(&StringArray::from(vec![value]), column, origin.account.zone)?.values;
             let text = convert(&typed, &DataType::Utf8)?;
             let text = text.as_string::<i32>();
@@ -126,14 +126,14 @@ impl Shaper {
         origin: &Origin<'_>,
         reasons: &mut [Vec<String>],
     ) -> Result<()> {
-        let Some(stated) = self.stated(origin)? else {
+        let Some(declared) = self.declared(origin)? else {
             return Ok(());
         };
         let column = |name: &str| {
             rows.column_by_name(name)
                 .ok_or_else(|| Error::internal("column of per is missing").with("column", name))
         };
-        for (name, value) in &stated.fixed {
+        for (name, value) in &declared.fixed {
             let texts = convert(column(name)?, &DataType::Utf8)?;
             for (text, reasons) in texts.as_string::<i32>().iter().zip(&mut *reasons) {
                 if let Some(text) = text.filter(|text| text != value) {
@@ -148,7 +148,7 @@ impl Shaper {
         else {
             return Ok(());
         };
-        let Some((first, last)) = stated.days else {
+        let Some((first, last)) = declared.days else {
             return Ok(());
         };
         let days = column(name)?.as_primitive::<Date32Type>();

@@ -298,6 +298,26 @@ fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Resul
 }
 
 #[test]
+fn a_column_for_a_field_that_rows_already_have_in_extra_holds_the_table() -> Result<()> {
+    let shop = Shop::open()?;
+    fs::remove_file(shop.folder.join("shop/visits.sql"))?;
+    let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
+    shop.write("visits.toml", &plain)?;
+    shop.deliver("2026-03-01", "a", "visit_id,guests,weather\nv1,2,wet\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.write(
+        "visits.toml",
+        &plain.replace("guests   = ", "weather  = \"text\"\nguests   = "),
+    )?;
+    shop.deliver("2026-03-01", "b", "visit_id,guests,weather\nv2,4,dry\n")?;
+    let held = shop.lake.run(&[])?.exits_with(3)?;
+    assert_eq!(held.outcome("shop.visits")?, "held");
+    let messages = held.about("shop.visits")?["messages"].to_string();
+    ensure!(messages.contains("weather is in extra of rows"), "{messages}");
+    Ok(())
+}
+
+#[test]
 fn another_key_for_personal_columns_holds_the_tables_that_have_them() -> Result<()> {
     let order = |minute: &str| {
         let key = format!("jwo/corner/Order/2026-03-01/07/ALL{minute}.csv000");

@@ -100,6 +100,7 @@ pub(super) fn table(contract: &Contract) -> Table {
                 per, covers, shrink, ..
             } = &raw.keep
             {
+                table.key = contract.document_key().to_vec();
                 table.per = per.clone();
                 table.covers = Some(covers.to_string());
                 table.shrink = shrink.as_ref().map(guard);

@@ -17,7 +17,7 @@ use crate::keep::{Cell, Document, Documents, Groups, Share, key_positions};
 use crate::layout;
 use crate::ledger::{Coverage, DocumentResult};
 use crate::list::RawObject;
-use crate::shape::Stated;
+use crate::shape::Declared;
 
 use super::intake::Intake;
 use super::notes::Notes;
@@ -97,7 +97,7 @@ pub(super) fn gather(contract: &Contract, intakes: &mut [(RawObject, Intake)]) -
     let mut first = 0;
     for group in groups {
         let parts = parts(&group, intakes);
-        let Some(stated) = parts.first().and_then(|part| intakes[*part].1.stated.clone()) else {
+        let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
             continue;
         };
         let own = concat_batches(&schema, parts.iter().flat_map(|part| &intakes[*part].1.rows))?;
@@ -107,13 +107,13 @@ pub(super) fn gather(contract: &Contract, intakes: &mut [(RawObject, Intake)]) -
             .flat_map(|part| intakes[*part].1.content.to_le_bytes());
         let content = format!("{:032x}", xxh3_128(&content.collect::<Vec<u8>>()));
         let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
-        let (document, own) = document(rules, &stated, &content, object, own, first)?;
-        gathered.notes.time_guessed += u64::from(stated.guessed && rules.by_time);
+        let (document, own) = document(rules, &declared, &content, object, own, first)?;
+        gathered.notes.time_guessed += u64::from(declared.guessed && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
         for part in group {
             gathered.results[part] = intakes[part].1.rejected.is_none().then(|| DocumentResult {
-                id: stated.id.clone(),
+                id: declared.id.clone(),
                 order: document.order.clone(),
                 covers: document.covers.clone(),
             });
@@ -145,17 +145,17 @@ fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
 
 /// A document of which a part is missing or rejected must not take the place of another one.
 fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
-    let stated = |index: &usize| intakes[*index].1.stated.as_ref();
+    let declared = |index: &usize| intakes[*index].1.declared.as_ref();
     let of = group
         .iter()
-        .filter_map(stated)
-        .map(|stated| stated.parts.of)
+        .filter_map(declared)
+        .map(|declared| declared.parts.of)
         .max();
     let of = of.unwrap_or(1);
     let there: BTreeSet<u32> = group
         .iter()
-        .filter_map(stated)
-        .map(|stated| stated.parts.number)
+        .filter_map(declared)
+        .map(|declared| declared.parts.number)
         .collect();
     let missing: Vec<String> = (1..=of)
         .filter(|part| !there.contains(part))
@@ -181,8 +181,10 @@ fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
     let mut parts: BTreeMap<u32, usize> = BTreeMap::new();
     for index in group {
         let (object, intake) = &intakes[*index];
-        let Some(stated) = &intake.stated else { continue };
-        let known = parts.entry(stated.parts.number).or_insert(*index);
+        let Some(declared) = &intake.declared else {
+            continue;
+        };
+        let known = parts.entry(declared.parts.number).or_insert(*index);
         if object.uri < intakes[*known].0.uri {
             *known = *index;
         }
@@ -193,13 +195,13 @@ fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
 /// A document and its rows with their order; `first` is where these begin among the rows of the batch.
 fn document(
     rules: Rules<'_>,
-    stated: &Stated,
+    declared: &Declared,
     content: &str,
     object: Option<&String>,
     rows: RecordBatch,
     first: u32,
 ) -> Result<(Document, RecordBatch)> {
-    let id: String = stated
+    let id: String = declared
         .id
         .iter()
         .flat_map(|id| id.bytes())
@@ -207,16 +209,16 @@ fn document(
         .collect();
     let position = rows.schema_ref().index_of(layout::ORDER)?;
     let by_row: &StringArray = rows.column(position).as_string();
-    let newest = by_row.iter().flatten().max().unwrap_or(&stated.order);
+    let newest = by_row.iter().flatten().max().unwrap_or(&declared.order);
     let full = |newest: &str| format!("{newest}{id}.{content}.");
     let order = full(newest);
 
     let per = key_positions(rows.schema_ref(), rules.per)?;
-    let groups = Groups::of(&rows, &per)?.members;
+    let groups = Groups::of(&rows, &per)?;
     let cells = cells(&rows, &per, &groups)?;
     let mut orders: Vec<&str> = vec![""; rows.num_rows()];
-    let mut shares: Vec<(String, Vec<u32>)> = Vec::with_capacity(groups.len());
-    for members in groups {
+    let mut shares: Vec<(String, &[u32])> = Vec::with_capacity(groups.len());
+    for members in groups.iter() {
         let of_cell = members.iter().map(|row| by_row.value(*row as usize)).max();
         let of_cell = of_cell
             .filter(|_| *rules.covers == Covers::Rows)
@@ -230,11 +232,11 @@ fn document(
     columns[position] = Arc::new(StringArray::from(orders));
     let shares = shares.into_iter().map(|(order, rows)| Share {
         order,
-        rows: rows.into_iter().map(|row| row + first).collect(),
+        rows: rows.iter().map(|row| row + first).collect(),
     });
     let document = Document {
         object: object.cloned().unwrap_or_default(),
-        covers: coverage(rules, stated, &cells),
+        covers: coverage(rules, declared, &cells),
         order,
         cells: cells.iter().cloned().zip(shares).collect(),
     };
@@ -242,7 +244,7 @@ fn document(
 }
 
 /// The values of `per` of each group of rows.
-fn cells(rows: &RecordBatch, per: &[usize], groups: &[Vec<u32>]) -> Result<Vec<Cell>> {
+fn cells(rows: &RecordBatch, per: &[usize], groups: &Groups) -> Result<Vec<Cell>> {
     let heads = UInt32Array::from_iter_values(groups.iter().filter_map(|rows| rows.first().copied()));
     let mut cells = vec![Cell::new(); groups.len()];
     for column in per {
@@ -256,12 +258,12 @@ fn cells(rows: &RecordBatch, per: &[usize], groups: &[Vec<u32>]) -> Result<Vec<C
 }
 
 /// What a document covers, where it says so: itself, or by rows that agree.
-fn coverage(rules: Rules<'_>, stated: &Stated, cells: &[Cell]) -> Option<Coverage> {
+fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[Cell]) -> Option<Coverage> {
     if *rules.covers == Covers::Rows {
         return None;
     }
     let days = match rules.day() {
-        Some(_) => Some(stated.days?),
+        Some(_) => Some(declared.days?),
         None => None,
     };
     let mut fixed = BTreeMap::new();
@@ -270,9 +272,9 @@ fn coverage(rules: Rules<'_>, stated: &Stated, cells: &[Cell]) -> Option<Coverag
             continue;
         }
         let said: BTreeSet<&String> = cells.iter().map(|cell| &cell[position]).collect();
-        let value = match (stated.fixed.get(name), said.len()) {
+        let value = match (declared.fixed.get(name), said.len()) {
             (Some(value), _) => value,
-            (None, 0) => stated.otherwise.get(name)?,
+            (None, 0) => declared.otherwise.get(name)?,
             (None, 1) => said.first()?,
             _ => return None,
         };
@@ -286,8 +288,6 @@ fn conflicts(rows: &RecordBatch, key: &[String]) -> Result<u64> {
     if key.is_empty() {
         return Ok(0);
     }
-    let keys = Groups::of(rows, &key_positions(rows.schema_ref(), key)?)?
-        .members
-        .len();
+    let keys = Groups::of(rows, &key_positions(rows.schema_ref(), key)?)?.len();
     Ok((rows.num_rows() - keys) as u64)
 }

@@ -119,7 +119,7 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> (
     });
     let rows = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
     let fixed = BTreeMap::from([("profile".to_owned(), format!("p{}", report.profile))]);
-    let stated = Stated {
+    let declared = Declared {
         id: Some(format!("d{number}")),
         guessed: false,
         parts: Parts::default(),
@@ -132,7 +132,7 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> (
     };
     let intake = Intake {
         rows: vec![rows],
-        stated: Some(stated),
+        declared: Some(declared),
         content: number as u128,
         ..Intake::default()
     };
@@ -317,8 +317,8 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
         let (mut object, mut intake) = intake(&contract, 0, &report, copy);
         object.uri.push_str(&number.to_string());
         object.document = Some("d0".to_owned());
-        if let Some(stated) = &mut intake.stated {
-            stated.parts = Parts { number, of: 2 };
+        if let Some(declared) = &mut intake.declared {
+            declared.parts = Parts { number, of: 2 };
         }
         (object, intake)
     };
@@ -358,7 +358,7 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
     };
     let (object, mut mixed) = intake(&contract, 0, &report(0), 0);
     mixed.rows.extend(intake(&contract, 0, &report(1), 0).1.rows);
-    mixed.stated.as_mut().unwrap().fixed.clear();
+    mixed.declared.as_mut().unwrap().fixed.clear();
     let mut intakes = vec![(object, mixed)];
     let gathered = gather(&contract, &mut intakes).unwrap().unwrap();
     let document = &gathered.documents.list[0];
@@ -366,7 +366,7 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
     assert_eq!(gathered.notes.coverage_guessed, 1);
 
     let (object, mut one) = intake(&contract, 0, &report(0), 0);
-    one.stated.as_mut().unwrap().fixed.clear();
+    one.declared.as_mut().unwrap().fixed.clear();
     let gathered = gather(&contract, &mut [(object, one)]).unwrap().unwrap();
     let covers = gathered.documents.list[0].covers.clone().unwrap();
     assert_eq!(covers.fixed["profile"], "p0");

@@ -138,7 +138,7 @@ fn observation(contract: &Contract, document: &Document, kept: &TextRow, rows: &
     let is_kept = |row: &&TextRow| {
         kept.get(layout::OBJECT) == Some(uri) && row.get(layout::ROW) == kept.get(layout::ROW)
     };
-    let key = contract.key();
+    let key = contract.document_key();
     let has_key = |row: &&TextRow| !key.is_empty() && key.iter().all(|name| row.get(name) == kept.get(name));
     let shown = rows.iter().find(is_kept).or(rows.iter().find(has_key));
     let ordinal = shown.and_then(|row| row.get(layout::ROW)?.parse().ok());

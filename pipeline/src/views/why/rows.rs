@@ -66,7 +66,7 @@ fn row(contract: &Contract, kept: &TextRow, observed: &[Observed]) -> WhyRow {
         key: contract
             .scope()
             .iter()
-            .chain(contract.key())
+            .chain(contract.document_key())
             .filter_map(key)
             .collect(),
         kept: kept
