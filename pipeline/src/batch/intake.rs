@@ -12,14 +12,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::{Account, AccountKeep};
 use crate::contract::{Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
+use crate::manifest::Manifest;
 use crate::report::Observer;
-use crate::shape::{BatchStamp, Origin, Reject, Shaped, Shaper};
+use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
 
 /// Objects read at the same time.
 const AT_ONCE: usize = 2;
@@ -49,6 +51,10 @@ pub(crate) struct Intake {
     pub(crate) held: BTreeMap<String, u64>,
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
+    /// What it says as a document, where the table keeps documents.
+    pub(crate) declared: Option<Declared>,
+    /// Hash of all its raw rows, where the content of documents decides between them.
+    pub(crate) content: u128,
 }
 
 impl Intake {
@@ -81,6 +87,11 @@ impl Intake {
 
     fn add(&mut self, shaped: Shaped) {
         self.rows.push(shaped.rows);
+        for hash in shaped.content.iter().flatten().flatten() {
+            let mut bytes = self.content.to_le_bytes().to_vec();
+            bytes.extend_from_slice(hash.as_bytes());
+            self.content = xxh3_128(&bytes);
+        }
         self.rejects.extend(shaped.rejects);
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
@@ -111,7 +122,7 @@ pub(crate) async fn take_in(
                     .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
                     .collect());
             }
-            let read = one(object, &accounts(object), format, takers, &wanting).await;
+            let read = one(object, accounts, format, takers, &wanting).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -182,6 +193,7 @@ impl Taker<'_> {
             let origin = Origin {
                 object: &of.object,
                 account: &of.account,
+                manifest: of.manifest.as_ref(),
             };
             handle.block_on(shaper.shape(&batch, &origin, stamp))
         });
@@ -195,29 +207,59 @@ impl Taker<'_> {
 struct Source {
     object: RawObject,
     account: Account,
+    manifest: Option<Manifest>,
+}
+
+/// The account that delivered the object, by its path or by what was delivered beside it.
+fn account_of(
+    object: &RawObject,
+    manifest: Option<&Manifest>,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+) -> Result<Account> {
+    let said = manifest.and_then(|manifest| manifest.account.clone());
+    match (&object.account, said) {
+        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
+            "path says account {path}, but the manifest says {said}"
+        ))),
+        (None, Some(said)) => Ok(accounts(&RawObject {
+            account: Some(said),
+            ..object.clone()
+        })),
+        _ => Ok(accounts(object)),
+    }
 }
 
 async fn one(
     object: &RawObject,
-    account: &Account,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
+    let manifest = Manifest::of(object).await?;
+    let account = &account_of(object, manifest.as_ref(), accounts)?;
     let (mut decoded, decoder) = open(object, account, format).await?;
     let of = Arc::new(Source {
         object: object.clone(),
         account: account.clone(),
+        manifest,
     });
-    let mut intakes: Vec<Option<Intake>> = wanting
-        .iter()
-        .map(|wants| {
-            wants.then(|| Intake {
+    let origin = Origin {
+        object,
+        account,
+        manifest: of.manifest.as_ref(),
+    };
+    let mut intakes: Vec<Option<Intake>> = Vec::with_capacity(takers.len());
+    for (taker, wants) in takers.iter().zip(wanting) {
+        intakes.push(match wants {
+            true => Some(Intake {
                 whole: account.keep == AccountKeep::LatestRow,
+                declared: taker.shaper.declared(&origin)?,
                 ..Intake::default()
-            })
-        })
-        .collect();
+            }),
+            false => None,
+        });
+    }
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let keeps_whole = takers
         .iter()
