@@ -180,6 +180,7 @@ async fn one(
         .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
+            Decoded::Header(_) => {}
             Decoded::Rows(batch) => {
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
                     let Some(intake) = intake else { continue };
@@ -240,7 +241,7 @@ async fn open(
     let handle = Handle::current();
     tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);
-        let rows = match decode(Box::new(reader), &format) {
+        let rows = match decode(Box::new(reader), &format, None) {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = sender.blocking_send(Err(error));
@@ -264,8 +265,18 @@ fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
 
 /// The format with what the account's files have of their own.
 fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else {
+    let Some(own) = &account.csv else {
         return Ok(format.clone());
+    };
+    let csv = match format {
+        Format::Csv(csv) => csv,
+        Format::Tsv(tsv) => {
+            let mut tsv = tsv.clone();
+            tsv.null = own.null.clone().unwrap_or(tsv.null);
+            tsv.rename.extend(own.rename.clone());
+            return Ok(Format::Tsv(tsv));
+        }
+        other => return Ok(other.clone()),
     };
     let mut csv = csv.clone();
     if let Some(delimiter) = own.delimiter {

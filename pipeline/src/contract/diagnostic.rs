@@ -125,6 +125,8 @@ codes! {
     "C035" StrayFile,
     /// Personal data where it would be written or compared as it is.
     "C036" PersonalColumn,
+    /// A layout of JSON documents that cannot be.
+    "C037" BadJson,
 }
 
 impl fmt::Display for Code {

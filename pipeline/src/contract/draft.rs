@@ -8,11 +8,13 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "description",
     "path",
     "format",
+    "charset",
     "csv",
+    "tsv",
     "json",
     "keep",
     "key",
