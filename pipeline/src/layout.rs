@@ -21,6 +21,10 @@ pub(crate) const HASH: &str = "_hash";
 pub(crate) const ORDER: &str = "_order";
 /// The order of each value that is older than its row.
 pub(crate) const OLDER: &str = "_older";
+/// Order of a value that no object says, only the account: it is older than any that is delivered.
+pub(crate) const STATED: &str = "";
+/// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
+pub(crate) const SOURCE_ROW: &str = "__row";
 
 /// Schema of the curated table, partition columns included. Everything is nullable: files written before a
 /// column was added do not have it.

@@ -24,7 +24,8 @@ const LISTED_BY_DAY: usize = 62;
 pub(crate) struct RawObject {
     /// Address of the object.
     pub(crate) uri: String,
-    /// Address relative to the account's raw root: the same wherever a raw zone is copied to.
+    /// Path below the raw root, as if the account had no root of its own: the same wherever a raw zone is copied to,
+    /// and another one for each account.
     pub(crate) path: String,
     /// Bytes.
     pub(crate) size: u64,
@@ -66,6 +67,8 @@ pub(crate) struct RawZone<'a> {
 /// A root to list, a pattern below it, and the account it belongs to where only one does.
 struct Place {
     root: Url,
+    /// What stands before a path below the root in the raw root that all accounts share.
+    above: String,
     pattern: PathPattern,
     account: Option<String>,
 }
@@ -104,7 +107,7 @@ impl<'a> RawZone<'a> {
                                 let object = object(
                                     &place.root,
                                     meta,
-                                    relative,
+                                    format!("{}{relative}", place.above),
                                     account,
                                     matched.period,
                                     matched.part,
@@ -146,6 +149,7 @@ impl<'a> RawZone<'a> {
         for pattern in &feed.paths {
             places.push(Place {
                 root: folder_url(self.root),
+                above: String::new(),
                 pattern: pattern.clone(),
                 account: None,
             });
@@ -162,9 +166,10 @@ impl<'a> RawZone<'a> {
                     .join(&format!("{}/", raw.trim_end_matches('/')))
                     .context(Kind::Usage, "raw root of the account is not a URI or a path")
                     .map_err(|error| error.with("account", &account.alias).with("raw", raw))?;
-                let pattern = pattern.below_account().map_err(Error::usage)?;
+                let (above, pattern) = pattern.below_account(&account.alias).map_err(Error::usage)?;
                 places.push(Place {
                     root,
+                    above,
                     pattern,
                     account: Some(account.alias.clone()),
                 });
@@ -182,31 +187,27 @@ impl<'a> RawZone<'a> {
         selection: &Selection,
     ) -> Result<BTreeSet<Path>> {
         let days = days_of(selection);
-        let accounts: Vec<Option<String>> = match (&selection.account, place.pattern.names_account(), &days) {
-            (Some(account), true, _) => vec![Some(account.clone())],
-            (None, true, Some(_)) => {
-                let parent = join(base, &place.pattern.prefix(None, None));
+        let pattern = &place.pattern;
+        let accounts: Vec<Option<String>> = match (&selection.account, &days) {
+            (Some(account), _) => vec![Some(account.clone())],
+            (None, Some(_)) if pattern.has_account_folders() => {
+                let parent = join(base, &pattern.prefix(None));
                 let folders = store.list_with_delimiter(Some(&parent)).await?.common_prefixes;
-                folders
-                    .iter()
-                    .filter_map(|folder| folder.filename().map(|name| Some(name.to_owned())))
-                    .collect()
+                let account = |folder: &Path| pattern.account_of(folder.filename()?).map(str::to_owned);
+                folders.iter().filter_map(account).map(Some).collect()
             }
             _ => vec![None],
         };
         let mut prefixes = BTreeSet::new();
-        for account in &accounts {
+        for account in accounts.iter().map(Option::as_deref) {
             match &days {
-                Some(days) => prefixes.extend(
-                    days.iter()
-                        .map(|day| join(base, &place.pattern.prefix(account.as_deref(), Some(*day)))),
-                ),
+                Some(days) => prefixes.extend(days.iter().flat_map(|day| pattern.prefixes_of(account, *day))),
                 None => {
-                    prefixes.insert(join(base, &place.pattern.prefix(account.as_deref(), None)));
+                    prefixes.insert(pattern.prefix(account));
                 }
             }
         }
-        Ok(prefixes)
+        Ok(prefixes.iter().map(|prefix| join(base, prefix)).collect())
     }
 }
 
@@ -373,6 +374,101 @@ mod tests {
         assert_eq!(found[2].0, vec![arena]);
     }
 
+    async fn listed(
+        folder: &std::path::Path,
+        pattern: &str,
+        accounts: &[Account],
+        selection: &Selection,
+    ) -> Vec<(String, String)> {
+        let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
+        let pattern = PathPattern::parse(pattern).unwrap();
+        let zone = RawZone::new(&root, accounts);
+        let listing = zone
+            .list(&contract(&pattern), &feed(&pattern), selection)
+            .await
+            .unwrap();
+        let shown = |object: RawObject| (object.account.unwrap_or_default(), object.path);
+        listing.objects.into_iter().map(shown).collect()
+    }
+
+    fn day(year: i32, month: u32, day: u32) -> Selection {
+        let day = NaiveDate::from_ymd_opt(year, month, day);
+        Selection {
+            from: day,
+            to: day,
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn objects_below_roots_of_accounts_have_the_paths_that_they_would_have_in_the_raw_root() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), "own/arena/Order/2026-03-01/a");
+        touch(folder.path(), "own/corner/Order/2026-03-01/a");
+        let accounts = ["arena", "corner"].map(|alias| {
+            let mut account = Account::unconfigured("jwo", alias);
+            account.raw = Some(format!("own/{alias}"));
+            account
+        });
+        let pattern = "jwo/{account}/Order/{date}/{name}";
+        let found = listed(folder.path(), pattern, &accounts, &Selection::default()).await;
+        let wanted = ["arena", "corner"].map(|alias| {
+            let path = format!("jwo/{alias}/Order/2026-03-01/a");
+            (alias.to_owned(), path)
+        });
+        assert_eq!(found, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_day_is_found_however_its_path_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [
+            "x/2026/03/01/a",
+            "x/2026/3/1/b",
+            "x/2026/03/1/c",
+            "x/2026/3/01/d",
+            "x/2026/3/2/e",
+        ] {
+            touch(folder.path(), path);
+        }
+        let found = listed(
+            folder.path(),
+            "x/{year}/{month}/{day}/{name}",
+            &[],
+            &day(2026, 3, 1),
+        )
+        .await;
+        let mut names: Vec<&str> = found
+            .iter()
+            .filter_map(|(_, path)| path.rsplit('/').next())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+    }
+
+    #[tokio::test]
+    async fn an_account_is_found_wherever_the_pattern_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), "a/of=corner/2026-03-01/x");
+        touch(folder.path(), "b/2026-03-01/corner/x");
+        touch(folder.path(), "c/2026-03-01/corner_x");
+        for (pattern, path) in [
+            ("a/of={account}/{date}/{name}", "a/of=corner/2026-03-01/x"),
+            ("b/{date}/{account}/{name}", "b/2026-03-01/corner/x"),
+            ("c/{date}/{account}_{name}", "c/2026-03-01/corner_x"),
+        ] {
+            let wanted = [("corner".to_owned(), path.to_owned())];
+            let found = listed(folder.path(), pattern, &[], &day(2026, 3, 1)).await;
+            assert_eq!(found, wanted, "{pattern}");
+            let of_account = Selection {
+                account: Some("corner".to_owned()),
+                ..day(2026, 3, 1)
+            };
+            let found = listed(folder.path(), pattern, &[], &of_account).await;
+            assert_eq!(found, wanted, "{pattern}");
+        }
+    }
+
     fn feed(pattern: &PathPattern) -> RawFeed {
         RawFeed {
             paths: vec![pattern.clone()],
@@ -391,6 +487,8 @@ mod tests {
             description: String::new(),
             columns: Vec::new(),
             partition: Vec::new(),
+            sort: Vec::new(),
+            file_size: crate::contract::FILE_SIZE,
             feed: crate::contract::Feed::Raw(feed(pattern)),
             sql: None,
             checks: Vec::new(),

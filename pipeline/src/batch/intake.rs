@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::account::{Account, AccountKeep};
@@ -27,7 +28,7 @@ const WAITING: usize = 2;
 
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
-    pub(crate) shaper: &'a Shaper,
+    pub(crate) shaper: &'a Arc<Shaper>,
     pub(crate) stamp: BatchStamp,
     /// Whether the table takes this object in.
     pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
@@ -63,6 +64,19 @@ impl Intake {
             rejected: Some(reason),
             ..Self::default()
         }
+    }
+
+    /// Adds shaped rows. What cannot be shaped rejects the object for this table alone: other tables read it with
+    /// rules of their own.
+    fn take(&mut self, shaped: Result<Shaped>) -> Result<()> {
+        match shaped {
+            Ok(shaped) => self.add(shaped),
+            Err(error) if [Kind::Usage, Kind::Internal].contains(&error.kind()) => {
+                *self = Self::rejected(chain(&error));
+            }
+            Err(error) => *self = Self::rejected(reason_to_reject(error)?),
+        }
+        Ok(())
     }
 
     fn add(&mut self, shaped: Shaped) {
@@ -141,18 +155,46 @@ impl Watch for Telling<'_> {
 /// The chain of an error as the reason to reject an object; an error of storage is none, it fails the batch.
 fn reason_to_reject(error: Error) -> Result<String> {
     match error.kind() {
-        Kind::Data | Kind::NotFound | Kind::Conflict => {
-            let mut reason = error.message().to_owned();
-            let mut source = std::error::Error::source(&error);
-            while let Some(below) = source {
-                reason.push_str(": ");
-                reason.push_str(&below.to_string());
-                source = below.source();
-            }
-            Ok(reason)
-        }
+        Kind::Data | Kind::NotFound | Kind::Conflict => Ok(chain(&error)),
         _ => Err(error),
     }
+}
+
+/// What an error and the errors below it say, without the things that they are about.
+fn chain(error: &Error) -> String {
+    let mut reason = error.message().to_owned();
+    let mut source = std::error::Error::source(error);
+    while let Some(below) = source {
+        reason.push_str(": ");
+        reason.push_str(&below.to_string());
+        source = below.source();
+    }
+    reason
+}
+
+impl Taker<'_> {
+    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones.
+    async fn shape(&self, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
+        let (shaper, stamp) = (self.shaper.clone(), self.stamp);
+        let (batch, of) = (batch.clone(), of.clone());
+        let handle = Handle::current();
+        let shaped = tokio::task::spawn_blocking(move || {
+            let origin = Origin {
+                object: &of.object,
+                account: &of.account,
+            };
+            handle.block_on(shaper.shape(&batch, &origin, stamp))
+        });
+        shaped
+            .await
+            .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
+    }
+}
+
+/// Where the rows of an object come from.
+struct Source {
+    object: RawObject,
+    account: Account,
 }
 
 async fn one(
@@ -162,8 +204,11 @@ async fn one(
     takers: &[Taker<'_>],
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
-    let mut decoded = open(object, account, format).await?;
-    let origin = Origin { object, account };
+    let (mut decoded, decoder) = open(object, account, format).await?;
+    let of = Arc::new(Source {
+        object: object.clone(),
+        account: account.clone(),
+    });
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
@@ -173,7 +218,7 @@ async fn one(
             })
         })
         .collect();
-    let mut whole: Vec<RawBatch> = Vec::new();
+    let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let keeps_whole = takers
         .iter()
         .zip(wanting)
@@ -182,11 +227,14 @@ async fn one(
         match next? {
             Decoded::Header(_) => {}
             Decoded::Rows(batch) => {
+                let batch = Arc::new(batch);
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
-                    let Some(intake) = intake else { continue };
+                    let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
+                        continue;
+                    };
                     intake.rows_read += batch.rows.len() as u64;
                     if !taker.shaper.wants_whole_objects() {
-                        intake.add(taker.shaper.shape(&batch, &origin, taker.stamp).await?);
+                        intake.take(taker.shape(&batch, &of).await)?;
                     }
                 }
                 if keeps_whole {
@@ -195,7 +243,9 @@ async fn one(
             }
             Decoded::Malformed(malformed) => {
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
-                    let Some(intake) = intake else { continue };
+                    let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
+                        continue;
+                    };
                     intake.rows_read += 1;
                     intake.rejects.push(taker.shaper.malformed(
                         malformed.row,
@@ -206,13 +256,16 @@ async fn one(
             }
         }
     }
+    decoder
+        .await
+        .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
-        let all = concat(&whole)?;
+        let all = Arc::new(concat(&whole)?);
         for (taker, intake) in takers.iter().zip(&mut intakes) {
             if let Some(intake) = intake
                 && taker.shaper.wants_whole_objects()
             {
-                intake.add(taker.shaper.shape(&all, &origin, taker.stamp).await?);
+                intake.take(taker.shape(&all, &of).await)?;
             }
         }
     }
@@ -224,7 +277,7 @@ async fn open(
     object: &RawObject,
     account: &Account,
     format: &Format,
-) -> Result<mpsc::Receiver<Result<Decoded>>> {
+) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
     let meta = store.head(&path).await.map_err(|error| match error {
@@ -239,7 +292,7 @@ async fn open(
     let format = format_of(format, account)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let handle = Handle::current();
-    tokio::task::spawn_blocking(move || {
+    let decoder = tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);
         let rows = match decode(Box::new(reader), &format, None) {
             Ok(rows) => rows,
@@ -256,7 +309,7 @@ async fn open(
             }
         }
     });
-    Ok(receiver)
+    Ok((receiver, decoder))
 }
 
 fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
@@ -310,7 +363,7 @@ fn format_of(format: &Format, account: &Account) -> Result<Format> {
 }
 
 /// Batches of one object as one; a field that a batch lacks is null there.
-fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
+fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
     let mut names: Vec<&str> = Vec::new();
     for batch in batches {
         for field in batch.fields.schema_ref().fields() {

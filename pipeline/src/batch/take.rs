@@ -10,19 +10,19 @@ use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::keep::{Observations, apply, fold, merge};
-use crate::lake::{Lake, Selection};
+use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
 use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
-use super::Tally;
 use super::commit::{Attempt, Outcome, commit};
 use super::intake::Intake;
-use super::record::record;
+use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened};
+use super::tally::{Summary, Tally};
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -31,12 +31,10 @@ pub(super) async fn take(
     contract: &Contract,
     claim: &Claim,
     intakes: Vec<(RawObject, Intake)>,
-    selection: &Selection,
     tally: &mut Tally,
 ) -> Result<()> {
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
-    if !held.is_empty() && !selection.release.contains(&contract.name) {
-        tally.hold_for_checks(&contract.name, claim.draft.batch, &held);
+    if !tally.passes(&contract.name, claim.draft.batch, &held) {
         return Ok(());
     }
     let curated = &lake.settings().curated;
@@ -49,7 +47,7 @@ pub(super) async fn take(
         .iter()
         .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
         .collect();
-    let mut counts = counted(&intakes);
+    let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
@@ -79,14 +77,34 @@ pub(super) async fn take(
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)
             .await?;
         failpoint::pass("after_side_file");
-        let mut total = counts.clone();
-        total.add(&done);
-        match commit(ledger, &table, &attempt, &side_file, actions, Vec::new(), &total).await? {
+        let mut counts = counts.clone();
+        counts.add(&done);
+        let summary = Summary {
+            counts,
+            warned: warned.clone(),
+            late_objects: tally.late_claimed(),
+            millis: attempt.millis(),
+            released: tally.is_released(claim.draft.batch),
+        };
+        match commit(
+            ledger,
+            &table,
+            &attempt,
+            &side_file,
+            actions,
+            Vec::new(),
+            &summary,
+        )
+        .await?
+        {
             Outcome::In(version) => {
-                counts = total;
-                record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
-                tally.committed(version, &counts, warned);
-                return Ok(());
+                let batch = Batch {
+                    number: claim.draft.batch,
+                    version,
+                    summary,
+                    side,
+                };
+                return record(lake, ledger, &contract.name, batch, tally).await;
             }
             Outcome::Lost => backoff::pause().await,
         }

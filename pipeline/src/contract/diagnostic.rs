@@ -125,8 +125,10 @@ codes! {
     "C035" StrayFile,
     /// Personal data where it would be written or compared as it is.
     "C036" PersonalColumn,
+    /// A `sort` column that is missing or has no order.
+    "C037" SortColumn,
     /// A layout of JSON documents that cannot be.
-    "C037" BadJson,
+    "C039" BadJson,
 }
 
 impl fmt::Display for Code {

@@ -41,9 +41,10 @@ use std::fmt;
 /// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
 ///
 /// `_object` is the URI of the raw object, `_path` its path below the raw root (the same wherever a raw zone is
-/// copied to), `_row` the ordinal of the row in it, `_modified` the object's last
+/// copied to, and whether or not its account has a root of its own), `_row` the ordinal of the row in it, `_modified` the object's last
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
-/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered.
+/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered. A field that the source has
+/// called so itself is `raw._row` and so on.
 pub const LINEAGE: [&str; 9] = [
     "_object",
     "_path",
@@ -55,6 +56,9 @@ pub const LINEAGE: [&str; 9] = [
     "_account",
     "_hash",
 ];
+
+/// About how large files get where a contract says nothing, in bytes.
+pub const FILE_SIZE: u64 = 128 << 20;
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
@@ -104,6 +108,10 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Columns by whose values files are laid out; at most one is a date.
     pub partition: Vec<String>,
+    /// Columns by which `maintain` and `rebuild` sort the rows of a partition; the key where nothing is said.
+    pub sort: Vec<String>,
+    /// About how large files should get, in bytes.
+    pub file_size: u64,
     /// Where rows come from.
     pub feed: Feed,
     /// The shaping SELECT: over `raw` or over the input tables.
@@ -320,6 +328,15 @@ impl Contract {
         match &self.feed {
             Feed::Raw(raw) => raw.keep.key(),
             Feed::Inputs(inputs) => &inputs.key,
+        }
+    }
+
+    /// Columns by which the rows of a partition are sorted.
+    pub fn sort(&self) -> &[String] {
+        if self.sort.is_empty() {
+            self.key()
+        } else {
+            &self.sort
         }
     }
 

@@ -4,8 +4,10 @@
 //! associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice, or in
 //! another order; and the rows of the table are observations like those of a batch.
 
+mod copies;
 mod every_row;
 mod group;
+mod keys;
 mod latest_row;
 mod latest_value;
 mod merge;
@@ -21,9 +23,10 @@ use arrow::compute::take_record_batch;
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
 
+pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
 pub(crate) use merge::merge;
-pub(crate) use plan::apply;
+pub(crate) use plan::{apply, options};
 pub(crate) use recompute::{Touched, replace};
 
 /// Rows of which several may have the same key, with what the account says about empty cells.
@@ -41,7 +44,7 @@ pub(crate) struct Folded {
     /// Whether one of the rows that were folded states the whole of its record.
     pub(crate) whole: Vec<bool>,
     /// Per result the rows that were folded.
-    pub(crate) members: Vec<Vec<u32>>,
+    pub(crate) members: Groups,
     /// Where a result is one of the folded rows: which.
     pub(crate) winner: Vec<Option<u32>>,
     /// Rows that other rows of their key made superfluous.
@@ -58,8 +61,7 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
         );
     };
     let rows = &observations.rows;
-    let groups = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
-    let members = groups.members;
+    let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let whole: Vec<bool> = members
         .iter()
         .map(|members| members.iter().any(|row| observations.whole[*row as usize]))

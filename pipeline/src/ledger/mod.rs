@@ -86,6 +86,9 @@ impl Ledger {
 
     /// The newest version.
     pub(crate) async fn refresh(&mut self) -> Result<()> {
+        if self.log.is_newest(self.snapshot.version).await? {
+            return Ok(());
+        }
         if let Some(snapshot) = self.log.load().await? {
             self.snapshot = snapshot;
         }
@@ -157,11 +160,35 @@ impl Ledger {
         failpoint::pass("before_claim");
         let claimed = self
             .append("CLAIM", &rows, txns, || {
-                drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()
+                drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect()
             })
             .await?;
         failpoint::pass("after_claim");
         Ok(claimed)
+    }
+
+    /// Claims a batch that makes a table anew, whatever was claimed for it before: its number is any greater one than
+    /// `newest`, the greatest claimed so far. Only [`crate::rebuild`] works on such a claim. False when another runner
+    /// claimed meanwhile.
+    pub(crate) async fn claim_anew(
+        &mut self,
+        draft: &Draft,
+        newest: i64,
+        claimed_at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let txns = vec![
+            (claim_app(&draft.table), draft.batch),
+            (rebuild_app(&draft.table), draft.batch),
+        ];
+        self.append("REBUILD", &draft.rows(claimed_at), txns, || {
+            HashMap::from([(draft.table.clone(), newest)])
+        })
+        .await
+    }
+
+    /// The newest claim that makes the table anew; 0 where there never was one.
+    pub(crate) async fn claimed_anew(&self, table: &TableName) -> Result<i64> {
+        Ok(self.snapshot.txn(&rebuild_app(table)).await?.unwrap_or(0))
     }
 
     /// Records the results of a batch, once.
@@ -186,7 +213,7 @@ impl Ledger {
     }
 
     /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
-    /// tables in `claims` has been claimed meanwhile.
+    /// tables in `claims` has been claimed beyond the number that it has there.
     async fn append(
         &mut self,
         operation: &'static str,
@@ -197,8 +224,8 @@ impl Ledger {
         let adds =
             write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
         loop {
-            for (table, batch) in claims() {
-                if self.progress(&table).await?.claimed != batch - 1 {
+            for (table, claimed) in claims() {
+                if self.progress(&table).await?.claimed != claimed {
                     return Ok(false);
                 }
             }
@@ -278,4 +305,8 @@ fn claim_app(table: &TableName) -> String {
 
 fn record_app(table: &TableName) -> String {
     format!("record:{table}")
+}
+
+fn rebuild_app(table: &TableName) -> String {
+    format!("rebuild:{table}")
 }

@@ -54,6 +54,9 @@ pub struct TableStatus {
     pub files: u64,
     /// Bytes of those files.
     pub bytes: u64,
+    /// Why nothing can be said about the table, or not all: its log is damaged, or not what this program left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A period that an account should have delivered by now.

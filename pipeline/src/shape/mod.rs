@@ -6,7 +6,9 @@
 mod check;
 mod fields;
 mod order;
+mod plans;
 mod raw_sql;
+mod stated;
 
 pub(crate) use fields::{Origin, map_builder};
 
@@ -21,6 +23,7 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use crate::account::AccountKeep;
 use crate::cast::cast;
 use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
 use crate::decode::RawBatch;
@@ -29,9 +32,10 @@ use crate::layout;
 use crate::personal::Pseudonyms;
 
 pub(crate) use check::Checks;
-use fields::{Fields, PersonalFields, Source};
+use fields::{Fields, PersonalFields};
 pub(crate) use order::order_of;
 use raw_sql::RawSql;
+use stated::Stated;
 
 /// A row that did not get in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,24 +146,36 @@ impl Shaper {
         };
         let indices = UInt32Array::from(source.clone());
         let ordinals: Vec<i64> = source.iter().map(|row| raw.rows[*row as usize]).collect();
-        let made = match &selected {
-            Some(selected) => Some(selected.as_fields(&fields, &indices)?),
-            None => None,
+        let made = match (&self.sql, &selected) {
+            (Some(sql), Some(selected)) => {
+                let filled = sql.filled(&fields, origin, &source);
+                Some((selected.as_fields(&fields, &indices)?, filled))
+            }
+            _ => None,
         };
         let made = made
             .as_ref()
-            .map(|made| Fields::new(made, &ordinals, origin, &self.personal));
+            .map(|(made, filled)| Fields::made(made, &ordinals, &fields, filled));
+        let mut stated = Stated::default();
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
             let values = if column.from == ["*"] {
                 take(&fields.all(), &indices, None)?
             } else {
-                Arc::new(made.as_ref().unwrap_or(&fields).first_of(&column.from))
+                let values = made
+                    .as_ref()
+                    .unwrap_or(&fields)
+                    .first_of(&column.from, &column.ty);
+                // Of whole rows an empty cell says that there is no value any more: the account's is as new as they.
+                if origin.account.keep == AccountKeep::LatestValue {
+                    stated.add(&column.name, values.stated);
+                }
+                Arc::new(values.texts)
             };
             columns.push(self.typed(column, values, origin, &mut reasons)?);
         }
-        self.bookkeeping(&mut columns, &fields, &indices, origin, stamp)?;
+        self.bookkeeping(&mut columns, &fields, &stated, &indices, origin, stamp)?;
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
 
         self.require(&rows, &mut reasons);
@@ -216,6 +232,7 @@ impl Shaper {
         &self,
         columns: &mut Vec<ArrayRef>,
         fields: &Fields<'_>,
+        stated: &Stated,
         indices: &UInt32Array,
         origin: &Origin<'_>,
         stamp: BatchStamp,
@@ -235,6 +252,7 @@ impl Shaper {
                 }
                 layout::HASH => take(&fields.hashes(), indices, None)?,
                 layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
+                layout::OLDER => stated.older(rows)?,
                 _ => new_null_array(field.data_type(), rows),
             };
             columns.push(column);
@@ -265,11 +283,7 @@ impl Shaper {
                 }
                 let column = lineage_column(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
-                let texts = match fields.source(name) {
-                    Some(Source::Column(texts)) => texts,
-                    Some(Source::Constant(text)) => StringArray::from(vec![text; fields.len()]),
-                    None => StringArray::new_null(fields.len()),
-                };
+                let texts = fields.first_of(&column.from, &column.ty).texts;
                 Ok(take(
                     &cast(&texts, &column, origin.account.zone)?.values,
                     indices,
@@ -280,7 +294,8 @@ impl Shaper {
         order_of(&parts, indices.len())
     }
 
-    /// Rows without a key or without a required value.
+    /// Rows without a key or without a required value. A blank text is no key: it would make one record of all that
+    /// lack one.
     fn require(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) {
         for (position, column) in self.contract.columns.iter().enumerate() {
             let key = self.contract.key().contains(&column.name);
@@ -288,9 +303,11 @@ impl Shaper {
                 continue;
             }
             let what = if key { "key column" } else { "required column" };
+            let texts = rows.column(position).as_string_opt::<i32>().filter(|_| key);
+            let is_blank = |row: usize| texts.is_some_and(|texts| texts.value(row).trim().is_empty());
             for (row, reasons) in reasons.iter_mut().enumerate() {
                 // A failed cast is already a reason, and a better one.
-                if rows.column(position).is_null(row)
+                if (rows.column(position).is_null(row) || is_blank(row))
                     && !reasons
                         .iter()
                         .any(|r| r.starts_with(&format!("{}: ", column.name)))

@@ -3,7 +3,9 @@
 mod contracts;
 mod demo;
 mod kill;
+mod maintain;
 mod oracle;
 mod permute;
 mod protocol;
+mod rebuild;
 mod together;

@@ -88,7 +88,8 @@ pub enum Header {
     Present,
     /// Never: `columns` gives the order.
     Absent,
-    /// When all cells of the first record are known names; else `columns` gives the order.
+    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: always,
+    /// but at least one cell must be a known name.
     Detect,
 }
 

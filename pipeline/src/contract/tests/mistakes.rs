@@ -54,6 +54,9 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
                 "csv = { header = 'detect', columns = ['a', 'a'] }\nkeep",
             ),
             ("C012 :4", "keep", "csv = { columns = ['a'] }\nkeep"),
+            ("C005 :4", "keep", "file_size = '128'\nkeep"),
+            ("C008 :4", "keep", "sort = ['id', 'id']\nkeep"),
+            ("C037 :4", "keep", "sort = ['nothing']\nkeep"),
             ("C021 :4", "latest_row", "latest_document"),
             ("C022 :4", "keep", "recompute = ['day']\nkeep"),
             ("C022 :4", "keep", "json = { sns_envelope = true }\nkeep"),
@@ -79,26 +82,26 @@ fn formats_of_raw_tables() -> BTreeSet<String> {
             "C022 :4",
             "format = 'json'\njson = { rows = 'a', sns_envelope = true }",
         ),
-        ("C037 :4", "format = 'json'\njson = { rows = 'a..b' }"),
-        ("C037 :4", "format = 'json'\njson = { rows = 'a[].b[].c' }"),
+        ("C039 :4", "format = 'json'\njson = { rows = 'a..b' }"),
+        ("C039 :4", "format = 'json'\njson = { rows = 'a[].b[].c' }"),
         (
-            "C037 :4",
+            "C038 :4",
             "format = 'json'\njson = { rows = '$', header = ['a'] }",
         ),
         (
-            "C037 :4",
+            "C038 :4",
             "format = 'json'\njson = { rows = 'a.b', header = ['a'] }",
         ),
         (
-            "C037 :4",
+            "C038 :4",
             "format = 'json'\njson = { rows = 'a', header = ['a.b'] }",
         ),
         (
-            "C037 :4",
+            "C038 :4",
             "format = 'json'\njson = { rows = 'a', header = ['b', 'b.c'] }",
         ),
         (
-            "C037 :4",
+            "C038 :4",
             "format = 'json'\njson = { rows = 'a', header = ['b.'] }",
         ),
     ];

@@ -31,8 +31,8 @@ pub(super) fn statement(contract: &Contract, feed: &RawFeed) -> String {
 fn preface(contract: &Contract, feed: &RawFeed) -> String {
     let paths: Vec<_> = feed.paths.iter().map(ToString::to_string).collect();
     let mut text = comment(&format!(
-        "raw has the rows of the objects at {}: each field as text as it was delivered, null where an object lacks \
-         it, and where the row comes from ({}).",
+        "raw has the rows of the objects at {}: each field as text as it was delivered, where a row lacks it as the \
+         account states it, else null; and where the row comes from ({}).",
         paths.join(" and "),
         LINEAGE.join(", ")
     ));
@@ -128,7 +128,10 @@ fn conditions(contract: &Contract, feed: &RawFeed) -> Vec<String> {
     let is_needed = |column: &&Column| column.required || contract.key().contains(&column.name);
     let needed = contract.columns.iter().filter(is_needed);
     let mut conditions: Vec<_> = needed
-        .map(|column| format!("{} IS NOT NULL", name(&column.name)))
+        .map(|column| match contract.key().contains(&column.name) {
+            true if column.ty == ColumnType::Text => format!("trim({}) <> ''", name(&column.name)),
+            _ => format!("{} IS NOT NULL", name(&column.name)),
+        })
         .collect();
     for column in contract
         .partition
@@ -230,7 +233,7 @@ fn newest_values(contract: &Contract, key: &[String]) -> String {
         .filter_map(|field| item(field.name()))
         .collect();
     let about = "latest_value: of each column the newest value that is not null stays (of an account that states \
-                 whole rows, null counts as a value). The table also has _older: for each value that is older than \
+                 whole rows, null counts as a value), and what only the account states where there is none. The table also has _older: for each value that is older than \
                  its row, how old it is.";
     format!(
         "{}SELECT\n{}FROM good\nGROUP BY {};\n",

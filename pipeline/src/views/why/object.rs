@@ -152,7 +152,9 @@ mod tests {
         let adds = write(&test.curated, &[test.reject(&first, "a", Some(2))])
             .await
             .unwrap();
-        record(&test.curated, &orders, 1, adds).await.unwrap();
+        record(&test.curated, adds, (orders.to_string(), 1))
+            .await
+            .unwrap();
         test.record(&first).await;
         let second = test.claim(&lines, 1, &["a"]).await;
 

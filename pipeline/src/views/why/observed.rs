@@ -1,6 +1,6 @@
 //! Everything that raw objects say about some rows, read from them anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
@@ -28,12 +28,21 @@ pub(super) struct Observed {
     pub(super) row: u64,
     /// Place in the order by which rows supersede each other; empty where there is none.
     pub(super) order: String,
+    /// Places of the values that do not have that of their row.
+    pub(super) older: BTreeMap<String, String>,
     /// Hash of the raw fields, where the table keeps it.
     pub(super) hash: String,
     /// Whether its account states whole rows, so that no value means that there is none.
     pub(super) whole: bool,
     /// Its values, typed as in the table.
     pub(super) cells: TextRow,
+}
+
+impl Observed {
+    /// Place of one of its values in the order by which values supersede each other.
+    pub(super) fn order_of(&self, column: &str) -> &str {
+        self.older.get(column).unwrap_or(&self.order)
+    }
 }
 
 /// What committed raw objects say about the key of each of the `kept` rows, in the table's order: one list per row.
@@ -66,6 +75,7 @@ pub(super) async fn observed(
                 found[position].push(Observed {
                     row: text(layout::ROW).parse().unwrap_or_default(),
                     order: text(layout::ORDER),
+                    older: serde_json::from_str(&text(layout::OLDER)).unwrap_or_default(),
                     hash: text(layout::HASH),
                     whole: whole.get(object.as_str()).copied().unwrap_or_default(),
                     object,

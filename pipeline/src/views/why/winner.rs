@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 
 use crate::contract::{Contract, Feed, Keep, Pick};
+use crate::layout::STATED;
 use crate::report::ColumnWhy;
 use crate::views::text::TextRow;
 
@@ -120,16 +121,22 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
             // Where an account states whole rows, no value is a value like any other.
             let whole = observed.iter().any(|row| row.whole);
             let speaking = || observed.iter().filter(|row| whole || speaks(row));
-            let Some(newest) = speaking().map(|row| &row.order).max() else {
+            let Some(newest) = speaking().map(|row| row.order_of(name)).max() else {
                 return Said::Nothing;
             };
             let cleared = whole && value.is_none() && values > 0;
             let why = if cleared {
                 "cleared: the newest row is whole and has none".to_owned()
+            } else if newest == STATED && speaking().any(|row| row.older.contains_key(name)) {
+                "stated by the account: no raw row has a value".to_owned()
             } else {
                 counted("newest")
             };
-            match by(speaking().filter(|row| row.order == *newest), is_value, why) {
+            match by(
+                speaking().filter(|row| row.order_of(name) == newest),
+                is_value,
+                why,
+            ) {
                 Said::By(source, _) if values == 0 && source.cells.get(name).is_none() => Said::Nothing,
                 said => said,
             }
@@ -154,6 +161,8 @@ fn by<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::contract::{TableName, builtin, load};
 
@@ -172,6 +181,7 @@ mod tests {
             row: 4,
             order: order.to_owned(),
             hash: format!("h{object}"),
+            older: BTreeMap::new(),
             whole,
             cells: cells(&[
                 ("order_status", status),
@@ -221,6 +231,25 @@ mod tests {
         assert!(
             source.is_none() && text.starts_with("raw objects now say open"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_a_row_says_stands_above_what_the_account_states() {
+        let stated = |object: &str, order: &str, status: &str| Observed {
+            older: [("order_status".to_owned(), STATED.to_owned())].into(),
+            ..observed(object, order, Some(status), false)
+        };
+        let rows = [observed("a", "1", Some("open"), false), stated("b", "2", "paid")];
+        let open = cells(&[("order_status", Some("open"))]);
+        assert_eq!(
+            why("jwo.orders", &open, "order_status", &rows),
+            from("a", "newest of 2 values")
+        );
+        let paid = cells(&[("order_status", Some("paid"))]);
+        assert_eq!(
+            why("jwo.orders", &paid, "order_status", &rows[1..]),
+            from("b", "stated by the account: no raw row has a value")
         );
     }
 
