@@ -26,3 +26,10 @@ lint:
 # The documentation of the crates
 docs:
     cargo doc --workspace --no-deps --document-private-items --open
+
+# Compares speed and results with DuckDB and deltalake on the same files; docs/performance.md explains the figures
+bench *arguments:
+    cargo build --release --workspace --locked
+    python3 -m venv {{ CARGO_TARGET_DIR }}/bench-python
+    {{ CARGO_TARGET_DIR }}/bench-python/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+    {{ CARGO_TARGET_DIR }}/bench-python/bin/python tests/bench/bench.py --marketlake {{ CARGO_TARGET_DIR }}/release/marketlake --work {{ CARGO_TARGET_DIR }}/bench {{ arguments }}

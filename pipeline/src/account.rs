@@ -22,13 +22,14 @@ pub struct Account {
     /// Since when it delivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<chrono::NaiveDate>,
-    /// ISO 4217 code of its money where the raw data has none.
+    /// ISO 4217 code of its money: the value of the field `currency_code` where a raw row has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Amazon marketplaces that it trades in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marketplaces: Vec<String>,
-    /// Values that every raw row of this account gets as fields, such as `merchant_id`.
+    /// Fields such as `merchant_id` with the value that a raw row of this account has where it has none of its own. In
+    /// a `latest_value` table any value that a raw row has stands above these, also an older one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// How this account's CSV files differ from what the contracts say.
@@ -73,14 +74,15 @@ pub enum AccountKeep {
     LatestRow,
 }
 
-/// An account's own CSV dialect; what is absent is as the contract says.
+/// An account's own CSV dialect; what is absent is as the contract says. `null` and `rename` hold for TSV, too.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CsvOverride {
     /// `","`, `"|"`, `"\t"`: one byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
-    /// `"present"`, `"absent"` or `"detect"`.
+    /// `"present"`, `"absent"` or `"detect"`: a header where there are no `columns`, else one when the first record has
+    /// known names only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
     /// Order of the columns where there is no header.

@@ -17,10 +17,14 @@ pub(crate) const BATCH: &str = "_batch";
 pub(crate) const LOADED_AT: &str = "_loaded_at";
 /// Hash of the raw fields as delivered.
 pub(crate) const HASH: &str = "_hash";
-/// The row's place in the order of `newest_by`, as sortable text.
+/// The row's (or its document's) place in the order of `newest_by`, as sortable text.
 pub(crate) const ORDER: &str = "_order";
 /// The order of each value that is older than its row.
 pub(crate) const OLDER: &str = "_older";
+/// Order of a value that no object says, only the account: it is older than any that is delivered.
+pub(crate) const STATED: &str = "";
+/// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
+pub(crate) const SOURCE_ROW: &str = "__row";
 
 /// Schema of the curated table, partition columns included. Everything is nullable: files written before a
 /// column was added do not have it.
@@ -50,6 +54,7 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
                     add(ORDER, ColumnType::Text);
                     add(OLDER, ColumnType::Map);
                 }
+                Keep::LatestDocument { .. } => add(ORDER, ColumnType::Text),
             }
         }
         Feed::Inputs(_) => {

@@ -1,12 +1,16 @@
 //! What a run says about itself: the documents behind `--json`, notices and run records.
 
 mod describe;
+mod maintain;
 mod quarantine;
+mod rebuild;
 mod status;
 mod why;
 
 pub use describe::{ColumnDescription, TableDescription};
+pub use maintain::{LOG_RETENTION, MaintainOptions, MaintainReport, MaintainedTable, RETENTION};
 pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
+pub use rebuild::RebuildOptions;
 pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
 pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
 
@@ -134,6 +138,17 @@ pub struct TableReport {
     pub messages: Vec<String>,
     /// Wall time in milliseconds.
     pub millis: u64,
+}
+
+impl TableReport {
+    /// What it says beside its batches.
+    pub(crate) fn without_batches(&self) -> Self {
+        Self {
+            batches: 0,
+            counts: Counts::default(),
+            ..self.clone()
+        }
+    }
 }
 
 /// What a run did.

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use uuid::Uuid;
 
-use crate::batch::{Group, Pending, Tally, run_derived, run_group};
+use crate::batch::{Group, Pending, RunId, Tallies, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
 use crate::describe;
 use crate::error::Result;
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
 use crate::layout;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerRow};
 use crate::list::RawObject;
 use crate::record::{open_rejects, runs};
-use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan};
+use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan, TableReport};
 
 /// Objects to take in again, by table.
 type Replay = BTreeMap<TableName, Vec<RawObject>>;
@@ -27,9 +27,12 @@ pub(crate) async fn run(
     replay: Option<Replay>,
     observer: &dyn Observer,
 ) -> Result<RunReport> {
-    let started_at = Utc::now();
     let contracts = selected(lake, selection)?;
-    let mut tallies: BTreeMap<TableName, Tally> = BTreeMap::new();
+    let run = RunId {
+        id: Uuid::new_v4().to_string(),
+        started_at: Utc::now(),
+    };
+    let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
     for group in Group::all(contracts.iter().copied()) {
         order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
@@ -39,7 +42,7 @@ pub(crate) async fn run(
         }
         if let Err(error) = run_group(lake, &group, selection, replay, observer, &mut tallies).await {
             for contract in &group.contracts {
-                let tally = tallies.entry(contract.name.clone()).or_insert_with(Tally::new);
+                let tally = tallies.of(&contract.name);
                 if !tally.is_over() {
                     tally.fail(&error);
                 }
@@ -49,23 +52,17 @@ pub(crate) async fn run(
     for contract in by_dependency(&contracts) {
         order.push(contract.name.clone());
         if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
-            tallies
-                .entry(contract.name.clone())
-                .or_insert_with(Tally::new)
-                .fail(&error);
+            tallies.of(&contract.name).fail(&error);
         }
     }
     for name in forsaken(lake, selection).await? {
         let reason = format!("a batch of {name} is claimed and its contract is gone; give the contract back");
-        tallies
-            .entry(name.clone())
-            .or_insert_with(Tally::new)
-            .hold([reason]);
+        tallies.of(&name).hold([reason]);
         order.push(name);
     }
     let mut tables = Vec::new();
     for name in order {
-        if let Some(tally) = tallies.remove(&name) {
+        if let Some(tally) = tallies.take(&name) {
             let report = tally.report(&name);
             observer.table_finished(&report);
             tables.push(report);
@@ -73,13 +70,24 @@ pub(crate) async fn run(
     }
     let report = RunReport {
         schema: SCHEMA,
-        run: Uuid::new_v4().to_string(),
-        started_at,
+        run: run.id,
+        started_at: run.started_at,
         ended_at: Utc::now(),
         tables,
     };
+    // Each batch was recorded with its commit; what is left to say is where the run did not get through.
+    let undone = |table: &&TableReport| table.outcome.exit_code() != 0;
+    let undone = RunReport {
+        tables: report
+            .tables
+            .iter()
+            .filter(undone)
+            .map(TableReport::without_batches)
+            .collect(),
+        ..report.clone()
+    };
     failpoint::pass("before_runs");
-    runs::append(&lake.settings().curated, &report).await?;
+    runs::append(&lake.settings().curated, &undone, None).await?;
     Ok(report)
 }
 
@@ -118,25 +126,39 @@ pub(crate) async fn replay(
             .map(|reject| (reject.table, reject.object))
             .collect();
         for contract in lake.contracts().values() {
-            let mut newest: BTreeMap<String, RawObject> = BTreeMap::new();
-            for row in ledger
+            let mut newest: BTreeMap<String, (i64, RawObject)> = BTreeMap::new();
+            let claims: Vec<LedgerRow> = ledger
                 .rows(&contract.name)
                 .await?
                 .into_iter()
                 .filter(|row| row.entry == "claim")
-            {
-                if !rejected.contains(&(row.table.clone(), row.object.clone())) {
+                .collect();
+            let is_rejected = |row: &LedgerRow| rejected.contains(&(row.table.clone(), row.object.clone()));
+            // A document of several parts is taken in as a whole.
+            let documents: BTreeSet<(String, Option<String>)> = claims
+                .iter()
+                .filter(|row| is_rejected(row))
+                .filter_map(|row| Some((row.document.clone()?, row.account.clone())))
+                .collect();
+            for row in claims {
+                let document = row.document.clone().map(|id| (id, row.account.clone()));
+                if !is_rejected(&row) && !document.is_some_and(|one| documents.contains(&one)) {
                     continue;
                 }
                 if let Some(object) = row.raw_object() {
-                    let known = newest.entry(object.uri.clone()).or_insert_with(|| object.clone());
-                    if object.modified > known.modified {
-                        *known = object;
+                    let known = newest
+                        .entry(object.uri.clone())
+                        .or_insert_with(|| (row.batch, object.clone()));
+                    if row.batch > known.0 {
+                        *known = (row.batch, object);
                     }
                 }
             }
             if !newest.is_empty() {
-                objects.insert(contract.name.clone(), newest.into_values().collect());
+                objects.insert(
+                    contract.name.clone(),
+                    newest.into_values().map(|(_, object)| object).collect(),
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
--- Keys can be null in the source. Each side is summed before the join, so that nothing is joined twice.
+-- Keys can be null in the source. Each side is summed before the join, so that nothing is joined twice. Counts are summed
+-- as decimals: a sum of integers that does not fit would wrap around.
 WITH traffic AS (
     SELECT
         window_date,
@@ -13,8 +14,8 @@ WITH traffic AS (
         coalesce(currency, '') AS currency,
         max(keyword_text) FILTER (WHERE keyword_text <> 'Placeholder keyword') AS keyword_text,
         max(match_type) AS match_type,
-        sum(clicks) AS clicks,
-        sum(impressions) AS impressions,
+        sum(CAST(clicks AS DECIMAL(19, 0))) AS clicks,
+        sum(CAST(impressions AS DECIMAL(19, 0))) AS impressions,
         sum(cost) AS cost
     FROM ams.sp_traffic
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL
@@ -35,14 +36,14 @@ conversion AS (
         coalesce(keyword_id, '') AS keyword_id,
         coalesce(placement, '') AS placement,
         coalesce(currency, '') AS currency,
-        sum(attributed_conversions_1d) AS attributed_conversions_1d,
-        sum(attributed_conversions_7d) AS attributed_conversions_7d,
-        sum(attributed_conversions_14d) AS attributed_conversions_14d,
-        sum(attributed_conversions_30d) AS attributed_conversions_30d,
-        sum(attributed_conversions_1d_same_sku) AS attributed_conversions_1d_same_sku,
-        sum(attributed_conversions_7d_same_sku) AS attributed_conversions_7d_same_sku,
-        sum(attributed_conversions_14d_same_sku) AS attributed_conversions_14d_same_sku,
-        sum(attributed_conversions_30d_same_sku) AS attributed_conversions_30d_same_sku,
+        sum(CAST(attributed_conversions_1d AS DECIMAL(19, 0))) AS attributed_conversions_1d,
+        sum(CAST(attributed_conversions_7d AS DECIMAL(19, 0))) AS attributed_conversions_7d,
+        sum(CAST(attributed_conversions_14d AS DECIMAL(19, 0))) AS attributed_conversions_14d,
+        sum(CAST(attributed_conversions_30d AS DECIMAL(19, 0))) AS attributed_conversions_30d,
+        sum(CAST(attributed_conversions_1d_same_sku AS DECIMAL(19, 0))) AS attributed_conversions_1d_same_sku,
+        sum(CAST(attributed_conversions_7d_same_sku AS DECIMAL(19, 0))) AS attributed_conversions_7d_same_sku,
+        sum(CAST(attributed_conversions_14d_same_sku AS DECIMAL(19, 0))) AS attributed_conversions_14d_same_sku,
+        sum(CAST(attributed_conversions_30d_same_sku AS DECIMAL(19, 0))) AS attributed_conversions_30d_same_sku,
         sum(attributed_sales_1d) AS attributed_sales_1d,
         sum(attributed_sales_7d) AS attributed_sales_7d,
         sum(attributed_sales_14d) AS attributed_sales_14d,
@@ -51,14 +52,14 @@ conversion AS (
         sum(attributed_sales_7d_same_sku) AS attributed_sales_7d_same_sku,
         sum(attributed_sales_14d_same_sku) AS attributed_sales_14d_same_sku,
         sum(attributed_sales_30d_same_sku) AS attributed_sales_30d_same_sku,
-        sum(attributed_units_ordered_1d) AS attributed_units_ordered_1d,
-        sum(attributed_units_ordered_7d) AS attributed_units_ordered_7d,
-        sum(attributed_units_ordered_14d) AS attributed_units_ordered_14d,
-        sum(attributed_units_ordered_30d) AS attributed_units_ordered_30d,
-        sum(attributed_units_ordered_1d_same_sku) AS attributed_units_ordered_1d_same_sku,
-        sum(attributed_units_ordered_7d_same_sku) AS attributed_units_ordered_7d_same_sku,
-        sum(attributed_units_ordered_14d_same_sku) AS attributed_units_ordered_14d_same_sku,
-        sum(attributed_units_ordered_30d_same_sku) AS attributed_units_ordered_30d_same_sku
+        sum(CAST(attributed_units_ordered_1d AS DECIMAL(19, 0))) AS attributed_units_ordered_1d,
+        sum(CAST(attributed_units_ordered_7d AS DECIMAL(19, 0))) AS attributed_units_ordered_7d,
+        sum(CAST(attributed_units_ordered_14d AS DECIMAL(19, 0))) AS attributed_units_ordered_14d,
+        sum(CAST(attributed_units_ordered_30d AS DECIMAL(19, 0))) AS attributed_units_ordered_30d,
+        sum(CAST(attributed_units_ordered_1d_same_sku AS DECIMAL(19, 0))) AS attributed_units_ordered_1d_same_sku,
+        sum(CAST(attributed_units_ordered_7d_same_sku AS DECIMAL(19, 0))) AS attributed_units_ordered_7d_same_sku,
+        sum(CAST(attributed_units_ordered_14d_same_sku AS DECIMAL(19, 0))) AS attributed_units_ordered_14d_same_sku,
+        sum(CAST(attributed_units_ordered_30d_same_sku AS DECIMAL(19, 0))) AS attributed_units_ordered_30d_same_sku
     FROM ams.sp_conversion
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL
     GROUP BY

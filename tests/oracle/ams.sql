@@ -34,8 +34,8 @@ SELECT
     try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) AS window_start,
     try_cast(left(field(message, 'time_window_start'), 10) AS DATE) AS window_date
 FROM raw.messages
-WHERE dataset IN ('sp-traffic', 'sp-conversion') AND field(message, 'idempotency_id') IS NOT NULL
-    AND field(message, 'dataset_id') IS NOT NULL AND bad_metrics(message) = []
+WHERE dataset IN ('sp-traffic', 'sp-conversion') AND trim(field(message, 'idempotency_id')) <> ''
+    AND trim(field(message, 'dataset_id')) <> '' AND bad_metrics(message) = []
     AND (field(message, 'time_window_start') IS NULL
         OR try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) IS NOT NULL)
 QUALIFY row_number() OVER (PARTITION BY dataset, dataset_id, idempotency_id ORDER BY path, row) = 1;
@@ -93,8 +93,8 @@ WITH traffic AS (
             'placement', 'currency']), ''),
         max(keyword_text) FILTER (keyword_text <> 'Placeholder keyword') AS keyword_text,
         max(match_type) AS match_type,
-        sum(clicks)::BIGINT AS clicks,
-        sum(impressions)::BIGINT AS impressions,
+        sum(clicks)::DECIMAL(29, 0) AS clicks,
+        sum(impressions)::DECIMAL(29, 0) AS impressions,
         sum(cost)::DECIMAL(30, 6) AS cost
     FROM ams.sp_traffic
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL
@@ -106,7 +106,7 @@ conversion AS (
         window_start,
         coalesce(COLUMNS(['advertiser_id', 'marketplace_id', 'campaign_id', 'ad_group_id', 'ad_id', 'keyword_id',
             'placement', 'currency']), ''),
-        sum(COLUMNS('attributed_(conversions|units_ordered).*'))::BIGINT,
+        sum(COLUMNS('attributed_(conversions|units_ordered).*'))::DECIMAL(29, 0),
         sum(COLUMNS('attributed_sales.*'))::DECIMAL(30, 6)
     FROM ams.sp_conversion
     WHERE window_date IS NOT NULL AND window_start IS NOT NULL
@@ -160,8 +160,8 @@ SELECT
     map_from_entries(list_transform(json_keys(message, '$.tags'), lambda name :
         ('tags.' || name, json_extract_string(message, '$.tags.' || name)))) AS extra
 FROM raw.messages
-WHERE dataset = 'campaigns' AND field(message, 'advertiser_id') IS NOT NULL
-    AND field(message, 'marketplace_id') IS NOT NULL AND field(message, 'campaignId') IS NOT NULL
+WHERE dataset = 'campaigns' AND trim(field(message, 'advertiser_id')) <> ''
+    AND trim(field(message, 'marketplace_id')) <> '' AND trim(field(message, 'campaignId')) <> ''
 QUALIFY row_number() OVER (
     PARTITION BY field(message, 'advertiser_id'), field(message, 'marketplace_id'), field(message, 'campaignId')
     ORDER BY version DESC NULLS LAST, updated_at DESC NULLS LAST, generated_at DESC, modified DESC, row DESC

@@ -32,7 +32,7 @@ SELECT
     * REPLACE (coalesce(order_date, order_created_at, trip_end_at, trip_start_at) AS order_date),
     row(generated_at, part, modified, row) AS newest
 FROM raw.jwo_rows
-WHERE merchant_id IS NOT NULL AND order_id IS NOT NULL;
+WHERE trim(merchant_id) <> '' AND trim(order_id) <> '';
 
 CREATE VIEW jwo.typed_headers AS
 SELECT
@@ -128,7 +128,7 @@ SELECT
         OR uncast(text.tax_inclusive, try_cast(text.tax_inclusive AS BOOLEAN))
         AS rejected
 FROM jwo.reported AS text
-WHERE line_id IS NOT NULL;
+WHERE trim(line_id) <> '';
 
 -- arg_max passes over nulls: what stays is the newest value that is not null, column by column.
 CREATE TABLE jwo.orders AS
@@ -257,7 +257,7 @@ SELECT
     hour_start,
     coalesce(currency_code, '') AS currency_code,
     count(*) AS baskets,
-    sum(item_count)::BIGINT AS items,
+    sum(item_count)::DECIMAL(29, 0) AS items,
     coalesce(sum(line_count), 0)::BIGINT AS line_count,
     sum(quantity)::DECIMAL(38, 6) AS line_quantity,
     sum(order_total)::DECIMAL(28, 4) AS sales,

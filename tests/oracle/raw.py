@@ -104,7 +104,9 @@ def jwo_rows(place, account, personal_key):
         columns = [rename.get(name, name) for name in dialect.get("columns") or []]
         if records and header != "absent":
             first = [rename.get(name, name) for name in records[0]]
-            if header == "present" or all(name in JWO_COLUMNS for name in first):
+            # Without an order of the columns the first record can only be a header, if anything in it is known.
+            known = [name in JWO_COLUMNS for name in first]
+            if header == "present" or (all(known) if columns else any(known)):
                 columns, records = first, records[1:]
         for number, record in enumerate(records, 1):
             if len(record) != len(columns):

@@ -55,7 +55,7 @@ fn tables(status: &Status) -> String {
     ]);
     let mut empty = Vec::new();
     for table in &status.tables {
-        if table.version.is_none() && table.open_batch.is_none() {
+        if table.version.is_none() && table.open_batch.is_none() && table.problem.is_none() {
             empty.push(table.table.as_str());
             continue;
         }
@@ -85,6 +85,12 @@ fn tables(status: &Status) -> String {
         let _ = writeln!(text, "nothing yet: {}", empty.join(", "));
     }
     for table in &status.tables {
+        if let Some(day) = table.covered_until {
+            let _ = writeln!(text, "{}: documents cover days until {day}", table.table);
+        }
+        if let Some(problem) = &table.problem {
+            let _ = writeln!(text, "{}: {problem}", table.table);
+        }
         if let Some(batch) = table.open_batch {
             let _ = writeln!(
                 text,

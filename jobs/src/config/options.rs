@@ -103,7 +103,7 @@ impl Options {
         Self {
             lake: Some("lake".to_owned()),
             batch_objects: Some(2_000),
-            batch_bytes: Some(Size(256 << 20)),
+            batch_bytes: Some(Size(128 << 20)),
             lookback_days: Some(0),
             busy_wait: Some(Wait(std::time::Duration::from_secs(30))),
             memory_limit: Some(Size(1 << 30)),

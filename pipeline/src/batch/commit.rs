@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use deltalake_core::kernel::Action;
 use object_store::path::Path;
-use serde_json::{Map, json};
+use serde_json::{Value, json};
 
 use crate::delta::{Commit, Landed};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::ledger::Ledger;
-use crate::report::Counts;
 
 use super::table::{Table, progress_app};
+use super::tally::Summary;
 
 /// Half of the time for which files that no commit names are safe from being cleaned up.
-const OLDEST_ATTEMPT: Duration = Duration::from_secs(84 * 3600);
+pub(crate) const OLDEST_ATTEMPT: Duration = Duration::from_secs(84 * 3600);
 
 /// One try at a batch.
 pub(super) struct Attempt {
@@ -32,6 +32,11 @@ impl Attempt {
             batch,
             started: Instant::now(),
         }
+    }
+
+    /// How long it has taken so far.
+    pub(super) fn millis(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
     }
 }
 
@@ -51,7 +56,7 @@ pub(super) async fn commit(
     side: &str,
     actions: Vec<Action>,
     inputs: Vec<(String, i64)>,
-    counts: &Counts,
+    summary: &Summary,
 ) -> Result<Outcome> {
     if table.taken != attempt.batch - 1 {
         return Err(Error::internal("batch is not the next one")
@@ -80,12 +85,12 @@ pub(super) async fn commit(
             _ => {}
         }
     }
-    let about = Map::from_iter([
-        ("batch".to_owned(), json!(attempt.batch)),
-        ("attempt".to_owned(), json!(attempt.id)),
-        ("side".to_owned(), json!(side)),
-        ("counts".to_owned(), json!(counts)),
-    ]);
+    let Value::Object(mut about) = json!(summary) else {
+        return Err(Error::internal("summary of a batch has no JSON form"));
+    };
+    about.insert("batch".to_owned(), json!(attempt.batch));
+    about.insert("attempt".to_owned(), json!(attempt.id));
+    about.insert("side".to_owned(), json!(side));
     let mut txns = vec![(progress_app(ledger.id()), attempt.batch)];
     txns.extend(inputs);
     let actions = table.growth.iter().cloned().chain(actions).collect();

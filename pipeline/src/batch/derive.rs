@@ -1,10 +1,10 @@
 //! Tables with inputs: what the inputs' logs say changed is computed anew.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::{cast, concat_batches};
+use arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use arrow::util::display::FormatOptions;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::SessionContext;
@@ -22,16 +22,21 @@ use crate::query::{SnapshotTable, register, session};
 use crate::report::{Counts, Observer};
 use crate::shape::Checks;
 
-use super::Tally;
 use super::commit::{Attempt, Outcome, commit};
-use super::group::{State, state, tally};
-use super::record::record;
+use super::group::{State, state};
+use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened, Table};
+use super::tally::{Summary, Tallies, Tally};
 use super::touched::Collector;
 
 /// Commits of an input that change no rows are passed over until there are so many of them.
 const PASSED_OVER: u64 = 100;
+
+const EXACTLY: CastOptions<'_> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
 
 /// Brings a table with inputs up to date with them.
 pub(crate) async fn run_derived(
@@ -39,36 +44,41 @@ pub(crate) async fn run_derived(
     contract: &Contract,
     selection: &Selection,
     observer: &dyn Observer,
-    tallies: &mut BTreeMap<TableName, Tally>,
+    tallies: &mut Tallies,
 ) -> Result<()> {
     let Feed::Inputs(feed) = &contract.feed else {
         return Ok(());
     };
-    let tally = tally(tallies, &contract.name);
+    let tally = tallies.of(&contract.name);
     let names = [contract.name.clone()];
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
         tally.busy();
         return Ok(());
     };
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let mut looked_at = selection.release.contains(&contract.name);
     loop {
-        match state(lake, &mut ledger, contract).await? {
+        match state(lake, &mut ledger, contract, tally).await? {
             State::Held(reasons) => {
                 tally.hold(reasons);
                 return Ok(());
             }
             State::Open(claim) => {
+                if std::mem::take(&mut looked_at) {
+                    tally.release(claim.draft.batch);
+                }
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
-                recompute(lake, &mut ledger, contract, feed, &claim, selection, tally).await?;
+                recompute(lake, &mut ledger, contract, feed, &claim, tally).await?;
                 if tally.is_over() {
                     return Ok(());
                 }
             }
             State::Idle(taken) => {
+                looked_at = false;
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
                     continue;
                 };
-                let inputs = match news(lake, contract, feed, &table).await? {
+                let inputs = match news(lake, &ledger, contract, feed, &table).await? {
                     News::None => return Ok(()),
                     News::Missing(input) => {
                         tally.say(format!("input {input} does not exist yet"));
@@ -95,12 +105,20 @@ enum News {
     Inputs(Vec<InputRange>),
 }
 
-fn input_app(id: &str) -> String {
+/// Application id under which a table states the version of an input, by the input's table id, that it took in.
+pub(crate) fn input_app(id: &str) -> String {
     format!("marketlake:input:{id}")
 }
 
-/// What the inputs have that the table has not taken in.
-async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table) -> Result<News> {
+/// What the inputs have that the table has not taken in. An input that somebody else wrote to is refused, so that no
+/// claim names a version of it that it does not keep.
+async fn news(
+    lake: &Lake,
+    ledger: &Ledger,
+    contract: &Contract,
+    feed: &InputFeed,
+    table: &Table,
+) -> Result<News> {
     let mut inputs = Vec::new();
     let mut changed = false;
     for name in &feed.inputs {
@@ -108,6 +126,7 @@ async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table)
         let Some(snapshot) = log.load().await? else {
             return Ok(News::Missing(name.clone()));
         };
+        table::checked(&log, &snapshot, ledger).await?;
         let seen = table
             .snapshot
             .txn(&input_app(&snapshot.id))
@@ -150,7 +169,6 @@ async fn recompute(
     contract: &Contract,
     feed: &InputFeed,
     claim: &Claim,
-    selection: &Selection,
     tally: &mut Tally,
 ) -> Result<()> {
     let mut inputs = Vec::new();
@@ -168,8 +186,7 @@ async fn recompute(
     failpoint::pass("after_decode");
     let checked =
         Checks::new(contract, &rows.schema())?.evaluate(&rows, &mut vec![Vec::new(); rows.num_rows()])?;
-    if !checked.held.is_empty() && !selection.release.contains(&contract.name) {
-        tally.hold_for_checks(&contract.name, claim.draft.batch, &checked.held);
+    if !tally.passes(&contract.name, claim.draft.batch, &checked.held) {
         return Ok(());
     }
     let attempt = Attempt::new(claim.draft.batch);
@@ -212,11 +229,23 @@ async fn recompute(
             .iter()
             .map(|input| (input_app(&input.range.id), input.range.to as i64))
             .collect();
-        match commit(ledger, &table, &attempt, &side_file, actions, progress, &counts).await? {
+        let summary = Summary {
+            counts,
+            warned: checked.warned.clone(),
+            late_objects: 0,
+            millis: attempt.millis(),
+            released: tally.is_released(claim.draft.batch),
+            ..Summary::default()
+        };
+        match commit(ledger, &table, &attempt, &side_file, actions, progress, &summary).await? {
             Outcome::In(version) => {
-                record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
-                tally.committed(version, &counts, checked.warned);
-                return Ok(());
+                let batch = Batch {
+                    number: claim.draft.batch,
+                    version,
+                    summary,
+                    side,
+                };
+                return record(lake, ledger, &contract.name, batch, tally).await;
             }
             Outcome::Lost => backoff::pause().await,
         }
@@ -289,7 +318,8 @@ async fn compute(
                                 Error::usage("SQL does not give a column of the contract")
                                     .with("column", name)
                             })?;
-                            cast(column, field.data_type())?
+                            // A sum that does not fit its column is an error, never null.
+                            cast_with_options(column, field.data_type(), &EXACTLY)?
                         }
                     })
                 })
@@ -348,7 +378,7 @@ fn check_key(contract: &Contract, rows: &RecordBatch) -> Result<()> {
             );
         }
     }
-    if Groups::of(rows, &key)?.members.len() != rows.num_rows() {
+    if Groups::of(rows, &key)?.len() != rows.num_rows() {
         return Err(Error::usage("SQL gives several rows with the same key").with("table", &contract.name));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Raw-fed tables that read the same objects, batch after batch until nothing is left.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
 use crate::error::{Error, Result};
@@ -11,7 +12,6 @@ use crate::list::{RawObject, RawZone};
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Shaper};
 
-use super::Tally;
 use super::intake::{Intake, Taker, take_in};
 use super::journal::Journal;
 use super::lookback::LookBack;
@@ -19,6 +19,7 @@ use super::pending::Pending;
 use super::record::catch_up;
 use super::table::{self, Opened};
 use super::take::take;
+use super::tally::{Tallies, Tally};
 
 /// Tables with the same paths and format: their objects are listed once and decoded once.
 pub(crate) struct Group<'a> {
@@ -81,15 +82,16 @@ pub(crate) async fn run_group(
     selection: &Selection,
     replay: Option<BTreeMap<TableName, Vec<RawObject>>>,
     observer: &dyn Observer,
-    tallies: &mut BTreeMap<TableName, Tally>,
+    tallies: &mut Tallies,
 ) -> Result<()> {
     let names: Vec<TableName> = group
         .contracts
         .iter()
         .map(|contract| contract.name.clone())
         .collect();
-    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
-        names.iter().for_each(|name| tally(tallies, name).busy());
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(mut lease) = Lease::take(&locks, &names, patience).await? else {
+        names.iter().for_each(|name| tallies.of(name).busy());
         return Ok(());
     };
     let mut ledger = Ledger::open(&lake.settings().curated).await?;
@@ -103,28 +105,56 @@ pub(crate) async fn run_group(
             .join("+"),
     )?;
     let mut pending = None;
+    // How far each table was when what is pending was found out, own claims included.
+    let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
+    let mut looked_at = selection.release.clone();
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
         let mut idle: Vec<(&Contract, i64)> = Vec::new();
         for &contract in &group.contracts {
-            if tally(tallies, &contract.name).is_over() {
+            if tallies.of(&contract.name).is_over() {
                 continue;
             }
-            match state(lake, &mut ledger, contract).await {
+            match state(lake, &mut ledger, contract, tallies.of(&contract.name)).await {
                 Ok(State::Open(claim)) => open.push((contract, claim)),
                 Ok(State::Idle(taken)) => idle.push((contract, taken)),
-                Ok(State::Held(reasons)) => tally(tallies, &contract.name).hold(reasons),
-                Err(error) => tally(tallies, &contract.name).fail(&error),
+                Ok(State::Held(reasons)) => tallies.of(&contract.name).hold(reasons),
+                Err(error) => tallies.of(&contract.name).fail(&error),
             }
         }
+        // Only what was open when the run began has been looked at by a person.
+        for (contract, claim) in &open {
+            if looked_at.remove(&contract.name) {
+                tallies.of(&contract.name).release(claim.draft.batch);
+            }
+        }
+        looked_at.clear();
         if !open.is_empty() {
-            work(lake, &mut ledger, group, &open, selection, observer, tallies).await?;
+            work(lake, &mut ledger, group, &open, observer, tallies).await?;
+            match lease.give_way(&locks, &names, patience).await? {
+                Some(again) => lease = again,
+                None => {
+                    names.iter().for_each(|name| tallies.of(name).busy());
+                    return Ok(());
+                }
+            }
             continue;
         }
         if idle.is_empty() {
             return Ok(());
         }
+        if idle
+            .iter()
+            .any(|(contract, taken)| known.get(&contract.name).is_some_and(|known| known != taken))
+        {
+            // Somebody else took batches in meanwhile: what is pending has to be found out anew.
+            pending = pending.filter(|_| replay.is_some());
+        }
         if pending.is_none() {
+            known = idle
+                .iter()
+                .map(|(contract, taken)| (contract.name.clone(), *taken))
+                .collect();
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
                 None => {
@@ -143,7 +173,12 @@ pub(crate) async fn run_group(
             let message = format!("{path} fits no path pattern and is left alone");
             names
                 .iter()
-                .for_each(|name| tally(tallies, name).say(message.clone()));
+                .for_each(|name| tallies.of(name).say(message.clone()));
+        }
+        for (table, documents) in std::mem::take(&mut found.waiting) {
+            tallies.of(&table).say(format!(
+                "{documents} documents wait for parts that have not arrived"
+            ));
         }
         let tables: Vec<TableName> = idle.iter().map(|(contract, _)| contract.name.clone()).collect();
         let mut next = found.next(lake, &tables);
@@ -167,23 +202,20 @@ pub(crate) async fn run_group(
         }
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
+            known.extend(drafts.iter().map(|draft| (draft.table.clone(), draft.batch)));
             for draft in drafts.iter().filter(|draft| replay.is_none() && draft.batch > 1) {
                 let late = draft
                     .objects
                     .iter()
                     .filter(|object| look_back.is_late(object.period.date()))
                     .count();
-                tally(tallies, &draft.table).late(late as u64);
+                tallies.of(&draft.table).late(late as u64);
             }
         } else if replay.is_none() {
             // Somebody else claimed: what is pending has to be found out anew.
             pending = None;
         }
     }
-}
-
-pub(super) fn tally<'t>(tallies: &'t mut BTreeMap<TableName, Tally>, name: &TableName) -> &'t mut Tally {
-    tallies.entry(name.clone()).or_insert_with(Tally::new)
 }
 
 /// Where a table stands between two batches.
@@ -197,7 +229,12 @@ pub(super) enum State {
 }
 
 /// Finds out where a table stands, and records its last batch if that has not been done.
-pub(super) async fn state(lake: &Lake, ledger: &mut Ledger, contract: &Contract) -> Result<State> {
+pub(super) async fn state(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    tally: &mut Tally,
+) -> Result<State> {
     ledger.refresh().await?;
     let name = &contract.name;
     let table = match table::open(lake, ledger, contract).await? {
@@ -205,6 +242,11 @@ pub(super) async fn state(lake: &Lake, ledger: &mut Ledger, contract: &Contract)
         Opened::Held(reasons) => return Ok(State::Held(reasons)),
     };
     let progress = ledger.progress(name).await?;
+    if progress.claimed > table.taken && ledger.claimed_anew(name).await? == progress.claimed {
+        return Ok(State::Held(vec![format!(
+            "making the table anew was begun and not finished; run `marketlake rebuild {name}` again"
+        )]));
+    }
     if progress.claimed < table.taken {
         return Err(Error::new(
             crate::Kind::Foreign,
@@ -219,7 +261,7 @@ pub(super) async fn state(lake: &Lake, ledger: &mut Ledger, contract: &Contract)
         )
         .with("table", name));
     }
-    catch_up(lake, ledger, name, &table).await?;
+    catch_up(lake, ledger, name, &table, progress.recorded, tally).await?;
     if progress.claimed == table.taken {
         return Ok(State::Idle(table.taken));
     }
@@ -237,21 +279,21 @@ async fn work(
     ledger: &mut Ledger,
     group: &Group<'_>,
     open: &[(&Contract, Claim)],
-    selection: &Selection,
     observer: &dyn Observer,
-    tallies: &mut BTreeMap<TableName, Tally>,
+    tallies: &mut Tallies,
 ) -> Result<()> {
     let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
     for (_, claim) in open {
-        objects.extend(
-            claim
-                .draft
-                .objects
-                .iter()
-                .map(|object| ((object.period, object.identity()), object.clone())),
-        );
+        for object in &claim.draft.objects {
+            let known = objects
+                .entry((object.period, object.identity()))
+                .or_insert_with(|| object.clone());
+            if known.document.is_none() {
+                known.document.clone_from(&object.document);
+            }
+        }
     }
-    let objects: Vec<RawObject> = objects.into_values().collect();
+    let mut objects: Vec<RawObject> = objects.into_values().collect();
     let tables: Vec<String> = open
         .iter()
         .map(|(contract, _)| contract.name.to_string())
@@ -264,7 +306,7 @@ async fn work(
 
     let shapers = open
         .iter()
-        .map(|(contract, _)| Shaper::new(contract, lake.pseudonyms()))
+        .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
     let takers: Vec<Taker<'_>> = open
         .iter()
@@ -292,7 +334,8 @@ async fn work(
         .iter()
         .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
         .collect();
-    let journal = Journal::open(&lake.attempts()?, &batches, observer)?;
+    let journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let taken_in = take_in(
         &objects,
         &account,
@@ -314,8 +357,8 @@ async fn work(
         }
     }
     for ((contract, claim), intakes) in open.iter().zip(per_table) {
-        let tally = tally(tallies, &contract.name);
-        if let Err(error) = take(lake, ledger, contract, claim, intakes, selection, tally).await {
+        let tally = tallies.of(&contract.name);
+        if let Err(error) = take(lake, ledger, contract, claim, intakes, tally).await {
             tally.fail(&error);
         }
     }

@@ -31,9 +31,10 @@ pub(super) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Notes a new attempt at the batches of these tables.
+    /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them.
     pub(super) fn open(
         folder: &Path,
+        ledger: &str,
         batches: &[(TableName, i64)],
         observer: &'a dyn Observer,
     ) -> Result<Self> {
@@ -46,7 +47,7 @@ impl<'a> Journal<'a> {
         };
         let mut files = Vec::new();
         for (table, batch) in batches {
-            let path = folder.join(format!("{table}-{batch}.journal"));
+            let path = folder.join(format!("{ledger}-{table}-{batch}.journal"));
             journal.read(&path)?;
             let mut file = OpenOptions::new()
                 .create(true)
@@ -63,6 +64,12 @@ impl<'a> Journal<'a> {
     /// Objects to read at the same time: one where an object is suspected to kill the process.
     pub(super) fn at_once(&self) -> usize {
         if self.careful { 1 } else { usize::MAX }
+    }
+
+    /// How often the process ended with this object in hand. Suspects are read first, while there is memory: an
+    /// innocent object on which many others left too little is cleared by that.
+    pub(super) fn deaths(&self, object: &RawObject) -> usize {
+        self.deaths.get(&object.uri).copied().unwrap_or(0)
     }
 
     /// The batches are in: nothing is suspected any more.
@@ -120,7 +127,7 @@ impl<'a> Journal<'a> {
 
 impl Watch for Journal<'_> {
     fn begin(&self, object: &RawObject) -> Result<Option<String>> {
-        let deaths = self.deaths.get(&object.uri).copied().unwrap_or(0);
+        let deaths = self.deaths(object);
         if deaths >= DEADLY {
             return Ok(Some(format!(
                 "reading the object ended the process {deaths} times"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use chrono::{NaiveDate, Utc};
+use chrono::{Days, NaiveDate, Utc};
 
 use crate::error::{Context, Kind, Result};
 use crate::lake::{Lake, Selection};
@@ -21,10 +21,10 @@ pub(super) struct LookBack {
 }
 
 impl LookBack {
-    /// The look-back of a run; a selection with a first period needs none.
+    /// The look-back of a run; a selection with a range of periods needs none.
     pub(super) fn of(lake: &Lake, selection: &Selection, group: &str) -> Result<Self> {
         let days = lake.settings().lookback_days;
-        if days == 0 || selection.from.is_some() {
+        if days == 0 || selection.from.is_some() || selection.to.is_some() {
             return Ok(Self {
                 first: None,
                 marker: None,
@@ -33,8 +33,7 @@ impl LookBack {
         let marker = lake.attempts()?.join(format!("{group}.listed"));
         let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
         let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());
-        let whole = selection.account.is_none() && selection.to.is_none();
-        let due = whole && age.is_none_or(|age| age >= EVERYTHING_EVERY);
+        let due = selection.account.is_none() && age.is_none_or(|age| age >= EVERYTHING_EVERY);
         Ok(Self {
             first: Some(days_before(Utc::now().date_naive(), days)),
             marker: due.then_some(marker),
@@ -43,14 +42,15 @@ impl LookBack {
 
     /// The selection to list.
     pub(super) fn narrow(&self, selection: &Selection) -> Selection {
-        let from = if self.marker.is_some() {
-            selection.from
-        } else {
-            self.first.or(selection.from)
-        };
-        Selection {
-            from,
-            ..selection.clone()
+        match self.first.filter(|_| self.marker.is_none()) {
+            // A last day as well, so that days can be listed instead of everything; nobody delivers beyond it, and
+            // the daily whole listing finds it if somebody does.
+            Some(first) => Selection {
+                from: Some(first),
+                to: Utc::now().date_naive().checked_add_days(Days::new(1)),
+                ..selection.clone()
+            },
+            None => selection.clone(),
         }
     }
 

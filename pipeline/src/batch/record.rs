@@ -1,16 +1,28 @@
-//! The record of a batch: quarantine and ledger, from the side file that the commit names.
+//! The record of a batch: quarantine, run record and ledger, from the side file that the commit names.
 
+use chrono::Utc;
 use serde_json::Value;
 
 use crate::contract::TableName;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::ledger::Ledger;
-use crate::record::quarantine;
+use crate::record::{quarantine, runs};
+use crate::report::{RunReport, SCHEMA};
 
 use super::side::SideFile;
 use super::table::Table;
+use super::tally::{Summary, Tally};
+
+/// A batch that is in.
+pub(crate) struct Batch {
+    pub(crate) number: i64,
+    /// Version of its commit.
+    pub(crate) version: u64,
+    pub(crate) summary: Summary,
+    pub(crate) side: SideFile,
+}
 
 /// Records the batch that the table took in last, where that has not been done.
 pub(super) async fn catch_up(
@@ -18,8 +30,9 @@ pub(super) async fn catch_up(
     ledger: &mut Ledger,
     name: &TableName,
     table: &Table,
+    recorded: i64,
+    tally: &mut Tally,
 ) -> Result<()> {
-    let recorded = ledger.progress(name).await?.recorded;
     if recorded >= table.taken {
         return Ok(());
     }
@@ -30,28 +43,51 @@ pub(super) async fn catch_up(
     };
     let (version, about) = table.last.as_ref().ok_or_else(missing)?;
     let side = about.get("side").and_then(Value::as_str).ok_or_else(missing)?;
-    let side = SideFile::read(&lake.settings().curated, side).await?;
-    record(lake, ledger, name, table.taken, side, *version).await
+    let batch = Batch {
+        number: table.taken,
+        version: *version,
+        summary: serde_json::from_value(about.clone())
+            .context(Kind::Foreign, "commit of the last batch has no summary")?,
+        side: SideFile::read(&lake.settings().curated, side).await?,
+    };
+    record(lake, ledger, name, batch, tally).await
 }
 
-/// Records a batch, once. `version` is that of the batch's commit.
-pub(super) async fn record(
+/// Records a batch, each part once, and counts it for the run.
+pub(crate) async fn record(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
-    batch: i64,
-    side: SideFile,
-    version: u64,
+    batch: Batch,
+    tally: &mut Tally,
 ) -> Result<()> {
-    if !side.quarantine.is_empty() {
-        quarantine::record(&lake.settings().curated, name, batch, side.quarantine).await?;
+    let curated = &lake.settings().curated;
+    let progress = (recorded_app(ledger, name), batch.number);
+    if !batch.side.quarantine.is_empty() {
+        quarantine::record(curated, batch.side.quarantine, progress.clone()).await?;
     }
     failpoint::pass("after_quarantine");
-    let mut results = side.results;
+    let run = tally.run();
+    let report = RunReport {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        started_at: run.started_at,
+        ended_at: Utc::now(),
+        tables: vec![batch.summary.report(name, batch.version)],
+    };
+    runs::append(curated, &report, Some(progress)).await?;
+    failpoint::pass("after_run_record");
+    let mut results = batch.side.results;
     for result in &mut results {
-        result.commit_version = Some(version);
+        result.commit_version = Some(batch.version);
     }
-    ledger.record(name, batch, &results).await?;
+    ledger.record(name, batch.number, &results).await?;
     failpoint::pass("after_record");
+    tally.committed(batch.version, batch.summary);
     Ok(())
+}
+
+/// Application id under which quarantine and run record state the newest batch of a table that they hold.
+pub(crate) fn recorded_app(ledger: &Ledger, name: &TableName) -> String {
+    format!("record:{}:{name}", ledger.id())
 }

@@ -1,38 +1,43 @@
 //! A curated table before a batch: made if it is new, and checked to be what the last batch left.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Schema;
 use chrono::Utc;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
-use crate::contract::{Change, Contract, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, Snapshot};
+use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
+use crate::delta::{DeltaLog, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::Ledger;
 
 /// Property with the id of the ledger that a table belongs to.
-const LEDGER: &str = "marketlake.ledger";
+pub(crate) const LEDGER: &str = "marketlake.ledger";
 /// Property with the rules by which the table's rows were made.
 const RULES: &str = "marketlake.rules";
 /// Property that names the key of hashed personal columns.
 const PERSONAL_KEY: &str = "marketlake.personalKey";
 
 /// A table at the version from which a batch is planned.
-pub(super) struct Table {
-    pub(super) log: DeltaLog,
-    pub(super) snapshot: Snapshot,
+pub(crate) struct Table {
+    pub(crate) log: DeltaLog,
+    pub(crate) snapshot: Snapshot,
     /// Greatest batch committed; 0 before the first.
-    pub(super) taken: i64,
+    pub(crate) taken: i64,
     /// Version of that batch's commit and what it says about itself.
-    pub(super) last: Option<(u64, Value)>,
+    pub(crate) last: Option<(u64, Value)>,
     /// Changed metadata to go with the next commit, when the contract grew.
-    pub(super) growth: Option<Action>,
+    pub(crate) growth: Option<Action>,
 }
 
 /// A table, or why it waits for a person.
-pub(super) enum Opened {
+pub(crate) enum Opened {
     Ready(Box<Table>),
     Held(Vec<String>),
 }
@@ -43,17 +48,11 @@ pub(crate) fn progress_app(ledger: &str) -> String {
 }
 
 /// Opens the table of a contract, creating it in a new lake.
-pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
+pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
     let schema = layout::schema(contract);
-    let rules =
-        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
-    let key_id = lake.pseudonyms().key_id().to_owned();
-    let properties = [
-        (LEDGER.to_owned(), ledger.id().to_owned()),
-        (RULES.to_owned(), rules.clone()),
-        (PERSONAL_KEY.to_owned(), key_id.clone()),
-    ];
+    let properties = properties(lake, ledger, contract)?;
+    let [_, (_, rules), (_, key_id)] = properties.clone();
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
@@ -86,6 +85,11 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     let growth = match change(&stored, contract) {
         Change::Same => None,
         Change::Additive(_) => {
+            let seen = seen_before(&log, &snapshot, &stored, contract).await?;
+            if !seen.is_empty() {
+                let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
+                return Ok(Opened::Held(seen.into_iter().chain([way_out]).collect()));
+            }
             let kernel: StructType = schema
                 .as_ref()
                 .try_into_kernel()
@@ -112,8 +116,68 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     })))
 }
 
+/// The properties of a table that is made under a contract.
+pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 3]> {
+    let rules =
+        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
+    Ok([
+        (LEDGER.to_owned(), ledger.id().to_owned()),
+        (RULES.to_owned(), rules),
+        (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
+    ])
+}
+
+/// Why new columns cannot simply be added: raw fields of theirs that rows of the table already had, one sentence
+/// each. The rows would keep the value in `extra`, or have lost it, where a table made anew has it in the column.
+async fn seen_before(
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    stored: &StoredRules,
+    contract: &Contract,
+) -> Result<Vec<String>> {
+    let ignored = stored.unknown.as_deref() == Some("ignore");
+    if snapshot.files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new = contract
+        .columns
+        .iter()
+        .filter(|column| !stored.columns.contains_key(&column.name));
+    let fields: BTreeMap<&str, &str> = new
+        .flat_map(|column| {
+            column
+                .from
+                .iter()
+                .map(|field| (field.as_str(), column.name.as_str()))
+        })
+        .collect();
+    if ignored {
+        let sentence = |(field, column)| {
+            format!("column {column}: raw field {field} was ignored, so rows that are there may have lost it")
+        };
+        return Ok(fields.into_iter().map(sentence).collect());
+    }
+    let Ok(extra) = snapshot.schema.field_with_name(EXTRA) else {
+        return Ok(Vec::new());
+    };
+    let extra = Arc::new(Schema::new(vec![extra.clone()]));
+    let mut seen = BTreeSet::new();
+    for file in snapshot.files.iter() {
+        for batch in read_files(log, [file], &extra).await? {
+            let Some(maps) = batch.column(0).as_map_opt() else {
+                continue;
+            };
+            let keys = maps.keys().as_string::<i32>().iter().flatten();
+            seen.extend(keys.filter_map(|key| fields.get_key_value(key)));
+        }
+    }
+    let sentence =
+        |(field, column)| format!("column {column}: raw field {field} is in {EXTRA} of rows that are there");
+    Ok(seen.into_iter().map(sentence).collect())
+}
+
 /// The greatest batch committed and what its commit says; an error when the table is not what a batch left.
-async fn checked(
+pub(crate) async fn checked(
     log: &DeltaLog,
     snapshot: &Snapshot,
     ledger: &Ledger,
@@ -166,7 +230,7 @@ async fn checked(
 }
 
 /// Microseconds are what tables keep of an instant.
-pub(super) fn now() -> chrono::DateTime<Utc> {
+pub(crate) fn now() -> chrono::DateTime<Utc> {
     let now = Utc::now();
     chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }

@@ -6,23 +6,25 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::backoff;
-use crate::contract::Contract;
+use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::keep::{Observations, apply, fold, merge};
-use crate::lake::{Lake, Selection};
+use crate::keep::{Folded, Observations, Replaced, apply, fold, merge, shrink, supersede};
+use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
 use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
-use super::Tally;
 use super::commit::{Attempt, Outcome, commit};
+use super::documents::{Gathered, gather};
 use super::intake::Intake;
-use super::record::record;
+use super::notes::Notes;
+use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened};
+use super::tally::{Summary, Tally};
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -30,30 +32,39 @@ pub(super) async fn take(
     ledger: &mut Ledger,
     contract: &Contract,
     claim: &Claim,
-    intakes: Vec<(RawObject, Intake)>,
-    selection: &Selection,
+    mut intakes: Vec<(RawObject, Intake)>,
     tally: &mut Tally,
 ) -> Result<()> {
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
-    if !held.is_empty() && !selection.release.contains(&contract.name) {
-        tally.hold_for_checks(&contract.name, claim.draft.batch, &held);
+    if !tally.passes(&contract.name, claim.draft.batch, &held) {
         return Ok(());
     }
     let curated = &lake.settings().curated;
     let attempt = Attempt::new(claim.draft.batch);
+    let gathered = gather(contract, &mut intakes)?;
+    let mut said = gathered
+        .as_ref()
+        .map_or_else(Vec::new, |gathered| gathered.results.clone())
+        .into_iter();
     let results: Vec<ObjectResult> = intakes
         .iter()
-        .map(|(object, intake)| result(claim, object, intake, &attempt))
+        .map(|(object, intake)| ObjectResult {
+            document: said.next().flatten(),
+            ..result(claim, object, intake, &attempt)
+        })
         .collect();
     let rejects: Vec<QuarantineRow> = intakes
         .iter()
         .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
         .collect();
-    let mut counts = counted(&intakes);
+    let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
-    let folded = fold(contract, &observations(contract, intakes)?)?;
+    let rows = match gathered {
+        Some(gathered) => Rows::OfDocuments(gathered),
+        None => Rows::OfKeys(fold(contract, &observations(contract, intakes)?)?),
+    };
     let quarantine = if rejects.is_empty() {
         Vec::new()
     } else {
@@ -72,25 +83,97 @@ pub(super) async fn take(
             // Another runner finished the batch; its record is caught up before the next one.
             return Ok(());
         }
-        let plan = merge(contract, &table.log, &table.snapshot, &folded, periods).await?;
+        let mut notes = Notes::default();
+        let plan = match &rows {
+            Rows::OfKeys(folded) => merge(contract, &table.log, &table.snapshot, folded, periods).await?,
+            Rows::OfDocuments(gathered) => {
+                notes = gathered.notes.clone();
+                let (order, days) = gathered.documents.reach();
+                let recorded = ledger.documents(&contract.name, &order, days).await?;
+                let (log, snapshot) = (&table.log, &table.snapshot);
+                let (mut plan, replaced) =
+                    supersede(contract, log, snapshot, &gathered.documents, &recorded).await?;
+                plan.counts.rows_conflicting = gathered.conflicts;
+                if !guard(contract, claim, &replaced, &mut notes, tally) {
+                    return Ok(());
+                }
+                plan
+            }
+        };
         let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
         let side_file = side
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)
             .await?;
         failpoint::pass("after_side_file");
-        let mut total = counts.clone();
-        total.add(&done);
-        match commit(ledger, &table, &attempt, &side_file, actions, Vec::new(), &total).await? {
+        let mut counts = counts.clone();
+        counts.add(&done);
+        let summary = Summary {
+            counts,
+            warned: warned.clone(),
+            late_objects: tally.late_claimed(),
+            millis: attempt.millis(),
+            released: tally.is_released(claim.draft.batch),
+            notes,
+        };
+        match commit(
+            ledger,
+            &table,
+            &attempt,
+            &side_file,
+            actions,
+            Vec::new(),
+            &summary,
+        )
+        .await?
+        {
             Outcome::In(version) => {
-                counts = total;
-                record(lake, ledger, &contract.name, claim.draft.batch, side, version).await?;
-                tally.committed(version, &counts, warned);
-                return Ok(());
+                let batch = Batch {
+                    number: claim.draft.batch,
+                    version,
+                    summary,
+                    side,
+                };
+                return record(lake, ledger, &contract.name, batch, tally).await;
             }
             Outcome::Lost => backoff::pause().await,
         }
     }
+}
+
+/// The rows of a batch, ready to meet those of the table.
+enum Rows {
+    OfKeys(Folded),
+    OfDocuments(Gathered),
+}
+
+/// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.
+fn guard(
+    contract: &Contract,
+    claim: &Claim,
+    replaced: &[Replaced],
+    notes: &mut Notes,
+    tally: &mut Tally,
+) -> bool {
+    let Feed::Raw(feed) = &contract.feed else {
+        return true;
+    };
+    let Keep::LatestDocument {
+        per,
+        shrink: Some(rule),
+        ..
+    } = &feed.keep
+    else {
+        return true;
+    };
+    let shrunk = shrink::shrunk(contract, per, rule, claim.claimed_at, replaced);
+    let words: Vec<String> = shrunk
+        .into_iter()
+        .map(|change| shrink::in_words(per, change))
+        .collect();
+    notes.shrunk = words.len() as u64;
+    notes.shrunk_first = words.first().cloned();
+    rule.otherwise != Otherwise::Hold || tally.may_shrink(&contract.name, claim.draft.batch, &words)
 }
 
 /// All good rows of a batch.

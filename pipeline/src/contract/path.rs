@@ -1,6 +1,6 @@
 //! Path patterns: which raw objects a table reads, and what their path says about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime};
@@ -92,38 +92,79 @@ impl PathPattern {
         })
     }
 
-    /// The longest prefix of whole segments, after `{account}` became `account` and the day `day`, that every
-    /// matching path has: what to list.
-    pub fn prefix(&self, account: Option<&str>, day: Option<NaiveDate>) -> String {
-        let mut filled = self.text.clone();
-        if let Some(account) = account {
-            filled = filled.replace("{account}", account);
-        }
-        if let Some(day) = day {
-            filled = filled
-                .replace("{date}", &day.format("%Y-%m-%d").to_string())
-                .replace("{year}", &day.format("%Y").to_string())
-                .replace("{month}", &day.format("%m").to_string())
-                .replace("{day}", &day.format("%d").to_string());
-        }
-        let fixed = filled.split(['{', '[']).next().unwrap_or_default();
-        fixed
-            .rsplit_once('/')
-            .map_or(String::new(), |(folder, _)| folder.to_owned())
+    /// The longest prefix of whole segments, after `{account}` became `account`, that every matching path has: what
+    /// to list.
+    pub fn prefix(&self, account: Option<&str>) -> String {
+        folder_of(&self.of(account))
     }
 
-    /// The part after `{account}/`: the pattern below a root that belongs to one account.
-    pub fn below_account(&self) -> Result<Self, String> {
-        match self.text.split_once("{account}/") {
-            Some((_, below)) => Self::parse(below),
-            None => Ok(self.clone()),
+    /// As [`prefix`](Self::prefix), for the paths of one day: one for each way in which month and day can be written.
+    pub fn prefixes_of(&self, account: Option<&str>, day: NaiveDate) -> BTreeSet<String> {
+        let filled = self
+            .of(account)
+            .replace("{date}", &day.format("%Y-%m-%d").to_string())
+            .replace("{year}", &day.format("%Y").to_string());
+        let mut prefixes = BTreeSet::new();
+        for month in ["%m", "%-m"] {
+            for date in ["%d", "%-d"] {
+                let filled = filled
+                    .replace("{month}", &day.format(month).to_string())
+                    .replace("{day}", &day.format(date).to_string());
+                prefixes.insert(folder_of(&filled));
+            }
         }
+        prefixes
+    }
+
+    fn of(&self, account: Option<&str>) -> String {
+        match account {
+            Some(account) => self.text.replace("{account}", account),
+            None => self.text.clone(),
+        }
+    }
+
+    /// What stands before a path below the root that belongs to one account, and the pattern of such a path: the root
+    /// holds what otherwise lies below the folder of the account.
+    pub fn below_account(&self, account: &str) -> Result<(String, Self), String> {
+        match self.text.split_once("{account}/") {
+            Some((above, below)) => Ok((format!("{above}{account}/"), Self::parse(below)?)),
+            None => Ok((String::new(), Self::parse(&self.of(Some(account)))?)),
+        }
+    }
+
+    /// The account of a folder that lies directly below `prefix(None)`; none where accounts have no folders there.
+    pub fn account_of<'f>(&self, folder: &'f str) -> Option<&'f str> {
+        let (head, tail) = self.account_segment()?;
+        let account = folder.strip_prefix(head)?.strip_suffix(tail)?;
+        (!account.is_empty()).then_some(account)
+    }
+
+    /// Whether all objects lie in folders of their accounts directly below `prefix(None)`.
+    pub fn has_account_folders(&self) -> bool {
+        self.account_segment().is_some()
+    }
+
+    /// What the name of an account's folder has before and after the account.
+    fn account_segment(&self) -> Option<(&str, &str)> {
+        let open = ['{', '}', '[', ']'];
+        let (above, below) = self.text.split_once("{account}")?;
+        let (tail, _) = below.split_once('/')?;
+        let head = above.rsplit_once('/').map_or(above, |(_, head)| head);
+        (!above.contains(open) && !tail.contains(open)).then_some((head, tail))
     }
 
     /// Whether the pattern names the account.
     pub fn names_account(&self) -> bool {
         self.text.contains("{account}")
     }
+}
+
+/// The whole segments before the first placeholder or option.
+fn folder_of(filled: &str) -> String {
+    let fixed = filled.split(['{', '[']).next().unwrap_or_default();
+    fixed
+        .rsplit_once('/')
+        .map_or(String::new(), |(folder, _)| folder.to_owned())
 }
 
 fn class_of(name: &str) -> Option<&'static str> {
@@ -178,9 +219,72 @@ mod tests {
     fn a_prefix_stops_before_the_first_open_placeholder() {
         let pattern = PathPattern::parse(JWO).unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 3, 1);
-        assert_eq!(pattern.prefix(Some("corner"), day), "jwo/corner/Order/2026-03-01");
-        assert_eq!(pattern.prefix(Some("corner"), None), "jwo/corner/Order");
-        assert_eq!(pattern.prefix(None, None), "jwo");
+        let of_day = pattern.prefixes_of(Some("corner"), day.unwrap());
+        assert_eq!(of_day, BTreeSet::from(["jwo/corner/Order/2026-03-01".to_owned()]));
+        assert_eq!(pattern.prefix(Some("corner")), "jwo/corner/Order");
+        assert_eq!(pattern.prefix(None), "jwo");
+    }
+
+    #[test]
+    fn months_and_days_are_looked_for_with_and_without_a_zero() {
+        let pattern = PathPattern::parse("x/year={year}/month={month}/day={day}/{name}").unwrap();
+        let of = |year, month, day| -> Vec<String> {
+            let day = NaiveDate::from_ymd_opt(year, month, day).unwrap();
+            pattern.prefixes_of(None, day).into_iter().collect()
+        };
+        assert_eq!(
+            of(2026, 3, 1),
+            [
+                "x/year=2026/month=03/day=01",
+                "x/year=2026/month=03/day=1",
+                "x/year=2026/month=3/day=01",
+                "x/year=2026/month=3/day=1"
+            ]
+        );
+        assert_eq!(of(2026, 12, 31), ["x/year=2026/month=12/day=31"]);
+    }
+
+    #[test]
+    fn a_folder_tells_its_account_where_accounts_have_folders() {
+        let account = |pattern: &str, folder: &str| {
+            let pattern = PathPattern::parse(pattern).unwrap();
+            pattern.account_of(folder).map(str::to_owned)
+        };
+        let corner = Some("corner".to_owned());
+        assert_eq!(account(JWO, "corner"), corner);
+        assert_eq!(account("x/a={account}/{date}/{name}", "a=corner"), corner);
+        assert_eq!(account("x/{account}-raw/{date}/{name}", "corner-raw"), corner);
+        assert_eq!(account("x/a={account}/{date}/{name}", "other"), None);
+        for pattern in [
+            "{date}/{account}/{name}",
+            "x/{account}_{date}/{name}",
+            "x/{date}_{account}",
+            "x/{date}/{name}",
+        ] {
+            assert_eq!(account(pattern, "corner"), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn below_the_root_of_an_account_its_folder_is_left_out() {
+        let below = |pattern: &str| {
+            let (above, below) = PathPattern::parse(pattern)
+                .unwrap()
+                .below_account("corner")
+                .unwrap();
+            (above, below.to_string())
+        };
+        let whole = below("jwo/{account}/Order/{date}/{name}");
+        assert_eq!(
+            whole,
+            ("jwo/corner/".to_owned(), "Order/{date}/{name}".to_owned())
+        );
+        let part = below("x/a={account}-raw/{date}/{name}");
+        assert_eq!(part, (String::new(), "x/a=corner-raw/{date}/{name}".to_owned()));
+        assert_eq!(
+            below("x/{date}/{name}"),
+            (String::new(), "x/{date}/{name}".to_owned())
+        );
     }
 
     #[test]

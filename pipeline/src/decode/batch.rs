@@ -9,6 +9,8 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::{Limits, RawBatch};
 use crate::Result;
+use crate::contract::is_lineage;
+use crate::layout::SOURCE_ROW;
 
 /// Rows that are being collected. A row is null in each column that gets no value before its end, so that a
 /// column may come late and a row costs only its own values.
@@ -32,7 +34,7 @@ impl Batch {
     /// One more column. One that is not `shown` stays out of the batches until it has a value.
     pub(super) fn add_column(&mut self, name: String, shown: bool) {
         self.columns.push(TextColumn {
-            name,
+            name: delivered(name),
             shown,
             values: Vec::new(),
             offsets: vec![0],
@@ -118,6 +120,17 @@ impl TextColumn {
     }
 }
 
+/// The name of a field among those of its row. One that the source has called like lineage must not stand for it:
+/// `_row` becomes `raw._row`. What already begins so gets another `raw.`, so that different fields stay different.
+fn delivered(name: String) -> String {
+    let own = name.trim_start_matches("raw.");
+    if own == SOURCE_ROW || is_lineage(own) {
+        format!("raw.{name}")
+    } else {
+        name
+    }
+}
+
 /// Takes the content and leaves room for as much again.
 fn take_all<T>(content: &mut Vec<T>) -> Vec<T> {
     let room = Vec::with_capacity(content.len());
@@ -167,6 +180,24 @@ mod tests {
         batch.end_row(3);
         let third = batch.take().unwrap().unwrap();
         assert_eq!(third.fields.column(0).null_count(), 1);
+    }
+
+    #[test]
+    fn fields_that_are_named_like_lineage_get_names_of_their_own() {
+        let names = ["_row", "_Row", "__row", "raw._row", "raw.id", "_id", "_hash"];
+        let names = names.map(|name| delivered(name.to_owned()));
+        assert_eq!(
+            names,
+            [
+                "raw._row",
+                "_Row",
+                "raw.__row",
+                "raw.raw._row",
+                "raw.id",
+                "_id",
+                "raw._hash"
+            ]
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 /// `LocalFileSystem` with synced whole-object writes; everything else is passed on.
@@ -77,7 +77,9 @@ impl ObjectStore for DurableLocal {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, opts).await
+        let upload = self.inner.put_multipart_opts(location, opts).await?;
+        let target = self.inner.path_to_filesystem(location)?;
+        Ok(Box::new(DurableUpload { upload, target }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -110,6 +112,40 @@ impl ObjectStore for DurableLocal {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// An upload in parts whose file is on disk once it is complete.
+#[derive(Debug)]
+struct DurableUpload {
+    upload: Box<dyn MultipartUpload>,
+    target: PathBuf,
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.upload.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let result = self.upload.complete().await?;
+        let target = self.target.clone();
+        let synced = tokio::task::spawn_blocking(move || {
+            File::open(&target)?.sync_all()?;
+            target
+                .parent()
+                .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        });
+        let synced = synced.await.map_err(|source| Error::JoinError { source })?;
+        synced.map(|()| result).map_err(|error| Error::Generic {
+            store: "local file system",
+            source: format!("{}: {error}", self.target.display()).into(),
+        })
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
     }
 }
 

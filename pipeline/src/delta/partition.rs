@@ -1,16 +1,92 @@
 //! Partition values: as columns in memory, as text in the log, as folders on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::row::{Row, RowConverter, SortField};
+use xxhash_rust::xxh3::Xxh3Builder;
 
 use crate::error::{Error, Kind, Result};
 
 /// Partition column to its value; null for rows without one.
 pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
+
+/// Which partition each row of a batch belongs to.
+pub(crate) struct RowPartitions {
+    values: Vec<PartitionValues>,
+    of_row: Vec<u32>,
+}
+
+impl RowPartitions {
+    /// By these columns of the batch; without any, all rows belong to the one partition of an unpartitioned table.
+    pub(crate) fn of(batch: &RecordBatch, partition: &[String]) -> Result<Self> {
+        let mut columns = Vec::with_capacity(partition.len());
+        for name in partition {
+            columns.push(batch.column_by_name(name).cloned().ok_or_else(|| {
+                Error::internal("partition column is missing in the rows").with("column", name)
+            })?);
+        }
+        if columns.is_empty() {
+            return Ok(Self {
+                values: vec![PartitionValues::new()],
+                of_row: vec![0; batch.num_rows()],
+            });
+        }
+        let fields = columns
+            .iter()
+            .map(|column| SortField::new(column.data_type().clone()));
+        let encoded = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
+        let (mut first, mut of_row) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
+        let mut seen: HashMap<Row<'_>, u32, Xxh3Builder> = HashMap::default();
+        for (row, values) in encoded.iter().enumerate() {
+            let next = first.len() as u32;
+            of_row.push(*seen.entry(values).or_insert_with(|| {
+                first.push(row as u32);
+                next
+            }));
+        }
+        let mut values = vec![PartitionValues::new(); first.len()];
+        let first = UInt32Array::from(first);
+        for (name, column) in partition.iter().zip(&columns) {
+            let texts = cast(&arrow::compute::take(column, &first, None)?, &DataType::Utf8)?;
+            for (values, text) in values.iter_mut().zip(texts.as_string::<i32>()) {
+                if text == Some("") {
+                    return Err(Error::data("an empty text cannot be a partition value").with("column", name));
+                }
+                values.insert(name.clone(), text.map(str::to_owned));
+            }
+        }
+        Ok(Self { values, of_row })
+    }
+
+    /// The partition of a row.
+    pub(crate) fn of_row(&self, row: u32) -> &PartitionValues {
+        &self.values[self.of_row[row as usize] as usize]
+    }
+
+    /// The partitions that rows belong to.
+    pub(crate) fn distinct(&self) -> BTreeSet<&PartitionValues> {
+        let some = if self.of_row.is_empty() {
+            0
+        } else {
+            self.values.len()
+        };
+        self.values[..some].iter().collect()
+    }
+
+    /// The rows of each partition.
+    pub(crate) fn groups(&self) -> BTreeMap<PartitionValues, Vec<u32>> {
+        let mut groups: Vec<Vec<u32>> = vec![Vec::new(); self.values.len()];
+        for (row, partition) in self.of_row.iter().enumerate() {
+            groups[*partition as usize].push(row as u32);
+        }
+        let named = self.values.iter().cloned().zip(groups);
+        named.filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+}
 
 /// Rows of `batch` by partition, the partition columns left out (files do not hold them).
 pub(crate) fn split(
@@ -20,34 +96,12 @@ pub(crate) fn split(
     let rest: Vec<usize> = (0..batch.num_columns())
         .filter(|&index| !partition.contains(batch.schema_ref().field(index).name()))
         .collect();
-    let mut groups: BTreeMap<PartitionValues, Vec<u32>> = BTreeMap::new();
-    for (row, values) in values_of(batch, partition)?.into_iter().enumerate() {
-        groups.entry(values).or_default().push(row as u32);
-    }
     let content = batch.project(&rest)?;
-    groups
+    RowPartitions::of(batch, partition)?
+        .groups()
         .into_iter()
         .map(|(values, rows)| Ok((values, take_record_batch(&content, &UInt32Array::from(rows))?)))
         .collect()
-}
-
-/// The partition values of each row.
-pub(crate) fn values_of(batch: &RecordBatch, partition: &[String]) -> Result<Vec<PartitionValues>> {
-    let mut rows = vec![PartitionValues::new(); batch.num_rows()];
-    for name in partition {
-        let column = batch
-            .column_by_name(name)
-            .ok_or_else(|| Error::internal("partition column is missing in the rows").with("column", name))?;
-        let texts = cast(column, &DataType::Utf8)?;
-        let texts: &StringArray = arrow::array::AsArray::as_string(&texts);
-        for (values, text) in rows.iter_mut().zip(texts) {
-            if text == Some("") {
-                return Err(Error::data("an empty text cannot be a partition value").with("column", name));
-            }
-            values.insert(name.clone(), text.map(str::to_owned));
-        }
-    }
-    Ok(rows)
 }
 
 /// `column=value/` for each partition column. The log holds the value itself, so characters that file systems

@@ -8,9 +8,9 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::layout::{HASH, OBJECT, ROW};
 
-use super::{numbers, texts};
+use super::{Groups, numbers, texts};
 
-pub(super) fn winners(rows: &RecordBatch, members: &[Vec<u32>]) -> Result<Vec<u32>> {
+pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> {
     let (hash, object, ordinal) = (texts(rows, HASH)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (hash(row), object(row), ordinal(row));
     Ok(members
@@ -20,9 +20,9 @@ pub(super) fn winners(rows: &RecordBatch, members: &[Vec<u32>]) -> Result<Vec<u3
 }
 
 /// Rows whose content differs from the row that stays.
-pub(super) fn conflicts(rows: &RecordBatch, members: &[Vec<u32>], winners: &[u32]) -> Result<u64> {
+pub(super) fn conflicts(rows: &RecordBatch, members: &Groups, winners: &[u32]) -> Result<u64> {
     let hash = texts(rows, HASH)?;
     let differing =
-        |(rows, winner): (&Vec<u32>, &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();
+        |(rows, winner): (&[u32], &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();
     Ok(members.iter().zip(winners).map(differing).sum::<usize>() as u64)
 }

@@ -6,9 +6,12 @@
 //! own, and no history needs to be read again. Each key of `extra` is a column in this sense. Columns that pick
 //! `min` or `max` are such maxima by value alone.
 //!
+//! A value that no object says, only its account, has the empty order, which is less than any other: it stands where
+//! no object has a value, and any value of an object replaces it, in whatever order they come.
+//!
 //! Where an account states whole rows, null is a value like any other.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,7 +19,6 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DynComparator, MapArray, RecordBatch, StringArray, UInt32Array, make_comparator,
 };
 use arrow::compute::{SortOptions, take};
-use arrow::datatypes::DataType;
 
 use crate::contract::{Contract, EXTRA, Pick};
 use crate::error::{Error, Result};
@@ -24,14 +26,14 @@ use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
 use crate::shape::map_builder;
 
 use super::order_map::entries;
-use super::{numbers, texts};
+use super::{Groups, numbers, texts};
 
 /// Folds the rows of each group to one.
 pub(super) fn fold(
     contract: &Contract,
     rows: &RecordBatch,
     whole: &[bool],
-    groups: &[Vec<u32>],
+    groups: &Groups,
 ) -> Result<RecordBatch> {
     let orders = texts(rows, ORDER)?;
     let cells = Cells::new(rows)?;
@@ -121,7 +123,7 @@ fn newest_values(
     name: &str,
     column: &ArrayRef,
     cells: &Cells<'_>,
-    groups: &[Vec<u32>],
+    groups: &Groups,
     whole: &[bool],
     newest: &[u32],
     older: &mut [BTreeMap<String, String>],
@@ -148,7 +150,7 @@ fn newest_values(
 }
 
 /// The smallest or greatest value of each group.
-fn extremes(column: &ArrayRef, groups: &[Vec<u32>], pick: Pick) -> Result<Vec<Option<u32>>> {
+fn extremes(column: &ArrayRef, groups: &Groups, pick: Pick) -> Result<Vec<Option<u32>>> {
     let compare = comparator(column)?;
     let ordered = |a: &u32, b: &u32| match pick {
         Pick::Min => compare(*b as usize, *a as usize),
@@ -165,10 +167,14 @@ fn extremes(column: &ArrayRef, groups: &[Vec<u32>], pick: Pick) -> Result<Vec<Op
         .collect())
 }
 
-/// Compares two values of a column, nulls first; maps, which have no order, compare as equal.
+/// Compares two values of a column, nulls first; maps by their entries in the order of their keys.
 fn comparator(column: &ArrayRef) -> Result<DynComparator> {
-    if matches!(column.data_type(), DataType::Map(..)) {
-        return Ok(Box::new(|_, _| Ordering::Equal));
+    if let Some(maps) = column.as_map_opt() {
+        let maps = maps.clone();
+        return Ok(Box::new(move |a, b| {
+            let by_validity = maps.is_valid(a).cmp(&maps.is_valid(b));
+            by_validity.then_with(|| entries(&maps, a).cmp(&entries(&maps, b)))
+        }));
     }
     Ok(make_comparator(
         column,
@@ -183,7 +189,7 @@ fn comparator(column: &ArrayRef) -> Result<DynComparator> {
 fn fold_extra(
     maps: &MapArray,
     cells: &Cells<'_>,
-    groups: &[Vec<u32>],
+    groups: &Groups,
     whole: &[bool],
     newest: &[u32],
     older: &mut [BTreeMap<String, String>],

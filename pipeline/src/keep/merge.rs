@@ -4,26 +4,25 @@
 //! can change for a key, in the null partition and in the key window around the batch's periods. All copies that
 //! are found are folded with the batch's row, so one row a key remains.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use arrow::array::{Array, ArrayRef, BooleanBufferBuilder, RecordBatch, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{Contract, Feed};
-use crate::delta::partition::{self, PartitionValues};
+use crate::delta::partition::{self, RowPartitions};
 use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::list::days_before;
 use crate::shape::window_column;
-use crate::write::{Found, KeyIndex, find};
+use crate::write::Found;
 
+use super::keys::Keys;
 use super::plan::{Plan, open};
-use super::{Folded, Observations, deciding_columns, fold, key_positions};
+use super::{Folded, Observations, deciding_columns, fold};
 
 /// Files probed at the same time.
 const AT_ONCE: usize = 2;
@@ -69,7 +68,7 @@ pub(crate) async fn merge(
     let folded = fold(contract, &observations)?;
     plan.counts.rows_conflicting += folded.conflicts;
     plan.rows = folded.rows.clone();
-    let places = partition::values_of(&folded.rows, &contract.partition)?;
+    let places = RowPartitions::of(&folded.rows, &contract.partition)?;
     for (result, members) in folded.members.iter().enumerate() {
         let row = result as u32;
         let old: Vec<u32> = members
@@ -86,7 +85,7 @@ pub(crate) async fn merge(
         let home = old
             .iter()
             .copied()
-            .find(|copy| file_of(*copy).partition == places[result]);
+            .find(|copy| file_of(*copy).partition == *places.of_row(row));
         let stays = match folded.winner[result] {
             Some(winner) => home.filter(|_| (winner as usize) < known).map(|_| winner),
             None => home.filter(|copy| says_the_same(&observations.rows, *copy, &folded.rows, row)),
@@ -139,16 +138,8 @@ async fn copies(
     rows: &RecordBatch,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Copies> {
-    let key = contract.key().to_vec();
-    let index = Arc::new(KeyIndex::new(rows, &key_positions(rows.schema_ref(), &key)?)?);
-    let in_file: Vec<String> = key
-        .iter()
-        .filter(|name| !contract.partition.contains(name))
-        .cloned()
-        .collect();
-    let named: BTreeSet<PartitionValues> = partition::values_of(rows, &contract.partition)?
-        .into_iter()
-        .collect();
+    let places = RowPartitions::of(rows, &contract.partition)?;
+    let named = places.distinct();
     let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) = snapshot
         .files
         .iter()
@@ -157,12 +148,14 @@ async fn copies(
         contract,
         log,
         rows,
-        key: &key,
-        in_file: &in_file,
-        index: &index,
+        keys: Keys::new(rows, contract.key(), &contract.partition)?,
     };
     let mut found = search.files(first, None).await?;
-    if !contract.partition.iter().all(|name| key.contains(name)) {
+    if !contract
+        .partition
+        .iter()
+        .all(|name| contract.key().contains(name))
+    {
         let mut missing = BooleanBufferBuilder::new(rows.num_rows());
         missing.append_n(rows.num_rows(), true);
         for row in found.iter().flat_map(|(_, rows)| rows) {
@@ -218,9 +211,7 @@ struct Search<'a> {
     contract: &'a Contract,
     log: &'a DeltaLog,
     rows: &'a RecordBatch,
-    key: &'a [String],
-    in_file: &'a [String],
-    index: &'a Arc<KeyIndex>,
+    keys: Keys,
 }
 
 impl Search<'_> {
@@ -228,53 +219,17 @@ impl Search<'_> {
     async fn files(
         &self,
         files: Vec<&DataFile>,
-        only: Option<arrow::buffer::BooleanBuffer>,
+        only: Option<BooleanBuffer>,
     ) -> Result<Vec<(DataFile, Vec<Found>)>> {
+        let only = only.as_ref();
         futures::stream::iter(files.into_iter().cloned().collect::<Vec<_>>())
-            .map(|file| {
-                let only = only.clone();
-                async move { self.file(file, only).await }
+            .map(|file| async move {
+                let found = self.keys.find(self.log, &file, only).await?;
+                Ok((file, found))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await
-    }
-
-    async fn file(
-        &self,
-        file: DataFile,
-        only: Option<arrow::buffer::BooleanBuffer>,
-    ) -> Result<(DataFile, Vec<Found>)> {
-        let opened = open(self.log, &file).await?;
-        // Files do not hold partition columns: only rows of the file's own partition can match, by the other
-        // columns of their key.
-        let (index, only, back) = if self.in_file.len() == self.key.len() {
-            (self.index.clone(), only, None)
-        } else {
-            let mut own = Vec::new();
-            for (row, values) in partition::values_of(self.rows, &self.contract.partition)?
-                .iter()
-                .enumerate()
-            {
-                if *values == file.partition && only.as_ref().is_none_or(|only| only.value(row)) {
-                    own.push(row as u32);
-                }
-            }
-            let rows = super::take_rows(self.rows, &own)?;
-            let index = KeyIndex::new(&rows, &key_positions(rows.schema_ref(), self.in_file)?)?;
-            (Arc::new(index), None, Some(own))
-        };
-        let names = self.in_file.to_vec();
-        let mut found = tokio::task::spawn_blocking(move || find(&opened, &names, &index, only.as_ref()))
-            .await
-            .map_err(|error| Error::internal("reading a file panicked").because(error))??;
-        if let Some(back) = back {
-            for row in &mut found {
-                row.key = back[row.key as usize];
-            }
-        }
-        found.sort_unstable_by_key(|row| row.file_row);
-        Ok((file, found))
     }
 
     /// The rows found in a file in the table's schema; columns that nobody asks for are null.

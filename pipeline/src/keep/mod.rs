@@ -1,17 +1,21 @@
 //! What of the raw rows stays in a table.
 //!
-//! Each way to keep is a fold of all rows of a key to one row, by a maximum in a total order: commutative,
-//! associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice, or in
-//! another order; and the rows of the table are observations like those of a batch.
+//! Each way to keep is a maximum in a total order, over the rows of a key or over the documents that speak about them:
+//! commutative, associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice,
+//! or in another order; and the rows of the table are observations like those of a batch.
 
+mod copies;
 mod every_row;
 mod group;
+mod keys;
+mod latest_document;
 mod latest_row;
 mod latest_value;
 mod merge;
 mod order_map;
 mod plan;
 mod recompute;
+pub(crate) mod shrink;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +25,11 @@ use arrow::compute::take_record_batch;
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
 
+pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
+pub(crate) use latest_document::{Cell, Document, Documents, Replaced, Share, covered, supersede};
 pub(crate) use merge::merge;
-pub(crate) use plan::apply;
+pub(crate) use plan::{apply, options};
 pub(crate) use recompute::{Touched, replace};
 
 /// Rows of which several may have the same key, with what the account says about empty cells.
@@ -41,7 +47,7 @@ pub(crate) struct Folded {
     /// Whether one of the rows that were folded states the whole of its record.
     pub(crate) whole: Vec<bool>,
     /// Per result the rows that were folded.
-    pub(crate) members: Vec<Vec<u32>>,
+    pub(crate) members: Groups,
     /// Where a result is one of the folded rows: which.
     pub(crate) winner: Vec<Option<u32>>,
     /// Rows that other rows of their key made superfluous.
@@ -58,8 +64,7 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
         );
     };
     let rows = &observations.rows;
-    let groups = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
-    let members = groups.members;
+    let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let whole: Vec<bool> = members
         .iter()
         .map(|members| members.iter().any(|row| observations.whole[*row as usize]))
@@ -87,6 +92,9 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
             let folded = latest_value::fold(contract, rows, &whole, &members)?;
             (folded, vec![None; members.len()], 0)
         }
+        Keep::LatestDocument { .. } => {
+            return Err(Error::internal("documents are not folded by key").with("table", &contract.name));
+        }
     };
     Ok(Folded {
         rows,
@@ -107,7 +115,7 @@ pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
     let columns: &[&str] = match feed.keep {
         Keep::EveryRow { .. } => &[HASH, OBJECT, ROW],
         Keep::LatestRow { .. } => &[ORDER, HASH, OBJECT, ROW],
-        Keep::LatestValue { .. } => return None,
+        Keep::LatestValue { .. } | Keep::LatestDocument { .. } => return None,
     };
     Some(
         contract

@@ -11,7 +11,7 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use crate::contract::{ColumnType, Contract};
-use crate::delta::partition::{self, PartitionValues};
+use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout;
@@ -74,17 +74,14 @@ impl Plan {
 
     /// Finds a file for each new row: one of its partition that changes anyway or is small, else a new one.
     fn settle(mut self, files: &[DataFile], partition: &[String]) -> Result<(RecordBatch, Vec<FileEdit>)> {
-        let mut by_partition: BTreeMap<PartitionValues, Vec<u32>> = BTreeMap::new();
-        let values = partition::values_of(&self.rows, partition)?;
+        let mut by_partition: BTreeMap<&PartitionValues, Vec<u32>> = BTreeMap::new();
+        let places = RowPartitions::of(&self.rows, partition)?;
         for row in std::mem::take(&mut self.homeless) {
-            by_partition
-                .entry(values[row as usize].clone())
-                .or_default()
-                .push(row);
+            by_partition.entry(places.of_row(row)).or_default().push(row);
         }
         let mut new = Vec::new();
         for (values, inserts) in by_partition {
-            let neighbours = || files.iter().filter(|file| file.partition == values);
+            let neighbours = || files.iter().filter(|file| file.partition == *values);
             let changing = neighbours()
                 .filter(|file| {
                     file.size < LARGE_FILE && self.edits.get(&file.path).is_some_and(|edit| !edit.dropped)
@@ -117,7 +114,7 @@ pub(crate) async fn apply(
     let mut counts = plan.counts.clone();
     let options = options(contract);
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
-    let values = partition::values_of(&plan.rows, &contract.partition)?;
+    let places = RowPartitions::of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
     let kept: Vec<usize> = schema
         .fields()
@@ -130,7 +127,7 @@ pub(crate) async fn apply(
         .map(|edit| {
             let values = match (&edit.old, edit.inserts.first()) {
                 (Some(file), _) => file.partition.clone(),
-                (None, Some(row)) => values[*row as usize].clone(),
+                (None, Some(row)) => places.of_row(*row).clone(),
                 (None, None) => PartitionValues::new(),
             };
             write(
@@ -227,7 +224,8 @@ pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
         .map_err(|error| error.with("table", log.table()))
 }
 
-fn options(contract: &Contract) -> WriteOptions {
+/// How files of a table are written: which columns are looked up, and which are not for statistics.
+pub(crate) fn options(contract: &Contract) -> WriteOptions {
     let is_text = |name: &&String| {
         contract
             .column(name)
@@ -235,7 +233,7 @@ fn options(contract: &Contract) -> WriteOptions {
     };
     let personal = contract.columns.iter().filter(|column| column.personal.is_some());
     WriteOptions {
-        bloom_filters: contract.key().iter().filter(is_text).cloned().collect(),
+        bloom_filters: contract.scope().iter().filter(is_text).cloned().collect(),
         no_stats: personal
             .map(|column| column.name.clone())
             .collect::<BTreeSet<_>>(),

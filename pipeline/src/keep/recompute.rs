@@ -3,18 +3,15 @@
 //! Invariant: for every value of `recompute`, the table's rows are those of the SQL over the inputs at the versions
 //! that the table last took in. Which rows go away depends on the touched values alone, never on the new rows.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 
 use crate::contract::{Contract, Feed};
-use crate::delta::partition;
+use crate::delta::partition::RowPartitions;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Result};
-use crate::write::{KeyIndex, find};
 
-use super::key_positions;
-use super::plan::{Plan, open};
+use super::keys::Keys;
+use super::plan::Plan;
 
 /// Which values of `recompute` are computed anew.
 pub(crate) enum Touched {
@@ -51,7 +48,8 @@ pub(crate) async fn replace(
             }
         }
         Touched::Values(values) if by_partition => {
-            let values = partition::values_of(values, &feed.recompute)?;
+            let places = RowPartitions::of(values, &feed.recompute)?;
+            let values = places.distinct();
             for file in snapshot.files.iter() {
                 let mut own = file.partition.clone();
                 own.retain(|name, _| feed.recompute.contains(name));
@@ -62,24 +60,12 @@ pub(crate) async fn replace(
             }
         }
         Touched::Values(values) => {
-            let index = Arc::new(KeyIndex::new(
-                values,
-                &key_positions(values.schema_ref(), &feed.recompute)?,
-            )?);
+            let values = Keys::new(values, &feed.recompute, &contract.partition)?;
             for file in snapshot.files.iter() {
-                let opened = open(log, file).await?;
-                let (index, names) = (index.clone(), feed.recompute.clone());
-                let mut found: Vec<u64> =
-                    tokio::task::spawn_blocking(move || find(&opened, &names, &index, None))
-                        .await
-                        .map_err(|error| Error::internal("reading a file panicked").because(error))??
-                        .iter()
-                        .map(|found| found.file_row)
-                        .collect();
+                let found = values.find(log, file, None).await?;
                 if !found.is_empty() {
-                    found.sort_unstable();
                     plan.counts.rows_removed += found.len() as u64;
-                    plan.edit(file).deletes = found;
+                    plan.edit(file).deletes = found.iter().map(|found| found.file_row).collect();
                 }
             }
         }

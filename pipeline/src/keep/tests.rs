@@ -16,8 +16,9 @@ use crate::shape::map_builder;
 
 use super::{Observations, fold};
 
-/// One observation: key, time, two values, a value of an unknown field, and the content's hash.
-type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8);
+/// One observation: key, time, two values, a value of an unknown field, the content's hash, and whether only the
+/// account states the values.
+type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8, bool);
 
 fn contract(keep: &str) -> Contract {
     let newest_by = if keep == "every_row" {
@@ -33,7 +34,7 @@ fn contract(keep: &str) -> Contract {
     let text = format!(
         "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"json_rows\"\nkeep = \"{keep}\"\n\
          key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
-         word = \"text\"\n{pick}\n"
+         word = \"text\"\ntags = {{ type = \"map\", from = \"*\" }}\n{pick}\n"
     );
     let files = [SourceFile {
         path: "x/t.toml".to_owned(),
@@ -47,15 +48,26 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
     let schema = layout::schema(contract);
     let mut extra = map_builder();
     let mut older = map_builder();
+    let mut tags = map_builder();
     for row in rows {
         if let Some(value) = &row.4 {
             extra.keys().append_value("field");
             extra.values().append_value(value);
         }
         extra.append(row.4.is_some()).unwrap();
-        older.append(false).unwrap();
+        for name in ["number", "word", "tags"].iter().filter(|_| row.6) {
+            older.keys().append_value(name);
+            older.values().append_value(layout::STATED);
+        }
+        older.append(row.6).unwrap();
+        if let Some(word) = &row.3 {
+            tags.keys().append_value("tag");
+            tags.values().append_value(word);
+        }
+        tags.append(row.3.is_some()).unwrap();
     }
     let (extra, older): (ArrayRef, ArrayRef) = (Arc::new(extra.finish()), Arc::new(older.finish()));
+    let tags: ArrayRef = Arc::new(tags.finish());
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         match field.name().as_str() {
             "id" => Arc::new(StringArray::from_iter_values(
@@ -66,6 +78,7 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
             )),
             "number" | "low" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))),
             "word" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3.clone()))),
+            "tags" => tags.clone(),
             layout::EXTRA => extra.clone(),
             layout::OLDER => older.clone(),
             layout::ORDER => Arc::new(StringArray::from_iter_values(
@@ -115,6 +128,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
         proptest::option::of("[ab]{1,2}"),
         proptest::option::of("[xy]"),
         0..4_u8,
+        any::<bool>(),
     );
     proptest::collection::vec(row, 1..14)
 }
@@ -145,19 +159,21 @@ proptest! {
     fn latest_value_keeps_per_column_the_newest_that_is_not_null(rows in rows()) {
         let contract = contract("latest_value");
         let kept = folded(&contract, batch(&contract, &rows));
-        let mut number: BTreeMap<String, (u8, i64)> = BTreeMap::new();
+        // What only the account states is older than any time.
+        let mut number: BTreeMap<String, (Option<u8>, i64)> = BTreeMap::new();
         let mut low: BTreeMap<String, i64> = BTreeMap::new();
-        let mut word: BTreeMap<String, (u8, String)> = BTreeMap::new();
+        let mut word: BTreeMap<String, (Option<u8>, String)> = BTreeMap::new();
         for row in &rows {
             let key = format!("k{}", row.0);
+            let at = (!row.6).then_some(row.1);
             if let Some(value) = row.2 {
-                let best = number.entry(key.clone()).or_insert((row.1, value));
-                *best = (*best).max((row.1, value));
+                let best = number.entry(key.clone()).or_insert((at, value));
+                *best = (*best).max((at, value));
                 let least = low.entry(key.clone()).or_insert(value);
                 *least = (*least).min(value);
             }
             if let Some(value) = &row.3 {
-                let candidate = (row.1, value.clone());
+                let candidate = (at, value.clone());
                 let best = word.entry(key).or_insert_with(|| candidate.clone());
                 if candidate > *best {
                     *best = candidate;
@@ -166,13 +182,16 @@ proptest! {
         }
         let column = |name: &str| kept.column_by_name(name).unwrap().clone();
         let (ids, numbers, lows, words) = (column("id"), column("number"), column("low"), column("word"));
+        let tags = column("tags");
         for row in 0..kept.num_rows() {
             let key = ids.as_string::<i32>().value(row);
             let int = |column: &ArrayRef| column.is_valid(row).then(|| column.as_primitive::<Int64Type>().value(row));
             prop_assert_eq!(int(&numbers), number.get(key).map(|best| best.1));
             prop_assert_eq!(int(&lows), low.get(key).copied());
             let said = words.is_valid(row).then(|| words.as_string::<i32>().value(row).to_owned());
-            prop_assert_eq!(said, word.get(key).map(|best| best.1.clone()));
+            prop_assert_eq!(&said, &word.get(key).map(|best| best.1.clone()));
+            let tag = tags.is_valid(row).then(|| tags.as_map().value(row).column(1).as_string::<i32>().value(0).to_owned());
+            prop_assert_eq!(tag, said, "a map is compared by its entries");
         }
     }
 }

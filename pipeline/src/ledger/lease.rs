@@ -14,8 +14,14 @@ use crate::error::{Context, Kind, Result};
 /// Held while this value lives.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    _locked: Vec<File>,
+    locked: Vec<File>,
+    since: Instant,
 }
+
+/// A runner that held a lease for so long lets others in before it goes on.
+const LONG: Duration = Duration::from_secs(2);
+/// How often who waits for a lease tries to take it.
+const POLL: Duration = Duration::from_millis(50);
 
 impl Lease {
     /// Takes the leases of all tables, waiting up to `patience`; none when somebody else keeps one of them.
@@ -32,8 +38,23 @@ impl Lease {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Lets waiting runners in, where the lease has been held for long, and takes it again as [`Self::take`] does.
+    pub(crate) async fn give_way(
+        self,
+        folder: &Path,
+        tables: &[TableName],
+        patience: Duration,
+    ) -> Result<Option<Self>> {
+        if self.since.elapsed() < LONG {
+            return Ok(Some(self));
+        }
+        drop(self.locked);
+        tokio::time::sleep(POLL * 2).await;
+        Self::take(folder, tables, patience).await
     }
 
     fn try_take(folder: &Path, tables: &[TableName]) -> Result<Option<Self>> {
@@ -57,7 +78,10 @@ impl Lease {
                 }
             }
         }
-        Ok(Some(Self { _locked: locked }))
+        Ok(Some(Self {
+            locked,
+            since: Instant::now(),
+        }))
     }
 }
 

@@ -11,13 +11,13 @@ mod schema;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
 pub(crate) use lease::Lease;
-pub(crate) use result::{ObjectResult, Taken};
+pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken};
 pub(crate) use schema::LedgerRow;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::datatypes::SchemaRef;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::Action;
 use serde_json::{Map, json};
 use url::Url;
@@ -86,6 +86,9 @@ impl Ledger {
 
     /// The newest version.
     pub(crate) async fn refresh(&mut self) -> Result<()> {
+        if self.log.is_newest(self.snapshot.version).await? {
+            return Ok(());
+        }
         if let Some(snapshot) = self.log.load().await? {
             self.snapshot = snapshot;
         }
@@ -128,6 +131,27 @@ impl Ledger {
         Ok(Claim::from_rows(table, batch, rows))
     }
 
+    /// Recorded documents of the table that are newer than `order` and cover one of `days`, whatever rows they have.
+    pub(crate) async fn documents(
+        &self,
+        table: &TableName,
+        order: &str,
+        days: Option<(NaiveDate, NaiveDate)>,
+    ) -> Result<Vec<Recorded>> {
+        let days = days.map(|(first, last)| (first.to_string(), last.to_string()));
+        let days = days.as_ref().map(|(first, last)| (first.as_str(), last.as_str()));
+        let files = self
+            .files(table)
+            .filter(|file| schema::may_cover(file, order, days));
+        let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
+        let newer = rows.into_iter().filter_map(|row| {
+            let covers = row.coverage()?;
+            let newer = row.document_order.filter(|known| known.as_str() > order)?;
+            Some(Recorded { order: newer, covers })
+        });
+        Ok(newer.collect())
+    }
+
     /// All rows about a table, claims and results alike.
     pub(crate) async fn rows(&self, table: &TableName) -> Result<Vec<LedgerRow>> {
         LedgerRow::read(&read_files(&self.log, self.files(table), &self.schema()).await?)
@@ -157,11 +181,35 @@ impl Ledger {
         failpoint::pass("before_claim");
         let claimed = self
             .append("CLAIM", &rows, txns, || {
-                drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()
+                drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect()
             })
             .await?;
         failpoint::pass("after_claim");
         Ok(claimed)
+    }
+
+    /// Claims a batch that makes a table anew, whatever was claimed for it before: its number is any greater one than
+    /// `newest`, the greatest claimed so far. Only [`crate::rebuild`] works on such a claim. False when another runner
+    /// claimed meanwhile.
+    pub(crate) async fn claim_anew(
+        &mut self,
+        draft: &Draft,
+        newest: i64,
+        claimed_at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let txns = vec![
+            (claim_app(&draft.table), draft.batch),
+            (rebuild_app(&draft.table), draft.batch),
+        ];
+        self.append("REBUILD", &draft.rows(claimed_at), txns, || {
+            HashMap::from([(draft.table.clone(), newest)])
+        })
+        .await
+    }
+
+    /// The newest claim that makes the table anew; 0 where there never was one.
+    pub(crate) async fn claimed_anew(&self, table: &TableName) -> Result<i64> {
+        Ok(self.snapshot.txn(&rebuild_app(table)).await?.unwrap_or(0))
     }
 
     /// Records the results of a batch, once.
@@ -186,7 +234,7 @@ impl Ledger {
     }
 
     /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
-    /// tables in `claims` has been claimed meanwhile.
+    /// tables in `claims` has been claimed beyond the number that it has there.
     async fn append(
         &mut self,
         operation: &'static str,
@@ -194,11 +242,16 @@ impl Ledger {
         txns: Vec<(String, i64)>,
         claims: impl Fn() -> HashMap<TableName, i64>,
     ) -> Result<bool> {
-        let adds =
-            write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
+        let adds = write_partitioned(
+            &self.log,
+            &LedgerRow::batch(rows)?,
+            &schema::partition(),
+            &schema::BOUNDED,
+        )
+        .await?;
         loop {
-            for (table, batch) in claims() {
-                if self.progress(&table).await?.claimed != batch - 1 {
+            for (table, claimed) in claims() {
+                if self.progress(&table).await?.claimed != claimed {
                     return Ok(false);
                 }
             }
@@ -278,4 +331,8 @@ fn claim_app(table: &TableName) -> String {
 
 fn record_app(table: &TableName) -> String {
     format!("record:{table}")
+}
+
+fn rebuild_app(table: &TableName) -> String {
+    format!("rebuild:{table}")
 }

@@ -1,6 +1,6 @@
 //! Which rejects still wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use url::Url;
 
@@ -25,6 +25,24 @@ pub(crate) async fn open_rejects(
             .is_none_or(|text| row.object.contains(text))
     };
     let mut rejects = quarantine::read(curated, filter.table.as_ref(), of_object).await?;
+    let tables: BTreeSet<String> = rejects.iter().map(|row| row.table.clone()).collect();
+    let mut ledger_rows = Vec::new();
+    for name in tables {
+        let table: TableName = name
+            .parse()
+            .map_err(|message: String| Error::new(Kind::Foreign, message).with("table", "quarantine"))?;
+        ledger_rows.extend(ledger.rows(&table).await?);
+    }
+    // Batches of another ledger, which was lost, had the same numbers and mean nothing any more.
+    let claims: HashSet<(&str, &str, i64, i64)> = ledger_rows
+        .iter()
+        .filter(|row| row.entry == "claim")
+        .map(|row| (row.table.as_str(), row.object.as_str(), row.batch, row.claimed_at))
+        .collect();
+    rejects.retain(|row| {
+        let rejected_at = row.rejected_at.timestamp_micros();
+        claims.contains(&(row.table.as_str(), row.object.as_str(), row.batch, rejected_at))
+    });
     let mut latest: HashMap<(String, String), i64> = HashMap::new();
     let mut take = |table: &str, object: &str, batch: i64| {
         let known = latest
@@ -36,14 +54,8 @@ pub(crate) async fn open_rejects(
     for row in &rejects {
         take(&row.table, &row.object, row.batch);
     }
-    let tables: BTreeSet<&str> = rejects.iter().map(|row| row.table.as_str()).collect();
-    for name in tables {
-        let table: TableName = name
-            .parse()
-            .map_err(|message: String| Error::new(Kind::Foreign, message).with("table", "quarantine"))?;
-        for (object, batch) in latest_batches(&ledger.rows(&table).await?) {
-            take(name, object, batch);
-        }
+    for row in ledger_rows.iter().filter(|row| row.entry == "result") {
+        take(&row.table, &row.object, row.batch);
     }
     rejects.retain(|row| {
         latest.get(&(row.table.clone(), row.object.clone())) == Some(&row.batch)

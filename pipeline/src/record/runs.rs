@@ -1,4 +1,4 @@
-//! What runs did, `marketlake.runs`: one row per run and table that was not simply unchanged.
+//! What runs did, `marketlake.runs`: a row per batch, and one per table that a run had to leave undone.
 //!
 //! The table is partitioned by day, so that the newest runs are found without reading all of them.
 
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::delta::{DataFile, DeltaLog, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
-use crate::report::{Counts, Outcome, RunRecord, RunReport, TableReport};
+use crate::report::{Counts, RunRecord, RunReport, TableReport};
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
 
@@ -39,14 +39,10 @@ const COUNTS: [Count; 14] = [
     ("bytes_read", |counts| &mut counts.bytes_read),
 ];
 
-/// Appends the tables of a run in one commit; those that were unchanged leave no row, and a run that changed
-/// nothing no commit.
-pub(crate) async fn append(curated: &Url, report: &RunReport) -> Result<()> {
-    let tables: Vec<&TableReport> = report
-        .tables
-        .iter()
-        .filter(|table| table.outcome != Outcome::Unchanged)
-        .collect();
+/// Appends what a report says of its tables in one commit; without tables none. Where `progress` (app id and
+/// version) is given, a second call changes nothing.
+pub(crate) async fn append(curated: &Url, report: &RunReport, progress: Option<(String, i64)>) -> Result<()> {
+    let tables: Vec<&TableReport> = report.tables.iter().collect();
     if tables.is_empty() {
         return Ok(());
     }
@@ -55,8 +51,8 @@ pub(crate) async fn append(curated: &Url, report: &RunReport) -> Result<()> {
     let snapshot = log
         .load_or_create(&schema(), &partition, &[], "What runs did to tables.")
         .await?;
-    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, "batches").await?;
-    super::append(&log, snapshot, "RUN", &adds, None).await
+    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &["batches"]).await?;
+    super::append(&log, snapshot, "RUN", &adds, progress).await
 }
 
 /// The records of the newest runs, newest run first, at most `limit` of them.
@@ -169,6 +165,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::*;
+    use crate::report::Outcome;
 
     fn report(run: &str, day: i64, outcomes: &[Outcome]) -> RunReport {
         let started_at = DateTime::UNIX_EPOCH + TimeDelta::days(day);
@@ -197,20 +194,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_runs_come_first_and_unchanged_tables_not_at_all() {
+    async fn the_newest_runs_come_first_and_each_progress_once() {
         let folder = tempfile::tempdir().unwrap();
         let curated = Url::from_directory_path(folder.path()).unwrap();
-        append(&curated, &report("quiet", 9, &[Outcome::Unchanged]))
-            .await
-            .unwrap();
+        append(&curated, &report("quiet", 9, &[]), None).await.unwrap();
         assert!(
             log(&curated).unwrap().load().await.unwrap().is_none(),
             "a quiet run creates nothing"
         );
-        let outcomes = [Outcome::Updated, Outcome::Unchanged, Outcome::PartlyQuarantined];
-        append(&curated, &report("second", 2, &outcomes)).await.unwrap();
-        append(&curated, &report("first", 1, &outcomes)).await.unwrap();
-        let records = read(&curated, 3).await.unwrap();
+        let outcomes = [Outcome::Updated, Outcome::PartlyQuarantined];
+        append(&curated, &report("second", 2, &outcomes), None)
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let progress = Some(("record:jwo.t0".to_owned(), 1));
+            append(&curated, &report("first", 1, &outcomes), progress)
+                .await
+                .unwrap();
+        }
+        let records = read(&curated, 9).await.unwrap();
         let seen: Vec<_> = records
             .iter()
             .map(|r| (r.run.as_str(), r.table.as_str(), r.outcome))
@@ -219,8 +221,9 @@ mod tests {
             seen,
             [
                 ("second", "jwo.t0", Outcome::Updated),
-                ("second", "jwo.t2", Outcome::PartlyQuarantined),
+                ("second", "jwo.t1", Outcome::PartlyQuarantined),
                 ("first", "jwo.t0", Outcome::Updated),
+                ("first", "jwo.t1", Outcome::PartlyQuarantined),
             ]
         );
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, Outcome};
@@ -50,10 +50,16 @@ pub struct TableStatus {
     pub objects: u64,
     /// Rejected rows, and objects rejected whole, that wait in quarantine.
     pub rejected_open: u64,
+    /// Last day that a document covers, where the table keeps documents that say their days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_until: Option<NaiveDate>,
     /// Data files in the newest version.
     pub files: u64,
     /// Bytes of those files.
     pub bytes: u64,
+    /// Why nothing can be said about the table, or not all: its log is damaged, or not what this program left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A period that an account should have delivered by now.

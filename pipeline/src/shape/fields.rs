@@ -1,17 +1,22 @@
 //! The text values of a raw row: its own fields, those of its account, and where it comes from.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
 };
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::Account;
-use crate::contract::Personal;
+use crate::contract::{ColumnType, OPTION, Personal, is_lineage};
+use crate::layout::{HASH, ROW, SOURCE_ROW};
 use crate::list::RawObject;
+use crate::manifest::Manifest;
+
+/// The field that an account's currency stands for.
+const CURRENCY: &str = "currency_code";
 
 /// Personal raw fields and what may be stored of them.
 pub(crate) type PersonalFields = BTreeMap<String, Personal>;
@@ -22,27 +27,88 @@ pub(crate) struct Origin<'a> {
     pub(crate) object: &'a RawObject,
     /// The account that delivered it.
     pub(crate) account: &'a Account,
+    /// What was delivered beside it.
+    pub(crate) manifest: Option<&'a Manifest>,
+    /// Header fields of a document, which all of its rows have; none where there are none.
+    pub(crate) header: &'a [(String, String)],
 }
 
 impl Origin<'_> {
-    /// The value of a lineage field that is the same for all rows; none when `name` is no such field.
-    pub(crate) fn lineage(&self, name: &str) -> Option<String> {
-        let generated_at = || {
-            self.object
-                .period
-                .and_utc()
-                .to_rfc3339_opts(SecondsFormat::Micros, true)
-        };
+    /// The header field of that name.
+    pub(super) fn headed(&self, name: &str) -> Option<&str> {
+        let found = self.header.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
+    /// about it.
+    pub(super) fn constant(&self, name: &str) -> Option<String> {
+        self.lineage(name)
+            .or_else(|| self.headed(name).map(str::to_owned))
+            .or_else(|| self.stated_as(name).map(str::to_owned))
+    }
+
+    /// The value of a lineage field that is the same for all rows; none when `name` is no such field, or nothing is
+    /// said about it.
+    fn lineage(&self, name: &str) -> Option<String> {
+        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        if let Some(manifest) = self.manifest
+            && let Some(said) = said(manifest, name)
+        {
+            return Some(said);
+        }
         Some(match name {
             "_object" => self.object.uri.clone(),
             "_path" => self.object.path.clone(),
-            "_modified" => self.object.modified.to_rfc3339_opts(SecondsFormat::Micros, true),
-            "_generated_at" => generated_at(),
+            "_modified" => instant(self.object.modified),
+            "_generated_at" => instant(self.object.period.and_utc()),
             "_period" => self.object.period.date().to_string(),
             "_part" => self.object.part.to_string(),
             "_account" => self.account.alias.clone(),
             _ => return None,
         })
+    }
+
+    /// What the account says of itself, field by field: the value of every raw row that has none. A name of lineage
+    /// is no field.
+    pub(super) fn stated(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Account { fields, currency, .. } = self.account;
+        let currency = currency.as_deref().filter(|_| !fields.contains_key(CURRENCY));
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fields
+            .chain(currency.map(|currency| (CURRENCY, currency)))
+            .filter(|(name, _)| !is_lineage(name) && *name != SOURCE_ROW)
+    }
+
+    fn stated_as(&self, name: &str) -> Option<&str> {
+        self.stated()
+            .find_map(|(field, value)| (field == name).then_some(value))
+    }
+}
+
+/// Which cells of fields that SQL handed on unchanged have no value but the account's, by field.
+pub(crate) type Filled = HashMap<String, Vec<bool>>;
+
+/// Values of a column, one per row.
+pub(crate) struct Values {
+    pub(crate) texts: StringArray,
+    /// Rows whose value only the account states; empty where no row has such a value.
+    pub(crate) stated: Vec<bool>,
+}
+
+/// The lineage that a manifest gives; none where it does not say.
+fn said(manifest: &Manifest, name: &str) -> Option<String> {
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+    match name {
+        "_generated_at" => manifest.generated_at.map(instant),
+        "_requested_at" => manifest.requested_at.map(instant),
+        "_requested_from" => manifest.period.map(|period| period.from.to_string()),
+        "_requested_to" => manifest.period.map(|period| period.to.to_string()),
+        "_part" if manifest.parts.of > 1 => Some(manifest.parts.number.to_string()),
+        "_document" => Some(manifest.document_id.clone()),
+        "_report_type" => manifest.report_type.clone(),
+        "_marketplaces" => Some(manifest.marketplace_ids.join(",")).filter(|ids| !ids.is_empty()),
+        name => manifest.options.get(name.strip_prefix(OPTION)?).cloned(),
     }
 }
 
@@ -52,9 +118,12 @@ pub(crate) struct Fields<'a> {
     rows: &'a [i64],
     origin: &'a Origin<'a>,
     personal: &'a PersonalFields,
+    /// Where SQL made the fields: what it handed on of the account's values, which are no longer added then.
+    filled: Option<&'a Filled>,
 }
 
 impl<'a> Fields<'a> {
+    /// Fields as they were delivered.
     pub(crate) fn new(
         raw: &'a RecordBatch,
         rows: &'a [i64],
@@ -66,6 +135,22 @@ impl<'a> Fields<'a> {
             rows,
             origin,
             personal,
+            filled: None,
+        }
+    }
+
+    /// Fields as SQL made them of delivered ones.
+    pub(crate) fn made(
+        raw: &'a RecordBatch,
+        rows: &'a [i64],
+        delivered: &Fields<'a>,
+        filled: &'a Filled,
+    ) -> Self {
+        Self {
+            raw,
+            rows,
+            filled: Some(filled),
+            ..*delivered
         }
     }
 
@@ -79,45 +164,68 @@ impl<'a> Fields<'a> {
         self.rows
     }
 
-    /// The first of the named fields that is not null, row by row.
-    pub(crate) fn first_of(&self, names: &[String]) -> StringArray {
-        let mut found: Vec<Source> = names.iter().filter_map(|name| self.source(name)).collect();
-        if found.len() == 1
-            && let Some(Source::Column(column)) = found.pop()
+    /// The first of the named fields that has a value, row by row: a field is what the row has, else what its account
+    /// states. A blank is a value of a text only.
+    pub(crate) fn first_of(&self, names: &[String], ty: &ColumnType) -> Values {
+        let mut found: Vec<Source<'_>> = names.iter().flat_map(|name| self.sources(name)).collect();
+        if let [Source::Column(_, None)] = found.as_slice()
+            && let Some(Source::Column(texts, _)) = found.pop()
         {
-            return column;
+            return Values {
+                texts,
+                stated: Vec::new(),
+            };
         }
-        let found: Vec<Source> = names.iter().filter_map(|name| self.source(name)).collect();
-        let mut values = StringBuilder::with_capacity(self.len(), self.len() * 8);
-        for row in 0..self.len() {
-            values.append_option(found.iter().find_map(|source| source.value(row)));
+        let counts = |value: &str| *ty == ColumnType::Text || !value.trim_ascii().is_empty();
+        let mut texts = StringBuilder::with_capacity(self.len(), self.len() * 8);
+        let mut stated = vec![false; self.len()];
+        for (row, stated) in stated.iter_mut().enumerate() {
+            let value = found.iter().find_map(|source| {
+                let value = source.value(row).filter(|value| counts(value))?;
+                *stated = source.is_stated(row);
+                Some(value)
+            });
+            texts.append_option(value);
         }
-        values.finish()
+        if !stated.contains(&true) {
+            stated.clear();
+        }
+        Values {
+            texts: texts.finish(),
+            stated,
+        }
     }
 
-    /// One field; none when there is no field of that name.
-    pub(crate) fn source(&self, name: &str) -> Option<Source> {
-        if let Some(column) = self
-            .raw
-            .column_by_name(name)
-            .and_then(|column| column.as_string_opt::<i32>())
-        {
-            return Some(Source::Column(column.clone()));
+    /// Where the values of one field come from, the first that has one row by row; none when there is no field of
+    /// that name.
+    fn sources(&self, name: &str) -> Vec<Source<'_>> {
+        let column = self.column(name);
+        if name == ROW && column.is_none() {
+            let rows = self.rows.iter().map(i64::to_string);
+            return vec![Source::Column(StringArray::from_iter_values(rows), None)];
         }
-        if name == "_row" {
-            return Some(Source::Column(StringArray::from_iter_values(
-                self.rows.iter().map(i64::to_string),
-            )));
+        if name == HASH && column.is_none() {
+            return vec![Source::Column(self.hashes(), None)];
         }
-        if name == "_hash" {
-            return Some(Source::Column(self.hashes()));
+        if let Some(value) = self.origin.lineage(name) {
+            return vec![Source::Object(value)];
         }
-        let constant = self.origin.account.fields.get(name).cloned();
-        let constant =
-            constant.or_else(|| (name == "currency_code").then(|| self.origin.account.currency.clone())?);
-        constant
-            .or_else(|| self.origin.lineage(name))
-            .map(Source::Constant)
+        let filled = self.filled.and_then(|filled| filled.get(name));
+        let adds = self.filled.is_none() || column.is_none();
+        let stated = self.origin.stated_as(name).filter(|_| adds);
+        let column = column.map(|column| Source::Column(column.clone(), filled.map(Vec::as_slice)));
+        column.into_iter().chain(stated.map(Source::Account)).collect()
+    }
+
+    fn column(&self, name: &str) -> Option<&StringArray> {
+        self.raw.column_by_name(name)?.as_string_opt()
+    }
+
+    /// Which of the rows have no value of their own in a field.
+    pub(super) fn lacks(&self, name: &str, rows: &[u32]) -> Vec<bool> {
+        let column = self.column(name);
+        let lacks = |row: &u32| column.is_none_or(|column| column.is_null(*row as usize));
+        rows.iter().map(lacks).collect()
     }
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
@@ -216,18 +324,29 @@ pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
 }
 
 /// Where a field's values come from.
-pub(crate) enum Source {
-    /// A column.
-    Column(StringArray),
-    /// The same for all rows.
-    Constant(String),
+enum Source<'a> {
+    /// A column, and which of its cells only the account states.
+    Column(StringArray, Option<&'a [bool]>),
+    /// The object that all rows are of.
+    Object(String),
+    /// The account that all rows are of.
+    Account(&'a str),
 }
 
-impl Source {
+impl Source<'_> {
     fn value(&self, row: usize) -> Option<&str> {
         match self {
-            Self::Column(column) => column.is_valid(row).then(|| column.value(row)),
-            Self::Constant(value) => Some(value),
+            Self::Column(column, _) => column.is_valid(row).then(|| column.value(row)),
+            Self::Object(value) => Some(value),
+            Self::Account(value) => Some(value),
+        }
+    }
+
+    fn is_stated(&self, row: usize) -> bool {
+        match self {
+            Self::Column(_, filled) => filled.is_some_and(|filled| filled[row]),
+            Self::Object(_) => false,
+            Self::Account(_) => true,
         }
     }
 }

@@ -4,9 +4,12 @@
 //! an equal object give equal rows.
 
 mod check;
+mod document;
 mod fields;
 mod order;
+mod plans;
 mod raw_sql;
+mod stated;
 
 pub(crate) use fields::{Origin, map_builder};
 
@@ -21,6 +24,7 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use crate::account::AccountKeep;
 use crate::cast::cast;
 use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
 use crate::decode::RawBatch;
@@ -29,9 +33,11 @@ use crate::layout;
 use crate::personal::Pseudonyms;
 
 pub(crate) use check::Checks;
-use fields::{Fields, PersonalFields, Source};
+pub(crate) use document::{Declared, order_parts};
+use fields::{Fields, PersonalFields};
 pub(crate) use order::order_of;
 use raw_sql::RawSql;
+use stated::Stated;
 
 /// A row that did not get in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +63,8 @@ pub(crate) struct Shaped {
     pub(crate) warned: BTreeMap<String, u64>,
     /// Failures of checks that hold the batch, by check.
     pub(crate) held: BTreeMap<String, u64>,
+    /// Hash of each raw row, where the content of documents decides between them.
+    pub(crate) content: Option<StringArray>,
 }
 
 /// The batch that rows are shaped for.
@@ -142,29 +150,42 @@ impl Shaper {
         };
         let indices = UInt32Array::from(source.clone());
         let ordinals: Vec<i64> = source.iter().map(|row| raw.rows[*row as usize]).collect();
-        let made = match &selected {
-            Some(selected) => Some(selected.as_fields(&fields, &indices)?),
-            None => None,
+        let made = match (&self.sql, &selected) {
+            (Some(sql), Some(selected)) => {
+                let filled = sql.filled(&fields, origin, &source);
+                Some((selected.as_fields(&fields, &indices)?, filled))
+            }
+            _ => None,
         };
         let made = made
             .as_ref()
-            .map(|made| Fields::new(made, &ordinals, origin, &self.personal));
+            .map(|(made, filled)| Fields::made(made, &ordinals, &fields, filled));
+        let mut stated = Stated::default();
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
             let values = if column.from == ["*"] {
                 take(&fields.all(), &indices, None)?
             } else {
-                Arc::new(made.as_ref().unwrap_or(&fields).first_of(&column.from))
+                let values = made
+                    .as_ref()
+                    .unwrap_or(&fields)
+                    .first_of(&column.from, &column.ty);
+                // Of whole rows an empty cell says that there is no value any more: the account's is as new as they.
+                if origin.account.keep == AccountKeep::LatestValue {
+                    stated.add(&column.name, values.stated);
+                }
+                Arc::new(values.texts)
             };
             columns.push(self.typed(column, values, origin, &mut reasons)?);
         }
-        self.bookkeeping(&mut columns, &fields, &indices, origin, stamp)?;
+        self.bookkeeping(&mut columns, &fields, &stated, &indices, origin, stamp)?;
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
 
         self.require(&rows, &mut reasons);
         self.check_unknown(&fields, &source, &mut reasons);
         self.check_window(&rows, origin, &mut reasons)?;
+        self.check_document(&rows, origin, &mut reasons)?;
         let checked = self.checks.evaluate(&rows, &mut reasons)?;
 
         let filtered = (fields.len() as u64).saturating_sub(distinct(&source));
@@ -185,6 +206,7 @@ impl Shaper {
             filtered,
             warned: checked.warned,
             held: checked.held,
+            content: self.keeps_documents().then(|| fields.hashes()),
         })
     }
 
@@ -216,6 +238,7 @@ impl Shaper {
         &self,
         columns: &mut Vec<ArrayRef>,
         fields: &Fields<'_>,
+        stated: &Stated,
         indices: &UInt32Array,
         origin: &Origin<'_>,
         stamp: BatchStamp,
@@ -235,6 +258,7 @@ impl Shaper {
                 }
                 layout::HASH => take(&fields.hashes(), indices, None)?,
                 layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
+                layout::OLDER => stated.older(rows)?,
                 _ => new_null_array(field.data_type(), rows),
             };
             columns.push(column);
@@ -249,48 +273,41 @@ impl Shaper {
         indices: &UInt32Array,
         origin: &Origin<'_>,
     ) -> Result<StringArray> {
-        let parts = self
-            .feed
-            .keep
-            .newest_by()
-            .iter()
-            .map(|name| {
-                if let Some(position) = self
-                    .contract
-                    .columns
-                    .iter()
-                    .position(|column| column.name == *name)
-                {
-                    return Ok(columns[position].clone());
+        let mut parts = Vec::new();
+        for name in self.feed.keep.newest_by() {
+            let mut columns = self.contract.columns.iter().zip(columns);
+            if let Some((_, values)) = columns.find(|(column, _)| column.name == *name) {
+                parts.push(values.clone());
+            } else if self.keeps_documents() {
+                let all = UInt32Array::from(vec![0; indices.len()]);
+                for part in document::ordering(name, origin)? {
+                    parts.push(take(&part, &all, None)?);
                 }
+            } else {
                 let column = lineage_column(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
-                let texts = match fields.source(name) {
-                    Some(Source::Column(texts)) => texts,
-                    Some(Source::Constant(text)) => StringArray::from(vec![text; fields.len()]),
-                    None => StringArray::new_null(fields.len()),
-                };
-                Ok(take(
-                    &cast(&texts, &column, origin.account.zone)?.values,
-                    indices,
-                    None,
-                )?)
-            })
-            .collect::<Result<Vec<_>>>()?;
+                let texts = fields.first_of(&column.from, &column.ty).texts;
+                let values = cast(&texts, &column, origin.account.zone)?.values;
+                parts.push(take(&values, indices, None)?);
+            }
+        }
         order_of(&parts, indices.len())
     }
 
-    /// Rows without a key or without a required value.
+    /// Rows without a key or without a required value. A blank text is no key: it would make one record of all that
+    /// lack one.
     fn require(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) {
         for (position, column) in self.contract.columns.iter().enumerate() {
-            let key = self.contract.key().contains(&column.name);
+            let key = self.contract.scope().contains(&column.name);
             if !key && !column.required {
                 continue;
             }
             let what = if key { "key column" } else { "required column" };
+            let texts = rows.column(position).as_string_opt::<i32>().filter(|_| key);
+            let is_blank = |row: usize| texts.is_some_and(|texts| texts.value(row).trim().is_empty());
             for (row, reasons) in reasons.iter_mut().enumerate() {
                 // A failed cast is already a reason, and a better one.
-                if rows.column(position).is_null(row)
+                if (rows.column(position).is_null(row) || is_blank(row))
                     && !reasons
                         .iter()
                         .any(|r| r.starts_with(&format!("{}: ", column.name)))
@@ -402,9 +419,9 @@ fn mask(text: &str) -> String {
 }
 
 /// A field of [`LINEAGE`](crate::contract::LINEAGE) that rows can be ordered by, as a column.
-pub(crate) fn lineage_column(name: &str) -> Option<Column> {
+fn lineage_column(name: &str) -> Option<Column> {
     let ty = match name {
-        "_modified" | "_generated_at" => ColumnType::Timestamp,
+        "_modified" | "_generated_at" | "_requested_at" => ColumnType::Timestamp,
         "_row" | "_part" => ColumnType::Int,
         _ => return None,
     };

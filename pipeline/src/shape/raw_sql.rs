@@ -1,33 +1,29 @@
 //! A contract's SELECT over `raw`, run on the rows of one object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
-};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use datafusion::datasource::MemTable;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement, visit_expressions};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::contract::LINEAGE;
+use crate::contract::{ColumnType, LINEAGE};
 use crate::error::{Context, Error, Kind, Result};
-use crate::layout::{HASH, ROW};
+use crate::layout::{HASH, ROW, SOURCE_ROW};
 
-use super::fields::{Fields, Origin, Source};
-
-/// Name under which the row's ordinal comes out beside what the SQL selects.
-const SOURCE_ROW: &str = "__row";
+use super::fields::{Fields, Filled, Origin};
+use super::plans::Plans;
 
 /// A SELECT over `raw`, with the row's ordinal added so that each result leads back to its raw row.
 pub(crate) struct RawSql {
-    text: String,
+    plans: Plans,
     columns: Vec<String>,
+    /// What it makes; other fields it hands on as they are.
+    made: BTreeSet<String>,
 }
 
 /// Result of a SELECT.
@@ -58,6 +54,33 @@ impl Selected {
     }
 }
 
+/// Names that a SELECT gives to something else than the field of that name.
+fn made_by(projection: &[SelectItem]) -> BTreeSet<String> {
+    let mut made = BTreeSet::new();
+    for item in projection {
+        match item {
+            SelectItem::ExprWithAlias { expr, alias } if field_of(expr) != Some(name_of(alias)) => {
+                made.insert(name_of(alias));
+            }
+            SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
+                let replaced = options.opt_replace.iter().flat_map(|replace| &replace.items);
+                made.extend(replaced.map(|item| name_of(&item.column_name)));
+            }
+            _ => {}
+        }
+    }
+    made
+}
+
+/// The field that an expression is.
+fn field_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(name) => Some(name_of(name)),
+        Expr::CompoundIdentifier(names) => names.last().map(name_of),
+        _ => None,
+    }
+}
+
 impl RawSql {
     /// Prepares the SQL of a contract, which has been validated.
     pub(crate) fn new(sql: &str) -> Result<Self> {
@@ -65,13 +88,7 @@ impl RawSql {
             .context(Kind::Usage, "SQL of the contract does not parse")?;
         let mut columns = Vec::new();
         let _ = visit_expressions(&statements, |expression| {
-            if let Expr::Identifier(name) = expression {
-                columns.push(name_of(name));
-            } else if let Expr::CompoundIdentifier(names) = expression
-                && let Some(name) = names.last()
-            {
-                columns.push(name_of(name));
-            }
+            columns.extend(field_of(expression));
             ControlFlow::<()>::Continue(())
         });
         columns.sort();
@@ -82,13 +99,15 @@ impl RawSql {
         let SetExpr::Select(select) = query.body.as_mut() else {
             return Err(Error::usage("SQL of the contract is not one SELECT over raw"));
         };
+        let made = made_by(&select.projection);
         select.projection.push(SelectItem::ExprWithAlias {
             expr: Expr::Identifier(Ident::new(ROW)),
             alias: Ident::new(SOURCE_ROW),
         });
         Ok(Self {
-            text: query.to_string(),
+            plans: Plans::new(query.to_string()),
             columns,
+            made,
         })
     }
 
@@ -99,16 +118,16 @@ impl RawSql {
         raw: &RecordBatch,
         origin: &Origin<'_>,
     ) -> Result<Selected> {
-        let rows = fields.len();
-        let mut names: Vec<Field> = raw
+        let delivered = raw
             .schema_ref()
             .fields()
             .iter()
-            .map(|field| field.as_ref().clone())
-            .collect();
-        let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
-        let wanted = self.columns.iter().map(String::as_str).chain(LINEAGE);
-        for name in wanted {
+            .map(|field| field.name().as_str());
+        let named = self.columns.iter().map(String::as_str);
+        let stated = origin.stated().map(|(name, _)| name);
+        let mut names: Vec<Field> = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for name in delivered.chain(named).chain(stated).chain(LINEAGE) {
             if names.iter().any(|field| field.name() == name) {
                 continue;
             }
@@ -118,27 +137,15 @@ impl RawSql {
                 continue;
             }
             names.push(Field::new(name, DataType::Utf8, true));
-            columns.push(match fields.source(name) {
-                Some(Source::Column(column)) => Arc::new(column),
-                Some(Source::Constant(value)) => Arc::new(StringArray::from(vec![value; rows])),
-                None => Arc::new(StringArray::new_null(rows)),
-            });
+            columns.push(Arc::new(
+                fields.first_of(&[name.to_owned()], &ColumnType::Text).texts,
+            ));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;
-        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        context.register_table(
-            "raw",
-            Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?),
-        )?;
-        let frame = context
-            .sql(&self.text)
+        let (schema, results) = self
+            .plans
+            .run(batch)
             .await
-            .context(Kind::Usage, "SQL of the contract cannot be planned")?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let results = frame
-            .collect()
-            .await
-            .context(Kind::Data, "SQL of the contract failed")
             .map_err(|error| error.with("object", &origin.object.uri))?;
         let rows = concat_batches(&schema, &results)?;
         let ordinals = rows
@@ -160,6 +167,15 @@ impl RawSql {
             .collect::<Option<Vec<u32>>>()
             .ok_or_else(|| Error::internal("SQL gave a row that is not in the object"))?;
         Ok(Selected { rows, source })
+    }
+
+    /// Which cells of the fields that the SQL hands on only the account states.
+    pub(crate) fn filled(&self, delivered: &Fields<'_>, origin: &Origin<'_>, source: &[u32]) -> Filled {
+        let fields = origin.stated().map(|(name, _)| name);
+        fields
+            .filter(|name| !self.made.contains(*name))
+            .map(|name| (name.to_owned(), delivered.lacks(name, source)))
+            .collect()
     }
 }
 

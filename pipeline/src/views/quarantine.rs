@@ -83,7 +83,9 @@ mod tests {
                 .map(|(name, row)| test.reject(&claim, name, *row))
                 .collect();
             let adds = write(&test.curated, &rows).await.unwrap();
-            record(&test.curated, &orders, batch, adds).await.unwrap();
+            record(&test.curated, adds, (orders.to_string(), batch))
+                .await
+                .unwrap();
             test.record(&claim).await;
         }
         let all = QuarantineFilter::default();

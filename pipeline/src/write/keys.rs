@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, UInt32Array, make_comparator};
-use arrow::buffer::BooleanBuffer;
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::DataType;
 
@@ -107,24 +106,8 @@ impl KeyIndex {
         Ok(found)
     }
 
-    /// Whether any key (of those in `only`, where given) has a value of `column` within the closed range from
-    /// `low[at]` to `high[at]`; a null bound is open. The bounds have the column's type.
-    pub fn any_between(
-        &self,
-        column: usize,
-        low: &ArrayRef,
-        high: &ArrayRef,
-        at: usize,
-        only: Option<&BooleanBuffer>,
-    ) -> Result<bool> {
-        let between = self.between(column, low, high, at)?;
-        Ok(match only {
-            Some(only) => between.iter().any(|row| only.value(*row as usize)),
-            None => !between.is_empty(),
-        })
-    }
-
-    /// Rows whose value is within the range, as [`KeyIndex::any_between`] has it.
+    /// Rows whose value of `column` is within the closed range from `low[at]` to `high[at]`; a null bound is open.
+    /// The bounds have the column's type.
     pub(super) fn between(
         &self,
         column: usize,

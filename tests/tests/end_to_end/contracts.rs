@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use marketlake_tests::{Delivery, Lake};
 
-const VISITS: &str = r#"description = "One visit of a shop."
+pub(crate) const VISITS: &str = r#"description = "One visit of a shop."
 path      = "shop/{account}/{date}/{name}.csv"
 format    = "csv"
 keep      = "latest_row"
@@ -30,7 +30,7 @@ FROM raw
 WHERE visit_id NOT LIKE 'test%'
 ";
 
-const DAILY: &str = r#"description = "Guests of a day."
+pub(crate) const DAILY: &str = r#"description = "Guests of a day."
 inputs    = ["shop.visits"]
 key       = ["day"]
 recompute = ["day"]
@@ -44,13 +44,13 @@ guests = "int"
 const DAILY_SQL: &str = "SELECT day, sum(guests) AS guests FROM shop.visits GROUP BY day\n";
 
 /// A lake with the user's two tables.
-struct Shop {
-    lake: Lake,
+pub(crate) struct Shop {
+    pub(crate) lake: Lake,
     folder: PathBuf,
 }
 
 impl Shop {
-    fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let lake = Lake::new("")?;
         let folder = lake.path().join("contracts");
         let shop = Self {
@@ -68,17 +68,17 @@ impl Shop {
         Ok(shop)
     }
 
-    fn write(&self, file: &str, text: &str) -> Result<()> {
+    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
         fs::create_dir_all(self.folder.join("shop"))?;
         Ok(fs::write(self.folder.join("shop").join(file), text)?)
     }
 
-    fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
         self.lake
             .deliver(&Delivery::new(format!("shop/main/{day}/{name}.csv"), text))
     }
 
-    fn rows(&self, table: &str) -> Result<String> {
+    pub(crate) fn rows(&self, table: &str) -> Result<String> {
         Ok(self.lake.rows(table)?.to_csv())
     }
 }
@@ -156,6 +156,53 @@ fn checks_of_a_computed_table_warn_or_hold_it_until_it_is_released() -> Result<(
     shop.write("daily.toml", &checked.replace("\"hold\"", "\"quarantine\""))?;
     let refused = shop.lake.call(&["check"])?.exits_with(2)?;
     ensure!(refused.said().contains("C034"), "{}", refused.said());
+    Ok(())
+}
+
+#[test]
+fn a_key_is_found_again_when_only_one_of_two_partition_columns_is_part_of_it() -> Result<()> {
+    let shop = Shop::open()?;
+    let moving = VISITS
+        .replace("[\"day\", \"visit_id\"]", "[\"shop\", \"visit_id\"]")
+        .replace("[\"day\"]\n", "[\"shop\", \"day\"]\nkey_window = \"10d\"\n");
+    shop.write("visits.toml", &moving)?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\nv2,90,1\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.deliver("2026-03-03", "a", "visit_id,seconds,guests\nv1,90,5\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(
+        shop.rows("shop.visits")?,
+        "day,shop,visit_id,minutes,guests\n2026-03-01,main,v2,1.5,1\n2026-03-03,main,v1,1.5,5\n"
+    );
+    assert_eq!(
+        shop.rows("shop.daily")?,
+        "day,guests\n2026-03-01,1\n2026-03-03,5\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_part_of_a_partition_is_computed_anew() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.write(
+        "daily.toml",
+        &DAILY
+            .replace("key       = [\"day\"]", "key       = [\"day\", \"visit_id\"]")
+            .replace("recompute = [\"day\"]", "recompute = [\"day\", \"visit_id\"]")
+            .replace("guests = \"int\"", "visit_id = \"text\"\nguests = \"int\""),
+    )?;
+    shop.write(
+        "daily.sql",
+        "SELECT day, visit_id, sum(guests) AS guests FROM shop.visits GROUP BY day, visit_id\n",
+    )?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\nv2,90,1\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.deliver("2026-03-01", "b", "visit_id,seconds,guests\nv1,90,5\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(
+        shop.rows("shop.daily")?,
+        "day,visit_id,guests\n2026-03-01,v1,5\n2026-03-01,v2,1\n"
+    );
     Ok(())
 }
 
@@ -247,6 +294,26 @@ fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Resul
         shop.rows("shop.visits")?,
         "day,shop,visit_id,weather,guests\n2026-03-01,main,v1,,2\n2026-03-01,main,v2,dry,4\n"
     );
+    Ok(())
+}
+
+#[test]
+fn a_column_for_a_field_that_rows_already_have_in_extra_holds_the_table() -> Result<()> {
+    let shop = Shop::open()?;
+    fs::remove_file(shop.folder.join("shop/visits.sql"))?;
+    let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
+    shop.write("visits.toml", &plain)?;
+    shop.deliver("2026-03-01", "a", "visit_id,guests,weather\nv1,2,wet\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.write(
+        "visits.toml",
+        &plain.replace("guests   = ", "weather  = \"text\"\nguests   = "),
+    )?;
+    shop.deliver("2026-03-01", "b", "visit_id,guests,weather\nv2,4,dry\n")?;
+    let held = shop.lake.run(&[])?.exits_with(3)?;
+    assert_eq!(held.outcome("shop.visits")?, "held");
+    let messages = held.about("shop.visits")?["messages"].to_string();
+    ensure!(messages.contains("weather is in extra of rows"), "{messages}");
     Ok(())
 }
 

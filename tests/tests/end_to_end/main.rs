@@ -2,8 +2,11 @@
 
 mod contracts;
 mod demo;
+mod documents;
 mod kill;
+mod maintain;
 mod oracle;
 mod permute;
 mod protocol;
+mod rebuild;
 mod together;

@@ -52,7 +52,16 @@ pub(super) fn first<'a>(
             }
         }
     }
-    if detect && !unknown.is_empty() {
+    if detect && format.columns.is_empty() {
+        // Without declared columns the first record can only be a header: what is not known in it is kept by its
+        // name, as long as something is known.
+        if unknown.len() == names.len() {
+            return Err(Error::data(
+                "the first record names no known field, and no `columns` are declared: if it is a header, name its \
+                 fields in `rename` or say `header = \"present\"`; if there is none, say the order of the `columns`",
+            ));
+        }
+    } else if detect && !unknown.is_empty() {
         // Cells that happen to be names are rare; most of them being names is no accident.
         if unknown.len() * 2 < names.len() {
             return Err(Error::data(format!(
@@ -61,15 +70,10 @@ pub(super) fn first<'a>(
                 sentence(&unknown)
             )));
         }
-        if format.columns.is_empty() {
-            return Err(Error::data(
-                "the first record is no header that is known, and no `columns` are declared",
-            ));
-        }
         return declared(format).map(First::Row);
     }
     if cells.clone().any(|cell| std::str::from_utf8(cell).is_err()) {
-        return Err(Error::data("the header is not valid UTF-8"));
+        return Err(Error::data(format!("the header is not valid {}", format.charset)));
     }
     if let Some(position) = names.iter().position(String::is_empty) {
         return Err(Error::data(format!(

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use url::Url;
 
 use crate::contract::{Contract, Feed, TableName};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::lake::{Lake, table_log};
 use crate::ledger::{Ledger, LedgerRow};
 use crate::record::{latest_batches, runs};
@@ -64,7 +64,14 @@ async fn look(
     contract: &Contract,
 ) -> Result<(TableStatus, Delivered)> {
     let log = table_log(curated, &contract.name.to_string())?;
-    let snapshot = log.load().await?;
+    // One table that cannot be read must not hide the others.
+    let (snapshot, problem) = match log.load().await {
+        Ok(snapshot) => (snapshot, None),
+        Err(error) if [Kind::Foreign, Kind::Io, Kind::Data].contains(&error.kind()) => {
+            (None, Some(error.to_string()))
+        }
+        Err(error) => return Err(error),
+    };
     let mut status = TableStatus {
         table: contract.name.to_string(),
         version: None,
@@ -75,8 +82,10 @@ async fn look(
         open_batch: None,
         objects: 0,
         rejected_open: 0,
+        covered_until: None,
         files: 0,
         bytes: 0,
+        problem,
     };
     let mut taken = 0;
     if let Some(snapshot) = &snapshot {
@@ -100,6 +109,10 @@ async fn look(
         status.objects = objects(&rows);
     }
     status.rejected_open = rejected(&rows);
+    status.covered_until = rows
+        .iter()
+        .filter_map(|row| row.last_day.as_ref()?.parse().ok())
+        .max();
     status.newest_period = claims(&rows)
         .filter(|(row, _)| row.batch <= taken)
         .map(|(_, period)| period)

@@ -19,10 +19,17 @@ pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
         return Ok(names);
     }
     let raw = folder_url(&lake.settings().raw);
-    let own = lake.accounts().iter().filter_map(|account| account.raw.as_ref());
-    let own = own.filter_map(|own| raw.join(&format!("{}/", own.trim_end_matches('/'))).ok());
-    for root in std::iter::once(raw.clone()).chain(own) {
-        names.insert(uri_of(&root, &join(&path_of(&root)?, object))?.into());
+    names.insert(uri_of(&raw, &join(&path_of(&raw)?, object))?.into());
+    for account in lake.accounts() {
+        let Some(own) = &account.raw else { continue };
+        let Ok(root) = raw.join(&format!("{}/", own.trim_end_matches('/'))) else {
+            continue;
+        };
+        // Tables name its objects as if they lay in the raw root.
+        let folder = format!("{}/{}/", account.source, account.alias);
+        for below in [Some(object), object.strip_prefix(&folder)].into_iter().flatten() {
+            names.insert(uri_of(&root, &join(&path_of(&root)?, below))?.into());
+        }
     }
     if raw.scheme() == "file" {
         let file = FilePath::new(object);

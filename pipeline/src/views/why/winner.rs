@@ -4,8 +4,10 @@
 //! another value than they give, the answer says so and names no source.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::contract::{Contract, Feed, Keep, Pick};
+use crate::layout::{OBJECT, ROW, STATED};
 use crate::report::ColumnWhy;
 use crate::views::text::TextRow;
 
@@ -28,8 +30,11 @@ pub(super) fn explain(contract: &Contract, kept: &TextRow, name: &str, observed:
             return unsourced(format!("computed from {}", inputs.join(", ")));
         }
     };
-    if contract.key().iter().any(|key| key == name) {
-        return unsourced("part of the key".to_owned());
+    if contract.scope().iter().any(|key| key == name) {
+        return unsourced(match &feed.keep {
+            Keep::LatestDocument { .. } => "documents are compared by it".to_owned(),
+            _ => "part of the key".to_owned(),
+        });
     }
     let column = contract.column(name);
     if value.is_none() && column.is_some_and(|column| column.personal.is_some()) {
@@ -41,6 +46,7 @@ pub(super) fn explain(contract: &Contract, kept: &TextRow, name: &str, observed:
     let said = match &feed.keep {
         Keep::EveryRow { .. } => every_row(observed),
         Keep::LatestRow { .. } => latest_row(observed),
+        Keep::LatestDocument { .. } => latest_document(kept, observed),
         Keep::LatestValue { .. } => latest_value(
             column.map_or(Pick::Newest, |column| column.pick),
             name,
@@ -106,6 +112,22 @@ fn latest_row(observed: &[Observed]) -> Said<'_> {
     Said::By(newest, why)
 }
 
+/// The rows of the newest document stay, all of them.
+fn latest_document<'a>(kept: &TextRow, observed: &'a [Observed]) -> Said<'a> {
+    let Some(newest) = observed.iter().map(|document| &document.order).max() else {
+        return Said::Nothing;
+    };
+    let orders: BTreeSet<&String> = observed.iter().map(|document| &document.order).collect();
+    let why = match orders.len() {
+        1 => "only document".to_owned(),
+        count => format!("newest of {count} documents"),
+    };
+    let is_kept = |row: &Observed| {
+        kept.get(OBJECT) == Some(&row.object) && kept.get(ROW) == Some(row.row.to_string().as_str())
+    };
+    by(observed.iter().filter(|row| row.order == *newest), is_kept, why)
+}
+
 /// Of each column the newest, smallest or greatest value stays.
 fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [Observed]) -> Said<'a> {
     let speaks = |row: &&Observed| row.cells.get(name).is_some();
@@ -120,16 +142,22 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
             // Where an account states whole rows, no value is a value like any other.
             let whole = observed.iter().any(|row| row.whole);
             let speaking = || observed.iter().filter(|row| whole || speaks(row));
-            let Some(newest) = speaking().map(|row| &row.order).max() else {
+            let Some(newest) = speaking().map(|row| row.order_of(name)).max() else {
                 return Said::Nothing;
             };
             let cleared = whole && value.is_none() && values > 0;
             let why = if cleared {
                 "cleared: the newest row is whole and has none".to_owned()
+            } else if newest == STATED && speaking().any(|row| row.older.contains_key(name)) {
+                "stated by the account: no raw row has a value".to_owned()
             } else {
                 counted("newest")
             };
-            match by(speaking().filter(|row| row.order == *newest), is_value, why) {
+            match by(
+                speaking().filter(|row| row.order_of(name) == newest),
+                is_value,
+                why,
+            ) {
                 Said::By(source, _) if values == 0 && source.cells.get(name).is_none() => Said::Nothing,
                 said => said,
             }
@@ -154,6 +182,8 @@ fn by<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::contract::{TableName, builtin, load};
 
@@ -172,7 +202,9 @@ mod tests {
             row: 4,
             order: order.to_owned(),
             hash: format!("h{object}"),
+            older: BTreeMap::new(),
             whole,
+            rows: None,
             cells: cells(&[
                 ("order_status", status),
                 ("first_seen_at", Some(order)),
@@ -221,6 +253,25 @@ mod tests {
         assert!(
             source.is_none() && text.starts_with("raw objects now say open"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_a_row_says_stands_above_what_the_account_states() {
+        let stated = |object: &str, order: &str, status: &str| Observed {
+            older: [("order_status".to_owned(), STATED.to_owned())].into(),
+            ..observed(object, order, Some(status), false)
+        };
+        let rows = [observed("a", "1", Some("open"), false), stated("b", "2", "paid")];
+        let open = cells(&[("order_status", Some("open"))]);
+        assert_eq!(
+            why("jwo.orders", &open, "order_status", &rows),
+            from("a", "newest of 2 values")
+        );
+        let paid = cells(&[("order_status", Some("paid"))]);
+        assert_eq!(
+            why("jwo.orders", &paid, "order_status", &rows[1..]),
+            from("b", "stated by the account: no raw row has a value")
         );
     }
 

@@ -78,6 +78,10 @@ fn a_property_that_changes_what_writers_have_to_do_is_refused() -> Result<()> {
         let run = refused(&lake)?;
         let messages = run.about(ORDERS)?["messages"].to_string();
         ensure!(messages.contains(property), "{messages}");
+        let status = lake.call(&["status"])?.exits_with(0)?.document()?;
+        let tables = status["tables"].as_array().cloned().unwrap_or_default();
+        let problems = tables.iter().filter(|table| !table["problem"].is_null());
+        assert_eq!(problems.count(), 1, "the other tables are told all the same");
     }
     Ok(())
 }

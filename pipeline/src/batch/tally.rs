@@ -1,0 +1,255 @@
+//! What a run did, batch by batch and table by table.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::contract::TableName;
+use crate::error::Error;
+use crate::report::{Counts, Outcome, TableReport};
+
+use super::notes::Notes;
+
+/// Parts of a table that shrank and are named in a message.
+const SHOWN: usize = 5;
+
+/// One call of the main job.
+#[derive(Debug, Clone)]
+pub(crate) struct RunId {
+    /// Unique id.
+    pub(crate) id: String,
+    /// When it began.
+    pub(crate) started_at: DateTime<Utc>,
+}
+
+/// What a batch did. Its commit carries it, so that whoever records the batch says the same of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) counts: Counts,
+    /// Failures of checks that only warn, by check.
+    #[serde(default)]
+    pub(crate) warned: BTreeMap<String, u64>,
+    /// Objects that were found only by the look beyond the look-back.
+    #[serde(default)]
+    pub(crate) late_objects: u64,
+    /// Wall time of the attempt in milliseconds.
+    #[serde(default)]
+    pub(crate) millis: u64,
+    /// Whether a person let the batch go in although a check asked to hold it.
+    #[serde(default)]
+    pub(crate) released: bool,
+    /// What is to be said about its documents.
+    #[serde(default)]
+    pub(crate) notes: Notes,
+}
+
+impl Summary {
+    /// The report of the batch alone.
+    pub(crate) fn report(&self, table: &TableName, version: u64) -> TableReport {
+        TableReport {
+            table: table.to_string(),
+            outcome: outcome(&self.counts),
+            batches: 1,
+            version: Some(version),
+            counts: self.counts.clone(),
+            late_objects: self.late_objects,
+            messages: warnings(&self.warned).chain(self.notes.messages()).collect(),
+            millis: self.millis,
+        }
+    }
+}
+
+/// The tallies of all tables of a run.
+pub(crate) struct Tallies {
+    run: RunId,
+    tables: BTreeMap<TableName, Tally>,
+}
+
+impl Tallies {
+    pub(crate) fn new(run: RunId) -> Self {
+        Self {
+            run,
+            tables: BTreeMap::new(),
+        }
+    }
+
+    /// The tally of a table, empty at first.
+    pub(crate) fn of(&mut self, table: &TableName) -> &mut Tally {
+        let run = &self.run;
+        self.tables
+            .entry(table.clone())
+            .or_insert_with(|| Tally::new(run.clone()))
+    }
+
+    /// Takes out the tally of a table; none where the run did not come to it.
+    pub(crate) fn take(&mut self, table: &TableName) -> Option<Tally> {
+        self.tables.remove(table)
+    }
+}
+
+/// What a run did to a table so far.
+pub(crate) struct Tally {
+    run: RunId,
+    started: Instant,
+    batches: u64,
+    version: Option<u64>,
+    counts: Counts,
+    late_objects: u64,
+    late_claimed: u64,
+    warned: BTreeMap<String, u64>,
+    notes: Notes,
+    messages: Vec<String>,
+    released: Option<i64>,
+    ended: Option<Outcome>,
+}
+
+impl Tally {
+    fn new(run: RunId) -> Self {
+        Self {
+            run,
+            started: Instant::now(),
+            batches: 0,
+            version: None,
+            counts: Counts::default(),
+            late_objects: 0,
+            late_claimed: 0,
+            warned: BTreeMap::new(),
+            notes: Notes::default(),
+            messages: Vec::new(),
+            released: None,
+            ended: None,
+        }
+    }
+
+    /// The run that counts here.
+    pub(crate) fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Whether nothing more can be done for the table in this run.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    pub(crate) fn fail(&mut self, error: &Error) {
+        self.messages.push(error.chain());
+        self.ended = Some(Outcome::Failed);
+    }
+
+    pub(crate) fn hold(&mut self, reasons: impl IntoIterator<Item = String>) {
+        self.messages.extend(reasons);
+        self.ended = Some(Outcome::Held);
+    }
+
+    /// Checks with `hold` failed for rows of a batch, so many each. True where the batch may go in all the same.
+    pub(crate) fn passes(&mut self, table: &TableName, batch: i64, held: &BTreeMap<String, u64>) -> bool {
+        if held.is_empty() || self.released == Some(batch) {
+            return true;
+        }
+        self.hold(held.iter().map(|(check, rows)| {
+            format!(
+                "check {check} failed for {rows} rows of batch {batch}; look at them, then release the batch with \
+                 `marketlake run {table} --release {table}`"
+            )
+        }));
+        false
+    }
+
+    /// Parts of the table lost rows, and the contract asks a person about that. True where the batch may go in all the
+    /// same.
+    pub(crate) fn may_shrink(&mut self, table: &TableName, batch: i64, shrunk: &[String]) -> bool {
+        if shrunk.is_empty() || self.released == Some(batch) {
+            return true;
+        }
+        self.hold([format!(
+            "{} parts of the table would shrink with batch {batch}: {}; look at them, then release the batch with \
+             `marketlake run {table} --release {table}`",
+            shrunk.len(),
+            shrunk[..shrunk.len().min(SHOWN)].join("; ")
+        )]);
+        false
+    }
+
+    /// A person has looked at this batch and lets it go in.
+    pub(crate) fn release(&mut self, batch: i64) {
+        self.released = Some(batch);
+    }
+
+    /// Whether a person let this batch go in.
+    pub(crate) fn is_released(&self, batch: i64) -> bool {
+        self.released == Some(batch)
+    }
+
+    pub(crate) fn busy(&mut self) {
+        self.messages.push("another runner has the table".to_owned());
+        self.ended = Some(Outcome::Busy);
+    }
+
+    pub(crate) fn say(&mut self, message: String) {
+        if !self.messages.contains(&message) {
+            self.messages.push(message);
+        }
+    }
+
+    /// Objects came too late for the look-back and were claimed all the same.
+    pub(crate) fn late(&mut self, objects: u64) {
+        self.late_claimed += objects;
+    }
+
+    /// How many of the objects that are being taken in came too late for the look-back.
+    pub(crate) fn late_claimed(&self) -> u64 {
+        self.late_claimed
+    }
+
+    /// Another batch is in.
+    pub(crate) fn committed(&mut self, version: u64, summary: Summary) {
+        self.batches += 1;
+        self.version = Some(version);
+        self.counts.add(&summary.counts);
+        self.late_objects += summary.late_objects;
+        self.late_claimed = 0;
+        self.notes.add(&summary.notes);
+        for (check, rows) in summary.warned {
+            *self.warned.entry(check).or_default() += rows;
+        }
+    }
+
+    /// The report at the end of the run.
+    pub(crate) fn report(mut self, table: &TableName) -> TableReport {
+        self.messages.extend(warnings(&self.warned));
+        self.messages.extend(self.notes.messages());
+        let outcome = self.ended.unwrap_or(match self.batches {
+            0 => Outcome::Unchanged,
+            _ => outcome(&self.counts),
+        });
+        TableReport {
+            table: table.to_string(),
+            outcome,
+            batches: self.batches,
+            version: self.version,
+            counts: self.counts,
+            late_objects: self.late_objects,
+            messages: self.messages,
+            millis: self.started.elapsed().as_millis() as u64,
+        }
+    }
+}
+
+/// How batches with these counts came out.
+fn outcome(counts: &Counts) -> Outcome {
+    if counts.rows_rejected + counts.objects_rejected > 0 {
+        Outcome::PartlyQuarantined
+    } else if counts.rows_read <= counts.rows_filtered && counts.rows_removed == 0 {
+        Outcome::Empty
+    } else {
+        Outcome::Updated
+    }
+}
+
+fn warnings(warned: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
+    warned
+        .iter()
+        .map(|(check, rows)| format!("check {check} failed for {rows} rows"))
+}

@@ -1,0 +1,209 @@
+"""marketlake beside its peers on the same files: ratios of wall time, and whether the results are equal.
+
+Run by `just bench`. Peers run in processes of their own and count only their work; marketlake counts from the start of
+its process to its end. Every figure is the best of three, taken in turns.
+"""
+
+import argparse
+import datetime
+import importlib.resources
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+import data
+
+HERE = Path(__file__).resolve().parent
+
+
+def child(arguments, stdout=subprocess.DEVNULL):
+    """Runs a program: seconds, peak memory in MB, what it said."""
+    started = time.monotonic()
+    process = subprocess.Popen([str(each) for each in arguments], stdout=stdout, stderr=subprocess.PIPE, text=True)
+    said = process.stdout.read() if stdout == subprocess.PIPE else ""
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{' '.join(map(str, arguments))} failed:\n{errors}")
+    return seconds, usage.ru_maxrss / 1024, said
+
+
+def peer(name, *arguments):
+    """A function of peers.py: the seconds that it counted, peak memory in MB."""
+    _, memory, said = child([sys.executable, HERE / "peers.py", name, *arguments], subprocess.PIPE)
+    return json.loads(said), memory
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.work = Path(options.work)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        extensions = importlib.resources.files("duckdb_extension_delta") / "extensions" / f"v{duckdb.__version__}"
+        self.connection.execute(f"LOAD '{extensions / 'delta.duckdb_extension'}'")
+        self.results = []
+
+    def marketlake(self, lake, *arguments):
+        return child([self.options.marketlake, "--lake", lake, *(["--sql", HERE / "contracts"] if (HERE/"contracts").exists() else []), *arguments])
+
+    def tell(self, name, ours, memory, other, against, target):
+        ratio = ours / other
+        self.results.append((name, ratio, target))
+        limit = f"wanted {target}" if target else ""
+        print(f"{name:44} {ours:8.3f} s {memory:6.0f} MB   {against:18} {other:8.3f} s   ratio {ratio:6.2f}  {limit}", flush=True)
+
+    def equal(self, lake, table, parquet):
+        """Whether a table has the rows of bare Parquet files, by count and by a sum of hashes over all columns."""
+        columns = ", ".join(f"CAST({name} AS VARCHAR)" for name in data.COLUMNS)
+        sums = [
+            self.connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {source}").fetchone()
+            for source in (
+                f"delta_scan('{lake}/curated/{table}')",
+                f"read_parquet('{parquet}/*/*.parquet', hive_partitioning = true)",
+            )
+        ]
+        if sums[0] != sums[1]:
+            sys.exit(f"{table} differs from its peer: {sums}")
+
+    def upserts(self, keep, targets):
+        """scatter, recent and worst into a table of sixty days."""
+        days, per_day = 60, self.options.rows // 60
+        lake, bare, delta = (self.work / keep / name for name in ("lake", "bare", "delta"))
+        raw = lake / "raw" / "bench" / keep
+        data.base(self.connection, raw, days, per_day)
+        self.marketlake(lake, "run", f"bench.{keep}")
+        files = f"{raw}/*/base.parquet"
+        self.connection.execute(
+            f"COPY (FROM '{files}') TO '{bare}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
+        )
+        if keep == "rows":
+            from deltalake import write_deltalake
+
+            write_deltalake(delta, self.connection.execute(f"FROM '{files}'").arrow(), partition_by=["order_date"])
+        version = 1
+        for kind, target in targets.items():
+            best = {}
+            for _ in range(3):
+                version += 1
+                batch = raw / data.date(self.connection, days - 1) / f"{kind}-{version}.parquet"
+                data.copy(self.connection, data.batch(self.connection, kind, days, per_day, version), batch)
+                seconds, memory, _ = self.marketlake(lake, "run", f"bench.{keep}")
+                runs = {"ours": (seconds, memory), "DuckDB": peer("duckdb_upsert", bare, batch)}
+                if keep == "rows":
+                    runs["deltalake MERGE"] = peer("deltalake_merge", delta, batch)
+                for name, run in runs.items():
+                    best[name] = min(best.get(name, run), run)
+            self.equal(lake, f"bench/{keep}", bare)
+            seconds, memory = best.pop("ours")
+            for name, (other, _) in best.items():
+                wanted = target if name == "DuckDB" else None
+                self.tell(f"{keep}, {kind}", seconds, memory, other, name, wanted)
+
+    def recompute(self):
+        """One changed day of a group-by."""
+        lake, days, per_day = self.work / "daily" / "lake", 365, max(self.options.rows // 20 // 365, 100)
+        raw = lake / "raw" / "bench" / "rows"
+        data.base(self.connection, raw, days, per_day)
+        self.marketlake(lake, "run")
+        best, day = {}, data.date(self.connection, 180)
+        for version in range(2, 5):
+            ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({180 * per_day}, {181 * per_day})"
+            data.copy(
+                self.connection,
+                data.orders(ids, days, per_day, version, "some"),
+                raw / day / f"change-{version}.parquet",
+            )
+            self.marketlake(lake, "run", "bench.rows")
+            bare = lake / "curated" / "bench" / "rows"
+            live = {Path(file).name for (file,) in self.connection.execute(
+                f"SELECT DISTINCT filename FROM delta_scan('{bare}', filename = true) WHERE order_date = DATE '{day}'"
+            ).fetchall()}
+            folder = self.work / "daily" / "bare"
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / f"order_date={day}").mkdir(parents=True)
+            for name in live:
+                shutil.copy(bare / f"order_date={day}" / name, folder / f"order_date={day}" / name)
+            seconds, memory, _ = self.marketlake(lake, "run", "bench.daily")
+            runs = {"ours": (seconds, memory), "DuckDB": peer("duckdb_day", folder, self.work / "day.parquet", day)}
+            for name, run in runs.items():
+                best[name] = min(best.get(name, run), run)
+        self.tell("one of 365 days computed anew", *best["ours"], best["DuckDB"][0], "DuckDB", 1.2)
+
+    def decode(self):
+        """Stream messages and order reports, from raw objects to tables."""
+        lake = self.work / "decode"
+        data.messages(self.connection, lake / "raw" / "ams" / "sp-traffic", 2000 * self.options.scale)
+        data.reports(self.connection, lake / "raw" / "jwo" / "corner_shop" / "Order", 500 * self.options.scale)
+        for name, table, function, pattern in (
+            ("Stream messages", "ams.sp_traffic", "duckdb_messages", "ams/sp-traffic/*/*/*/*/*"),
+            ("order reports", "jwo.orders", "duckdb_orders", "jwo/*/Order/*/*/*"),
+        ):
+            best = {}
+            for _ in range(3):
+                shutil.rmtree(lake / "curated", ignore_errors=True)
+                seconds, memory, _ = self.marketlake(lake, "run", table)
+                other = peer(function, lake / "raw" / pattern, self.work / "decoded.parquet")
+                for who, run in {"ours": (seconds, memory), "DuckDB": other}.items():
+                    best[who] = min(best.get(who, run), run)
+            ours = f"delta_scan('{lake}/curated/{table.replace('.', '/')}')"
+            counts = [
+                self.connection.execute(f"SELECT count(*) FROM {source}").fetchone()
+                for source in (ours, f"'{self.work}/decoded.parquet'")
+            ]
+            if counts[0] != counts[1]:
+                sys.exit(f"{table} differs from its peer: {counts}")
+            self.tell(f"{name}, decoded and de-duplicated", *best["ours"], best["DuckDB"][0], "DuckDB", 1.0)
+
+    def quiet(self):
+        """A run that finds nothing, by the number of objects in the ledger; three days of them are listed."""
+        seconds, today = {}, datetime.date.today()
+        for objects in (100, 10_000):
+            lake = self.work / f"quiet-{objects}"
+            raw = lake / "raw" / "jwo" / "corner" / "Order"
+            for number in range(objects):
+                day = today - datetime.timedelta(days=number // 96)
+                folder = raw / str(day) / f"{number // 4 % 24:02}"
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"ALL{number % 4 * 15:02}.csv000").write_text("order_id,order_date\n")
+            arguments = ("--lookback-days", 3, "run", "jwo.orders")
+            self.marketlake(lake, *arguments)
+            seconds[objects] = min(self.marketlake(lake, *arguments)[:2] for _ in range(5))
+        self.tell("nothing new among 10,000 objects", *seconds[10_000], seconds[100][0], "among 100", 1.5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--marketlake", required=True, help="the program to time")
+    parser.add_argument("--work", required=True, help="folder for data; it is emptied")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the tables that are upserted into")
+    parser.add_argument("--scale", type=int, default=20, help="size of the raw objects that are decoded")
+    parser.add_argument("--only", help="upserts, recompute, decode or quiet")
+    bench = Bench(parser.parse_args())
+    parts = {
+        "upserts": lambda: (
+            bench.upserts("rows", {"scatter": 0.3, "recent": 1.0, "worst": 0.8}),
+            bench.upserts("values", {"scatter": 0.45, "recent": 1.5, "worst": 1.2}),
+        ),
+        "recompute": bench.recompute,
+        "decode": bench.decode,
+        "quiet": bench.quiet,
+    }
+    for name, part in parts.items():
+        if bench.options.only in (None, name):
+            part()
+    missed = [name for name, ratio, target in bench.results if target and ratio > target]
+    print(f"{len(bench.results)} comparisons, {len(missed)} beyond what is wanted" + "".join(f"\n  {name}" for name in missed))
+
+
+if __name__ == "__main__":
+    main()

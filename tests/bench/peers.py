@@ -1,0 +1,91 @@
+"""The same work done by other programs; each function runs in a process of its own and prints its seconds."""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+
+def connect():
+    connection = duckdb.connect()
+    connection.execute("SET threads = 2; SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    return connection
+
+
+def duckdb_upsert(table: str, batch: str) -> float:
+    """Anti join, union, COPY with PARTITION_BY over the touched days of bare Parquet; no log, no transaction."""
+    connection, staged = connect(), Path(table).with_name("staged")
+    started = time.monotonic()
+    days = [str(day) for (day,) in connection.execute(f"SELECT DISTINCT order_date FROM '{batch}'").fetchall()]
+    files = [str(file) for day in days for file in Path(table).glob(f"order_date={day}/*.parquet")]
+    rest = "SELECT * FROM read_parquet($files, hive_partitioning = true) old ANTI JOIN new USING (order_date, order_id)"
+    connection.execute(f"CREATE TEMP VIEW new AS SELECT * FROM '{batch}'")
+    union = f"{rest.replace('$files', repr(files))} UNION ALL BY NAME SELECT * FROM new" if files else "FROM new"
+    connection.execute(f"COPY ({union}) TO '{staged}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))")
+    for day in days:
+        folder = Path(table) / f"order_date={day}"
+        shutil.rmtree(folder, ignore_errors=True)
+        (staged / f"order_date={day}").rename(folder)
+    seconds = time.monotonic() - started
+    shutil.rmtree(staged)
+    return seconds
+
+
+def deltalake_merge(table: str, batch: str) -> float:
+    """MERGE of the deltalake package into a Delta table."""
+    import pyarrow.parquet
+    from deltalake import DeltaTable
+
+    started = time.monotonic()
+    columns = pyarrow.parquet.read_schema(batch).names
+    values = {name: f"s.{name}" for name in columns}
+    merge = DeltaTable(table).merge(
+        pyarrow.parquet.read_table(batch),
+        predicate="s.order_date = t.order_date AND s.order_id = t.order_id",
+        source_alias="s",
+        target_alias="t",
+    )
+    merge.when_matched_update(values, predicate="s.version > t.version").when_not_matched_insert(values).execute()
+    return time.monotonic() - started
+
+
+def duckdb_day(table: str, target: str, day: str) -> float:
+    """One day of a group-by."""
+    connection = connect()
+    started = time.monotonic()
+    connection.execute(
+        f"COPY (SELECT order_date, store_id, count(*) AS orders, sum(quantity) AS quantity, sum(total) AS total "
+        f"FROM read_parquet('{table}/order_date={day}/*.parquet', hive_partitioning = true) GROUP BY ALL) "
+        f"TO '{target}' (FORMAT parquet)"
+    )
+    return time.monotonic() - started
+
+
+def duckdb_messages(pattern: str, target: str) -> float:
+    """Reads Stream messages, keeps one of each idempotency id, writes Parquet."""
+    connection = connect()
+    started = time.monotonic()
+    connection.execute(
+        f"COPY (SELECT * FROM read_json('{pattern}', format = 'newline_delimited', union_by_name = true) "
+        f"QUALIFY row_number() OVER (PARTITION BY idempotency_id) = 1) TO '{target}' (FORMAT parquet)"
+    )
+    return time.monotonic() - started
+
+
+def duckdb_orders(pattern: str, target: str) -> float:
+    """Reads order reports, keeps the newest row of each order, writes Parquet."""
+    connection = connect()
+    started = time.monotonic()
+    connection.execute(
+        f"COPY (SELECT * FROM read_csv('{pattern}', all_varchar = true, union_by_name = true, filename = true) "
+        f"QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY filename DESC) = 1) "
+        f"TO '{target}' (FORMAT parquet)"
+    )
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
