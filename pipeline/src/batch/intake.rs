@@ -12,14 +12,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::{Account, AccountKeep};
-use crate::contract::{Format, Header};
+use crate::contract::{Charset, Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
+use crate::manifest::Manifest;
 use crate::report::Observer;
-use crate::shape::{BatchStamp, Origin, Reject, Shaped, Shaper};
+use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
 
 /// Objects read at the same time.
 const AT_ONCE: usize = 2;
@@ -28,7 +30,7 @@ const WAITING: usize = 2;
 
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
-    pub(crate) shaper: &'a Shaper,
+    pub(crate) shaper: &'a Arc<Shaper>,
     pub(crate) stamp: BatchStamp,
     /// Whether the table takes this object in.
     pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
@@ -49,6 +51,10 @@ pub(crate) struct Intake {
     pub(crate) held: BTreeMap<String, u64>,
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
+    /// What it says as a document, where the table keeps documents.
+    pub(crate) declared: Option<Declared>,
+    /// Hash of all its raw rows, where the content of documents decides between them.
+    pub(crate) content: u128,
 }
 
 impl Intake {
@@ -81,6 +87,11 @@ impl Intake {
 
     fn add(&mut self, shaped: Shaped) {
         self.rows.push(shaped.rows);
+        for hash in shaped.content.iter().flatten().flatten() {
+            let mut bytes = self.content.to_le_bytes().to_vec();
+            bytes.extend_from_slice(hash.as_bytes());
+            self.content = xxh3_128(&bytes);
+        }
         self.rejects.extend(shaped.rejects);
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
@@ -111,7 +122,7 @@ pub(crate) async fn take_in(
                     .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
                     .collect());
             }
-            let read = one(object, &accounts(object), format, takers, &wanting).await;
+            let read = one(object, accounts, format, takers, &wanting).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -172,15 +183,76 @@ fn chain(error: &Error) -> String {
     reason
 }
 
+impl Taker<'_> {
+    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones.
+    async fn shape(&self, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
+        let (shaper, stamp) = (self.shaper.clone(), self.stamp);
+        let (batch, of) = (batch.clone(), of.clone());
+        let handle = Handle::current();
+        let shaped =
+            tokio::task::spawn_blocking(move || handle.block_on(shaper.shape(&batch, &of.origin(), stamp)));
+        shaped
+            .await
+            .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
+    }
+}
+
+/// Where the rows of an object come from.
+struct Source {
+    object: RawObject,
+    account: Account,
+    manifest: Option<Manifest>,
+    /// What a document says beside its rows.
+    header: Vec<(String, String)>,
+}
+
+impl Source {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            object: &self.object,
+            account: &self.account,
+            manifest: self.manifest.as_ref(),
+            header: &self.header,
+        }
+    }
+}
+
+/// The account that delivered the object, by its path or by what was delivered beside it.
+fn account_of(
+    object: &RawObject,
+    manifest: Option<&Manifest>,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+) -> Result<Account> {
+    let said = manifest.and_then(|manifest| manifest.account.clone());
+    match (&object.account, said) {
+        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
+            "path says account {path}, but the manifest says {said}"
+        ))),
+        (None, Some(said)) => Ok(accounts(&RawObject {
+            account: Some(said),
+            ..object.clone()
+        })),
+        _ => Ok(accounts(object)),
+    }
+}
+
 async fn one(
     object: &RawObject,
-    account: &Account,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
-    let (mut decoded, decoder) = open(object, account, format).await?;
-    let origin = Origin { object, account };
+    let manifest = Manifest::of(object).await?;
+    let account = &account_of(object, manifest.as_ref(), accounts)?;
+    let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
+    let (mut decoded, decoder) = open(object, account, format, charset).await?;
+    let mut of = Arc::new(Source {
+        object: object.clone(),
+        account: account.clone(),
+        manifest: manifest.clone(),
+        header: Vec::new(),
+    });
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
@@ -190,21 +262,30 @@ async fn one(
             })
         })
         .collect();
-    let mut whole: Vec<RawBatch> = Vec::new();
+    let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let keeps_whole = takers
         .iter()
         .zip(wanting)
         .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
+            Decoded::Header(header) => {
+                of = Arc::new(Source {
+                    object: object.clone(),
+                    account: account.clone(),
+                    manifest: manifest.clone(),
+                    header,
+                });
+            }
             Decoded::Rows(batch) => {
+                let batch = Arc::new(batch);
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
                     let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
                         continue;
                     };
                     intake.rows_read += batch.rows.len() as u64;
                     if !taker.shaper.wants_whole_objects() {
-                        intake.take(taker.shaper.shape(&batch, &origin, taker.stamp).await)?;
+                        intake.take(taker.shape(&batch, &of).await)?;
                     }
                 }
                 if keeps_whole {
@@ -230,13 +311,18 @@ async fn one(
         .await
         .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
-        let all = concat(&whole)?;
+        let all = Arc::new(concat(&whole)?);
         for (taker, intake) in takers.iter().zip(&mut intakes) {
             if let Some(intake) = intake
                 && taker.shaper.wants_whole_objects()
             {
-                intake.take(taker.shaper.shape(&all, &origin, taker.stamp).await)?;
+                intake.take(taker.shape(&all, &of).await)?;
             }
+        }
+    }
+    for (taker, intake) in takers.iter().zip(&mut intakes) {
+        if let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) {
+            intake.declared = taker.shaper.declared(&of.origin())?;
         }
     }
     Ok(intakes)
@@ -247,6 +333,7 @@ async fn open(
     object: &RawObject,
     account: &Account,
     format: &Format,
+    charset: Option<Charset>,
 ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
@@ -264,7 +351,7 @@ async fn open(
     let handle = Handle::current();
     let decoder = tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);
-        let rows = match decode(Box::new(reader), &format) {
+        let rows = match decode(Box::new(reader), &format, charset) {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = sender.blocking_send(Err(error));
@@ -288,8 +375,18 @@ fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
 
 /// The format with what the account's files have of their own.
 fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else {
+    let Some(own) = &account.csv else {
         return Ok(format.clone());
+    };
+    let csv = match format {
+        Format::Csv(csv) => csv,
+        Format::Tsv(tsv) => {
+            let mut tsv = tsv.clone();
+            tsv.null = own.null.clone().unwrap_or(tsv.null);
+            tsv.rename.extend(own.rename.clone());
+            return Ok(Format::Tsv(tsv));
+        }
+        other => return Ok(other.clone()),
     };
     let mut csv = csv.clone();
     if let Some(delimiter) = own.delimiter {
@@ -323,7 +420,7 @@ fn format_of(format: &Format, account: &Account) -> Result<Format> {
 }
 
 /// Batches of one object as one; a field that a batch lacks is null there.
-fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
+fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
     let mut names: Vec<&str> = Vec::new();
     for batch in batches {
         for field in batch.fields.schema_ref().fields() {

@@ -8,11 +8,13 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 25] = [
     "description",
     "path",
     "format",
+    "charset",
     "csv",
+    "tsv",
     "json",
     "keep",
     "key",
@@ -29,6 +31,9 @@ const KEYS: [&str; 20] = [
     "extends",
     "columns",
     "checks",
+    "per",
+    "covers",
+    "shrink",
 ];
 
 /// A contract that may still be wrong, and where its parts stand.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Column, Contract, Feed, Format, LINEAGE, Personal, Word, sql};
+use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage, sql};
 
 /// Version of the form of [`StoredRules`].
 const VERSION: &str = "v1";
@@ -28,6 +28,12 @@ pub struct StoredRules {
     /// Order in which rows supersede each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newest_by: Vec<String>,
+    /// Columns by whose values documents supersede each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per: Vec<String>,
+    /// What a document covers: `rows`, `document` or a date column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
     /// How far the partition of a key can move, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_window_days: Option<u32>,
@@ -37,7 +43,8 @@ pub struct StoredRules {
     /// Raw fields that sibling tables name; for tables with a map of all fields with the fate of personal ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, Option<String>>,
-    /// `csv` or `json_rows`; none for tables with inputs.
+    /// The name of the format, of JSON documents with the array and the header fields that rows are made of; none
+    /// for tables with inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The SELECT, in one spelling.
@@ -99,6 +106,8 @@ impl Contract {
             key: self.key().to_vec(),
             keep: None,
             newest_by: Vec::new(),
+            per: Vec::new(),
+            covers: None,
             key_window_days: None,
             unknown: None,
             elsewhere: BTreeMap::new(),
@@ -111,6 +120,10 @@ impl Contract {
             Feed::Raw(raw) => {
                 rules.keep = Some(raw.keep.name().to_owned());
                 rules.newest_by = raw.keep.newest_by().to_vec();
+                if let Keep::LatestDocument { per, covers, .. } = &raw.keep {
+                    rules.per = per.clone();
+                    rules.covers = Some(covers.to_string());
+                }
                 rules.key_window_days = raw.key_window_days;
                 rules.unknown = Some(raw.unknown.word().to_owned());
                 let takes_all = self.columns.iter().any(|column| column.from == ["*"]);
@@ -123,11 +136,7 @@ impl Contract {
                 rules.elsewhere = elsewhere
                     .map(|(field, personal)| (field.clone(), fate(personal)))
                     .collect();
-                let format = match raw.format {
-                    Format::Csv(_) => "csv",
-                    Format::JsonRows(_) => "json_rows",
-                };
-                rules.format = Some(format.to_owned());
+                rules.format = Some(format(&raw.format));
             }
             Feed::Inputs(feed) => {
                 rules.inputs = feed.inputs.iter().map(|input| input.to_string()).collect();
@@ -149,6 +158,15 @@ impl StoredRules {
     /// The JSON of the rules, whose keys have one order.
     fn canonical(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+/// What of a format decides about rows. Which part of a document the rows are is no dialect.
+fn format(format: &Format) -> String {
+    match format {
+        Format::Json(json) if json.header.is_empty() => format!("json {}", json.rows()),
+        Format::Json(json) => format!("json {} with {}", json.rows(), json.header.join(", ")),
+        other => other.name().to_owned(),
     }
 }
 
@@ -208,6 +226,8 @@ impl Comparison {
         self.list("key", &old.key.join(", "), &new.key.join(", "));
         self.list("partition", &old.partition.join(", "), &new.partition.join(", "));
         self.list("newest_by", &old.newest_by.join(", "), &new.newest_by.join(", "));
+        self.list("per", &old.per.join(", "), &new.per.join(", "));
+        self.word("covers", &old.covers, &new.covers);
         self.list("inputs", &inputs(old), &inputs(new));
         self.list("recompute", &old.recompute.join(", "), &new.recompute.join(", "));
         if old.sql != new.sql {
@@ -311,7 +331,7 @@ fn obstacle(old: &StoredRules, name: &str, column: &StoredColumn) -> Option<Stri
         column.from.as_slice()
     };
     for field in from {
-        if field == "*" || LINEAGE.contains(&field.as_str()) {
+        if field == "*" || is_lineage(field) {
             return Some(format!("every row has its source {field}"));
         }
         if named(old, field) || old.elsewhere.contains_key(field) {
