@@ -86,7 +86,9 @@ pub(crate) async fn write(
     target: &Target<'_>,
     mut inspect: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<Sorted> {
-    let mut stream = rows.sort(order(target))?.execute_stream().await?;
+    let order = order(target);
+    let rows = if order.is_empty() { rows } else { rows.sort(order)? };
+    let mut stream = rows.execute_stream().await?;
     let (sender, receiver) = mpsc::channel::<RecordBatch>(WAITING);
     let files = Files::new(target);
     let writing = tokio::task::spawn_blocking(move || files.write(receiver));
@@ -353,6 +355,28 @@ mod tests {
         }
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..ROWS));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_without_partition_and_order_are_written_as_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path());
+        let target = Target {
+            log: &log,
+            schema: schema(),
+            partition: &[],
+            sort: &[],
+            file_size: 1 << 30,
+            options: WriteOptions::default(),
+            attempt: "one",
+            data_change: true,
+            stamp: None,
+        };
+        let context = session(64 << 20, None).unwrap();
+        let sorted = write(context.read_batch(rows()).unwrap(), &target, |_| Ok(()))
+            .await
+            .unwrap();
+        assert_eq!((sorted.adds.len(), sorted.rows as i64), (1, ROWS));
     }
 
     #[tokio::test(flavor = "multi_thread")]
