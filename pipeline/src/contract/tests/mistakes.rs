@@ -85,23 +85,23 @@ fn formats_of_raw_tables() -> BTreeSet<String> {
         ("C039 :4", "format = 'json'\njson = { rows = 'a..b' }"),
         ("C039 :4", "format = 'json'\njson = { rows = 'a[].b[].c' }"),
         (
-            "C038 :4",
+            "C039 :4",
             "format = 'json'\njson = { rows = '$', header = ['a'] }",
         ),
         (
-            "C038 :4",
+            "C039 :4",
             "format = 'json'\njson = { rows = 'a.b', header = ['a'] }",
         ),
         (
-            "C038 :4",
+            "C039 :4",
             "format = 'json'\njson = { rows = 'a', header = ['a.b'] }",
         ),
         (
-            "C038 :4",
+            "C039 :4",
             "format = 'json'\njson = { rows = 'a', header = ['b', 'b.c'] }",
         ),
         (
-            "C038 :4",
+            "C039 :4",
             "format = 'json'\njson = { rows = 'a', header = ['b.'] }",
         ),
     ];
