@@ -17,7 +17,7 @@ pub(crate) const BATCH: &str = "_batch";
 pub(crate) const LOADED_AT: &str = "_loaded_at";
 /// Hash of the raw fields as delivered.
 pub(crate) const HASH: &str = "_hash";
-/// The row's place in the order of `newest_by`, as sortable text.
+/// The row's (or its document's) place in the order of `newest_by`, as sortable text.
 pub(crate) const ORDER: &str = "_order";
 /// The order of each value that is older than its row.
 pub(crate) const OLDER: &str = "_older";
@@ -54,6 +54,7 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
                     add(ORDER, ColumnType::Text);
                     add(OLDER, ColumnType::Map);
                 }
+                Keep::LatestDocument { .. } => add(ORDER, ColumnType::Text),
             }
         }
         Feed::Inputs(_) => {

@@ -22,6 +22,7 @@ mod layout;
 mod ledger;
 mod list;
 mod maintain;
+mod manifest;
 mod personal;
 mod query;
 mod rebuild;

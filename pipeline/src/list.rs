@@ -1,5 +1,8 @@
 //! The raw zone: which objects there are for a table, and what their paths say.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,18 +11,20 @@ use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::account::Account;
 use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
+use crate::manifest;
 
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
 
-/// One raw object as a listing shows it. Address, size and time of change are its identity: a touched or
-/// rewritten file is another object.
+/// One raw object as a listing shows it. Address, size and time of change, its own and its manifest's, are its
+/// identity: a touched or rewritten file is another object, and so is one whose manifest came or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawObject {
     /// Address of the object.
@@ -37,15 +42,41 @@ pub(crate) struct RawObject {
     pub(crate) period: NaiveDateTime,
     /// Part of a report that came in several files.
     pub(crate) part: u32,
+    /// The manifest beside it.
+    pub(crate) manifest: Option<Beside>,
+    /// Id of the document of which it is one of several parts, which are only taken in together.
+    pub(crate) document: Option<String>,
 }
 
-/// What tells objects apart.
-pub(crate) type Identity = (String, u64, i64);
+/// A file beside an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// Time of the last change, in microseconds.
+    pub(crate) modified: DateTime<Utc>,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// What tells objects apart: address, size, time of change in microseconds, and the manifest's.
+pub(crate) type Identity = (String, u64, i64, Option<(u64, i64)>);
 
 impl RawObject {
-    /// Address, size and time of change in microseconds.
+    /// What tells it apart from others.
     pub(crate) fn identity(&self) -> Identity {
-        (self.uri.clone(), self.size, self.modified.timestamp_micros())
+        let manifest = self
+            .manifest
+            .map(|manifest| (manifest.size, manifest.modified.timestamp_micros()));
+        (
+            self.uri.clone(),
+            self.size,
+            self.modified.timestamp_micros(),
+            manifest,
+        )
+    }
+
+    /// What is greater in the newer one of two states of an object.
+    pub(crate) fn state(&self) -> (DateTime<Utc>, Option<Beside>) {
+        (self.modified, self.manifest)
     }
 }
 
@@ -88,12 +119,21 @@ impl<'a> RawZone<'a> {
     ) -> Result<Listing> {
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
+        let mut manifests = BTreeMap::new();
         for place in self.places(&contract.name.source, feed, selection)? {
             let store = store_of(&place.root)?;
             let base = path_of(&place.root)?;
             for prefix in self.prefixes(&store, &base, &place, selection).await? {
                 let mut entries = store.list(Some(&prefix));
                 while let Some(meta) = next(&mut entries).await? {
+                    if meta.location.as_ref().ends_with(manifest::SUFFIX) {
+                        let beside = Beside {
+                            modified: micros(meta.last_modified),
+                            size: meta.size,
+                        };
+                        manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
+                        continue;
+                    }
                     let relative = below(&base, &meta.location);
                     match place.pattern.matches(&relative) {
                         Some(matched) => {
@@ -123,9 +163,12 @@ impl<'a> RawZone<'a> {
                 }
             }
         }
-        let objects: Vec<RawObject> = found.into_values().collect();
-        for object in &objects {
+        let mut objects: Vec<RawObject> = found.into_values().collect();
+        for object in &mut objects {
             unmatched.remove(&object.uri);
+            object.manifest = manifests
+                .get(&format!("{}{}", object.uri, manifest::SUFFIX))
+                .copied();
         }
         Ok(Listing {
             objects,
@@ -257,16 +300,22 @@ fn object(
     period: NaiveDateTime,
     part: u32,
 ) -> Result<RawObject> {
-    let micros = meta.last_modified.timestamp_micros();
     Ok(RawObject {
         uri: uri_of(root, &meta.location)?.into(),
         path,
         size: meta.size,
-        modified: DateTime::from_timestamp_micros(micros).unwrap_or(meta.last_modified),
+        modified: micros(meta.last_modified),
         account,
         period,
         part,
+        manifest: None,
+        document: None,
     })
+}
+
+/// Microseconds are what the ledger keeps of an instant.
+fn micros(instant: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
 }
 
 async fn next(
@@ -307,191 +356,4 @@ fn below(base: &Path, location: &Path) -> String {
 pub(crate) fn days_before(day: NaiveDate, days: u32) -> NaiveDate {
     day.checked_sub_days(Days::new(u64::from(days)))
         .unwrap_or(NaiveDate::MIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn touch(root: &std::path::Path, path: &str) {
-        let file = root.join(path);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, "x").unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_listing_knows_accounts_periods_and_strangers() {
-        let folder = tempfile::tempdir().unwrap();
-        touch(folder.path(), "jwo/corner/Order/2026-03-01/07/ALL45.csv000");
-        touch(folder.path(), "jwo/corner/Order/2026-03-02/00/ALL00.csv000");
-        touch(folder.path(), "jwo/corner/Order/2026-03-02/00/notes.txt");
-        touch(folder.path(), "own/Order/2026-03-01/08/ALL00.csv001");
-        let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
-        let mut account = Account::unconfigured("jwo", "arena");
-        account.raw = Some("own".to_owned());
-        let accounts = [account];
-        let zone = RawZone::new(&root, &accounts);
-        let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
-
-        let mut found = Vec::new();
-        for selection in [
-            Selection::default(),
-            Selection {
-                from: NaiveDate::from_ymd_opt(2026, 3, 1),
-                to: NaiveDate::from_ymd_opt(2026, 3, 1),
-                ..Default::default()
-            },
-            Selection {
-                account: Some("arena".to_owned()),
-                ..Default::default()
-            },
-        ] {
-            let mut listing = Listing::default();
-            for place in zone.places("jwo", &feed(&pattern), &selection).unwrap() {
-                let store = store_of(&place.root).unwrap();
-                let base = path_of(&place.root).unwrap();
-                for prefix in zone.prefixes(&store, &base, &place, &selection).await.unwrap() {
-                    listing.unmatched.push(prefix.to_string());
-                }
-            }
-            assert!(!listing.unmatched.is_empty());
-            let listing = zone
-                .list(&contract(&pattern), &feed(&pattern), &selection)
-                .await
-                .unwrap();
-            let accounts: Vec<_> = listing
-                .objects
-                .iter()
-                .map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part))
-                .collect();
-            found.push((accounts, listing.unmatched.len()));
-        }
-        let arena = ("arena".to_owned(), "2026-03-01 08:00:00".to_owned(), 1);
-        let first = ("corner".to_owned(), "2026-03-01 07:45:00".to_owned(), 0);
-        let second = ("corner".to_owned(), "2026-03-02 00:00:00".to_owned(), 0);
-        assert_eq!(found[0], (vec![first.clone(), arena.clone(), second], 1));
-        assert_eq!(found[1], (vec![first, arena.clone()], 0));
-        assert_eq!(found[2].0, vec![arena]);
-    }
-
-    async fn listed(
-        folder: &std::path::Path,
-        pattern: &str,
-        accounts: &[Account],
-        selection: &Selection,
-    ) -> Vec<(String, String)> {
-        let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
-        let pattern = PathPattern::parse(pattern).unwrap();
-        let zone = RawZone::new(&root, accounts);
-        let listing = zone
-            .list(&contract(&pattern), &feed(&pattern), selection)
-            .await
-            .unwrap();
-        let shown = |object: RawObject| (object.account.unwrap_or_default(), object.path);
-        listing.objects.into_iter().map(shown).collect()
-    }
-
-    fn day(year: i32, month: u32, day: u32) -> Selection {
-        let day = NaiveDate::from_ymd_opt(year, month, day);
-        Selection {
-            from: day,
-            to: day,
-            ..Default::default()
-        }
-    }
-
-    #[tokio::test]
-    async fn objects_below_roots_of_accounts_have_the_paths_that_they_would_have_in_the_raw_root() {
-        let folder = tempfile::tempdir().unwrap();
-        touch(folder.path(), "own/arena/Order/2026-03-01/a");
-        touch(folder.path(), "own/corner/Order/2026-03-01/a");
-        let accounts = ["arena", "corner"].map(|alias| {
-            let mut account = Account::unconfigured("jwo", alias);
-            account.raw = Some(format!("own/{alias}"));
-            account
-        });
-        let pattern = "jwo/{account}/Order/{date}/{name}";
-        let found = listed(folder.path(), pattern, &accounts, &Selection::default()).await;
-        let wanted = ["arena", "corner"].map(|alias| {
-            let path = format!("jwo/{alias}/Order/2026-03-01/a");
-            (alias.to_owned(), path)
-        });
-        assert_eq!(found, wanted);
-    }
-
-    #[tokio::test]
-    async fn a_day_is_found_however_its_path_writes_it() {
-        let folder = tempfile::tempdir().unwrap();
-        for path in [
-            "x/2026/03/01/a",
-            "x/2026/3/1/b",
-            "x/2026/03/1/c",
-            "x/2026/3/01/d",
-            "x/2026/3/2/e",
-        ] {
-            touch(folder.path(), path);
-        }
-        let found = listed(
-            folder.path(),
-            "x/{year}/{month}/{day}/{name}",
-            &[],
-            &day(2026, 3, 1),
-        )
-        .await;
-        let mut names: Vec<&str> = found
-            .iter()
-            .filter_map(|(_, path)| path.rsplit('/').next())
-            .collect();
-        names.sort_unstable();
-        assert_eq!(names, ["a", "b", "c", "d"]);
-    }
-
-    #[tokio::test]
-    async fn an_account_is_found_wherever_the_pattern_names_it() {
-        let folder = tempfile::tempdir().unwrap();
-        touch(folder.path(), "a/of=corner/2026-03-01/x");
-        touch(folder.path(), "b/2026-03-01/corner/x");
-        touch(folder.path(), "c/2026-03-01/corner_x");
-        for (pattern, path) in [
-            ("a/of={account}/{date}/{name}", "a/of=corner/2026-03-01/x"),
-            ("b/{date}/{account}/{name}", "b/2026-03-01/corner/x"),
-            ("c/{date}/{account}_{name}", "c/2026-03-01/corner_x"),
-        ] {
-            let wanted = [("corner".to_owned(), path.to_owned())];
-            let found = listed(folder.path(), pattern, &[], &day(2026, 3, 1)).await;
-            assert_eq!(found, wanted, "{pattern}");
-            let of_account = Selection {
-                account: Some("corner".to_owned()),
-                ..day(2026, 3, 1)
-            };
-            let found = listed(folder.path(), pattern, &[], &of_account).await;
-            assert_eq!(found, wanted, "{pattern}");
-        }
-    }
-
-    fn feed(pattern: &PathPattern) -> RawFeed {
-        RawFeed {
-            paths: vec![pattern.clone()],
-            format: crate::contract::Format::JsonRows(Default::default()),
-            keep: crate::contract::Keep::EveryRow { key: Vec::new() },
-            unknown: crate::contract::Unknown::Ignore,
-            elsewhere: BTreeMap::new(),
-            key_window_days: None,
-            expect: None,
-        }
-    }
-
-    fn contract(pattern: &PathPattern) -> Contract {
-        Contract {
-            name: "jwo.orders".parse().unwrap(),
-            description: String::new(),
-            columns: Vec::new(),
-            partition: Vec::new(),
-            sort: Vec::new(),
-            file_size: crate::contract::FILE_SIZE,
-            feed: crate::contract::Feed::Raw(feed(pattern)),
-            sql: None,
-            checks: Vec::new(),
-        }
-    }
 }

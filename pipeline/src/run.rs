@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
 use crate::layout;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerRow};
 use crate::list::RawObject;
 use crate::record::{open_rejects, runs};
 use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan, TableReport};
@@ -127,13 +127,22 @@ pub(crate) async fn replay(
             .collect();
         for contract in lake.contracts().values() {
             let mut newest: BTreeMap<String, (i64, RawObject)> = BTreeMap::new();
-            for row in ledger
+            let claims: Vec<LedgerRow> = ledger
                 .rows(&contract.name)
                 .await?
                 .into_iter()
                 .filter(|row| row.entry == "claim")
-            {
-                if !rejected.contains(&(row.table.clone(), row.object.clone())) {
+                .collect();
+            let is_rejected = |row: &LedgerRow| rejected.contains(&(row.table.clone(), row.object.clone()));
+            // A document of several parts is taken in as a whole.
+            let documents: BTreeSet<(String, Option<String>)> = claims
+                .iter()
+                .filter(|row| is_rejected(row))
+                .filter_map(|row| Some((row.document.clone()?, row.account.clone())))
+                .collect();
+            for row in claims {
+                let document = row.document.clone().map(|id| (id, row.account.clone()));
+                if !is_rejected(&row) && !document.is_some_and(|one| documents.contains(&one)) {
                     continue;
                 }
                 if let Some(object) = row.raw_object() {

@@ -85,6 +85,9 @@ fn tables(status: &Status) -> String {
         let _ = writeln!(text, "nothing yet: {}", empty.join(", "));
     }
     for table in &status.tables {
+        if let Some(day) = table.covered_until {
+            let _ = writeln!(text, "{}: documents cover days until {day}", table.table);
+        }
         if let Some(problem) = &table.problem {
             let _ = writeln!(text, "{}: {problem}", table.table);
         }

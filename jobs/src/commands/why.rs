@@ -72,6 +72,15 @@ fn object(answer: &WhyObject) -> String {
         ]);
     }
     let _ = write!(text, "{grid}");
+    for entry in &answer.entries {
+        let said = entry.document.as_ref().map(|id| format!("is document {id}"));
+        let covers = entry.covers.as_ref().map(|covers| format!("covers {covers}"));
+        let said: Vec<String> = said.into_iter().chain(covers).collect();
+        if !said.is_empty() {
+            let (table, batch) = (&entry.table, entry.batch);
+            let _ = writeln!(text, "in batch {batch} of {table} it {}", said.join(" and "));
+        }
+    }
     text
 }
 
@@ -101,9 +110,17 @@ pub(crate) fn rows(answer: &WhyRows) -> String {
 fn explain(text: &mut String, row: &WhyRow) {
     for (index, observation) in row.observations.iter().enumerate() {
         let Observation {
-            object, row, order, ..
+            object,
+            row,
+            order,
+            rows,
+            ..
         } = observation;
-        let _ = writeln!(text, "  [{}] {object} row {row}  {order}", index + 1);
+        let place = match rows {
+            Some(rows) => format!("{} rows", count(*rows)),
+            None => format!("row {row}"),
+        };
+        let _ = writeln!(text, "  [{}] {object} {place}  {order}", index + 1);
     }
     let number = |object: Option<&String>, ordinal: Option<u64>| {
         let found = row.observations.iter().position(|observation| {
@@ -147,6 +164,7 @@ mod tests {
             object: object.to_owned(),
             row: 4,
             order: "generated_at=…".to_owned(),
+            rows: None,
             values: BTreeMap::from([("status".to_owned(), status.map(str::to_owned))]),
         };
         let answer = WhyRows {

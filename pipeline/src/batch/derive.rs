@@ -235,6 +235,7 @@ async fn recompute(
             late_objects: 0,
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
+            ..Summary::default()
         };
         match commit(ledger, &table, &attempt, &side_file, actions, progress, &summary).await? {
             Outcome::In(version) => {

@@ -175,6 +175,11 @@ pub(crate) async fn run_group(
                 .iter()
                 .for_each(|name| tallies.of(name).say(message.clone()));
         }
+        for (table, documents) in std::mem::take(&mut found.waiting) {
+            tallies.of(&table).say(format!(
+                "{documents} documents wait for parts that have not arrived"
+            ));
+        }
         let tables: Vec<TableName> = idle.iter().map(|(contract, _)| contract.name.clone()).collect();
         let mut next = found.next(lake, &tables);
         let drafts: Vec<Draft> = idle
@@ -279,13 +284,14 @@ async fn work(
 ) -> Result<()> {
     let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
     for (_, claim) in open {
-        objects.extend(
-            claim
-                .draft
-                .objects
-                .iter()
-                .map(|object| ((object.period, object.identity()), object.clone())),
-        );
+        for object in &claim.draft.objects {
+            let known = objects
+                .entry((object.period, object.identity()))
+                .or_insert_with(|| object.clone());
+            if known.document.is_none() {
+                known.document.clone_from(&object.document);
+            }
+        }
     }
     let mut objects: Vec<RawObject> = objects.into_values().collect();
     let tables: Vec<String> = open

@@ -12,14 +12,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::{Account, AccountKeep};
-use crate::contract::{Format, Header};
+use crate::contract::{Charset, Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
+use crate::manifest::Manifest;
 use crate::report::Observer;
-use crate::shape::{BatchStamp, Origin, Reject, Shaped, Shaper};
+use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
 
 /// Objects read at the same time.
 const AT_ONCE: usize = 2;
@@ -49,6 +51,10 @@ pub(crate) struct Intake {
     pub(crate) held: BTreeMap<String, u64>,
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
+    /// What it says as a document, where the table keeps documents.
+    pub(crate) declared: Option<Declared>,
+    /// Hash of all its raw rows, where the content of documents decides between them.
+    pub(crate) content: u128,
 }
 
 impl Intake {
@@ -81,6 +87,11 @@ impl Intake {
 
     fn add(&mut self, shaped: Shaped) {
         self.rows.push(shaped.rows);
+        for hash in shaped.content.iter().flatten().flatten() {
+            let mut bytes = self.content.to_le_bytes().to_vec();
+            bytes.extend_from_slice(hash.as_bytes());
+            self.content = xxh3_128(&bytes);
+        }
         self.rejects.extend(shaped.rejects);
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
@@ -111,7 +122,7 @@ pub(crate) async fn take_in(
                     .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
                     .collect());
             }
-            let read = one(object, &accounts(object), format, takers, &wanting).await;
+            let read = one(object, accounts, format, takers, &wanting).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -178,13 +189,8 @@ impl Taker<'_> {
         let (shaper, stamp) = (self.shaper.clone(), self.stamp);
         let (batch, of) = (batch.clone(), of.clone());
         let handle = Handle::current();
-        let shaped = tokio::task::spawn_blocking(move || {
-            let origin = Origin {
-                object: &of.object,
-                account: &of.account,
-            };
-            handle.block_on(shaper.shape(&batch, &origin, stamp))
-        });
+        let shaped =
+            tokio::task::spawn_blocking(move || handle.block_on(shaper.shape(&batch, &of.origin(), stamp)));
         shaped
             .await
             .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
@@ -195,19 +201,57 @@ impl Taker<'_> {
 struct Source {
     object: RawObject,
     account: Account,
+    manifest: Option<Manifest>,
+    /// What a document says beside its rows.
+    header: Vec<(String, String)>,
+}
+
+impl Source {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            object: &self.object,
+            account: &self.account,
+            manifest: self.manifest.as_ref(),
+            header: &self.header,
+        }
+    }
+}
+
+/// The account that delivered the object, by its path or by what was delivered beside it.
+fn account_of(
+    object: &RawObject,
+    manifest: Option<&Manifest>,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+) -> Result<Account> {
+    let said = manifest.and_then(|manifest| manifest.account.clone());
+    match (&object.account, said) {
+        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
+            "path says account {path}, but the manifest says {said}"
+        ))),
+        (None, Some(said)) => Ok(accounts(&RawObject {
+            account: Some(said),
+            ..object.clone()
+        })),
+        _ => Ok(accounts(object)),
+    }
 }
 
 async fn one(
     object: &RawObject,
-    account: &Account,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
-    let (mut decoded, decoder) = open(object, account, format).await?;
-    let of = Arc::new(Source {
+    let manifest = Manifest::of(object).await?;
+    let account = &account_of(object, manifest.as_ref(), accounts)?;
+    let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
+    let (mut decoded, decoder) = open(object, account, format, charset).await?;
+    let mut of = Arc::new(Source {
         object: object.clone(),
         account: account.clone(),
+        manifest: manifest.clone(),
+        header: Vec::new(),
     });
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
@@ -225,7 +269,14 @@ async fn one(
         .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
-            Decoded::Header(_) => {}
+            Decoded::Header(header) => {
+                of = Arc::new(Source {
+                    object: object.clone(),
+                    account: account.clone(),
+                    manifest: manifest.clone(),
+                    header,
+                });
+            }
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
@@ -269,6 +320,11 @@ async fn one(
             }
         }
     }
+    for (taker, intake) in takers.iter().zip(&mut intakes) {
+        if let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) {
+            intake.declared = taker.shaper.declared(&of.origin())?;
+        }
+    }
     Ok(intakes)
 }
 
@@ -277,6 +333,7 @@ async fn open(
     object: &RawObject,
     account: &Account,
     format: &Format,
+    charset: Option<Charset>,
 ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
@@ -294,7 +351,7 @@ async fn open(
     let handle = Handle::current();
     let decoder = tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);
-        let rows = match decode(Box::new(reader), &format, None) {
+        let rows = match decode(Box::new(reader), &format, charset) {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = sender.blocking_send(Err(error));

@@ -17,11 +17,14 @@
 
 mod commit;
 mod derive;
+mod documents;
 mod group;
 mod intake;
 mod journal;
 mod lookback;
+mod notes;
 mod observe;
+mod parts;
 mod pending;
 mod record;
 mod side;

@@ -1,18 +1,22 @@
 //! Which objects a table has not taken in yet, and the next claim of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::contract::{Contract, Feed, TableName};
+use crate::contract::{Contract, Feed, Keep, TableName};
 use crate::error::Result;
 use crate::lake::{Lake, Selection};
 use crate::ledger::{Draft, Ledger, months};
 use crate::list::{Identity, Listing, RawObject, RawZone};
+
+use super::parts::Known;
 
 /// New objects of the tables of a group.
 pub(crate) struct Pending {
     tables: BTreeMap<TableName, Vec<RawObject>>,
     /// Paths below the tables' roots that fit no pattern.
     pub(crate) unmatched: Vec<String>,
+    /// Per table the documents of which parts have not arrived.
+    pub(crate) waiting: BTreeMap<TableName, u64>,
 }
 
 impl Pending {
@@ -31,23 +35,32 @@ impl Pending {
             listing = zone.list(first, feed, selection).await?;
         }
         let months = months(&listing.objects);
-        let mut tables = BTreeMap::new();
+        let (mut tables, mut waiting) = (BTreeMap::new(), BTreeMap::new());
+        let mut parts = Known::default();
         for contract in contracts {
             let known: HashSet<Identity> = match ledger {
                 Some(ledger) => ledger.known(&contract.name, &months).await?,
                 None => HashSet::new(),
             };
-            let new = listing
+            let mut new: Vec<RawObject> = listing
                 .objects
                 .iter()
                 .filter(|object| !known.contains(&object.identity()))
                 .cloned()
                 .collect();
+            if keeps_documents(contract) {
+                let ready = parts.ready(&listing.objects, new).await?;
+                new = ready.objects;
+                if ready.waiting > 0 {
+                    waiting.insert(contract.name.clone(), ready.waiting);
+                }
+            }
             tables.insert(contract.name.clone(), new);
         }
         Ok(Self {
             tables,
             unmatched: listing.unmatched,
+            waiting,
         })
     }
 
@@ -56,6 +69,7 @@ impl Pending {
         Self {
             tables,
             unmatched: Vec::new(),
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -65,29 +79,34 @@ impl Pending {
     }
 
     /// The first objects that fit into one batch, by period and address over all of `tables`, so that tables that
-    /// are equally far take in the same ones.
+    /// are equally far take in the same ones. The parts of a document stay together, even in a batch too large.
     pub(crate) fn next(&self, lake: &Lake, tables: &[TableName]) -> BTreeMap<TableName, Vec<RawObject>> {
-        let candidates: BTreeSet<(chrono::NaiveDateTime, &str, u64, i64)> = tables
+        let candidates: BTreeMap<(chrono::NaiveDateTime, Identity), &RawObject> = tables
             .iter()
             .flat_map(|table| self.objects(table))
-            .map(|object| {
-                (
-                    object.period,
-                    object.uri.as_str(),
-                    object.size,
-                    object.modified.timestamp_micros(),
-                )
-            })
+            .map(|object| ((object.period, object.identity()), object))
             .collect();
-        let (mut chosen, mut bytes) = (HashSet::new(), 0);
-        for (_, uri, size, modified) in candidates {
+        let mut parts: HashMap<(&str, Option<&str>), BTreeSet<Identity>> = HashMap::new();
+        for object in tables.iter().flat_map(|table| self.objects(table)) {
+            if let Some(document) = document_of(object) {
+                parts.entry(document).or_default().insert(object.identity());
+            }
+        }
+        let (mut chosen, mut bytes): (HashSet<Identity>, u64) = (HashSet::new(), 0);
+        for ((_, identity), object) in candidates {
+            let alone = BTreeSet::from([identity]);
+            let unit = document_of(object)
+                .and_then(|document| parts.get(&document))
+                .unwrap_or(&alone);
+            let new: Vec<&Identity> = unit.iter().filter(|part| !chosen.contains(*part)).collect();
+            let size: u64 = new.iter().map(|(_, size, ..)| size).sum();
             let full =
                 chosen.len() >= lake.settings().batch_objects || bytes + size > lake.settings().batch_bytes;
-            if full && !chosen.is_empty() {
+            if full && !chosen.is_empty() && !new.is_empty() {
                 break;
             }
             bytes += size;
-            chosen.insert((uri.to_owned(), size, modified));
+            chosen.extend(new.into_iter().cloned().collect::<Vec<_>>());
         }
         let part = |table: &TableName| {
             self.objects(table)
@@ -112,4 +131,14 @@ impl Pending {
             }
         }
     }
+}
+
+/// Whether a table takes documents in as a whole.
+pub(crate) fn keeps_documents(contract: &Contract) -> bool {
+    matches!(&contract.feed, Feed::Raw(feed) if matches!(feed.keep, Keep::LatestDocument { .. }))
+}
+
+/// The document of which the object is one of several parts.
+fn document_of(object: &RawObject) -> Option<(&str, Option<&str>)> {
+    Some((object.document.as_deref()?, object.account.as_deref()))
 }

@@ -6,10 +6,10 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::backoff;
-use crate::contract::Contract;
+use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::keep::{Observations, apply, fold, merge};
+use crate::keep::{Folded, Observations, Replaced, apply, fold, merge, shrink, supersede};
 use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
@@ -18,7 +18,9 @@ use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
 use super::commit::{Attempt, Outcome, commit};
+use super::documents::{Gathered, gather};
 use super::intake::Intake;
+use super::notes::Notes;
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened};
@@ -30,7 +32,7 @@ pub(super) async fn take(
     ledger: &mut Ledger,
     contract: &Contract,
     claim: &Claim,
-    intakes: Vec<(RawObject, Intake)>,
+    mut intakes: Vec<(RawObject, Intake)>,
     tally: &mut Tally,
 ) -> Result<()> {
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
@@ -39,9 +41,17 @@ pub(super) async fn take(
     }
     let curated = &lake.settings().curated;
     let attempt = Attempt::new(claim.draft.batch);
+    let gathered = gather(contract, &mut intakes)?;
+    let mut said = gathered
+        .as_ref()
+        .map_or_else(Vec::new, |gathered| gathered.results.clone())
+        .into_iter();
     let results: Vec<ObjectResult> = intakes
         .iter()
-        .map(|(object, intake)| result(claim, object, intake, &attempt))
+        .map(|(object, intake)| ObjectResult {
+            document: said.next().flatten(),
+            ..result(claim, object, intake, &attempt)
+        })
         .collect();
     let rejects: Vec<QuarantineRow> = intakes
         .iter()
@@ -51,7 +61,10 @@ pub(super) async fn take(
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
-    let folded = fold(contract, &observations(contract, intakes)?)?;
+    let rows = match gathered {
+        Some(gathered) => Rows::OfDocuments(gathered),
+        None => Rows::OfKeys(fold(contract, &observations(contract, intakes)?)?),
+    };
     let quarantine = if rejects.is_empty() {
         Vec::new()
     } else {
@@ -70,7 +83,23 @@ pub(super) async fn take(
             // Another runner finished the batch; its record is caught up before the next one.
             return Ok(());
         }
-        let plan = merge(contract, &table.log, &table.snapshot, &folded, periods).await?;
+        let mut notes = Notes::default();
+        let plan = match &rows {
+            Rows::OfKeys(folded) => merge(contract, &table.log, &table.snapshot, folded, periods).await?,
+            Rows::OfDocuments(gathered) => {
+                notes = gathered.notes.clone();
+                let (order, days) = gathered.documents.reach();
+                let recorded = ledger.documents(&contract.name, &order, days).await?;
+                let (log, snapshot) = (&table.log, &table.snapshot);
+                let (mut plan, replaced) =
+                    supersede(contract, log, snapshot, &gathered.documents, &recorded).await?;
+                plan.counts.rows_conflicting = gathered.conflicts;
+                if !guard(contract, claim, &replaced, &mut notes, tally) {
+                    return Ok(());
+                }
+                plan
+            }
+        };
         let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
         let side_file = side
@@ -85,6 +114,7 @@ pub(super) async fn take(
             late_objects: tally.late_claimed(),
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
+            notes,
         };
         match commit(
             ledger,
@@ -109,6 +139,41 @@ pub(super) async fn take(
             Outcome::Lost => backoff::pause().await,
         }
     }
+}
+
+/// The rows of a batch, ready to meet those of the table.
+enum Rows {
+    OfKeys(Folded),
+    OfDocuments(Gathered),
+}
+
+/// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.
+fn guard(
+    contract: &Contract,
+    claim: &Claim,
+    replaced: &[Replaced],
+    notes: &mut Notes,
+    tally: &mut Tally,
+) -> bool {
+    let Feed::Raw(feed) = &contract.feed else {
+        return true;
+    };
+    let Keep::LatestDocument {
+        per,
+        shrink: Some(rule),
+        ..
+    } = &feed.keep
+    else {
+        return true;
+    };
+    let shrunk = shrink::shrunk(contract, per, rule, claim.claimed_at, replaced);
+    let words: Vec<String> = shrunk
+        .into_iter()
+        .map(|change| shrink::in_words(per, change))
+        .collect();
+    notes.shrunk = words.len() as u64;
+    notes.shrunk_first = words.first().cloned();
+    rule.otherwise != Otherwise::Hold || tally.may_shrink(&contract.name, claim.draft.batch, &words)
 }
 
 /// All good rows of a batch.

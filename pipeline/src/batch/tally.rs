@@ -10,6 +10,11 @@ use crate::contract::TableName;
 use crate::error::Error;
 use crate::report::{Counts, Outcome, TableReport};
 
+use super::notes::Notes;
+
+/// Parts of a table that shrank and are named in a message.
+const SHOWN: usize = 5;
+
 /// One call of the main job.
 #[derive(Debug, Clone)]
 pub(crate) struct RunId {
@@ -35,6 +40,9 @@ pub(crate) struct Summary {
     /// Whether a person let the batch go in although a check asked to hold it.
     #[serde(default)]
     pub(crate) released: bool,
+    /// What is to be said about its documents.
+    #[serde(default)]
+    pub(crate) notes: Notes,
 }
 
 impl Summary {
@@ -47,7 +55,7 @@ impl Summary {
             version: Some(version),
             counts: self.counts.clone(),
             late_objects: self.late_objects,
-            messages: warnings(&self.warned).collect(),
+            messages: warnings(&self.warned).chain(self.notes.messages()).collect(),
             millis: self.millis,
         }
     }
@@ -91,6 +99,7 @@ pub(crate) struct Tally {
     late_objects: u64,
     late_claimed: u64,
     warned: BTreeMap<String, u64>,
+    notes: Notes,
     messages: Vec<String>,
     released: Option<i64>,
     ended: Option<Outcome>,
@@ -107,6 +116,7 @@ impl Tally {
             late_objects: 0,
             late_claimed: 0,
             warned: BTreeMap::new(),
+            notes: Notes::default(),
             messages: Vec::new(),
             released: None,
             ended: None,
@@ -144,6 +154,21 @@ impl Tally {
                  `marketlake run {table} --release {table}`"
             )
         }));
+        false
+    }
+
+    /// Parts of the table lost rows, and the contract asks a person about that. True where the batch may go in all the
+    /// same.
+    pub(crate) fn may_shrink(&mut self, table: &TableName, batch: i64, shrunk: &[String]) -> bool {
+        if shrunk.is_empty() || self.released == Some(batch) {
+            return true;
+        }
+        self.hold([format!(
+            "{} parts of the table would shrink with batch {batch}: {}; look at them, then release the batch with \
+             `marketlake run {table} --release {table}`",
+            shrunk.len(),
+            shrunk[..shrunk.len().min(SHOWN)].join("; ")
+        )]);
         false
     }
 
@@ -185,6 +210,7 @@ impl Tally {
         self.counts.add(&summary.counts);
         self.late_objects += summary.late_objects;
         self.late_claimed = 0;
+        self.notes.add(&summary.notes);
         for (check, rows) in summary.warned {
             *self.warned.entry(check).or_default() += rows;
         }
@@ -193,6 +219,7 @@ impl Tally {
     /// The report at the end of the run.
     pub(crate) fn report(mut self, table: &TableName) -> TableReport {
         self.messages.extend(warnings(&self.warned));
+        self.messages.extend(self.notes.messages());
         let outcome = self.ended.unwrap_or(match self.batches {
             0 => Outcome::Unchanged,
             _ => outcome(&self.counts),

@@ -4,7 +4,7 @@ use super::diagnostic::{Code, Findings, Place};
 use super::document::{Entry, Table, Value};
 use super::layers::is_name;
 use super::section::{Section, mistyped, owned};
-use super::{Column, ColumnType, LINEAGE, Pick, Zone};
+use super::{Column, ColumnType, LINEAGE, Pick, Zone, is_lineage};
 
 /// Reads the columns in their order. Where the rows come from other tables, only type and doc can be said.
 pub(super) fn read(
@@ -156,13 +156,13 @@ fn check_from(column: &mut Column, at: &Place, found: &mut Findings) {
                 at,
                 format!("column {name:?} is from a field without a name"),
             );
-        } else if field.starts_with('_') && !LINEAGE.contains(&field.as_str()) {
+        } else if field.starts_with('_') && !is_lineage(field) {
             let message = format!("column {name:?} is from {field:?}, which is not a lineage field");
             found.add_with_help(
                 Code::BadFrom,
                 at,
                 message,
-                format!("use {}", super::section::list(&LINEAGE)),
+                format!("use {} or _option.<name>", LINEAGE.join(", ")),
             );
         }
     }

@@ -93,8 +93,6 @@ codes! {
     "C019" KeyWindowUseless,
     /// A `pick` where no column keeps a value of its own.
     "C020" PickNotHere,
-    /// Something that this version cannot do yet.
-    "C021" NotAvailable,
     /// A key for raw objects in a table with inputs, or the other way round.
     "C022" WrongFeed,
     /// A table that does not exist.
@@ -127,6 +125,8 @@ codes! {
     "C036" PersonalColumn,
     /// A `sort` column that is missing or has no order.
     "C037" SortColumn,
+    /// What is said of documents where rows are kept, or what cannot be covered.
+    "C038" Documents,
     /// A layout of JSON documents that cannot be.
     "C039" BadJson,
 }

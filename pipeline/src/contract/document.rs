@@ -34,7 +34,8 @@ pub(super) enum Value {
     Flag(bool),
     List(Vec<Node>),
     Table(Table),
-    /// A number or a date, by the name of its TOML type.
+    Number(f64),
+    /// A date or a number that is none, by the name of its TOML type.
     Other(&'static str),
 }
 
@@ -46,6 +47,7 @@ impl Value {
             Self::Flag(_) => "boolean",
             Self::List(_) => "list",
             Self::Table(_) => "table",
+            Self::Number(_) => "number",
             Self::Other(kind) => kind,
         }
     }
@@ -189,7 +191,20 @@ impl Lines<'_> {
                 };
                 Value::List(items.iter().map(node).collect())
             }
+            DeValue::Integer(_) | DeValue::Float(_) => number(value),
             other => Value::Other(other.type_str()),
         }
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Value {
+    let text = match value {
+        DeValue::Integer(integer) => integer.as_str(),
+        DeValue::Float(float) => float.as_str(),
+        _ => "",
+    };
+    match text.replace('_', "").parse() {
+        Ok(number) => Value::Number(number),
+        Err(_) => Value::Other(value.type_str()),
     }
 }

@@ -8,7 +8,7 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 25] = [
     "description",
     "path",
     "format",
@@ -31,6 +31,9 @@ const KEYS: [&str; 22] = [
     "extends",
     "columns",
     "checks",
+    "per",
+    "covers",
+    "shrink",
 ];
 
 /// A contract that may still be wrong, and where its parts stand.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Code, Findings, Place};
-use super::format;
-use super::section::{Section, owned};
+use super::section::{Located, Section, owned};
 use super::{Expect, InputFeed, Keep, PathPattern, RawFeed, TableName, Unknown};
+use super::{documents, format};
 
 const MINUTES_OF_DAY: u32 = 24 * 60;
 
@@ -49,6 +49,9 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "unknown",
         "siblings",
         "expect",
+        "per",
+        "covers",
+        "shrink",
     ];
     refuse(
         section,
@@ -114,26 +117,16 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
         }
         Some("latest_row") => return Keep::LatestRow { key, newest_by },
         Some("latest_value") => return Keep::LatestValue { key, newest_by },
+        Some("latest_document") => return documents::keep(section, found),
         _ => {}
     }
     if let Some(word) = word {
-        let help = "use every_row, latest_row or latest_value";
-        match word.text {
-            "latest_document" => {
-                found.add_with_help(
-                    Code::NotAvailable,
-                    word.at,
-                    "latest_document is not available yet",
-                    help,
-                );
-            }
-            other => found.add_with_help(
-                Code::BadValue,
-                word.at,
-                format!("{other:?} is not a way to keep rows"),
-                help,
-            ),
-        }
+        found.add_with_help(
+            Code::BadValue,
+            word.at,
+            format!("{:?} is not a way to keep rows", word.text),
+            "use every_row, latest_row, latest_value or latest_document",
+        );
     }
     if newest_by.is_empty() {
         Keep::EveryRow { key }
@@ -143,12 +136,16 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
 }
 
 fn key_window(section: &Section<'_>, found: &mut Findings) -> Option<u32> {
-    let text = section.text("key_window", found)?;
+    days("key_window", &section.text("key_window", found)?, found)
+}
+
+/// A number of days such as `35d`.
+pub(super) fn days(key: &str, text: &Located<'_>, found: &mut Findings) -> Option<u32> {
     let days = minutes(text.text)
         .filter(|minutes| minutes % MINUTES_OF_DAY == 0)
         .map(|m| m / MINUTES_OF_DAY);
     if days.is_none() {
-        let message = format!("key_window {:?} is not a number of days", text.text);
+        let message = format!("{key} {:?} is not a number of days", text.text);
         found.add_with_help(Code::BadValue, text.at, message, "write \"35d\"");
     }
     days

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Column, Contract, Feed, Format, LINEAGE, Personal, Word, sql};
+use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage, sql};
 
 /// Version of the form of [`StoredRules`].
 const VERSION: &str = "v1";
@@ -28,6 +28,12 @@ pub struct StoredRules {
     /// Order in which rows supersede each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newest_by: Vec<String>,
+    /// Columns by whose values documents supersede each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per: Vec<String>,
+    /// What a document covers: `rows`, `document` or a date column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
     /// How far the partition of a key can move, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_window_days: Option<u32>,
@@ -100,6 +106,8 @@ impl Contract {
             key: self.key().to_vec(),
             keep: None,
             newest_by: Vec::new(),
+            per: Vec::new(),
+            covers: None,
             key_window_days: None,
             unknown: None,
             elsewhere: BTreeMap::new(),
@@ -112,6 +120,10 @@ impl Contract {
             Feed::Raw(raw) => {
                 rules.keep = Some(raw.keep.name().to_owned());
                 rules.newest_by = raw.keep.newest_by().to_vec();
+                if let Keep::LatestDocument { per, covers, .. } = &raw.keep {
+                    rules.per = per.clone();
+                    rules.covers = Some(covers.to_string());
+                }
                 rules.key_window_days = raw.key_window_days;
                 rules.unknown = Some(raw.unknown.word().to_owned());
                 let takes_all = self.columns.iter().any(|column| column.from == ["*"]);
@@ -214,6 +226,8 @@ impl Comparison {
         self.list("key", &old.key.join(", "), &new.key.join(", "));
         self.list("partition", &old.partition.join(", "), &new.partition.join(", "));
         self.list("newest_by", &old.newest_by.join(", "), &new.newest_by.join(", "));
+        self.list("per", &old.per.join(", "), &new.per.join(", "));
+        self.word("covers", &old.covers, &new.covers);
         self.list("inputs", &inputs(old), &inputs(new));
         self.list("recompute", &old.recompute.join(", "), &new.recompute.join(", "));
         if old.sql != new.sql {
@@ -317,7 +331,7 @@ fn obstacle(old: &StoredRules, name: &str, column: &StoredColumn) -> Option<Stri
         column.from.as_slice()
     };
     for field in from {
-        if field == "*" || LINEAGE.contains(&field.as_str()) {
+        if field == "*" || is_lineage(field) {
             return Some(format!("every row has its source {field}"));
         }
         if named(old, field) || old.elsewhere.contains_key(field) {

@@ -7,6 +7,7 @@ mod builtin;
 mod columns;
 mod diagnostic;
 mod document;
+mod documents;
 mod draft;
 mod feed;
 mod fields;
@@ -45,7 +46,12 @@ use std::fmt;
 /// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
 /// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered. A field that the source has
 /// called so itself is `raw._row` and so on.
-pub const LINEAGE: [&str; 9] = [
+///
+/// A manifest beside the object says more, and of `_generated_at` and `_part` it knows best: `_document` is the id of the
+/// document, `_report_type` its kind, `_marketplaces` those that were asked for (with commas between them),
+/// `_requested_at` the time of the request, `_requested_from` and `_requested_to` its days. `_option.<name>` is an
+/// option of the request.
+pub const LINEAGE: [&str; 15] = [
     "_object",
     "_path",
     "_row",
@@ -55,10 +61,24 @@ pub const LINEAGE: [&str; 9] = [
     "_part",
     "_account",
     "_hash",
+    "_document",
+    "_report_type",
+    "_marketplaces",
+    "_requested_at",
+    "_requested_from",
+    "_requested_to",
 ];
 
 /// About how large files get where a contract says nothing, in bytes.
 pub const FILE_SIZE: u64 = 128 << 20;
+
+/// What lineage fields with the options of a request start with.
+pub const OPTION: &str = "_option.";
+
+/// Whether a field says where a row comes from: one of [`LINEAGE`] or an option.
+pub fn is_lineage(field: &str) -> bool {
+    LINEAGE.contains(&field) || field.strip_prefix(OPTION).is_some_and(|name| !name.is_empty())
+}
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
@@ -122,6 +142,10 @@ pub struct Contract {
 
 /// Where the rows of a table come from.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a few dozen contracts at most"
+)]
 pub enum Feed {
     /// Raw objects.
     Raw(RawFeed),
@@ -182,13 +206,76 @@ pub enum Keep {
         /// Columns whose greatest values win, most significant first.
         newest_by: Vec<String>,
     },
+    /// Per value of some columns the rows of the newest document that covers it.
+    LatestDocument {
+        /// Columns by whose values documents supersede each other.
+        per: Vec<String>,
+        /// Columns whose greatest values win, most significant first; then the document's id and content.
+        newest_by: Vec<String>,
+        /// What a document covers.
+        covers: Covers,
+        /// Columns that no two rows of a document should have alike; may be empty.
+        key: Vec<String>,
+        /// How far the rows of a value may shrink unnoticed.
+        shrink: Option<Shrink>,
+    },
+}
+
+/// Which values of `per` a document speaks about, whether or not it has rows of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Covers {
+    /// Those of its rows.
+    Rows,
+    /// One, which is the same for the whole document.
+    Document,
+    /// Every day, in this column, of the period as it was asked for; the other columns are the same for the whole
+    /// document.
+    Days(String),
+}
+
+impl fmt::Display for Covers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rows => "rows",
+            Self::Document => "document",
+            Self::Days(column) => column,
+        })
+    }
+}
+
+/// When a newer document has suspiciously fewer rows than the one whose place it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shrink {
+    /// Share of the rows below which it is suspicious.
+    pub below: f64,
+    /// Days younger than this, when the batch is claimed, may change freely.
+    pub older_than_days: u32,
+    /// `warn` or `hold`.
+    pub otherwise: Otherwise,
 }
 
 impl Keep {
-    /// Columns that identify a row.
+    /// Columns that identify a row; none where documents are kept, whose rows may be alike.
     pub fn key(&self) -> &[String] {
         match self {
             Self::EveryRow { key } | Self::LatestRow { key, .. } | Self::LatestValue { key, .. } => key,
+            Self::LatestDocument { .. } => &[],
+        }
+    }
+
+    /// Columns that no two rows of a document should have alike; none where rows are kept.
+    pub fn document_key(&self) -> &[String] {
+        match self {
+            Self::LatestDocument { key, .. } => key,
+            _ => &[],
+        }
+    }
+
+    /// Columns that decide which rows take the place of which: never null.
+    pub fn scope(&self) -> &[String] {
+        match self {
+            Self::LatestDocument { per, .. } => per,
+            keep => keep.key(),
         }
     }
 
@@ -196,7 +283,9 @@ impl Keep {
     pub fn newest_by(&self) -> &[String] {
         match self {
             Self::EveryRow { .. } => &[],
-            Self::LatestRow { newest_by, .. } | Self::LatestValue { newest_by, .. } => newest_by,
+            Self::LatestRow { newest_by, .. }
+            | Self::LatestValue { newest_by, .. }
+            | Self::LatestDocument { newest_by, .. } => newest_by,
         }
     }
 
@@ -206,6 +295,7 @@ impl Keep {
             Self::EveryRow { .. } => "every_row",
             Self::LatestRow { .. } => "latest_row",
             Self::LatestValue { .. } => "latest_value",
+            Self::LatestDocument { .. } => "latest_document",
         }
     }
 }
@@ -337,6 +427,22 @@ impl Contract {
             self.key()
         } else {
             &self.sort
+        }
+    }
+
+    /// Columns that no two rows of a document should have alike; none where rows are kept.
+    pub fn document_key(&self) -> &[String] {
+        match &self.feed {
+            Feed::Raw(raw) => raw.keep.document_key(),
+            Feed::Inputs(_) => &[],
+        }
+    }
+
+    /// Columns without which a row cannot be kept.
+    pub fn scope(&self) -> &[String] {
+        match &self.feed {
+            Feed::Raw(raw) => raw.keep.scope(),
+            Feed::Inputs(inputs) => &inputs.key,
         }
     }
 

@@ -3,10 +3,10 @@
 use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::section::list;
-use super::{Column, ColumnType, Feed, Keep, Personal, Pick, RawFeed};
+use super::{Column, ColumnType, Feed, Keep, Personal, Pick, RawFeed, documents};
 
 /// Lineage fields that order rows although no column holds them.
-const ORDERING_LINEAGE: [&str; 4] = ["_modified", "_row", "_part", "_generated_at"];
+const ORDERING_LINEAGE: [&str; 5] = ["_modified", "_row", "_part", "_generated_at", "_requested_at"];
 
 /// Reports what of the table's own rules cannot hold.
 pub(super) fn check(draft: &Draft, found: &mut Findings) {
@@ -14,6 +14,7 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
     check_partition(draft, found);
     check_sort(draft, found);
     if let Feed::Raw(raw) = &draft.contract.feed {
+        documents::check(draft, &raw.keep, found);
         check_newest_by(draft, raw, found);
         check_key_window(draft, raw, found);
         for column in &draft.contract.columns {
@@ -24,32 +25,45 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
 
 fn check_key(draft: &Draft, found: &mut Findings) {
     let key = draft.contract.key();
-    if key.is_empty() && !draft.says("key.0") {
+    if by_document(draft) {
+        check_identity(draft, "per", draft.contract.scope(), found);
+        check_identity(draft, "key", draft.contract.document_key(), found);
+    } else if key.is_empty() && !draft.says("key.0") {
         let help = "name the columns that identify a row";
         found.add_with_help(Code::NoKey, &draft.at("key"), "the table has no key", help);
     }
-    for (index, name) in key.iter().enumerate() {
-        let place = draft.at(&format!("key.{index}"));
-        if key[..index].contains(name) {
-            found.add(Code::Duplicate, &place, format!("{name:?} is in the key twice"));
+    check_identity(draft, "key", key, found);
+}
+
+/// Whether rows are kept by document, so that no key decides about them.
+fn by_document(draft: &Draft) -> bool {
+    matches!(&draft.contract.feed, Feed::Raw(raw) if matches!(raw.keep, Keep::LatestDocument { .. }))
+}
+
+/// Reports columns, named under `key`, whose values cannot be compared.
+fn check_identity(draft: &Draft, key: &str, names: &[String], found: &mut Findings) {
+    for (index, name) in names.iter().enumerate() {
+        let place = draft.at(&format!("{key}.{index}"));
+        if names[..index].contains(name) {
+            found.add(Code::Duplicate, &place, format!("{name:?} is in {key} twice"));
             continue;
         }
         let Some(column) = draft.contract.column(name) else {
-            let message = format!("key column {name:?} is not a column");
+            let message = format!("{key} column {name:?} is not a column");
             found.add_with_help(Code::KeyColumn, &place, message, columns(draft));
             continue;
         };
         match column.ty {
             ColumnType::Map | ColumnType::Double => {
                 let message = format!(
-                    "key column {name:?} is a {}, which has no exact equality",
+                    "{key} column {name:?} is a {}, which has no exact equality",
                     column.ty
                 );
                 found.add(Code::KeyColumn, &place, message);
             }
             _ if column.personal == Some(Personal::Drop) => {
                 let message =
-                    format!("key column {name:?} is dropped as personal, so it would always be null");
+                    format!("{key} column {name:?} is dropped as personal, so it would always be null");
                 found.add_with_help(Code::KeyColumn, &place, message, "use personal = \"hash\"");
             }
             _ => {}
@@ -159,7 +173,8 @@ fn check_partition(draft: &Draft, found: &mut Findings) {
 /// A partition column outside of the key can change for a key; only a date can be bounded by a window.
 fn check_movable(draft: &Draft, column: &Column, path: &str, found: &mut Findings) {
     let contract = &draft.contract;
-    if contract.key().contains(&column.name) {
+    // Rows of documents are found by content, wherever they are.
+    if contract.key().contains(&column.name) || by_document(draft) {
         return;
     }
     let (name, place) = (&column.name, draft.at(path));
@@ -187,6 +202,9 @@ fn check_movable(draft: &Draft, column: &Column, path: &str, found: &mut Finding
 fn check_key_window(draft: &Draft, raw: &RawFeed, found: &mut Findings) {
     let contract = &draft.contract;
     let movable = |name: &String| {
+        if by_document(draft) {
+            return false;
+        }
         let date = contract
             .column(name)
             .is_some_and(|column| column.ty == ColumnType::Date);

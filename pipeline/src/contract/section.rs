@@ -73,6 +73,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    pub(super) fn number(&self, key: &str, found: &mut Findings) -> Option<f64> {
+        let node = self.table.get(key)?;
+        match node.value {
+            Value::Number(number) => Some(number),
+            _ => mistyped(key, node, "a number", found),
+        }
+    }
+
     pub(super) fn table(&self, key: &str, found: &mut Findings) -> Option<&'a Table> {
         let node = self.table.get(key)?;
         match &node.value {

@@ -9,7 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::{Limits, RawBatch};
 use crate::Result;
-use crate::contract::LINEAGE;
+use crate::contract::is_lineage;
 use crate::layout::SOURCE_ROW;
 
 /// Rows that are being collected. A row is null in each column that gets no value before its end, so that a
@@ -124,7 +124,7 @@ impl TextColumn {
 /// `_row` becomes `raw._row`. What already begins so gets another `raw.`, so that different fields stay different.
 fn delivered(name: String) -> String {
     let own = name.trim_start_matches("raw.");
-    if own == SOURCE_ROW || LINEAGE.contains(&own) {
+    if own == SOURCE_ROW || is_lineage(own) {
         format!("raw.{name}")
     } else {
         name

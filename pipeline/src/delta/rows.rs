@@ -1,6 +1,7 @@
 //! Rows of the small tables that this program keeps for itself: written in one go, read whole.
 
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use chrono::Utc;
 use deltalake_core::kernel::Add;
@@ -11,7 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::error::Result;
@@ -20,13 +21,14 @@ use super::log::DeltaLog;
 use super::partition;
 use super::snapshot::DataFile;
 
-/// Writes rows as one file a partition and gives the actions that add them. The bounds of the integer column
-/// `bounded` go into the statistics, so that a look-up can skip files.
+/// Writes rows as one file a partition and gives the actions that add them. The bounds of the integer and text
+/// columns `bounded`, and how many of their values are null, go into the statistics, so that a look-up can skip
+/// files.
 pub(crate) async fn write_partitioned(
     log: &DeltaLog,
     rows: &RecordBatch,
     partition: &[String],
-    bounded: &str,
+    bounded: &[&str],
 ) -> Result<Vec<Add>> {
     let mut adds = Vec::new();
     for (values, content) in partition::split(rows, partition)? {
@@ -56,21 +58,38 @@ pub(crate) async fn write_partitioned(
     Ok(adds)
 }
 
-fn statistics(content: &RecordBatch, bounded: &str) -> serde_json::Value {
-    let column = content
-        .column_by_name(bounded)
-        .filter(|column| column.data_type() == &DataType::Int64);
-    let values = column.map(|column| column.as_primitive::<Int64Type>());
-    let bounds = values.and_then(|values| Some((arrow::compute::min(values)?, arrow::compute::max(values)?)));
-    match bounds {
-        Some((min, max)) => json!({
-            "numRecords": content.num_rows(),
-            "minValues": {bounded: min},
-            "maxValues": {bounded: max},
-            "nullCount": {bounded: values.map_or(0, Array::null_count)},
-        }),
-        None => json!({"numRecords": content.num_rows()}),
+fn statistics(content: &RecordBatch, bounded: &[&str]) -> Value {
+    let (mut mins, mut maxes, mut nulls) = (Map::new(), Map::new(), Map::new());
+    for name in bounded {
+        let Some(column) = content.column_by_name(name) else {
+            continue;
+        };
+        let (min, max): (Value, Value) = match column.data_type() {
+            DataType::Int64 => {
+                let values = column.as_primitive::<Int64Type>();
+                (compute::min(values).into(), compute::max(values).into())
+            }
+            DataType::Utf8 => {
+                let values = column.as_string::<i32>();
+                (
+                    compute::min_string(values).into(),
+                    compute::max_string(values).into(),
+                )
+            }
+            _ => continue,
+        };
+        if !min.is_null() {
+            mins.insert((*name).to_owned(), min);
+            maxes.insert((*name).to_owned(), max);
+        }
+        nulls.insert((*name).to_owned(), column.null_count().into());
     }
+    json!({
+        "numRecords": content.num_rows(),
+        "minValues": mins,
+        "maxValues": maxes,
+        "nullCount": nulls,
+    })
 }
 
 /// Reads the named columns of some files, partition columns included.

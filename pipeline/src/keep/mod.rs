@@ -1,19 +1,21 @@
 //! What of the raw rows stays in a table.
 //!
-//! Each way to keep is a fold of all rows of a key to one row, by a maximum in a total order: commutative,
-//! associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice, or in
-//! another order; and the rows of the table are observations like those of a batch.
+//! Each way to keep is a maximum in a total order, over the rows of a key or over the documents that speak about them:
+//! commutative, associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice,
+//! or in another order; and the rows of the table are observations like those of a batch.
 
 mod copies;
 mod every_row;
 mod group;
 mod keys;
+mod latest_document;
 mod latest_row;
 mod latest_value;
 mod merge;
 mod order_map;
 mod plan;
 mod recompute;
+pub(crate) mod shrink;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
+pub(crate) use latest_document::{Cell, Document, Documents, Replaced, Share, covered, supersede};
 pub(crate) use merge::merge;
 pub(crate) use plan::{apply, options};
 pub(crate) use recompute::{Touched, replace};
@@ -89,6 +92,9 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
             let folded = latest_value::fold(contract, rows, &whole, &members)?;
             (folded, vec![None; members.len()], 0)
         }
+        Keep::LatestDocument { .. } => {
+            return Err(Error::internal("documents are not folded by key").with("table", &contract.name));
+        }
     };
     Ok(Folded {
         rows,
@@ -109,7 +115,7 @@ pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
     let columns: &[&str] = match feed.keep {
         Keep::EveryRow { .. } => &[HASH, OBJECT, ROW],
         Keep::LatestRow { .. } => &[ORDER, HASH, OBJECT, ROW],
-        Keep::LatestValue { .. } => return None,
+        Keep::LatestValue { .. } | Keep::LatestDocument { .. } => return None,
     };
     Some(
         contract

@@ -233,7 +233,7 @@ pub(crate) fn options(contract: &Contract) -> WriteOptions {
     };
     let personal = contract.columns.iter().filter(|column| column.personal.is_some());
     WriteOptions {
-        bloom_filters: contract.key().iter().filter(is_text).cloned().collect(),
+        bloom_filters: contract.scope().iter().filter(is_text).cloned().collect(),
         no_stats: personal
             .map(|column| column.name.clone())
             .collect::<BTreeSet<_>>(),

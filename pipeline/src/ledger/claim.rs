@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::contract::TableName;
-use crate::list::RawObject;
+use crate::list::{Beside, RawObject};
 
 use super::schema::{self, LedgerRow};
 
@@ -63,6 +63,11 @@ impl Draft {
             account: object.account.clone(),
             period: Some(object.period.and_utc().timestamp_micros()),
             part: Some(i64::from(object.part)),
+            manifest_size: object.manifest.map(|manifest| manifest.size as i64),
+            manifest_modified: object
+                .manifest
+                .map(|manifest| manifest.modified.timestamp_micros()),
+            document: object.document.clone(),
             ..row(schema::month(object.period))
         });
         let inputs = self.inputs.iter().map(|input| LedgerRow {
@@ -111,6 +116,14 @@ pub(super) fn object(row: &LedgerRow) -> Option<RawObject> {
         account: row.account.clone(),
         period: schema::instant(row.period?).naive_utc(),
         part: row.part? as u32,
+        manifest: row
+            .manifest_size
+            .zip(row.manifest_modified)
+            .map(|(size, modified)| Beside {
+                modified: schema::instant(modified),
+                size: size as u64,
+            }),
+        document: row.document.clone(),
     })
 }
 

@@ -11,13 +11,13 @@ mod schema;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
 pub(crate) use lease::Lease;
-pub(crate) use result::{ObjectResult, Taken};
+pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken};
 pub(crate) use schema::LedgerRow;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::datatypes::SchemaRef;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::Action;
 use serde_json::{Map, json};
 use url::Url;
@@ -131,6 +131,27 @@ impl Ledger {
         Ok(Claim::from_rows(table, batch, rows))
     }
 
+    /// Recorded documents of the table that are newer than `order` and cover one of `days`, whatever rows they have.
+    pub(crate) async fn documents(
+        &self,
+        table: &TableName,
+        order: &str,
+        days: Option<(NaiveDate, NaiveDate)>,
+    ) -> Result<Vec<Recorded>> {
+        let days = days.map(|(first, last)| (first.to_string(), last.to_string()));
+        let days = days.as_ref().map(|(first, last)| (first.as_str(), last.as_str()));
+        let files = self
+            .files(table)
+            .filter(|file| schema::may_cover(file, order, days));
+        let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
+        let newer = rows.into_iter().filter_map(|row| {
+            let covers = row.coverage()?;
+            let newer = row.document_order.filter(|known| known.as_str() > order)?;
+            Some(Recorded { order: newer, covers })
+        });
+        Ok(newer.collect())
+    }
+
     /// All rows about a table, claims and results alike.
     pub(crate) async fn rows(&self, table: &TableName) -> Result<Vec<LedgerRow>> {
         LedgerRow::read(&read_files(&self.log, self.files(table), &self.schema()).await?)
@@ -221,8 +242,13 @@ impl Ledger {
         txns: Vec<(String, i64)>,
         claims: impl Fn() -> HashMap<TableName, i64>,
     ) -> Result<bool> {
-        let adds =
-            write_partitioned(&self.log, &LedgerRow::batch(rows)?, &schema::partition(), "batch").await?;
+        let adds = write_partitioned(
+            &self.log,
+            &LedgerRow::batch(rows)?,
+            &schema::partition(),
+            &schema::BOUNDED,
+        )
+        .await?;
         loop {
             for (table, claimed) in claims() {
                 if self.progress(&table).await?.claimed != claimed {

@@ -1,10 +1,12 @@
 //! What became of each claimed object: the rows that a record appends.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::list::RawObject;
+use crate::list::{Beside, Identity, RawObject};
 
 use super::schema::{self, LedgerRow};
 
@@ -30,6 +32,8 @@ pub(crate) struct ObjectResult {
     pub(crate) path: String,
     pub(crate) size: Option<u64>,
     pub(crate) modified: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) manifest: Option<Beside>,
     pub(crate) account: Option<String>,
     pub(crate) month: String,
     pub(crate) claimed_at: DateTime<Utc>,
@@ -39,6 +43,38 @@ pub(crate) struct ObjectResult {
     pub(crate) rows_rejected: u64,
     pub(crate) attempt: String,
     pub(crate) commit_version: Option<u64>,
+    /// What it says as a document, where the table keeps documents.
+    #[serde(default)]
+    pub(crate) document: Option<DocumentResult>,
+}
+
+/// Place and coverage of a document, to be remembered when its rows, or that it had none, decide about others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DocumentResult {
+    /// Its id; none without a manifest.
+    pub(crate) id: Option<String>,
+    /// Its place among all documents of the table, as sortable text.
+    pub(crate) order: String,
+    /// What it covers whatever its rows are; none: what its rows say.
+    pub(crate) covers: Option<Coverage>,
+}
+
+/// What a document covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Coverage {
+    /// Column of `per` to its one value, as text; the column of days is not here.
+    pub(crate) fixed: BTreeMap<String, String>,
+    /// First and last day; none where no column takes the days.
+    pub(crate) days: Option<(NaiveDate, NaiveDate)>,
+}
+
+/// A document of an earlier batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// Its place among all documents of the table.
+    pub(crate) order: String,
+    /// What it covers.
+    pub(crate) covers: Coverage,
 }
 
 impl ObjectResult {
@@ -49,6 +85,7 @@ impl ObjectResult {
             path: object.path.clone(),
             size: Some(object.size),
             modified: Some(object.modified),
+            manifest: object.manifest,
             account: object.account.clone(),
             month: schema::month(object.period),
             ..Self::of_input(claim, &claim.draft.table, attempt)
@@ -64,6 +101,7 @@ impl ObjectResult {
             path: input.to_string(),
             size: None,
             modified: None,
+            manifest: None,
             account: None,
             month: schema::month(claim.claimed_at.naive_utc()),
             claimed_at: claim.claimed_at,
@@ -73,6 +111,7 @@ impl ObjectResult {
             rows_rejected: 0,
             attempt: attempt.to_owned(),
             commit_version: None,
+            document: None,
         }
     }
 
@@ -81,6 +120,9 @@ impl ObjectResult {
             Taken::In => ("taken", None),
             Taken::Rejected { reason } => ("rejected", Some(reason.clone())),
         };
+        let document = self.document.as_ref();
+        let covers = document.and_then(|document| document.covers.as_ref());
+        let days = covers.and_then(|covers| covers.days);
         LedgerRow {
             table: self.table.clone(),
             month: self.month.clone(),
@@ -90,6 +132,8 @@ impl ObjectResult {
             path: self.path.clone(),
             size: self.size.map(|size| size as i64),
             modified: self.modified.map(|time| time.timestamp_micros()),
+            manifest_size: self.manifest.map(|manifest| manifest.size as i64),
+            manifest_modified: self.manifest.map(|manifest| manifest.modified.timestamp_micros()),
             account: self.account.clone(),
             claimed_at: self.claimed_at.timestamp_micros(),
             rules: self.rules.clone(),
@@ -99,7 +143,39 @@ impl ObjectResult {
             reason,
             attempt: Some(self.attempt.clone()),
             commit_version: self.commit_version.map(|version| version as i64),
+            document: document.and_then(|document| document.id.clone()),
+            document_order: document.map(|document| document.order.clone()),
+            covers: covers.and_then(|covers| serde_json::to_string(&covers.fixed).ok()),
+            first_day: days.map(|(first, _)| first.to_string()),
+            last_day: days.map(|(_, last)| last.to_string()),
             ..LedgerRow::default()
         }
+    }
+}
+
+impl LedgerRow {
+    /// Identity of the raw object that the row is about; none for the row of an input.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let manifest = self.manifest_size.zip(self.manifest_modified);
+        let manifest = manifest.map(|(size, modified)| (size as u64, modified));
+        Some((self.object.clone(), self.size? as u64, self.modified?, manifest))
+    }
+
+    /// What the row of a result remembers of a document; none where the table keeps no documents.
+    pub(crate) fn document(&self) -> Option<DocumentResult> {
+        Some(DocumentResult {
+            id: self.document.clone(),
+            order: self.document_order.clone()?,
+            covers: self.coverage(),
+        })
+    }
+
+    /// What the row of a result remembers of a document; none where its rows say what it covers.
+    pub(crate) fn coverage(&self) -> Option<Coverage> {
+        let day = |text: &Option<String>| text.as_ref()?.parse::<NaiveDate>().ok();
+        Some(Coverage {
+            fixed: serde_json::from_str(self.covers.as_ref()?).ok()?,
+            days: day(&self.first_day).zip(day(&self.last_day)),
+        })
     }
 }

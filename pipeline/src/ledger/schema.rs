@@ -60,11 +60,28 @@ pub(crate) struct LedgerRow {
     pub(crate) attempt: Option<String>,
     /// Result only: the table's version.
     pub(crate) commit_version: Option<i64>,
+    /// Bytes of the object's manifest.
+    pub(crate) manifest_size: Option<i64>,
+    /// Manifest's time of change, microseconds since the epoch.
+    pub(crate) manifest_modified: Option<i64>,
+    /// Id of the object's document. In a claim only where the object is one of several parts.
+    pub(crate) document: Option<String>,
+    /// Result only: place of the document among all others of a `latest_document` table.
+    pub(crate) document_order: Option<String>,
+    /// Result only: what the document covers whatever its rows are: value by column, but for days, as JSON.
+    pub(crate) covers: Option<String>,
+    /// Result only: first day that the document covers.
+    pub(crate) first_day: Option<String>,
+    /// Result only: last day that the document covers.
+    pub(crate) last_day: Option<String>,
 }
 
 pub(super) fn partition() -> Vec<String> {
     vec!["table_name".to_owned(), "period_month".to_owned()]
 }
+
+/// Columns by whose bounds look-ups skip files.
+pub(super) const BOUNDED: [&str; 4] = ["batch", "document_order", "first_day", "last_day"];
 
 pub(super) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
@@ -99,6 +116,13 @@ pub(super) fn schema() -> SchemaRef {
         text("reason"),
         text("attempt"),
         int("commit_version"),
+        int("manifest_size"),
+        instant("manifest_modified"),
+        text("document"),
+        text("document_order"),
+        text("covers"),
+        text("first_day"),
+        text("last_day"),
     ]))
 }
 
@@ -136,6 +160,13 @@ impl LedgerRow {
             text(|row| row.reason.as_deref()),
             text(|row| row.attempt.as_deref()),
             int(|row| row.commit_version),
+            int(|row| row.manifest_size),
+            instant(|row| row.manifest_modified),
+            text(|row| row.document.as_deref()),
+            text(|row| row.document_order.as_deref()),
+            text(|row| row.covers.as_deref()),
+            text(|row| row.first_day.as_deref()),
+            text(|row| row.last_day.as_deref()),
         ];
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
@@ -180,6 +211,13 @@ impl LedgerRow {
                 reason: text(19, row),
                 attempt: text(20, row),
                 commit_version: int(21, row),
+                manifest_size: int(22, row),
+                manifest_modified: int(23, row),
+                document: text(24, row),
+                document_order: text(25, row),
+                covers: text(26, row),
+                first_day: text(27, row),
+                last_day: text(28, row),
             }));
         }
         Ok(rows)
@@ -189,7 +227,15 @@ impl LedgerRow {
 /// The columns that a look-up of known objects reads.
 pub(super) fn identity_columns() -> SchemaRef {
     let all = schema();
-    let named = ["entry", "object", "size", "modified"].map(|name| all.field_with_name(name).cloned());
+    let named = [
+        "entry",
+        "object",
+        "size",
+        "modified",
+        "manifest_size",
+        "manifest_modified",
+    ]
+    .map(|name| all.field_with_name(name).cloned());
     Arc::new(Schema::new(named.into_iter().flatten().collect::<Vec<_>>()))
 }
 
@@ -202,12 +248,18 @@ pub(super) fn identities(batches: &[RecordBatch]) -> Result<HashSet<Identity>> {
         );
         let sizes = batch.column(2).as_primitive::<Int64Type>();
         let modified = batch.column(3).as_primitive::<TimestampMicrosecondType>();
+        let manifest_sizes = batch.column(4).as_primitive::<Int64Type>();
+        let manifests = batch.column(5).as_primitive::<TimestampMicrosecondType>();
         for row in 0..batch.num_rows() {
             if entries.value(row) == "claim" && sizes.is_valid(row) {
+                let manifest = manifest_sizes
+                    .is_valid(row)
+                    .then(|| (manifest_sizes.value(row) as u64, manifests.value(row)));
                 identities.insert((
                     objects.value(row).to_owned(),
                     sizes.value(row) as u64,
                     modified.value(row),
+                    manifest,
                 ));
             }
         }
@@ -229,13 +281,29 @@ pub(super) fn month_of(file: &DataFile) -> Option<&String> {
 
 pub(super) fn may_hold_batch(file: &DataFile, batch: i64) -> bool {
     let Some(stats) = file.stats() else { return true };
-    let bound = |name: &str| {
-        stats
-            .get(name)
-            .and_then(|values| values.get("batch"))
-            .and_then(serde_json::Value::as_i64)
-    };
+    let bound = |side: &str| stats[side]["batch"].as_i64();
     bound("minValues").is_none_or(|min| min <= batch) && bound("maxValues").is_none_or(|max| batch <= max)
+}
+
+/// Whether the file can tell of a document that is newer than `order` and covers one of `days`.
+pub(super) fn may_cover(file: &DataFile, order: &str, days: Option<(&str, &str)>) -> bool {
+    let Some(stats) = file.stats() else { return true };
+    let text = |side: &str, name: &str| stats[side][name].as_str();
+    let nulls = |name: &str| stats["nullCount"][name].as_u64();
+    if nulls("document_order").is_some_and(|nulls| stats["numRecords"].as_u64() == Some(nulls))
+        || text("maxValues", "document_order").is_some_and(|newest| newest <= order)
+    {
+        return false;
+    }
+    // A document without days covers all of them.
+    let dated = nulls("first_day").is_some() && nulls("first_day") == nulls("document_order");
+    match days.filter(|_| dated) {
+        Some((first, last)) => {
+            text("minValues", "first_day").is_none_or(|day| day <= last)
+                && text("maxValues", "last_day").is_none_or(|day| first <= day)
+        }
+        None => true,
+    }
 }
 
 pub(super) fn instant(micros: i64) -> DateTime<Utc> {

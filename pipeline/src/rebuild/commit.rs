@@ -88,6 +88,7 @@ pub(super) async fn commit(
             late_objects: 0,
             millis: ready.started.elapsed().as_millis() as u64,
             released: job.options.release,
+            ..Summary::default()
         };
         let Value::Object(mut about) = json!(summary) else {
             return Err(Error::internal("summary of a batch has no JSON form"));

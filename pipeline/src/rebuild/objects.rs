@@ -120,13 +120,9 @@ impl Sources {
 fn rejected(rows: &[LedgerRow]) -> HashSet<Identity> {
     let mut latest: HashMap<Identity, (i64, bool)> = HashMap::new();
     for row in rows.iter().filter(|row| row.entry == "result") {
-        let (Some(size), Some(modified)) = (row.size, row.modified) else {
-            continue;
-        };
+        let Some(identity) = row.identity() else { continue };
         let state = (row.batch, row.state.as_deref() == Some("rejected"));
-        let known = latest
-            .entry((row.object.clone(), size as u64, modified))
-            .or_insert(state);
+        let known = latest.entry(identity).or_insert(state);
         if state.0 > known.0 {
             *known = state;
         }

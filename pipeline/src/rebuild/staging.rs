@@ -133,10 +133,7 @@ impl<'a> Staging<'a> {
         let staged: HashMap<Identity, &LedgerRow> = rows
             .iter()
             .filter(|row| row.entry == "result")
-            .filter_map(|row| {
-                let identity = (row.object.clone(), row.size? as u64, row.modified?);
-                Some((identity, row))
-            })
+            .filter_map(|row| Some((row.identity()?, row)))
             .collect();
         let mut counts = Counts::default();
         let mut results = Vec::new();
@@ -147,6 +144,7 @@ impl<'a> Staging<'a> {
             let mut result = ObjectResult::of(claim, object, attempt);
             result.rows_read = row.rows_read.unwrap_or(0) as u64;
             result.rows_rejected = row.rows_rejected.unwrap_or(0) as u64;
+            result.document = row.document();
             if let Some(reason) = &row.reason {
                 result.taken = Taken::Rejected {
                     reason: reason.clone(),

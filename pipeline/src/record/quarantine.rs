@@ -52,7 +52,7 @@ pub(crate) async fn write(curated: &Url, rows: &[QuarantineRow]) -> Result<Vec<A
     }
     let log = log(curated)?;
     load_or_create(&log).await?;
-    write_partitioned(&log, &batch(rows)?, &partition(), "batch").await
+    write_partitioned(&log, &batch(rows)?, &partition(), &["batch"]).await
 }
 
 /// Commits the files of a batch's rejects, once however often it is called.

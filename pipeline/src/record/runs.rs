@@ -51,7 +51,7 @@ pub(crate) async fn append(curated: &Url, report: &RunReport, progress: Option<(
     let snapshot = log
         .load_or_create(&schema(), &partition, &[], "What runs did to tables.")
         .await?;
-    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, "batches").await?;
+    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &["batches"]).await?;
     super::append(&log, snapshot, "RUN", &adds, progress).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, Outcome};
@@ -50,6 +50,9 @@ pub struct TableStatus {
     pub objects: u64,
     /// Rejected rows, and objects rejected whole, that wait in quarantine.
     pub rejected_open: u64,
+    /// Last day that a document covers, where the table keeps documents that say their days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_until: Option<NaiveDate>,
     /// Data files in the newest version.
     pub files: u64,
     /// Bytes of those files.

@@ -39,6 +39,12 @@ pub struct ObjectEntry {
     pub reasons: Vec<ReasonCount>,
     /// Whether the table has it.
     pub state: ObjectState,
+    /// Id of the document that it is, or is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// What it covers as a document, in words, where not only what its rows say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
 }
 
 /// How often something was the reason of a rejection.
@@ -107,6 +113,10 @@ pub struct Observation {
     pub row: u64,
     /// Its place in the order by which values supersede each other, as `column=value, …`.
     pub order: String,
+    /// Of a document: how many rows it has for the values that documents are compared by; `row` is 0 where none of them
+    /// is the row in question or has its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Column to value, typed as in the table.
     pub values: BTreeMap<String, Option<String>>,
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
 };
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::Account;
-use crate::contract::{ColumnType, LINEAGE, Personal};
+use crate::contract::{ColumnType, OPTION, Personal, is_lineage};
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 use crate::list::RawObject;
+use crate::manifest::Manifest;
 
 /// The field that an account's currency stands for.
 const CURRENCY: &str = "currency_code";
@@ -26,22 +27,41 @@ pub(crate) struct Origin<'a> {
     pub(crate) object: &'a RawObject,
     /// The account that delivered it.
     pub(crate) account: &'a Account,
+    /// What was delivered beside it.
+    pub(crate) manifest: Option<&'a Manifest>,
+    /// Header fields of a document, which all of its rows have; none where there are none.
+    pub(crate) header: &'a [(String, String)],
 }
 
 impl Origin<'_> {
-    /// The value of a lineage field that is the same for all rows; none when `name` is no such field.
-    pub(crate) fn lineage(&self, name: &str) -> Option<String> {
-        let generated_at = || {
-            self.object
-                .period
-                .and_utc()
-                .to_rfc3339_opts(SecondsFormat::Micros, true)
-        };
+    /// The header field of that name.
+    pub(super) fn headed(&self, name: &str) -> Option<&str> {
+        let found = self.header.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
+    /// about it.
+    pub(super) fn constant(&self, name: &str) -> Option<String> {
+        self.lineage(name)
+            .or_else(|| self.headed(name).map(str::to_owned))
+            .or_else(|| self.stated_as(name).map(str::to_owned))
+    }
+
+    /// The value of a lineage field that is the same for all rows; none when `name` is no such field, or nothing is
+    /// said about it.
+    fn lineage(&self, name: &str) -> Option<String> {
+        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        if let Some(manifest) = self.manifest
+            && let Some(said) = said(manifest, name)
+        {
+            return Some(said);
+        }
         Some(match name {
             "_object" => self.object.uri.clone(),
             "_path" => self.object.path.clone(),
-            "_modified" => self.object.modified.to_rfc3339_opts(SecondsFormat::Micros, true),
-            "_generated_at" => generated_at(),
+            "_modified" => instant(self.object.modified),
+            "_generated_at" => instant(self.object.period.and_utc()),
             "_period" => self.object.period.date().to_string(),
             "_part" => self.object.part.to_string(),
             "_account" => self.account.alias.clone(),
@@ -57,7 +77,7 @@ impl Origin<'_> {
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         fields
             .chain(currency.map(|currency| (CURRENCY, currency)))
-            .filter(|(name, _)| !LINEAGE.contains(name) && *name != SOURCE_ROW)
+            .filter(|(name, _)| !is_lineage(name) && *name != SOURCE_ROW)
     }
 
     fn stated_as(&self, name: &str) -> Option<&str> {
@@ -74,6 +94,22 @@ pub(crate) struct Values {
     pub(crate) texts: StringArray,
     /// Rows whose value only the account states; empty where no row has such a value.
     pub(crate) stated: Vec<bool>,
+}
+
+/// The lineage that a manifest gives; none where it does not say.
+fn said(manifest: &Manifest, name: &str) -> Option<String> {
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+    match name {
+        "_generated_at" => manifest.generated_at.map(instant),
+        "_requested_at" => manifest.requested_at.map(instant),
+        "_requested_from" => manifest.period.map(|period| period.from.to_string()),
+        "_requested_to" => manifest.period.map(|period| period.to.to_string()),
+        "_part" if manifest.parts.of > 1 => Some(manifest.parts.number.to_string()),
+        "_document" => Some(manifest.document_id.clone()),
+        "_report_type" => manifest.report_type.clone(),
+        "_marketplaces" => Some(manifest.marketplace_ids.join(",")).filter(|ids| !ids.is_empty()),
+        name => manifest.options.get(name.strip_prefix(OPTION)?).cloned(),
+    }
 }
 
 /// Raw rows of one batch with everything that a column's `from` can name.

@@ -4,6 +4,7 @@
 //! an equal object give equal rows.
 
 mod check;
+mod document;
 mod fields;
 mod order;
 mod plans;
@@ -32,6 +33,7 @@ use crate::layout;
 use crate::personal::Pseudonyms;
 
 pub(crate) use check::Checks;
+pub(crate) use document::{Declared, order_parts};
 use fields::{Fields, PersonalFields};
 pub(crate) use order::order_of;
 use raw_sql::RawSql;
@@ -61,6 +63,8 @@ pub(crate) struct Shaped {
     pub(crate) warned: BTreeMap<String, u64>,
     /// Failures of checks that hold the batch, by check.
     pub(crate) held: BTreeMap<String, u64>,
+    /// Hash of each raw row, where the content of documents decides between them.
+    pub(crate) content: Option<StringArray>,
 }
 
 /// The batch that rows are shaped for.
@@ -181,6 +185,7 @@ impl Shaper {
         self.require(&rows, &mut reasons);
         self.check_unknown(&fields, &source, &mut reasons);
         self.check_window(&rows, origin, &mut reasons)?;
+        self.check_document(&rows, origin, &mut reasons)?;
         let checked = self.checks.evaluate(&rows, &mut reasons)?;
 
         let filtered = (fields.len() as u64).saturating_sub(distinct(&source));
@@ -201,6 +206,7 @@ impl Shaper {
             filtered,
             warned: checked.warned,
             held: checked.held,
+            content: self.keeps_documents().then(|| fields.hashes()),
         })
     }
 
@@ -267,30 +273,24 @@ impl Shaper {
         indices: &UInt32Array,
         origin: &Origin<'_>,
     ) -> Result<StringArray> {
-        let parts = self
-            .feed
-            .keep
-            .newest_by()
-            .iter()
-            .map(|name| {
-                if let Some(position) = self
-                    .contract
-                    .columns
-                    .iter()
-                    .position(|column| column.name == *name)
-                {
-                    return Ok(columns[position].clone());
+        let mut parts = Vec::new();
+        for name in self.feed.keep.newest_by() {
+            let mut columns = self.contract.columns.iter().zip(columns);
+            if let Some((_, values)) = columns.find(|(column, _)| column.name == *name) {
+                parts.push(values.clone());
+            } else if self.keeps_documents() {
+                let all = UInt32Array::from(vec![0; indices.len()]);
+                for part in document::ordering(name, origin)? {
+                    parts.push(take(&part, &all, None)?);
                 }
+            } else {
                 let column = lineage_column(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
                 let texts = fields.first_of(&column.from, &column.ty).texts;
-                Ok(take(
-                    &cast(&texts, &column, origin.account.zone)?.values,
-                    indices,
-                    None,
-                )?)
-            })
-            .collect::<Result<Vec<_>>>()?;
+                let values = cast(&texts, &column, origin.account.zone)?.values;
+                parts.push(take(&values, indices, None)?);
+            }
+        }
         order_of(&parts, indices.len())
     }
 
@@ -298,7 +298,7 @@ impl Shaper {
     /// lack one.
     fn require(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) {
         for (position, column) in self.contract.columns.iter().enumerate() {
-            let key = self.contract.key().contains(&column.name);
+            let key = self.contract.scope().contains(&column.name);
             if !key && !column.required {
                 continue;
             }
@@ -419,9 +419,9 @@ fn mask(text: &str) -> String {
 }
 
 /// A field of [`LINEAGE`](crate::contract::LINEAGE) that rows can be ordered by, as a column.
-pub(crate) fn lineage_column(name: &str) -> Option<Column> {
+fn lineage_column(name: &str) -> Option<Column> {
     let ty = match name {
-        "_modified" | "_generated_at" => ColumnType::Timestamp,
+        "_modified" | "_generated_at" | "_requested_at" => ColumnType::Timestamp,
         "_row" | "_part" => ColumnType::Int,
         _ => return None,
     };

@@ -65,6 +65,8 @@ impl TestLake {
             account: Some("corner".to_owned()),
             period: midnight + TimeDelta::minutes(15 * quarters),
             part: 0,
+            manifest: None,
+            document: None,
         }
     }
 

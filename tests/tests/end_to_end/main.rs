@@ -2,6 +2,7 @@
 
 mod contracts;
 mod demo;
+mod documents;
 mod formats;
 mod kill;
 mod maintain;

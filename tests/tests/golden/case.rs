@@ -26,6 +26,9 @@ pub(crate) struct Description {
     /// Counts of the last run, such as `rows_conflicting`.
     #[serde(default)]
     pub(crate) counts: BTreeMap<String, u64>,
+    /// Texts of the raw objects that neither rows nor quarantine may show.
+    #[serde(default)]
+    pub(crate) secrets: Vec<String>,
     /// Modification times of files by their path in the case's folder; others have one and the same for each folder.
     #[serde(default)]
     modified: BTreeMap<String, String>,
@@ -77,14 +80,22 @@ impl Case {
         })
     }
 
-    /// A new lake with the case's accounts.
+    /// A new lake with the case's accounts and contracts.
     pub(crate) fn lake(&self) -> Result<Lake> {
         let mut configuration = toml::Table::new();
         if let Some(key) = &self.says.personal_key {
             configuration.insert("personal_key".to_owned(), key.clone().into());
         }
         configuration.insert("account".to_owned(), self.says.account.clone().into());
-        Lake::new(&toml::to_string(&configuration)?)
+        let lake = Lake::new(&toml::to_string(&configuration)?)?;
+        // Sources that no table comes with the program for have theirs beside the tests.
+        let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
+        let own = self
+            .table
+            .split('.')
+            .next()
+            .is_some_and(|source| contracts.join(source).is_dir());
+        Ok(if own { lake.with_contracts(contracts) } else { lake })
     }
 
     /// All tables that are run.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pipeline::contract::{self, Contract, Feed, Format, Otherwise, Personal, Pick, Zone};
+use pipeline::contract::{self, Contract, Feed, Format, Keep, Personal, Pick, Word, Zone};
 use serde::Serialize;
 
 use crate::output::Grid;
@@ -28,6 +28,12 @@ pub(super) struct Table {
     inputs: Vec<String>,
     /// Columns whose touched values are computed anew.
     recompute: Vec<String>,
+    /// Columns by whose values documents take each other's place.
+    per: Vec<String>,
+    /// What a document covers: `rows`, `document` or a column of days.
+    covers: Option<String>,
+    /// When a document with fewer rows is suspicious.
+    shrink: Option<String>,
     /// How far the partition of a key can move.
     key_window_days: Option<u32>,
     expect_every_minutes: Option<u32>,
@@ -73,13 +79,16 @@ pub(super) fn table(contract: &Contract) -> Table {
         header: Vec::new(),
         inputs: Vec::new(),
         recompute: Vec::new(),
+        per: Vec::new(),
+        covers: None,
+        shrink: None,
         key_window_days: None,
         expect_every_minutes: None,
         expect_within_minutes: None,
         columns: contract
             .columns
             .iter()
-            .map(|one| column(one, contract.key()))
+            .map(|one| column(one, contract.scope()))
             .collect(),
         checks: contract.checks.iter().map(check).collect(),
         sql: contract.sql.clone(),
@@ -93,6 +102,15 @@ pub(super) fn table(contract: &Contract) -> Table {
             if let Format::Json(json) = &raw.format {
                 table.rows = Some(json.rows());
                 table.header.clone_from(&json.header);
+            }
+            if let Keep::LatestDocument {
+                per, covers, shrink, ..
+            } = &raw.keep
+            {
+                table.key = contract.document_key().to_vec();
+                table.per = per.clone();
+                table.covers = Some(covers.to_string());
+                table.shrink = shrink.as_ref().map(guard);
             }
             table.key_window_days = raw.key_window_days;
             table.expect_every_minutes = raw.expect.as_ref().map(|expect| expect.every_minutes);
@@ -133,12 +151,21 @@ fn column(column: &contract::Column, key: &[String]) -> Column {
     }
 }
 
-fn check(check: &contract::Check) -> Check {
-    let otherwise = match check.otherwise {
-        Otherwise::Warn => "warn",
-        Otherwise::Quarantine => "quarantine",
-        Otherwise::Hold => "hold",
+/// `below 0.8 of the rows, older than 3d: warn`.
+fn guard(shrink: &contract::Shrink) -> String {
+    let older = match shrink.older_than_days {
+        0 => String::new(),
+        days => format!(", older than {days}d"),
     };
+    format!(
+        "below {} of the rows{older}: {}",
+        shrink.below,
+        shrink.otherwise.word()
+    )
+}
+
+fn check(check: &contract::Check) -> Check {
+    let otherwise = check.otherwise.word();
     Check {
         name: check.name.clone(),
         sql: check.sql.clone(),
@@ -157,6 +184,9 @@ pub(super) fn text(table: &Table) -> String {
     for (word, value) in [
         ("keeps", table.keep.to_owned()),
         ("key", table.key.join(", ")),
+        ("per", table.per.join(", ")),
+        ("covers", table.covers.clone().unwrap_or_default()),
+        ("shrink", table.shrink.clone().unwrap_or_default()),
         ("newest by", table.newest_by.join(", ")),
         ("partition", table.partition.join(", ")),
         ("key window", days),

@@ -128,6 +128,23 @@ pub enum Charset {
     ShiftJis,
 }
 
+impl Charset {
+    /// The charset of one of the names that it goes by, such as `Cp1252` or `MS932`; none for others.
+    pub(crate) fn of_label(label: &str) -> Option<Self> {
+        if label.eq_ignore_ascii_case("cp932") {
+            return Some(Self::ShiftJis);
+        }
+        let encoding = encoding_rs::Encoding::for_label(label.as_bytes())?;
+        [
+            (encoding_rs::UTF_8, Self::Utf8),
+            (encoding_rs::WINDOWS_1252, Self::Windows1252),
+            (encoding_rs::SHIFT_JIS, Self::ShiftJis),
+        ]
+        .into_iter()
+        .find_map(|(known, charset)| (known == encoding).then_some(charset))
+    }
+}
+
 impl fmt::Display for Charset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -7,8 +7,8 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Query, Select, SetExpr, TableFactor, visit_expressions,
 };
 
-use super::super::LINEAGE;
 use super::super::diagnostic::Code;
+use super::super::is_lineage;
 use super::select_list::{self, Output};
 use super::{Problems, column_of, functions, is_subquery, table_of};
 
@@ -170,7 +170,7 @@ fn check_list(select: &Select, problems: &mut Problems<'_>) {
     let Output { names, star } = select_list::read(select, problems);
     for (name, item) in &names {
         let passed_on = select_list::is_plain(item, name);
-        if name.starts_with('_') && !(LINEAGE.contains(&name.as_str()) && passed_on) {
+        if name.starts_with('_') && !(is_lineage(name) && passed_on) {
             problems.add(
                 Code::SqlColumns,
                 *item,

@@ -57,7 +57,7 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
             ("C005 :4", "keep", "file_size = '128'\nkeep"),
             ("C008 :4", "keep", "sort = ['id', 'id']\nkeep"),
             ("C037 :4", "keep", "sort = ['nothing']\nkeep"),
-            ("C021 :4", "latest_row", "latest_document"),
+            ("C038 :4", "keep", "covers = 'rows'\nkeep"),
             ("C022 :4", "keep", "recompute = ['day']\nkeep"),
             ("C022 :4", "keep", "json = { sns_envelope = true }\nkeep"),
             ("C023 :4", "keep", "siblings = ['shop.nothing']\nkeep"),
@@ -351,6 +351,46 @@ fn files() -> BTreeSet<String> {
     codes
 }
 
+fn keys_of_documents() -> BTreeSet<String> {
+    let rows = "keep = \"latest_row\"\nkey = [\"id\"]\nnewest_by = [\"seen\"]\npartition = [\"day\"]\nkey_window = \"35d\"";
+    let documents = |keys: &str| {
+        format!(
+            "keep = \"latest_document\"\nper = [\"day\"]\nnewest_by = [\"seen\"]\npartition = [\"day\"]\n{keys}"
+        )
+    };
+    let edits = [
+        (
+            "C038 :1",
+            documents("").replace("per = [\"day\"]", "key = [\"id\"]"),
+        ),
+        (
+            "C014 :5",
+            documents("").replace("per = [\"day\"]", "per = [\"price\"]"),
+        ),
+        ("C015 :6", documents("").replace("\"seen\"", "\"_row\"")),
+        ("C019 :8", documents("key_window = \"3d\"")),
+        ("C038 :8", documents("covers = \"seen\"")),
+        ("C004 :8", documents("shrink = { else = \"hold\" }")),
+        ("C005 :8", documents("shrink = { below = 2 }")),
+        ("C002 :8", documents("shrink = { below = \"0.8\" }")),
+        (
+            "C005 :8",
+            documents("shrink = { below = 0.8, else = \"quarantine\" }"),
+        ),
+        (
+            "C005 :8",
+            documents("shrink = { below = 0.8, older_than = \"3h\" }"),
+        ),
+    ];
+    let edits: Vec<(&str, &str, &str)> = edits
+        .iter()
+        .map(|(code, to)| (*code, rows, to.as_str()))
+        .collect();
+    let good = documents("covers = \"day\"\nshrink = { below = 1, older_than = \"3d\" }");
+    assert_eq!(mistakes_of(&edited("shop/orders.toml", rows, &good)), [""; 0]);
+    assert_each("shop/orders.toml", &edits)
+}
+
 #[test]
 fn a_folder_without_mistakes_loads() {
     assert_eq!(mistakes_of(&shop()), [""; 0]);
@@ -360,6 +400,7 @@ fn a_folder_without_mistakes_loads() {
 fn every_mistake_is_reported_with_its_code_and_line_and_nothing_else_is() {
     let groups = [
         keys_of_raw_tables(),
+        keys_of_documents(),
         formats_of_raw_tables(),
         columns_of_raw_tables(),
         key_order_and_partition(),

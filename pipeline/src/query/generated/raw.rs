@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::contract::{
-    Column, ColumnType, Contract, EXTRA, Keep, LINEAGE, Otherwise, Pick, RawFeed, Unknown,
+    Column, ColumnType, Contract, Covers, EXTRA, Keep, LINEAGE, Otherwise, Pick, RawFeed, Unknown,
 };
 use crate::layout::{self, BATCH, HASH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
 use crate::shape::window_column;
@@ -11,6 +11,9 @@ use crate::shape::window_column;
 use super::names::{list, name};
 use super::values::{cast, from_fields};
 use super::{Item, comment, indented, items, one_line, remarks_on_checks};
+
+/// Lineage field with the id of the document that a row is from.
+const DOCUMENT: &str = "_document";
 
 /// The statement over `raw`, with what `raw` is.
 pub(super) fn statement(contract: &Contract, feed: &RawFeed) -> String {
@@ -66,9 +69,12 @@ fn typed(contract: &Contract, feed: &RawFeed) -> String {
             .and(window_column(contract))
             .map(|_| "_period"),
     );
+    if matches!(feed.keep, Keep::LatestDocument { .. }) {
+        lineage.insert(DOCUMENT);
+    }
     for column in lineage {
         let ty = match column {
-            "_modified" | "_generated_at" => ColumnType::Timestamp,
+            "_modified" | "_generated_at" | "_requested_at" => ColumnType::Timestamp,
             "_part" => ColumnType::Int,
             "_period" => ColumnType::Date,
             _ => ColumnType::Text,
@@ -125,7 +131,7 @@ fn good(contract: &Contract, feed: &RawFeed) -> String {
 }
 
 fn conditions(contract: &Contract, feed: &RawFeed) -> Vec<String> {
-    let is_needed = |column: &&Column| column.required || contract.key().contains(&column.name);
+    let is_needed = |column: &&Column| column.required || contract.scope().contains(&column.name);
     let needed = contract.columns.iter().filter(is_needed);
     let mut conditions: Vec<_> = needed
         .map(|column| match contract.key().contains(&column.name) {
@@ -186,7 +192,50 @@ fn kept(contract: &Contract, keep: &Keep) -> String {
             )
         }
         Keep::LatestValue { key, .. } => newest_values(contract, key),
+        Keep::LatestDocument {
+            per,
+            covers,
+            newest_by,
+            ..
+        } => newest_documents(contract, per, covers, newest_by),
     }
+}
+
+/// Rows of the newest document of each value of `per`.
+fn newest_documents(contract: &Contract, per: &[String], covers: &Covers, newest_by: &[String]) -> String {
+    let columns: Vec<_> = layout::schema(contract)
+        .fields()
+        .iter()
+        .map(|field| Item::new(name(field.name())))
+        .collect();
+    let covered = match covers {
+        Covers::Rows => "A document covers the values of which it has rows.".to_owned(),
+        Covers::Document => {
+            "A document covers one value, which is the same for all of it: one without rows takes those of the older \
+             document away."
+                .to_owned()
+        }
+        Covers::Days(day) => format!(
+            "A document covers every {day} from _requested_from to _requested_to, of the value that the other columns \
+             have in all of it: where it has no row, it takes those of the older document away. Rows with another \
+             {day} go to quarantine. Without a manifest a document covers the values of which it has rows."
+        ),
+    };
+    let newest = newest_by.iter().map(|by| name(by)).chain([DOCUMENT.to_owned()]);
+    let mut order: Vec<String> = newest.map(|by| format!("{by} DESC NULLS LAST")).collect();
+    order.push(OBJECT.to_owned());
+    let about = format!(
+        "latest_document: of each value of {} the rows of the newest document that covers it stay. Documents of which \
+         nothing else is newest are told apart by id and content. {covered}",
+        list(per)
+    );
+    format!(
+        "{}SELECT\n{}FROM (\n    SELECT\n        *,\n        first_value({OBJECT}) OVER (\n            PARTITION BY {}\n            ORDER BY {}\n        ) AS newest -- all parts of it\n    FROM good\n) AS placed\nWHERE {OBJECT} = newest;\n",
+        comment(&about),
+        items(&columns, "    "),
+        list(per),
+        order.join(", ")
+    )
 }
 
 fn first_of_key(contract: &Contract, key: &[String], order: &str, about: &str) -> String {

@@ -242,6 +242,40 @@ async fn latest_value_keeps_the_newest_value_of_each_column_after_the_sql() {
 }
 
 #[tokio::test]
+async fn latest_document_keeps_the_rows_of_the_newest_object_of_each_value() {
+    let head =
+        "keep = \"latest_document\"\nper = [\"day\"]\nnewest_by = [\"_generated_at\"]\nunknown = \"ignore\"";
+    let contract = contract(head, "", None);
+    let rows = raw(&[
+        ("id", &[Some("a"), Some("b"), Some("a"), Some("c")]),
+        (
+            "day",
+            &[
+                Some("2026-01-05"),
+                Some("2026-01-05"),
+                Some("2026-01-05"),
+                Some("2026-01-06"),
+            ],
+        ),
+        ("amount", &[Some("1"), Some("2"), Some("3"), Some("4")]),
+        ("_object", &[Some("y"), Some("y"), Some("x"), Some("y")]),
+        (
+            "_generated_at",
+            &[
+                Some("2026-01-07T10:00:00Z"),
+                Some("2026-01-07T10:00:00Z"),
+                Some("2026-01-07T11:00:00Z"),
+                Some("2026-01-07T10:00:00Z"),
+            ],
+        ),
+    ]);
+    assert_eq!(
+        run(&contract, rows, &["id", "amount"]).await,
+        ["a|3.00", "c|4.00"]
+    );
+}
+
+#[tokio::test]
 async fn a_table_with_inputs_reads_and_replaces_the_touched_values_only() {
     let contracts = load(
         &[

@@ -55,7 +55,7 @@ async fn create(curated: &Url, name: &str, schema: &Schema, partition: &[&str]) 
 /// Writes rows, which may lack columns of the table, as a file a partition; `n` has statistics.
 async fn append(log: &DeltaLog, rows: &RecordBatch, partition: &[&str]) -> Snapshot {
     let partition: Vec<String> = partition.iter().map(ToString::to_string).collect();
-    let adds = write_partitioned(log, rows, &partition, "n").await.unwrap();
+    let adds = write_partitioned(log, rows, &partition, &["n"]).await.unwrap();
     commit(log, adds).await
 }
 

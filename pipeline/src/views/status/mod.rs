@@ -82,6 +82,7 @@ async fn look(
         open_batch: None,
         objects: 0,
         rejected_open: 0,
+        covered_until: None,
         files: 0,
         bytes: 0,
         problem,
@@ -108,6 +109,10 @@ async fn look(
         status.objects = objects(&rows);
     }
     status.rejected_open = rejected(&rows);
+    status.covered_until = rows
+        .iter()
+        .filter_map(|row| row.last_day.as_ref()?.parse().ok())
+        .max();
     status.newest_period = claims(&rows)
         .filter(|(row, _)| row.batch <= taken)
         .map(|(_, period)| period)

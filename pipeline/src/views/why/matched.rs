@@ -86,7 +86,7 @@ mod tests {
             .load_or_create(&rows.schema(), &partition, &[], "")
             .await
             .unwrap();
-        let adds = write_partitioned(&log, &rows, &partition, "n").await.unwrap();
+        let adds = write_partitioned(&log, &rows, &partition, &["n"]).await.unwrap();
         let actions = adds.into_iter().map(Action::Add).collect();
         log.commit(
             &base,

@@ -1,5 +1,6 @@
 //! Where an object went, and why a row is as it is.
 
+mod documents;
 mod matched;
 mod names;
 mod object;

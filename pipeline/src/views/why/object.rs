@@ -8,7 +8,7 @@ use crate::contract::TableName;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Lake, table_log};
-use crate::ledger::{Ledger, LedgerRow};
+use crate::ledger::{Coverage, Ledger, LedgerRow};
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
 use crate::views::reason;
@@ -115,7 +115,22 @@ async fn entry(
         rows_rejected: count(result.and_then(|result| result.rows_rejected)),
         reasons,
         state,
+        document: result.and_then(|result| result.document.clone()),
+        covers: result
+            .and_then(LedgerRow::coverage)
+            .map(|covers| in_words(&covers)),
     })
+}
+
+/// `profile_id 7, 2026-03-01 to 2026-03-31`.
+fn in_words(covers: &Coverage) -> String {
+    let mut words: Vec<String> = covers
+        .fixed
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    words.extend(covers.days.map(|(first, last)| format!("{first} to {last}")));
+    words.join(", ")
 }
 
 /// How often each reason occurs, the most frequent first.

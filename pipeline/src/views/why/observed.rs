@@ -18,7 +18,7 @@ use crate::views::text::{TextRow, text_rows};
 use super::reach::Reach;
 
 /// Objects that are read at once.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// One row of one raw object.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub(super) struct Observed {
     pub(super) hash: String,
     /// Whether its account states whole rows, so that no value means that there is none.
     pub(super) whole: bool,
+    /// Of a document: how many rows it has beside this one in what it speaks about, itself included.
+    pub(super) rows: Option<u64>,
     /// Its values, typed as in the table.
     pub(super) cells: TextRow,
 }
@@ -78,6 +80,7 @@ pub(super) async fn observed(
                     older: serde_json::from_str(&text(layout::OLDER)).unwrap_or_default(),
                     hash: text(layout::HASH),
                     whole: whole.get(object.as_str()).copied().unwrap_or_default(),
+                    rows: None,
                     object,
                     cells,
                 });
@@ -94,7 +97,7 @@ pub(super) async fn observed(
 
 /// The objects of all batches that the table holds. Of an object that was changed and taken again only the newest
 /// state can still be read.
-async fn objects(ledger: &Ledger, contract: &Contract, taken: i64) -> Result<Vec<RawObject>> {
+pub(super) async fn objects(ledger: &Ledger, contract: &Contract, taken: i64) -> Result<Vec<RawObject>> {
     let mut newest: HashMap<String, RawObject> = HashMap::new();
     let rows = ledger.rows(&contract.name).await?;
     let claims = rows
@@ -102,7 +105,7 @@ async fn objects(ledger: &Ledger, contract: &Contract, taken: i64) -> Result<Vec
         .filter(|row| row.entry == "claim" && row.batch <= taken);
     for object in claims.filter_map(|row| row.raw_object()) {
         match newest.get_mut(&object.uri) {
-            Some(known) if known.modified >= object.modified => {}
+            Some(known) if known.state() >= object.state() => {}
             Some(known) => *known = object,
             None => {
                 newest.insert(object.uri.clone(), object);

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 
-use crate::contract::{ColumnType, Contract, Feed};
-use crate::shape::lineage_column;
+use crate::contract::{ColumnType, Contract, Feed, Keep};
+use crate::shape::order_parts;
 
 /// `column=value, …` for the columns of `newest_by`, from the sortable text of `_order`; what is not such a text is
 /// shown as it is.
@@ -11,9 +11,12 @@ pub(super) fn in_words(contract: &Contract, order: &str) -> String {
     let Feed::Raw(feed) = &contract.feed else {
         return order.to_owned();
     };
-    let parts = feed.keep.newest_by().iter().zip(order.split('.'));
-    let words = parts.map(|(name, part)| {
-        let column = contract.column(name).cloned().or_else(|| lineage_column(name));
+    let documents = matches!(feed.keep, Keep::LatestDocument { .. });
+    let parts = order_parts(contract, &feed.keep);
+    let parts = parts.iter().zip(order.split('.'));
+    // Of a document's times only some are there.
+    let words = parts.filter(|(_, part)| !documents || !part.is_empty());
+    let words = words.map(|((name, column), part)| {
         let value = match column {
             _ if part.is_empty() => Some("null".to_owned()),
             Some(column) => value(&column.ty, part),

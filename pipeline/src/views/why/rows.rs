@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::contract::{Contract, Feed, TableName};
+use crate::contract::{Contract, Feed, Keep, TableName};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, table_log};
 use crate::layout;
@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::report::{Observation, SCHEMA, WhyRow, WhyRows};
 use crate::views::text::{TextRow, text_rows};
 
+use super::documents::documents;
 use super::matched::matched;
 use super::observed::{Observed, observed};
 use super::{order, winner};
@@ -39,6 +40,10 @@ pub(crate) async fn why_rows(lake: &Lake, table: &TableName, condition: &str) ->
     let (count, kept) = matched(&log, &snapshot, condition, MOST).await?;
     let ledger = Ledger::open_existing(curated).await?;
     let observations = match (&contract.feed, ledger) {
+        (Feed::Raw(feed), Some(ledger)) if matches!(feed.keep, Keep::LatestDocument { .. }) => {
+            let taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
+            documents(lake, contract, &ledger, taken, &kept).await?
+        }
         (Feed::Raw(feed), Some(ledger)) => {
             let taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
             observed(lake, contract, feed, &ledger, taken, &kept).await?
@@ -58,7 +63,12 @@ pub(crate) async fn why_rows(lake: &Lake, table: &TableName, condition: &str) ->
 fn row(contract: &Contract, kept: &TextRow, observed: &[Observed]) -> WhyRow {
     let key = |name: &String| Some((name.clone(), kept.get(name)?.to_owned()));
     WhyRow {
-        key: contract.key().iter().filter_map(key).collect(),
+        key: contract
+            .scope()
+            .iter()
+            .chain(contract.document_key())
+            .filter_map(key)
+            .collect(),
         kept: kept
             .0
             .iter()
@@ -100,6 +110,7 @@ fn observation(contract: &Contract, observed: &Observed) -> Observation {
         object: observed.object.clone(),
         row: observed.row,
         order,
+        rows: observed.rows,
         values,
     }
 }
@@ -144,7 +155,7 @@ mod tests {
             .load_or_create(&schema, &contract.partition, &[], "")
             .await
             .unwrap();
-        let adds = write_partitioned(&log, &rows, &contract.partition, "baskets")
+        let adds = write_partitioned(&log, &rows, &contract.partition, &["baskets"])
             .await
             .unwrap();
         let actions = adds.into_iter().map(Action::Add).collect();

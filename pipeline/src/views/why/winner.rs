@@ -4,9 +4,10 @@
 //! another value than they give, the answer says so and names no source.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::contract::{Contract, Feed, Keep, Pick};
-use crate::layout::STATED;
+use crate::layout::{OBJECT, ROW, STATED};
 use crate::report::ColumnWhy;
 use crate::views::text::TextRow;
 
@@ -29,8 +30,11 @@ pub(super) fn explain(contract: &Contract, kept: &TextRow, name: &str, observed:
             return unsourced(format!("computed from {}", inputs.join(", ")));
         }
     };
-    if contract.key().iter().any(|key| key == name) {
-        return unsourced("part of the key".to_owned());
+    if contract.scope().iter().any(|key| key == name) {
+        return unsourced(match &feed.keep {
+            Keep::LatestDocument { .. } => "documents are compared by it".to_owned(),
+            _ => "part of the key".to_owned(),
+        });
     }
     let column = contract.column(name);
     if value.is_none() && column.is_some_and(|column| column.personal.is_some()) {
@@ -42,6 +46,7 @@ pub(super) fn explain(contract: &Contract, kept: &TextRow, name: &str, observed:
     let said = match &feed.keep {
         Keep::EveryRow { .. } => every_row(observed),
         Keep::LatestRow { .. } => latest_row(observed),
+        Keep::LatestDocument { .. } => latest_document(kept, observed),
         Keep::LatestValue { .. } => latest_value(
             column.map_or(Pick::Newest, |column| column.pick),
             name,
@@ -105,6 +110,22 @@ fn latest_row(observed: &[Observed]) -> Said<'_> {
         count => format!("newest of {count} rows"),
     };
     Said::By(newest, why)
+}
+
+/// The rows of the newest document stay, all of them.
+fn latest_document<'a>(kept: &TextRow, observed: &'a [Observed]) -> Said<'a> {
+    let Some(newest) = observed.iter().map(|document| &document.order).max() else {
+        return Said::Nothing;
+    };
+    let orders: BTreeSet<&String> = observed.iter().map(|document| &document.order).collect();
+    let why = match orders.len() {
+        1 => "only document".to_owned(),
+        count => format!("newest of {count} documents"),
+    };
+    let is_kept = |row: &Observed| {
+        kept.get(OBJECT) == Some(&row.object) && kept.get(ROW) == Some(row.row.to_string().as_str())
+    };
+    by(observed.iter().filter(|row| row.order == *newest), is_kept, why)
 }
 
 /// Of each column the newest, smallest or greatest value stays.
@@ -183,6 +204,7 @@ mod tests {
             hash: format!("h{object}"),
             older: BTreeMap::new(),
             whole,
+            rows: None,
             cells: cells(&[
                 ("order_status", status),
                 ("first_seen_at", Some(order)),

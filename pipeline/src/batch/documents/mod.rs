@@ -1,0 +1,293 @@
+//! The documents of a batch, put together of what its objects gave.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{cast, concat_batches, take};
+use arrow::datatypes::DataType;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::contract::{Contract, Covers, Feed, Keep};
+use crate::error::{Error, Result};
+use crate::keep::{Cell, Document, Documents, Groups, Share, key_positions};
+use crate::layout;
+use crate::ledger::{Coverage, DocumentResult};
+use crate::list::RawObject;
+use crate::shape::Declared;
+
+use super::intake::Intake;
+use super::notes::Notes;
+
+/// Documents, what they say for the ledger, and what a person should know of them.
+pub(super) struct Gathered {
+    pub(super) documents: Documents,
+    /// Per object of the batch: what it says as a document; none where it is no part of one.
+    pub(super) results: Vec<Option<DocumentResult>>,
+    pub(super) notes: Notes,
+    /// Rows with the key of another row of their document.
+    pub(super) conflicts: u64,
+}
+
+/// The rules of a table that keeps documents.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    per: &'a [String],
+    covers: &'a Covers,
+    key: &'a [String],
+    /// Whether the time at which a document was made decides.
+    by_time: bool,
+}
+
+impl<'a> Rules<'a> {
+    fn of(contract: &'a Contract) -> Option<Self> {
+        let Feed::Raw(feed) = &contract.feed else {
+            return None;
+        };
+        let Keep::LatestDocument {
+            per,
+            newest_by,
+            covers,
+            key,
+            ..
+        } = &feed.keep
+        else {
+            return None;
+        };
+        Some(Self {
+            per,
+            covers,
+            key,
+            by_time: newest_by.iter().any(|name| name == "_generated_at"),
+        })
+    }
+
+    fn day(&self) -> Option<&'a str> {
+        match self.covers {
+            Covers::Days(column) => Some(column),
+            _ => None,
+        }
+    }
+}
+
+/// Puts the documents together; none where the table does not keep documents. Objects whose document is not there as a
+/// whole are rejected.
+pub(super) fn gather(contract: &Contract, intakes: &mut [(RawObject, Intake)]) -> Result<Option<Gathered>> {
+    let Some(rules) = Rules::of(contract) else {
+        return Ok(None);
+    };
+    let groups = groups(intakes);
+    groups.iter().for_each(|group| reject_incomplete(group, intakes));
+    let schema = layout::schema(contract);
+    let mut gathered = Gathered {
+        documents: Documents {
+            per: rules.per.to_vec(),
+            days: rules.day().map(str::to_owned),
+            rows: RecordBatch::new_empty(schema.clone()),
+            list: Vec::new(),
+        },
+        results: vec![None; intakes.len()],
+        notes: Notes::default(),
+        conflicts: 0,
+    };
+    let mut rows = Vec::new();
+    let mut first = 0;
+    for group in groups {
+        let parts = parts(&group, intakes);
+        let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
+            continue;
+        };
+        let own = concat_batches(&schema, parts.iter().flat_map(|part| &intakes[*part].1.rows))?;
+        gathered.conflicts += conflicts(&own, rules.key)?;
+        let content = parts
+            .iter()
+            .flat_map(|part| intakes[*part].1.content.to_le_bytes());
+        let content = format!("{:032x}", xxh3_128(&content.collect::<Vec<u8>>()));
+        let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
+        let (document, own) = document(rules, &declared, &content, object, own, first)?;
+        gathered.notes.time_guessed += u64::from(declared.guessed && rules.by_time);
+        gathered.notes.coverage_guessed +=
+            u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
+        for part in group {
+            gathered.results[part] = intakes[part].1.rejected.is_none().then(|| DocumentResult {
+                id: declared.id.clone(),
+                order: document.order.clone(),
+                covers: document.covers.clone(),
+            });
+        }
+        first += own.num_rows() as u32;
+        rows.push(own);
+        gathered.documents.list.push(document);
+    }
+    gathered.documents.rows = concat_batches(&schema, &rows)?;
+    gathered.notes.same_key = gathered.conflicts;
+    Ok(Some(gathered))
+}
+
+/// Objects by document, each a document of its own unless its claim says otherwise.
+fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
+    let mut alone = Vec::new();
+    let mut together: BTreeMap<(&str, Option<&str>), Vec<usize>> = BTreeMap::new();
+    for (index, (object, _)) in intakes.iter().enumerate() {
+        match &object.document {
+            Some(id) => together
+                .entry((id, object.account.as_deref()))
+                .or_default()
+                .push(index),
+            None => alone.push(vec![index]),
+        }
+    }
+    alone.into_iter().chain(together.into_values()).collect()
+}
+
+/// A document of which a part is missing or rejected must not take the place of another one.
+fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
+    let declared = |index: &usize| intakes[*index].1.declared.as_ref();
+    let of = group
+        .iter()
+        .filter_map(declared)
+        .map(|declared| declared.parts.of)
+        .max();
+    let of = of.unwrap_or(1);
+    let there: BTreeSet<u32> = group
+        .iter()
+        .filter_map(declared)
+        .map(|declared| declared.parts.number)
+        .collect();
+    let missing: Vec<String> = (1..=of)
+        .filter(|part| !there.contains(part))
+        .map(|part| part.to_string())
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let reason = format!(
+        "part {} of {of} of the document is missing or rejected",
+        missing.join(", ")
+    );
+    for index in group {
+        let intake = &mut intakes[*index].1;
+        if intake.rejected.is_none() {
+            *intake = Intake::rejected(reason.clone());
+        }
+    }
+}
+
+/// The objects of a document in the order of their parts; of one that came twice the one with the smaller address.
+fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
+    let mut parts: BTreeMap<u32, usize> = BTreeMap::new();
+    for index in group {
+        let (object, intake) = &intakes[*index];
+        let Some(declared) = &intake.declared else {
+            continue;
+        };
+        let known = parts.entry(declared.parts.number).or_insert(*index);
+        if object.uri < intakes[*known].0.uri {
+            *known = *index;
+        }
+    }
+    parts.into_values().collect()
+}
+
+/// A document and its rows with their order; `first` is where these begin among the rows of the batch.
+fn document(
+    rules: Rules<'_>,
+    declared: &Declared,
+    content: &str,
+    object: Option<&String>,
+    rows: RecordBatch,
+    first: u32,
+) -> Result<(Document, RecordBatch)> {
+    let id: String = declared
+        .id
+        .iter()
+        .flat_map(|id| id.bytes())
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let position = rows.schema_ref().index_of(layout::ORDER)?;
+    let by_row: &StringArray = rows.column(position).as_string();
+    let newest = by_row.iter().flatten().max().unwrap_or(&declared.order);
+    let full = |newest: &str| format!("{newest}{id}.{content}.");
+    let order = full(newest);
+
+    let per = key_positions(rows.schema_ref(), rules.per)?;
+    let groups = Groups::of(&rows, &per)?;
+    let cells = cells(&rows, &per, &groups)?;
+    let mut orders: Vec<&str> = vec![""; rows.num_rows()];
+    let mut shares: Vec<(String, &[u32])> = Vec::with_capacity(groups.len());
+    for members in groups.iter() {
+        let of_cell = members.iter().map(|row| by_row.value(*row as usize)).max();
+        let of_cell = of_cell
+            .filter(|_| *rules.covers == Covers::Rows)
+            .unwrap_or(newest);
+        shares.push((full(of_cell), members));
+    }
+    for (order, members) in &shares {
+        members.iter().for_each(|row| orders[*row as usize] = order);
+    }
+    let mut columns = rows.columns().to_vec();
+    columns[position] = Arc::new(StringArray::from(orders));
+    let shares = shares.into_iter().map(|(order, rows)| Share {
+        order,
+        rows: rows.iter().map(|row| row + first).collect(),
+    });
+    let document = Document {
+        object: object.cloned().unwrap_or_default(),
+        covers: coverage(rules, declared, &cells),
+        order,
+        cells: cells.iter().cloned().zip(shares).collect(),
+    };
+    Ok((document, RecordBatch::try_new(rows.schema(), columns)?))
+}
+
+/// The values of `per` of each group of rows.
+fn cells(rows: &RecordBatch, per: &[usize], groups: &Groups) -> Result<Vec<Cell>> {
+    let heads = UInt32Array::from_iter_values(groups.iter().filter_map(|rows| rows.first().copied()));
+    let mut cells = vec![Cell::new(); groups.len()];
+    for column in per {
+        let values = cast(&take(rows.column(*column), &heads, None)?, &DataType::Utf8)?;
+        for (cell, value) in cells.iter_mut().zip(values.as_string::<i32>()) {
+            let value = value.ok_or_else(|| Error::internal("a column of per is null in a good row"))?;
+            cell.push(value.to_owned());
+        }
+    }
+    Ok(cells)
+}
+
+/// What a document covers, where it says so: itself, or by rows that agree.
+fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[Cell]) -> Option<Coverage> {
+    if *rules.covers == Covers::Rows {
+        return None;
+    }
+    let days = match rules.day() {
+        Some(_) => Some(declared.days?),
+        None => None,
+    };
+    let mut fixed = BTreeMap::new();
+    for (position, name) in rules.per.iter().enumerate() {
+        if rules.day() == Some(name) {
+            continue;
+        }
+        let said: BTreeSet<&String> = cells.iter().map(|cell| &cell[position]).collect();
+        let value = match (declared.fixed.get(name), said.len()) {
+            (Some(value), _) => value,
+            (None, 0) => declared.otherwise.get(name)?,
+            (None, 1) => said.first()?,
+            _ => return None,
+        };
+        fixed.insert(name.clone(), value.clone());
+    }
+    Some(Coverage { fixed, days })
+}
+
+/// Rows that have the key of an earlier row; none where there is no key.
+fn conflicts(rows: &RecordBatch, key: &[String]) -> Result<u64> {
+    if key.is_empty() {
+        return Ok(0);
+    }
+    let keys = Groups::of(rows, &key_positions(rows.schema_ref(), key)?)?.len();
+    Ok((rows.num_rows() - keys) as u64)
+}

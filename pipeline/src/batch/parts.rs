@@ -1,0 +1,104 @@
+//! Documents that came in several objects: they are only taken in together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures::{StreamExt, TryStreamExt};
+
+use crate::error::{Kind, Result};
+use crate::list::{Identity, RawObject};
+use crate::manifest::{Manifest, Parts};
+
+/// Manifests read at the same time.
+const AT_ONCE: usize = 8;
+
+/// What manifests say about parts, each read once.
+#[derive(Default)]
+pub(super) struct Known(HashMap<Identity, Option<(String, Parts)>>);
+
+/// Objects of a table that can be claimed.
+pub(super) struct Ready {
+    /// By period and address.
+    pub(super) objects: Vec<RawObject>,
+    /// Documents of which parts have not arrived.
+    pub(super) waiting: u64,
+}
+
+impl Known {
+    /// Of the new objects those that are whole documents, and all parts of documents that have a new part and are
+    /// complete. Parts lie in one folder.
+    pub(super) async fn ready(&mut self, listed: &[RawObject], new: Vec<RawObject>) -> Result<Ready> {
+        self.read(new.iter()).await?;
+        let (mut ready, mut open) = (Vec::new(), BTreeSet::new());
+        for object in new {
+            match self.part(&object) {
+                Some((id, _)) => {
+                    open.insert((folder(&object).to_owned(), object.account.clone(), id));
+                }
+                None => ready.push(object),
+            }
+        }
+        let mut waiting = 0;
+        for (folder_of, account, id) in open {
+            let neighbours = listed
+                .iter()
+                .filter(|object| folder(object) == folder_of && object.account == account);
+            self.read(neighbours.clone()).await?;
+            let parts: Vec<(&RawObject, Parts)> = neighbours
+                .filter_map(|object| {
+                    let (of, parts) = self.part(object)?;
+                    (of == id).then_some((object, parts))
+                })
+                .collect();
+            let of = parts.iter().map(|(_, parts)| parts.of).max().unwrap_or_default();
+            let there: BTreeSet<u32> = parts.iter().map(|(_, parts)| parts.number).collect();
+            if there.len() as u32 == of {
+                ready.extend(parts.into_iter().map(|(object, _)| RawObject {
+                    document: Some(id.clone()),
+                    ..object.clone()
+                }));
+            } else {
+                waiting += 1;
+            }
+        }
+        ready.sort_by(|a, b| (a.period, &a.uri).cmp(&(b.period, &b.uri)));
+        Ok(Ready {
+            objects: ready,
+            waiting,
+        })
+    }
+
+    /// The document of which the object is one of several parts, and which part it is.
+    fn part(&self, object: &RawObject) -> Option<(String, Parts)> {
+        self.0.get(&object.identity())?.clone()
+    }
+
+    /// Reads manifests that are not known yet. One that is wrong belongs to no document: taking its object in tells.
+    async fn read(&mut self, objects: impl Iterator<Item = &RawObject>) -> Result<()> {
+        let unread: BTreeMap<Identity, &RawObject> = objects
+            .filter(|object| object.manifest.is_some())
+            .map(|object| (object.identity(), object))
+            .filter(|(identity, _)| !self.0.contains_key(identity))
+            .collect();
+        let read: Vec<_> = futures::stream::iter(unread)
+            .map(|(identity, object)| async move {
+                let manifest = match Manifest::of(object).await {
+                    Ok(manifest) => manifest.filter(|manifest| manifest.parts.of > 1),
+                    Err(error) if error.kind() == Kind::Data => None,
+                    Err(error) => return Err(error),
+                };
+                Ok((
+                    identity,
+                    manifest.map(|manifest| (manifest.document_id, manifest.parts)),
+                ))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        self.0.extend(read);
+        Ok(())
+    }
+}
+
+fn folder(object: &RawObject) -> &str {
+    object.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}

@@ -1,0 +1,125 @@
+//! The keys of `latest_document`: what a document covers, and how far a table may shrink.
+
+use super::diagnostic::{Code, Findings};
+use super::draft::Draft;
+use super::feed::days;
+use super::section::{Section, list, owned};
+use super::{ColumnType, Covers, Keep, Otherwise, Shrink};
+
+/// The keys that only such tables have.
+pub(super) const KEYS: [&str; 3] = ["per", "covers", "shrink"];
+
+/// Lineage that differs from row to row or part to part, so that no document is newest by it.
+const WITHIN_DOCUMENT: [&str; 2] = ["_row", "_part"];
+
+/// Reads the way to keep documents.
+pub(super) fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
+    let covers = match section.text("covers", found) {
+        None => Covers::Rows,
+        Some(text) if text.text == "rows" => Covers::Rows,
+        Some(text) if text.text == "document" => Covers::Document,
+        Some(column) => Covers::Days(column.text.to_owned()),
+    };
+    Keep::LatestDocument {
+        per: owned(section.list("per", found)),
+        newest_by: owned(section.list("newest_by", found)),
+        covers,
+        key: owned(section.list("key", found)),
+        shrink: shrink(section, found),
+    }
+}
+
+fn shrink(section: &Section<'_>, found: &mut Findings) -> Option<Shrink> {
+    let shrink = Section::new(section.table("shrink", found)?);
+    shrink.only(&["below", "older_than", "else"], "shrink", found);
+    let below = shrink.number("below", found);
+    if below.is_none() && !shrink.has("below") {
+        section.with_place("shrink", |at| {
+            found.add(Code::MissingKey, at, "shrink has no below");
+        });
+    }
+    let below = below.filter(|below| {
+        let fits = *below > 0.0 && *below <= 1.0;
+        if !fits {
+            shrink.with_place("below", |at| {
+                let message = format!("below {below} is not a share of the rows");
+                found.add_with_help(
+                    Code::BadValue,
+                    at,
+                    message,
+                    "write 0.8 for a loss of more than a fifth",
+                );
+            });
+        }
+        fits
+    });
+    let older_than_days = match shrink.text("older_than", found) {
+        Some(text) => days("older_than", &text, found).unwrap_or(0),
+        None => 0,
+    };
+    let otherwise = shrink.word("else", found).unwrap_or(Otherwise::Warn);
+    if otherwise == Otherwise::Quarantine {
+        shrink.with_place("else", |at| {
+            found.add_with_help(
+                Code::BadValue,
+                at,
+                "rows that are missing cannot be quarantined",
+                "use warn or hold",
+            );
+        });
+    }
+    Some(Shrink {
+        below: below?,
+        older_than_days,
+        otherwise,
+    })
+}
+
+/// Reports what of `per`, `covers` and the order of documents cannot hold.
+pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
+    let Keep::LatestDocument {
+        per,
+        newest_by,
+        covers,
+        ..
+    } = keep
+    else {
+        for key in KEYS.into_iter().filter(|key| draft.says(key)) {
+            let message = format!("{key} is for latest_document, and {} keeps rows", keep.name());
+            found.add(Code::Documents, &draft.at(key), message);
+        }
+        return;
+    };
+    if per.is_empty() && !draft.says("per.0") {
+        let help = "name the columns by whose values a newer document takes the place of an older one";
+        found.add_with_help(
+            Code::Documents,
+            &draft.at("per"),
+            "latest_document needs per",
+            help,
+        );
+    }
+    if let Covers::Days(column) = covers {
+        let is_day = draft
+            .contract
+            .column(column)
+            .is_some_and(|column| column.ty == ColumnType::Date);
+        if !is_day || !per.contains(column) {
+            let message = format!("covers {column:?} is not a date column of per");
+            let help = "use a date column of per, \"document\" or \"rows\"";
+            found.add_with_help(Code::Documents, &draft.at("covers"), message, help);
+        }
+    }
+    for (index, name) in newest_by.iter().enumerate() {
+        if WITHIN_DOCUMENT.contains(&name.as_str()) {
+            let message = format!("{name} tells rows of a document apart, not documents");
+            let help = format!("leave {} away", list(&WITHIN_DOCUMENT));
+            found.add_with_help(
+                Code::NewestByColumn,
+                &draft.at(&format!("newest_by.{index}")),
+                message,
+                help,
+            );
+        }
+    }
+}

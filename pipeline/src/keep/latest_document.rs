@@ -1,0 +1,374 @@
+//! `latest_document`: per value of `per`, a *cell*, the rows of the newest document that covers it.
+//!
+//! Invariant: in every cell the table has exactly the rows of the document with the greatest (order, smallest object)
+//! among all that cover it, where the order is that of `newest_by`, then the document's id, then a hash of its content.
+//! A document covers cells of which it has no row; what it says about these is remembered in the ledger, so that an
+//! older one that comes late does not bring rows back. So the newest of a cell is a maximum over the batch, the rows
+//! that the table has in the cell, and the documents recorded before.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use chrono::NaiveDate;
+
+use crate::contract::Contract;
+use crate::delta::{DataFile, DeltaLog, Snapshot};
+use crate::error::{Error, Result};
+use crate::layout::{OBJECT, ORDER};
+use crate::ledger::{Coverage, Recorded};
+use crate::write::Found;
+
+use super::keys::Keys;
+use super::plan::{Plan, open};
+use super::texts;
+
+/// Values of `per`, in its order, as text.
+pub(crate) type Cell = Vec<String>;
+
+/// The documents of a batch with their rows.
+pub(crate) struct Documents {
+    /// Columns of a cell.
+    pub(crate) per: Vec<String>,
+    /// The one that takes the days of a period.
+    pub(crate) days: Option<String>,
+    /// Rows of all of them in the table's schema, each with the order of its document.
+    pub(crate) rows: RecordBatch,
+    pub(crate) list: Vec<Document>,
+}
+
+/// One document, all parts of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    /// Its object, of several the one with the smallest address.
+    pub(crate) object: String,
+    /// Its place among all documents, as sortable text.
+    pub(crate) order: String,
+    /// What it covers; none: the cells of its rows.
+    pub(crate) covers: Option<Coverage>,
+    /// The cells of its rows.
+    pub(crate) cells: BTreeMap<Cell, Share>,
+}
+
+/// What a document has in one cell.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    /// The document's place among those that cover the cell.
+    pub(crate) order: String,
+    /// Its rows.
+    pub(crate) rows: Vec<u32>,
+}
+
+/// Rows of a cell before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    pub(crate) cell: Cell,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+}
+
+/// A document of the batch that may be the newest of a cell.
+struct Candidate<'a> {
+    order: &'a str,
+    object: &'a str,
+    rows: &'a [u32],
+}
+
+/// What the table has in a cell.
+#[derive(Default)]
+struct Present {
+    order: String,
+    object: String,
+    /// File (index into the list of files) and row in it.
+    rows: Vec<(usize, u64)>,
+}
+
+impl Documents {
+    /// The greatest order below which nothing that was recorded can matter, and the days that the documents cover.
+    pub(crate) fn reach(&self) -> (String, Option<(NaiveDate, NaiveDate)>) {
+        let orders = self.list.iter().flat_map(|document| {
+            let shares = document.cells.values().map(|share| &share.order);
+            shares.chain([&document.order])
+        });
+        let order = orders.min().cloned().unwrap_or_default();
+        (order, self.all_days())
+    }
+
+    fn all_days(&self) -> Option<(NaiveDate, NaiveDate)> {
+        let column = self.days.as_ref()?;
+        let position = self.per.iter().position(|name| name == column)?;
+        let stated = self
+            .list
+            .iter()
+            .filter_map(|document| document.covers.as_ref()?.days);
+        let stated = stated.flat_map(|(first, last)| [first, last]);
+        let of_rows = self.list.iter().flat_map(|document| document.cells.keys());
+        let days: Vec<NaiveDate> = stated
+            .chain(of_rows.filter_map(|cell| cell[position].parse().ok()))
+            .collect();
+        days.iter().min().copied().zip(days.iter().max().copied())
+    }
+
+    /// The newest document of the batch in each cell that one covers.
+    fn newest(&self) -> BTreeMap<Cell, Candidate<'_>> {
+        let mut newest: BTreeMap<Cell, Candidate<'_>> = BTreeMap::new();
+        for document in &self.list {
+            for cell in self.cells_of(document) {
+                let share = document.cells.get(&cell);
+                let candidate = Candidate {
+                    order: share.map_or(&document.order, |share| &share.order),
+                    object: &document.object,
+                    rows: share.map_or(&[], |share| &share.rows),
+                };
+                let place = |one: &Candidate<'_>| (one.order.to_owned(), Reverse(one.object.to_owned()));
+                match newest.get(&cell) {
+                    Some(known) if place(known) >= place(&candidate) => {}
+                    _ => {
+                        newest.insert(cell, candidate);
+                    }
+                }
+            }
+        }
+        newest
+    }
+
+    /// The cells that a document covers.
+    fn cells_of(&self, document: &Document) -> Vec<Cell> {
+        match &document.covers {
+            None => document.cells.keys().cloned().collect(),
+            Some(covers) => covered(&self.per, self.days.as_deref(), covers),
+        }
+    }
+}
+
+/// The cells of a coverage; none where it does not say the value of a column.
+pub(crate) fn covered(per: &[String], day: Option<&str>, covers: &Coverage) -> Vec<Cell> {
+    let cell = |date: Option<NaiveDate>| -> Option<Cell> {
+        let value = |name: &String| match date {
+            Some(date) if day == Some(name) => Some(date.to_string()),
+            _ => covers.fixed.get(name).cloned(),
+        };
+        per.iter().map(value).collect()
+    };
+    match covers.days {
+        None => cell(None).into_iter().collect(),
+        Some((first, last)) => {
+            let days = first.iter_days().take_while(|day| *day <= last);
+            days.filter_map(|day| cell(Some(day))).collect()
+        }
+    }
+}
+
+/// Recorded documents, found by the cells that they cover.
+struct Memory<'a> {
+    per: &'a [String],
+    day: Option<usize>,
+    by_fixed: HashMap<Vec<&'a str>, Vec<&'a Recorded>>,
+}
+
+impl<'a> Memory<'a> {
+    fn new(documents: &'a Documents, recorded: &'a [Recorded]) -> Self {
+        let day = documents
+            .days
+            .as_ref()
+            .and_then(|day| documents.per.iter().position(|name| name == day));
+        let mut memory = Self {
+            per: &documents.per,
+            day,
+            by_fixed: HashMap::new(),
+        };
+        for document in recorded {
+            let fixed: Option<Vec<&str>> = memory
+                .fixed_columns()
+                .map(|name| document.covers.fixed.get(name).map(String::as_str))
+                .collect();
+            if let Some(fixed) = fixed {
+                memory.by_fixed.entry(fixed).or_default().push(document);
+            }
+        }
+        memory
+    }
+
+    fn fixed_columns(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        let day = self.day;
+        let per = self.per;
+        (0..per.len())
+            .filter(move |index| Some(*index) != day)
+            .map(move |index| &per[index])
+    }
+
+    /// The newest recorded document that covers the cell.
+    fn newest(&self, cell: &Cell) -> Option<&'a str> {
+        let fixed: Vec<&str> = (0..cell.len())
+            .filter(|index| Some(*index) != self.day)
+            .map(|index| cell[index].as_str())
+            .collect();
+        let day: Option<NaiveDate> = self.day.and_then(|day| cell[day].parse().ok());
+        let known = self.by_fixed.get(&fixed)?;
+        let covering = known.iter().filter(|document| match document.covers.days {
+            Some((first, last)) => day.is_some_and(|day| first <= day && day <= last),
+            None => true,
+        });
+        covering.map(|document| document.order.as_str()).max()
+    }
+}
+
+/// Plans how the documents of a batch go into the table, and says which cells changed.
+pub(crate) async fn supersede(
+    contract: &Contract,
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    documents: &Documents,
+    recorded: &[Recorded],
+) -> Result<(Plan, Vec<Replaced>)> {
+    let mut plan = Plan::new(documents.rows.clone());
+    let newest = documents.newest();
+    let cells: Vec<&Cell> = newest.keys().collect();
+    let (files, mut present) = present(contract, log, snapshot, &documents.per, &cells).await?;
+    let memory = Memory::new(documents, recorded);
+    let mut replaced = Vec::new();
+    for (index, (cell, candidate)) in newest.iter().enumerate() {
+        let there = present.remove(&(index as u32)).unwrap_or_default();
+        let beaten = memory
+            .newest(cell)
+            .is_some_and(|recorded| recorded > candidate.order);
+        // Of equal documents the one with the smaller address stays; the same one again may have other rows by now,
+        // when a rule that rejected some was mended.
+        let older = !there.rows.is_empty()
+            && (candidate.order, Reverse(candidate.object))
+                < (there.order.as_str(), Reverse(there.object.as_str()));
+        if beaten || older {
+            continue;
+        }
+        for (file, row) in &there.rows {
+            plan.edit(&files[*file]).deletes.push(*row);
+        }
+        plan.homeless.extend(candidate.rows);
+        replaced.push(Replaced {
+            cell: cell.clone(),
+            before: there.rows.len() as u64,
+            after: candidate.rows.len() as u64,
+        });
+    }
+    for edit in plan.edits.values_mut() {
+        edit.deletes.sort_unstable();
+        plan.counts.rows_removed += edit.deletes.len() as u64;
+        let rows = edit.old.as_ref().and_then(DataFile::rows);
+        if rows == Some(edit.deletes.len() as u64) {
+            edit.deletes.clear();
+            edit.dropped = true;
+        }
+    }
+    plan.homeless.sort_unstable();
+    plan.counts.rows_inserted = plan.homeless.len() as u64;
+    plan.counts.rows_absorbed = documents.rows.num_rows() as u64 - plan.counts.rows_inserted;
+    Ok((plan, replaced))
+}
+
+/// What the table has in the cells, by their index.
+async fn present(
+    contract: &Contract,
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    per: &[String],
+    cells: &[&Cell],
+) -> Result<(Vec<DataFile>, HashMap<u32, Present>)> {
+    let mut present: HashMap<u32, Present> = HashMap::new();
+    let mut files = Vec::new();
+    // No row is in the partition of an empty text.
+    let possible: Vec<u32> = (0..cells.len() as u32)
+        .filter(|cell| {
+            let values = per.iter().zip(cells[*cell as usize]);
+            let mut laid_out = values.filter(|(name, _)| contract.partition.contains(name));
+            laid_out.all(|(_, value)| !value.is_empty())
+        })
+        .collect();
+    if possible.is_empty() {
+        return Ok((files, present));
+    }
+    let values = typed(contract, per, possible.iter().map(|cell| cells[*cell as usize]))?;
+    let keys = Keys::new(&values, per, &contract.partition)?;
+    let spans = Spans::of(contract, per, &values)?;
+    for file in snapshot.files.iter().filter(|file| spans.may_hold(file)) {
+        let found = keys.find(log, file, None).await?;
+        if found.is_empty() {
+            continue;
+        }
+        let places = read(log, file, &found).await?;
+        let (order, object) = (texts(&places, ORDER)?, texts(&places, OBJECT)?);
+        for (row, found) in found.iter().enumerate() {
+            let cell = present.entry(possible[found.key as usize]).or_default();
+            let place = (order(row as u32), Reverse(object(row as u32)));
+            if cell.rows.is_empty() || place > (cell.order.as_str(), Reverse(cell.object.as_str())) {
+                (cell.order, cell.object) = (place.0.to_owned(), place.1.0.to_owned());
+            }
+            cell.rows.push((files.len(), found.file_row));
+        }
+        files.push(file.clone());
+    }
+    Ok((files, present))
+}
+
+async fn read(log: &DeltaLog, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {
+    let opened = open(log, file).await?;
+    let rows: Vec<u64> = found.iter().map(|found| found.file_row).collect();
+    let wanted = Arc::new(Schema::new(vec![
+        Field::new(ORDER, DataType::Utf8, true),
+        Field::new(OBJECT, DataType::Utf8, true),
+    ]));
+    tokio::task::spawn_blocking(move || opened.read_rows(&rows, &wanted))
+        .await
+        .map_err(|error| Error::internal("reading a file panicked").because(error))?
+}
+
+/// Cells as columns of the table's types.
+fn typed<'a>(
+    contract: &Contract,
+    per: &[String],
+    cells: impl Iterator<Item = &'a Cell> + Clone,
+) -> Result<RecordBatch> {
+    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
+    for (index, name) in per.iter().enumerate() {
+        let column = contract
+            .column(name)
+            .ok_or_else(|| Error::internal("column of per is missing").with("column", name))?;
+        let texts = StringArray::from_iter_values(cells.clone().map(|cell| &cell[index]));
+        columns.push(cast(&texts, &column.ty.arrow())?);
+        fields.push(Field::new(name, column.ty.arrow(), true));
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// First and last day of the cells in columns that files are not laid out by: by these the log rules files out.
+struct Spans(Vec<(String, String, String)>);
+
+impl Spans {
+    fn of(contract: &Contract, per: &[String], values: &RecordBatch) -> Result<Self> {
+        let mut spans = Vec::new();
+        for (name, column) in per.iter().zip(values.columns()) {
+            if contract.partition.contains(name) || column.data_type() != &DataType::Date32 {
+                continue;
+            }
+            let days = cast(column, &DataType::Utf8)?;
+            let days = arrow::array::AsArray::as_string::<i32>(&days);
+            let bounds = arrow::compute::min_string(days).zip(arrow::compute::max_string(days));
+            spans.extend(bounds.map(|(first, last)| (name.clone(), first.to_owned(), last.to_owned())));
+        }
+        Ok(Self(spans))
+    }
+
+    fn may_hold(&self, file: &DataFile) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
+        let Some(stats) = file.stats() else { return true };
+        self.0.iter().all(|(name, first, last)| {
+            let bound = |side: &str| stats[side][name.as_str()].as_str();
+            bound("minValues").is_none_or(|min| min <= last.as_str())
+                && bound("maxValues").is_none_or(|max| first.as_str() <= max)
+        })
+    }
+}

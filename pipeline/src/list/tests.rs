@@ -1,0 +1,198 @@
+//! Folders as raw zones.
+
+use super::*;
+
+fn touch(root: &std::path::Path, path: &str) {
+    let file = root.join(path);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, "x").unwrap();
+}
+
+#[tokio::test]
+async fn a_listing_knows_accounts_periods_and_strangers() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(folder.path(), "jwo/corner/Order/2026-03-01/07/ALL45.csv000");
+    touch(
+        folder.path(),
+        "jwo/corner/Order/2026-03-01/07/ALL45.csv000.manifest.json",
+    );
+    touch(folder.path(), "jwo/corner/Order/2026-03-02/00/ALL00.csv000");
+    touch(folder.path(), "jwo/corner/Order/2026-03-02/00/notes.txt");
+    touch(folder.path(), "own/Order/2026-03-01/08/ALL00.csv001");
+    let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
+    let mut account = Account::unconfigured("jwo", "arena");
+    account.raw = Some("own".to_owned());
+    let accounts = [account];
+    let zone = RawZone::new(&root, &accounts);
+    let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
+
+    let mut found = Vec::new();
+    let mut manifests = Vec::new();
+    for selection in [
+        Selection::default(),
+        Selection {
+            from: NaiveDate::from_ymd_opt(2026, 3, 1),
+            to: NaiveDate::from_ymd_opt(2026, 3, 1),
+            ..Default::default()
+        },
+        Selection {
+            account: Some("arena".to_owned()),
+            ..Default::default()
+        },
+    ] {
+        let mut listing = Listing::default();
+        for place in zone.places("jwo", &feed(&pattern), &selection).unwrap() {
+            let store = store_of(&place.root).unwrap();
+            let base = path_of(&place.root).unwrap();
+            for prefix in zone.prefixes(&store, &base, &place, &selection).await.unwrap() {
+                listing.unmatched.push(prefix.to_string());
+            }
+        }
+        assert!(!listing.unmatched.is_empty());
+        let listing = zone
+            .list(&contract(&pattern), &feed(&pattern), &selection)
+            .await
+            .unwrap();
+        let accounts: Vec<_> = listing
+            .objects
+            .iter()
+            .map(|o| (o.account.clone().unwrap(), o.period.to_string(), o.part))
+            .collect();
+        manifests.push(
+            listing
+                .objects
+                .iter()
+                .filter(|object| object.manifest.is_some())
+                .count(),
+        );
+        found.push((accounts, listing.unmatched.len()));
+    }
+    assert_eq!(manifests, [1, 1, 0]);
+    let arena = ("arena".to_owned(), "2026-03-01 08:00:00".to_owned(), 1);
+    let first = ("corner".to_owned(), "2026-03-01 07:45:00".to_owned(), 0);
+    let second = ("corner".to_owned(), "2026-03-02 00:00:00".to_owned(), 0);
+    assert_eq!(found[0], (vec![first.clone(), arena.clone(), second], 1));
+    assert_eq!(found[1], (vec![first, arena.clone()], 0));
+    assert_eq!(found[2].0, vec![arena]);
+}
+
+async fn listed(
+    folder: &std::path::Path,
+    pattern: &str,
+    accounts: &[Account],
+    selection: &Selection,
+) -> Vec<(String, String)> {
+    let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
+    let pattern = PathPattern::parse(pattern).unwrap();
+    let zone = RawZone::new(&root, accounts);
+    let listing = zone
+        .list(&contract(&pattern), &feed(&pattern), selection)
+        .await
+        .unwrap();
+    let shown = |object: RawObject| (object.account.unwrap_or_default(), object.path);
+    listing.objects.into_iter().map(shown).collect()
+}
+
+fn day(year: i32, month: u32, day: u32) -> Selection {
+    let day = NaiveDate::from_ymd_opt(year, month, day);
+    Selection {
+        from: day,
+        to: day,
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn objects_below_roots_of_accounts_have_the_paths_that_they_would_have_in_the_raw_root() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(folder.path(), "own/arena/Order/2026-03-01/a");
+    touch(folder.path(), "own/corner/Order/2026-03-01/a");
+    let accounts = ["arena", "corner"].map(|alias| {
+        let mut account = Account::unconfigured("jwo", alias);
+        account.raw = Some(format!("own/{alias}"));
+        account
+    });
+    let pattern = "jwo/{account}/Order/{date}/{name}";
+    let found = listed(folder.path(), pattern, &accounts, &Selection::default()).await;
+    let wanted = ["arena", "corner"].map(|alias| {
+        let path = format!("jwo/{alias}/Order/2026-03-01/a");
+        (alias.to_owned(), path)
+    });
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn a_day_is_found_however_its_path_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        "x/2026/03/01/a",
+        "x/2026/3/1/b",
+        "x/2026/03/1/c",
+        "x/2026/3/01/d",
+        "x/2026/3/2/e",
+    ] {
+        touch(folder.path(), path);
+    }
+    let found = listed(
+        folder.path(),
+        "x/{year}/{month}/{day}/{name}",
+        &[],
+        &day(2026, 3, 1),
+    )
+    .await;
+    let mut names: Vec<&str> = found
+        .iter()
+        .filter_map(|(_, path)| path.rsplit('/').next())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn an_account_is_found_wherever_the_pattern_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(folder.path(), "a/of=corner/2026-03-01/x");
+    touch(folder.path(), "b/2026-03-01/corner/x");
+    touch(folder.path(), "c/2026-03-01/corner_x");
+    for (pattern, path) in [
+        ("a/of={account}/{date}/{name}", "a/of=corner/2026-03-01/x"),
+        ("b/{date}/{account}/{name}", "b/2026-03-01/corner/x"),
+        ("c/{date}/{account}_{name}", "c/2026-03-01/corner_x"),
+    ] {
+        let wanted = [("corner".to_owned(), path.to_owned())];
+        let found = listed(folder.path(), pattern, &[], &day(2026, 3, 1)).await;
+        assert_eq!(found, wanted, "{pattern}");
+        let of_account = Selection {
+            account: Some("corner".to_owned()),
+            ..day(2026, 3, 1)
+        };
+        let found = listed(folder.path(), pattern, &[], &of_account).await;
+        assert_eq!(found, wanted, "{pattern}");
+    }
+}
+
+fn feed(pattern: &PathPattern) -> RawFeed {
+    RawFeed {
+        paths: vec![pattern.clone()],
+        format: crate::contract::Format::JsonRows(Default::default()),
+        keep: crate::contract::Keep::EveryRow { key: Vec::new() },
+        unknown: crate::contract::Unknown::Ignore,
+        elsewhere: BTreeMap::new(),
+        key_window_days: None,
+        expect: None,
+    }
+}
+
+fn contract(pattern: &PathPattern) -> Contract {
+    Contract {
+        name: "jwo.orders".parse().unwrap(),
+        description: String::new(),
+        columns: Vec::new(),
+        partition: Vec::new(),
+        sort: Vec::new(),
+        file_size: crate::contract::FILE_SIZE,
+        feed: crate::contract::Feed::Raw(feed(pattern)),
+        sql: None,
+        checks: Vec::new(),
+    }
+}
