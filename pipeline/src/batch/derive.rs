@@ -75,16 +75,17 @@ pub(crate) async fn run_derived(
             }
             State::Idle(taken) => {
                 looked_at = false;
+                if let Some(missing) = without_inputs(lake, &ledger, feed).await? {
+                    if selection.tables.contains(&contract.name) {
+                        tally.say(format!("input {missing} does not exist yet"));
+                    }
+                    return Ok(());
+                }
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
                     continue;
                 };
-                let inputs = match news(lake, &ledger, contract, feed, &table).await? {
-                    News::None => return Ok(()),
-                    News::Missing(input) => {
-                        tally.say(format!("input {input} does not exist yet"));
-                        return Ok(());
-                    }
-                    News::Inputs(inputs) => inputs,
+                let Some(inputs) = news(lake, &ledger, contract, feed, &table).await? else {
+                    return Ok(());
                 };
                 let draft = Draft {
                     table: contract.name.clone(),
@@ -99,10 +100,22 @@ pub(crate) async fn run_derived(
     }
 }
 
-enum News {
-    None,
-    Missing(TableName),
-    Inputs(Vec<InputRange>),
+/// An input, where none of them exists, so that there is nothing to compute. Where some exist, the others are made:
+/// nobody has delivered to them yet, and they count as empty.
+async fn without_inputs(lake: &Lake, ledger: &Ledger, feed: &InputFeed) -> Result<Option<TableName>> {
+    let mut missing = Vec::new();
+    for name in &feed.inputs {
+        if !lake.table_log(name)?.exists().await? {
+            missing.push(name);
+        }
+    }
+    if missing.len() == feed.inputs.len() {
+        return Ok(missing.first().map(|name| (*name).clone()));
+    }
+    for name in missing {
+        table::open(lake, ledger, lake.contract(name)?).await?;
+    }
+    Ok(None)
 }
 
 /// Application id under which a table states the version of an input, by the input's table id, that it took in.
@@ -110,7 +123,7 @@ pub(crate) fn input_app(id: &str) -> String {
     format!("marketlake:input:{id}")
 }
 
-/// What the inputs have that the table has not taken in. An input that somebody else wrote to is refused, so that no
+/// What the inputs have that the table has not taken in; none where nothing changed. An input that somebody else wrote to is refused, so that no
 /// claim names a version of it that it does not keep.
 async fn news(
     lake: &Lake,
@@ -118,14 +131,16 @@ async fn news(
     contract: &Contract,
     feed: &InputFeed,
     table: &Table,
-) -> Result<News> {
+) -> Result<Option<Vec<InputRange>>> {
     let mut inputs = Vec::new();
     let mut changed = false;
     for name in &feed.inputs {
         let log = lake.table_log(name)?;
-        let Some(snapshot) = log.load().await? else {
-            return Ok(News::Missing(name.clone()));
-        };
+        let snapshot = log.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "input vanished")
+                .with("input", name)
+                .with("table", &contract.name)
+        })?;
         table::checked(&log, &snapshot, ledger).await?;
         let seen = table
             .snapshot
@@ -153,7 +168,7 @@ async fn news(
     if inputs.is_empty() {
         return Err(Error::usage("table has no inputs").with("table", &contract.name));
     }
-    Ok(if changed { News::Inputs(inputs) } else { News::None })
+    Ok(changed.then_some(inputs))
 }
 
 /// An input at the version that the claim names.

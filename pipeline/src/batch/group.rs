@@ -237,6 +237,10 @@ pub(super) async fn state(
 ) -> Result<State> {
     ledger.refresh().await?;
     let name = &contract.name;
+    // A table is made when there is something to take in.
+    if ledger.progress(name).await?.claimed == 0 && !lake.table_log(name)?.exists().await? {
+        return Ok(State::Idle(0));
+    }
     let table = match table::open(lake, ledger, contract).await? {
         Opened::Ready(table) => table,
         Opened::Held(reasons) => return Ok(State::Held(reasons)),

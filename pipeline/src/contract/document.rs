@@ -123,7 +123,7 @@ impl Node {
 
 /// Reads a TOML text; none when it is not TOML, which is then reported.
 pub(super) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option<Table> {
-    let lines = Lines { file, text };
+    let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let place = lines.place(error.span().map_or(0, |span| span.start));
@@ -149,14 +149,20 @@ pub(super) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option
 struct Lines<'a> {
     file: &'a Arc<str>,
     text: &'a str,
+    /// Where lines end.
+    ends: Vec<usize>,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn of(file: &'a Arc<str>, text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { file, text, ends }
+    }
+
     fn place(&self, offset: usize) -> Place {
-        let before = self.text.as_bytes().iter().take(offset);
         Place {
             file: self.file.clone(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+            line: 1 + self.ends.partition_point(|end| *end < offset),
         }
     }
 

@@ -154,7 +154,7 @@ impl DeltaLog {
     }
 
     /// Whether a log is there. A bare folder is no table, and the kernel's error for it says less.
-    async fn exists(&self) -> Result<bool> {
+    pub(crate) async fn exists(&self) -> Result<bool> {
         match self.folder() {
             Some(folder) => Ok(folder.join("_delta_log").is_dir()),
             None => Ok(self.log.is_delta_table_location().await?),
