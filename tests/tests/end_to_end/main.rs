@@ -3,6 +3,7 @@
 mod contracts;
 mod demo;
 mod documents;
+mod formats;
 mod kill;
 mod maintain;
 mod oracle;
