@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::super::generated_sql;
 use super::*;
-use crate::contract::{Contract, Contracts, Feed, LINEAGE, SourceFile, builtin, load};
+use crate::contract::{Contract, Contracts, Feed, LINEAGE, OPTION, SourceFile, builtin, load};
 use crate::layout;
 
 const RAW: &str = r#"description = "One thing."
@@ -113,10 +113,16 @@ async fn statements_of_raw_tables_give_the_columns_of_the_table() {
             Arc::new(as_it_is),
         ));
         let named = contract.named_fields();
+        let options = contract.columns.iter().flat_map(|column| &column.from);
+        let options: BTreeSet<&str> = options
+            .map(String::as_str)
+            .filter(|field| field.starts_with(OPTION))
+            .collect();
         let fields = named
             .iter()
             .map(String::as_str)
             .chain(LINEAGE)
+            .chain(options)
             .chain(["extra", "_batch", "_loaded_at"]);
         let columns = fields.map(|name| (name, texts([None]), true));
         context
