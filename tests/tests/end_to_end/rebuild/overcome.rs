@@ -19,8 +19,17 @@ fn fresh(reports: &[Delivery]) -> Result<Vec<(String, String)>> {
     fingerprints(&fresh)
 }
 
+/// Tables to which something was delivered.
 fn every_table(lake: &Lake) -> Result<Vec<String>> {
-    Ok(lake.contracts()?.keys().map(ToString::to_string).collect())
+    let names = lake
+        .contracts()?
+        .keys()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    Ok(names
+        .into_iter()
+        .filter(|name| lake.table(name).exists())
+        .collect())
 }
 
 /// The table is refused; a rebuild of these tables is the way out, after which all is as in a fresh lake.
