@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline::contract::TableName;
 
 use crate::config::Options;
+use crate::units::Wait;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -81,6 +82,10 @@ pub(crate) enum Command {
     Check,
     /// SQL over the curated tables
     Query(QueryArgs),
+    /// Make a table anew from its raw objects or inputs, in one commit
+    Rebuild(RebuildArgs),
+    /// Fewer and larger files, shorter logs, and an end to what nobody reads any more
+    Maintain(MaintainArgs),
     /// Which settings are in force and where each comes from
     Config(ConfigArgs),
     /// Print a script that completes commands in your shell
@@ -247,6 +252,71 @@ pub(crate) struct QueryArgs {
     pub(crate) format: RowFormat,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The way out for a table that is held or refused: its rules changed, the key for personal columns is
+another one, somebody else wrote to it, it or the ledger was set back, or the ledger was lost.
+
+The table is made from the raw objects that the ledger names (where the ledger does not know them,
+from those that lie in the raw zone), or, where it is computed, from its inputs in full. Readers see
+the old rows until one commit at the end. What was done before a crash is not done again: run the
+same command. Other tables, and this one unless it is held, can be run meanwhile.
+
+Tables computed from this one are brought up to date by the next run.
+
+Examples:
+  marketlake rebuild jwo.orders
+  marketlake rebuild jwo.orders --accept-missing          raw objects are gone for good
+  marketlake rebuild shop.visits --from 2026-03-01 --to 2026-03-07")]
+pub(crate) struct RebuildArgs {
+    /// Table to make anew
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: TableName,
+    /// First period, as YYYY-MM-DD; for tables laid out by the period of their objects
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<NaiveDate>,
+    /// Last period, inclusive
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<NaiveDate>,
+    /// Go on although raw objects are gone: their rows will be missing, and the objects in quarantine
+    #[arg(long)]
+    pub(crate) accept_missing: bool,
+    /// Let rows in although a check with `hold` failed
+    #[arg(long)]
+    pub(crate) release: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Per table, in this order:
+  audit       a key has one row; copies are merged, where rows are computed they are reported
+  compaction  small files of a partition become few, sorted; no row changes, and tables computed
+              from this one see nothing
+  vacuum      files go that no version younger than --retention names, and those of dead attempts
+  log         a checkpoint after some commits; log entries before one go after --log-retention
+
+What a table computed from another one has still to read of it stays, however old it is. Runs can go
+on meanwhile. Once a day is a good rhythm; after a first load of many small files it pays at once.
+
+Examples:
+  marketlake maintain --dry-run
+  marketlake maintain jwo.orders marketlake.ledger
+  marketlake maintain --retention 14d")]
+pub(crate) struct MaintainArgs {
+    /// Only these tables; marketlake.ledger, .quarantine and .runs are tables, too
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<TableName>,
+    /// How long versions can still be read after a newer one came
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub(crate) retention: Wait,
+    /// How long log entries stay, at least 7 days
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub(crate) log_retention: Wait,
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// How rows of a query are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RowFormat {
@@ -317,6 +387,16 @@ mod tests {
         );
         assert_eq!(run.from.unwrap().to_string(), "2026-03-01");
         assert_eq!((run.account.as_deref(), run.dry_run), (Some("corner"), false));
+    }
+
+    #[test]
+    fn maintenance_keeps_what_the_library_keeps_by_default() {
+        let Command::Maintain(maintain) = Cli::try_parse_from(["marketlake", "maintain"]).unwrap().command
+        else {
+            panic!("not maintain")
+        };
+        assert_eq!(maintain.retention.0, pipeline::report::RETENTION);
+        assert_eq!(maintain.log_retention.0, pipeline::report::LOG_RETENTION);
     }
 
     #[test]

@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
-/// A length of time, written `90s`, `5m` or `1h`.
+/// A length of time, written `90s`, `5m`, `1h` or `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wait(pub(crate) Duration);
 
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
-const WAITS: [(&str, u64); 3] = [("h", 3600), ("m", 60), ("s", 1)];
+const WAITS: [(&str, u64); 4] = [("d", 24 * 3600), ("h", 3600), ("m", 60), ("s", 1)];
 
 impl FromStr for Size {
     type Err = String;
@@ -35,7 +35,7 @@ impl FromStr for Wait {
         let seconds = scaled(text, &WAITS);
         seconds
             .map(|seconds| Self(Duration::from_secs(seconds)))
-            .ok_or_else(|| format!("{text:?} is not a length of time, such as 30s, 5m or 1h"))
+            .ok_or_else(|| format!("{text:?} is not a length of time, such as 30s, 5m, 1h or 7d"))
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
         }
         assert_eq!("64 mib".parse::<Size>().unwrap(), Size(64 << 20));
-        for text in ["0s", "90s", "5m", "1h"] {
+        for text in ["0s", "90s", "5m", "1h", "7d"] {
             assert_eq!(text.parse::<Wait>().unwrap().to_string(), text);
         }
     }

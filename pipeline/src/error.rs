@@ -77,6 +77,18 @@ impl Error {
         self.kind
     }
 
+    /// The message with those of the errors below it.
+    pub fn chain(&self) -> String {
+        let mut message = self.to_string();
+        let mut source = StdError::source(self);
+        while let Some(below) = source {
+            message.push_str(": ");
+            message.push_str(&below.to_string());
+            source = below.source();
+        }
+        message
+    }
+
     /// The message alone, without context and source.
     pub fn message(&self) -> &str {
         &self.message

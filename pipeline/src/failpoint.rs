@@ -21,6 +21,25 @@ pub const ALL: &[&str] = &[
     "before_runs",
 ];
 
+/// Those of making a table anew, in its order; the staged batches pass [`ALL`], too.
+pub const REBUILD: &[&str] = &[
+    "after_staging",
+    "after_rebuild_files",
+    "after_rebuild_claim",
+    "before_rebuild_commit",
+    "after_rebuild_commit",
+    "after_rebuild_record",
+];
+
+/// Those of maintenance.
+pub const MAINTAIN: &[&str] = &[
+    "before_compaction",
+    "after_compaction_files",
+    "after_compaction",
+    "after_checkpoint",
+    "after_vacuum",
+];
+
 struct Armed {
     point: String,
     remaining: AtomicU64,

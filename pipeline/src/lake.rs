@@ -15,10 +15,10 @@ use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::personal::Pseudonyms;
 use crate::report::{
-    Observer, QuarantineFilter, QuarantineGroup, RejectedRow, RunReport, Status, StatusOptions,
-    TableDescription, TablePlan, WhyObject, WhyRows,
+    MaintainOptions, MaintainReport, Observer, QuarantineFilter, QuarantineGroup, RebuildOptions,
+    RejectedRow, RunReport, Status, StatusOptions, TableDescription, TablePlan, WhyObject, WhyRows,
 };
-use crate::{describe, query, run, views};
+use crate::{describe, maintain, query, rebuild, run, views};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -173,6 +173,26 @@ impl Lake {
         run::replay(self, filter, observer).await
     }
 
+    /// Makes a table anew from its raw objects or inputs, under the contract in force: the way out for a table that is
+    /// held or refused. Readers see the old rows until the one commit at the end.
+    ///
+    /// # Errors
+    /// When there is no such contract, a range cannot be made anew by itself, or the record of the run cannot be
+    /// written; everything else is in the report.
+    pub async fn rebuild(&self, options: &RebuildOptions, observer: &dyn Observer) -> Result<RunReport> {
+        rebuild::rebuild(self, options, observer).await
+    }
+
+    /// Compaction, audit, checkpoints, and an end to what nobody reads any more. Changes no row but where a key has
+    /// several.
+    ///
+    /// # Errors
+    /// When a table of the options has no contract, or the ledger cannot be read; what goes wrong with one table is in
+    /// the report.
+    pub async fn maintain(&self, options: &MaintainOptions) -> Result<MaintainReport> {
+        maintain::maintain(self, options).await
+    }
+
     /// Runs a SQL query over the curated tables and the system tables `marketlake.ledger`, `.quarantine`, `.runs`.
     ///
     /// # Errors
@@ -217,6 +237,24 @@ impl Lake {
     /// Makes pseudonyms of personal values.
     pub(crate) fn pseudonyms(&self) -> Arc<Pseudonyms> {
         self.pseudonyms.clone()
+    }
+
+    /// The same lake with another curated zone.
+    pub(crate) fn staged(&self, curated: Url) -> Self {
+        Self {
+            settings: Settings {
+                curated,
+                ..self.settings.clone()
+            },
+            contracts: self.contracts.clone(),
+            accounts: self.accounts.clone(),
+            pseudonyms: self.pseudonyms.clone(),
+        }
+    }
+
+    /// Folder of rows that are staged for tables to be made anew.
+    pub(crate) fn rebuilds(&self) -> Result<PathBuf> {
+        self.own_folder("rebuild")
     }
 
     /// Folder of the lock files.

@@ -21,13 +21,16 @@ pub mod lake;
 mod layout;
 mod ledger;
 mod list;
+mod maintain;
 mod manifest;
 mod personal;
 mod query;
+mod rebuild;
 mod record;
 pub mod report;
 mod run;
 mod shape;
+mod sorted;
 mod views;
 pub mod write;
 

@@ -1,12 +1,16 @@
 //! What a run says about itself: the documents behind `--json`, notices and run records.
 
 mod describe;
+mod maintain;
 mod quarantine;
+mod rebuild;
 mod status;
 mod why;
 
 pub use describe::{ColumnDescription, TableDescription};
+pub use maintain::{LOG_RETENTION, MaintainOptions, MaintainReport, MaintainedTable, RETENTION};
 pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
+pub use rebuild::RebuildOptions;
 pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
 pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
 

@@ -3,8 +3,10 @@
 mod check;
 mod completions;
 mod config;
+mod maintain;
 mod quarantine;
 mod query;
+mod rebuild;
 mod run;
 mod status;
 mod tables;
@@ -59,6 +61,8 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Tables(arguments) => tables::tables(session, &arguments).await,
         Command::Check => check::check(session),
         Command::Query(arguments) => query::query(session, &arguments).await,
+        Command::Rebuild(arguments) => rebuild::rebuild(session, arguments).await,
+        Command::Maintain(arguments) => maintain::maintain(session, arguments).await,
         Command::Config(_) => config::config(session),
         Command::Completions(arguments) => completions::completions(&arguments, &session.output),
     }

@@ -15,7 +15,7 @@ use super::table::{Table, progress_app};
 use super::tally::Summary;
 
 /// Half of the time for which files that no commit names are safe from being cleaned up.
-const OLDEST_ATTEMPT: Duration = Duration::from_secs(84 * 3600);
+pub(crate) const OLDEST_ATTEMPT: Duration = Duration::from_secs(84 * 3600);
 
 /// One try at a batch.
 pub(super) struct Attempt {

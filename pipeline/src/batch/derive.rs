@@ -78,7 +78,7 @@ pub(crate) async fn run_derived(
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
                     continue;
                 };
-                let inputs = match news(lake, contract, feed, &table).await? {
+                let inputs = match news(lake, &ledger, contract, feed, &table).await? {
                     News::None => return Ok(()),
                     News::Missing(input) => {
                         tally.say(format!("input {input} does not exist yet"));
@@ -105,12 +105,20 @@ enum News {
     Inputs(Vec<InputRange>),
 }
 
-fn input_app(id: &str) -> String {
+/// Application id under which a table states the version of an input, by the input's table id, that it took in.
+pub(crate) fn input_app(id: &str) -> String {
     format!("marketlake:input:{id}")
 }
 
-/// What the inputs have that the table has not taken in.
-async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table) -> Result<News> {
+/// What the inputs have that the table has not taken in. An input that somebody else wrote to is refused, so that no
+/// claim names a version of it that it does not keep.
+async fn news(
+    lake: &Lake,
+    ledger: &Ledger,
+    contract: &Contract,
+    feed: &InputFeed,
+    table: &Table,
+) -> Result<News> {
     let mut inputs = Vec::new();
     let mut changed = false;
     for name in &feed.inputs {
@@ -118,6 +126,7 @@ async fn news(lake: &Lake, contract: &Contract, feed: &InputFeed, table: &Table)
         let Some(snapshot) = log.load().await? else {
             return Ok(News::Missing(name.clone()));
         };
+        table::checked(&log, &snapshot, ledger).await?;
         let seen = table
             .snapshot
             .txn(&input_app(&snapshot.id))

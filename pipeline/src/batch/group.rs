@@ -1,6 +1,7 @@
 //! Raw-fed tables that read the same objects, batch after batch until nothing is left.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
 use crate::error::{Error, Result};
@@ -241,6 +242,11 @@ pub(super) async fn state(
         Opened::Held(reasons) => return Ok(State::Held(reasons)),
     };
     let progress = ledger.progress(name).await?;
+    if progress.claimed > table.taken && ledger.claimed_anew(name).await? == progress.claimed {
+        return Ok(State::Held(vec![format!(
+            "making the table anew was begun and not finished; run `marketlake rebuild {name}` again"
+        )]));
+    }
     if progress.claimed < table.taken {
         return Err(Error::new(
             crate::Kind::Foreign,
@@ -300,7 +306,7 @@ async fn work(
 
     let shapers = open
         .iter()
-        .map(|(contract, _)| Shaper::new(contract, lake.pseudonyms()))
+        .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
     let takers: Vec<Taker<'_>> = open
         .iter()

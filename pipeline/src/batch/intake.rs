@@ -30,7 +30,7 @@ const WAITING: usize = 2;
 
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
-    pub(crate) shaper: &'a Shaper,
+    pub(crate) shaper: &'a Arc<Shaper>,
     pub(crate) stamp: BatchStamp,
     /// Whether the table takes this object in.
     pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
@@ -202,6 +202,37 @@ fn account_of(
     }
 }
 
+impl Taker<'_> {
+    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones.
+    async fn shape(&self, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
+        let (shaper, stamp) = (self.shaper.clone(), self.stamp);
+        let (batch, of) = (batch.clone(), of.clone());
+        let handle = Handle::current();
+        let shaped =
+            tokio::task::spawn_blocking(move || handle.block_on(shaper.shape(&batch, &of.origin(), stamp)));
+        shaped
+            .await
+            .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
+    }
+}
+
+/// Where the rows of an object come from.
+struct Source {
+    object: RawObject,
+    account: Account,
+    manifest: Option<Manifest>,
+}
+
+impl Source {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            object: &self.object,
+            account: &self.account,
+            manifest: self.manifest.as_ref(),
+        }
+    }
+}
+
 async fn one(
     object: &RawObject,
     accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
@@ -210,25 +241,25 @@ async fn one(
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
-    let account = &account_of(object, manifest.as_ref(), accounts)?;
-    let (mut decoded, decoder) = open(object, account, format).await?;
-    let origin = Origin {
-        object,
+    let account = account_of(object, manifest.as_ref(), accounts)?;
+    let (mut decoded, decoder) = open(object, &account, format).await?;
+    let of = Arc::new(Source {
+        object: object.clone(),
         account,
-        manifest: manifest.as_ref(),
-    };
+        manifest,
+    });
     let mut intakes: Vec<Option<Intake>> = Vec::with_capacity(takers.len());
     for (taker, wants) in takers.iter().zip(wanting) {
         intakes.push(match wants {
             true => Some(Intake {
-                whole: account.keep == AccountKeep::LatestRow,
-                declared: taker.shaper.declared(&origin)?,
+                whole: of.account.keep == AccountKeep::LatestRow,
+                declared: taker.shaper.declared(&of.origin())?,
                 ..Intake::default()
             }),
             false => None,
         });
     }
-    let mut whole: Vec<RawBatch> = Vec::new();
+    let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let keeps_whole = takers
         .iter()
         .zip(wanting)
@@ -236,13 +267,14 @@ async fn one(
     while let Some(next) = decoded.recv().await {
         match next? {
             Decoded::Rows(batch) => {
+                let batch = Arc::new(batch);
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
                     let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
                         continue;
                     };
                     intake.rows_read += batch.rows.len() as u64;
                     if !taker.shaper.wants_whole_objects() {
-                        intake.take(taker.shaper.shape(&batch, &origin, taker.stamp).await)?;
+                        intake.take(taker.shape(&batch, &of).await)?;
                     }
                 }
                 if keeps_whole {
@@ -268,12 +300,12 @@ async fn one(
         .await
         .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
-        let all = concat(&whole)?;
+        let all = Arc::new(concat(&whole)?);
         for (taker, intake) in takers.iter().zip(&mut intakes) {
             if let Some(intake) = intake
                 && taker.shaper.wants_whole_objects()
             {
-                intake.take(taker.shaper.shape(&all, &origin, taker.stamp).await)?;
+                intake.take(taker.shape(&all, &of).await)?;
             }
         }
     }
@@ -361,7 +393,7 @@ fn format_of(format: &Format, account: &Account) -> Result<Format> {
 }
 
 /// Batches of one object as one; a field that a batch lacks is null there.
-fn concat(batches: &[RawBatch]) -> Result<RawBatch> {
+fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
     let mut names: Vec<&str> = Vec::new();
     for batch in batches {
         for field in batch.fields.schema_ref().fields() {

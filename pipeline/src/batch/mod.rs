@@ -33,9 +33,13 @@ mod take;
 mod tally;
 mod touched;
 
-pub(crate) use derive::run_derived;
+pub(crate) use commit::OLDEST_ATTEMPT;
+pub(crate) use derive::{input_app, run_derived};
 pub(crate) use group::{Group, run_group};
 pub(crate) use observe::observe;
+pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;
-pub(crate) use table::progress_app;
-pub(crate) use tally::{RunId, Tallies};
+pub(crate) use record::{Batch, record, recorded_app};
+pub(crate) use side::SideFile;
+pub(crate) use table::{LEDGER, Opened, checked, now, open, progress_app, properties};
+pub(crate) use tally::{RunId, Summary, Tallies, Tally};

@@ -1,5 +1,7 @@
 //! What raw objects say, without taking them in: for explanations.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 
 use crate::contract::Contract;
@@ -26,7 +28,7 @@ pub(crate) async fn observe(
     else {
         return Ok(Vec::new());
     };
-    let shaper = Shaper::new(contract, lake.pseudonyms())?;
+    let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);
     let taker = Taker {
         shaper: &shaper,
         stamp: BatchStamp {

@@ -16,12 +16,12 @@ use super::table::Table;
 use super::tally::{Summary, Tally};
 
 /// A batch that is in.
-pub(super) struct Batch {
-    pub(super) number: i64,
+pub(crate) struct Batch {
+    pub(crate) number: i64,
     /// Version of its commit.
-    pub(super) version: u64,
-    pub(super) summary: Summary,
-    pub(super) side: SideFile,
+    pub(crate) version: u64,
+    pub(crate) summary: Summary,
+    pub(crate) side: SideFile,
 }
 
 /// Records the batch that the table took in last, where that has not been done.
@@ -54,7 +54,7 @@ pub(super) async fn catch_up(
 }
 
 /// Records a batch, each part once, and counts it for the run.
-pub(super) async fn record(
+pub(crate) async fn record(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
@@ -62,7 +62,7 @@ pub(super) async fn record(
     tally: &mut Tally,
 ) -> Result<()> {
     let curated = &lake.settings().curated;
-    let progress = (format!("record:{}:{name}", ledger.id()), batch.number);
+    let progress = (recorded_app(ledger, name), batch.number);
     if !batch.side.quarantine.is_empty() {
         quarantine::record(curated, batch.side.quarantine, progress.clone()).await?;
     }
@@ -85,4 +85,9 @@ pub(super) async fn record(
     failpoint::pass("after_record");
     tally.committed(batch.version, batch.summary);
     Ok(())
+}
+
+/// Application id under which quarantine and run record state the newest batch of a table that they hold.
+pub(crate) fn recorded_app(ledger: &Ledger, name: &TableName) -> String {
+    format!("record:{}:{name}", ledger.id())
 }

@@ -12,16 +12,16 @@ use crate::ledger::ObjectResult;
 
 /// Counts and rejects of one attempt at a batch.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct SideFile {
+pub(crate) struct SideFile {
     /// Per object what became of it.
-    pub(super) results: Vec<ObjectResult>,
+    pub(crate) results: Vec<ObjectResult>,
     /// Files of rejected rows, written and not yet committed.
-    pub(super) quarantine: Vec<Add>,
+    pub(crate) quarantine: Vec<Add>,
 }
 
 impl SideFile {
     /// Writes the file and gives its path.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &self,
         curated: &Url,
         table: &TableName,
@@ -37,7 +37,7 @@ impl SideFile {
     }
 
     /// Reads the file of an attempt.
-    pub(super) async fn read(curated: &Url, path: &str) -> Result<Self> {
+    pub(crate) async fn read(curated: &Url, path: &str) -> Result<Self> {
         let bytes = store(curated)?
             .get(&Path::from(path))
             .await

@@ -18,26 +18,26 @@ use crate::layout;
 use crate::ledger::Ledger;
 
 /// Property with the id of the ledger that a table belongs to.
-const LEDGER: &str = "marketlake.ledger";
+pub(crate) const LEDGER: &str = "marketlake.ledger";
 /// Property with the rules by which the table's rows were made.
 const RULES: &str = "marketlake.rules";
 /// Property that names the key of hashed personal columns.
 const PERSONAL_KEY: &str = "marketlake.personalKey";
 
 /// A table at the version from which a batch is planned.
-pub(super) struct Table {
-    pub(super) log: DeltaLog,
-    pub(super) snapshot: Snapshot,
+pub(crate) struct Table {
+    pub(crate) log: DeltaLog,
+    pub(crate) snapshot: Snapshot,
     /// Greatest batch committed; 0 before the first.
-    pub(super) taken: i64,
+    pub(crate) taken: i64,
     /// Version of that batch's commit and what it says about itself.
-    pub(super) last: Option<(u64, Value)>,
+    pub(crate) last: Option<(u64, Value)>,
     /// Changed metadata to go with the next commit, when the contract grew.
-    pub(super) growth: Option<Action>,
+    pub(crate) growth: Option<Action>,
 }
 
 /// A table, or why it waits for a person.
-pub(super) enum Opened {
+pub(crate) enum Opened {
     Ready(Box<Table>),
     Held(Vec<String>),
 }
@@ -48,17 +48,11 @@ pub(crate) fn progress_app(ledger: &str) -> String {
 }
 
 /// Opens the table of a contract, creating it in a new lake.
-pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
+pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
     let schema = layout::schema(contract);
-    let rules =
-        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
-    let key_id = lake.pseudonyms().key_id().to_owned();
-    let properties = [
-        (LEDGER.to_owned(), ledger.id().to_owned()),
-        (RULES.to_owned(), rules.clone()),
-        (PERSONAL_KEY.to_owned(), key_id.clone()),
-    ];
+    let properties = properties(lake, ledger, contract)?;
+    let [_, (_, rules), (_, key_id)] = properties.clone();
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
@@ -122,6 +116,17 @@ pub(super) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     })))
 }
 
+/// The properties of a table that is made under a contract.
+pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 3]> {
+    let rules =
+        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
+    Ok([
+        (LEDGER.to_owned(), ledger.id().to_owned()),
+        (RULES.to_owned(), rules),
+        (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
+    ])
+}
+
 /// Why new columns cannot simply be added: raw fields of theirs that rows of the table already had, one sentence
 /// each. The rows would keep the value in `extra`, or have lost it, where a table made anew has it in the column.
 async fn seen_before(
@@ -172,7 +177,7 @@ async fn seen_before(
 }
 
 /// The greatest batch committed and what its commit says; an error when the table is not what a batch left.
-async fn checked(
+pub(crate) async fn checked(
     log: &DeltaLog,
     snapshot: &Snapshot,
     ledger: &Ledger,
@@ -225,7 +230,7 @@ async fn checked(
 }
 
 /// Microseconds are what tables keep of an instant.
-pub(super) fn now() -> chrono::DateTime<Utc> {
+pub(crate) fn now() -> chrono::DateTime<Utc> {
     let now = Utc::now();
     chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }

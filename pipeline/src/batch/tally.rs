@@ -134,14 +134,7 @@ impl Tally {
     }
 
     pub(crate) fn fail(&mut self, error: &Error) {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(below) = source {
-            message.push_str(": ");
-            message.push_str(&below.to_string());
-            source = below.source();
-        }
-        self.messages.push(message);
+        self.messages.push(error.chain());
         self.ended = Some(Outcome::Failed);
     }
 

@@ -123,8 +123,10 @@ codes! {
     "C035" StrayFile,
     /// Personal data where it would be written or compared as it is.
     "C036" PersonalColumn,
+    /// A `sort` column that is missing or has no order.
+    "C037" SortColumn,
     /// What is said of documents where rows are kept, or what cannot be covered.
-    "C037" Documents,
+    "C038" Documents,
 }
 
 impl fmt::Display for Code {

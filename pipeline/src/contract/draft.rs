@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::diagnostic::{Code, Findings, Place};
 use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
-use super::{Check, Contract, Feed, Otherwise, TableName, columns, feed};
+use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "description",
     "path",
     "format",
@@ -18,6 +18,8 @@ const KEYS: [&str; 21] = [
     "key",
     "newest_by",
     "partition",
+    "sort",
+    "file_size",
     "key_window",
     "unknown",
     "siblings",
@@ -76,6 +78,8 @@ impl Draft {
             description: description.unwrap_or_default(),
             columns: columns::read(&section, &start, has_inputs, found),
             partition: owned(section.list("partition", found)),
+            sort: owned(section.list("sort", found)),
+            file_size: file_size(&section, found),
             feed,
             sql: sql.as_ref().map(|sql| sql.text.clone()),
             checks: checks(&section, found),
@@ -119,6 +123,23 @@ impl Draft {
             line: line.max(1),
         }
     }
+}
+
+/// `64MiB` or `1GiB` in bytes.
+fn file_size(section: &Section<'_>, found: &mut Findings) -> u64 {
+    let Some(text) = section.text("file_size", found) else {
+        return FILE_SIZE;
+    };
+    let units = [("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let bytes = units.iter().find_map(|(unit, scale)| {
+        let number: u64 = text.text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(*scale).filter(|bytes| *bytes > 0)
+    });
+    bytes.unwrap_or_else(|| {
+        let message = format!("file_size {:?} is not a size", text.text);
+        found.add_with_help(Code::BadValue, text.at, message, "write \"64MiB\" or \"1GiB\"");
+        FILE_SIZE
+    })
 }
 
 fn checks(section: &Section<'_>, found: &mut Findings) -> Vec<Check> {

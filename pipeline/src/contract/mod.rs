@@ -76,6 +76,9 @@ pub fn is_lineage(field: &str) -> bool {
     LINEAGE.contains(&field) || field.strip_prefix(OPTION).is_some_and(|name| !name.is_empty())
 }
 
+/// About how large files get where a contract says nothing, in bytes.
+pub const FILE_SIZE: u64 = 128 << 20;
+
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
 
@@ -124,6 +127,10 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Columns by whose values files are laid out; at most one is a date.
     pub partition: Vec<String>,
+    /// Columns by which `maintain` and `rebuild` sort the rows of a partition; the key where nothing is said.
+    pub sort: Vec<String>,
+    /// About how large files should get, in bytes.
+    pub file_size: u64,
     /// Where rows come from.
     pub feed: Feed,
     /// The shaping SELECT: over `raw` or over the input tables.
@@ -480,6 +487,15 @@ impl Contract {
         match &self.feed {
             Feed::Raw(raw) => raw.keep.scope(),
             Feed::Inputs(inputs) => &inputs.key,
+        }
+    }
+
+    /// Columns by which the rows of a partition are sorted.
+    pub fn sort(&self) -> &[String] {
+        if self.sort.is_empty() {
+            self.scope()
+        } else {
+            &self.sort
         }
     }
 

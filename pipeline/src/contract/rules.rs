@@ -12,6 +12,7 @@ const ORDERING_LINEAGE: [&str; 5] = ["_modified", "_row", "_part", "_generated_a
 pub(super) fn check(draft: &Draft, found: &mut Findings) {
     check_key(draft, found);
     check_partition(draft, found);
+    check_sort(draft, found);
     if let Feed::Raw(raw) = &draft.contract.feed {
         documents::check(draft, &raw.keep, found);
         check_newest_by(draft, raw, found);
@@ -66,6 +67,28 @@ fn check_identity(draft: &Draft, key: &str, names: &[String], found: &mut Findin
                 found.add_with_help(Code::KeyColumn, &place, message, "use personal = \"hash\"");
             }
             _ => {}
+        }
+    }
+}
+
+fn check_sort(draft: &Draft, found: &mut Findings) {
+    let contract = &draft.contract;
+    for (index, name) in contract.sort.iter().enumerate() {
+        let place = draft.at(&format!("sort.{index}"));
+        if contract.sort[..index].contains(name) {
+            found.add(Code::Duplicate, &place, format!("{name:?} is in sort twice"));
+            continue;
+        }
+        match contract.column(name) {
+            None => {
+                let message = format!("sort column {name:?} is not a column");
+                found.add_with_help(Code::SortColumn, &place, message, columns(draft));
+            }
+            Some(column) if column.ty == ColumnType::Map => {
+                let message = format!("sort column {name:?} is a map, which has no order");
+                found.add(Code::SortColumn, &place, message);
+            }
+            Some(_) => {}
         }
     }
 }

@@ -127,12 +127,27 @@ impl DeltaLog {
         })
     }
 
+    /// The newest version, whatever somebody else made of the table: to replace all of it, or to look at it.
+    pub(crate) async fn load_unguarded(&self) -> Result<Option<Snapshot>> {
+        let eager = self.load_eager(None).await?;
+        eager
+            .map(|eager| Snapshot::unguarded(eager, self.log.clone()))
+            .transpose()
+    }
+
     async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+        let eager = self.load_eager(version).await?;
+        eager
+            .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
+            .transpose()
+    }
+
+    async fn load_eager(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
         if !self.exists().await? {
             return Ok(None);
         }
         match EagerSnapshot::try_new(self.log.as_ref(), version).await {
-            Ok(eager) => Snapshot::new(&self.table, eager, self.log.clone()).map(Some),
+            Ok(eager) => Ok(Some(eager)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
             Err(error) => Err(Error::from(error).with("table", &self.table)),
         }
@@ -158,6 +173,25 @@ impl DeltaLog {
         if let Some(snapshot) = self.load().await? {
             return Ok(snapshot);
         }
+        let commit = Commit {
+            operation: "CREATE TABLE",
+            actions: self.definition(schema, partition, properties, description)?,
+            ..Commit::default()
+        };
+        self.write(0, commit).await?;
+        self.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "table vanished after it was created").with("table", &self.table)
+        })
+    }
+
+    /// The actions that say what the table is, protocol and metadata with an id of its own.
+    pub(crate) fn definition(
+        &self,
+        schema: &Schema,
+        partition: &[String],
+        properties: &[(String, String)],
+        description: &str,
+    ) -> Result<Vec<Action>> {
         let kernel: StructType = schema
             .try_into_kernel()
             .context(Kind::Internal, "schema has no Delta form")?;
@@ -168,15 +202,7 @@ impl DeltaLog {
         let protocol: Protocol =
             serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))
                 .context(Kind::Internal, "protocol action is not valid")?;
-        let commit = Commit {
-            operation: "CREATE TABLE",
-            actions: vec![Action::Protocol(protocol), Action::Metadata(metadata)],
-            ..Commit::default()
-        };
-        self.write(0, commit).await?;
-        self.load().await?.ok_or_else(|| {
-            Error::new(Kind::NotFound, "table vanished after it was created").with("table", &self.table)
-        })
+        Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
     /// Commits at the version after `base`, or not at all. An unknown outcome (an error after the write may have
@@ -187,7 +213,10 @@ impl DeltaLog {
         if let Landed::At(version) = landed
             && version % CHECKPOINT_EVERY == 0
         {
-            self.checkpoint(version).await;
+            // The commit is in whether or not this succeeds.
+            if let Err(error) = self.checkpoint(version).await {
+                tracing::warn!(table = self.table, version, %error, "checkpoint was not written");
+            }
         }
         Ok(landed)
     }
@@ -207,11 +236,13 @@ impl DeltaLog {
         }
     }
 
-    /// Writes a checkpoint. The commit it follows is in whether or not this succeeds, so a failure only warns.
-    async fn checkpoint(&self, version: u64) {
-        if let Err(error) = self.try_checkpoint(version).await {
-            tracing::warn!(table = self.table, version, %error, "checkpoint was not written");
-        }
+    /// Writes a checkpoint of a version: everything that replaying the log up to it gives, files and progress alike.
+    pub(crate) async fn checkpoint(&self, version: u64) -> Result<()> {
+        self.try_checkpoint(version).await.map_err(|error| {
+            Error::from(error)
+                .with("table", &self.table)
+                .with("version", version)
+        })
     }
 
     /// Through our own store, so that the checkpoint is on disk before the hint that names it.

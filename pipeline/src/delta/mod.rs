@@ -7,12 +7,14 @@
 mod changes;
 mod durable;
 mod guard;
+mod history;
 mod log;
 pub(crate) mod partition;
 mod rows;
 mod snapshot;
 
 pub(crate) use changes::{Change, changes};
+pub(crate) use history::Kept;
 pub(crate) use log::{Commit, DeltaLog, Landed};
 pub(crate) use rows::{read_files, write_partitioned};
 pub(crate) use snapshot::{DataFile, Snapshot};

@@ -44,9 +44,14 @@ impl DataFile {
         self.view.num_records().map(|rows| rows as u64)
     }
 
-    /// The action that takes the file out of the table.
+    /// The action that takes the file out of the table, its rows with it.
     pub(crate) fn remove(&self) -> Remove {
         self.view.remove_action(true)
+    }
+
+    /// The action that takes the file out of the table, its rows being in another file of the same commit.
+    pub(crate) fn replace(&self) -> Remove {
+        self.view.remove_action(false)
     }
 }
 
@@ -78,10 +83,10 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(table: &str, eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
-        let properties = eager.metadata().configuration().clone();
-        guard::check(table, &eager, &properties)?;
-        let files: Vec<DataFile> = eager.try_log_data()?.iter().map(DataFile::new).collect();
-        if let Some(file) = files
+        guard::check(table, &eager, eager.metadata().configuration())?;
+        let snapshot = Self::unguarded(eager, log)?;
+        if let Some(file) = snapshot
+            .files
             .iter()
             .find(|file| file.view.deletion_vector_descriptor().is_some())
         {
@@ -93,6 +98,13 @@ impl Snapshot {
             )
             .with("file", &file.path));
         }
+        Ok(snapshot)
+    }
+
+    /// A version of a table that others may have changed.
+    pub(super) fn unguarded(eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
+        let properties = eager.metadata().configuration().clone();
+        let files: Vec<DataFile> = eager.try_log_data()?.iter().map(DataFile::new).collect();
         Ok(Self {
             version: eager.version(),
             schema: eager.arrow_schema(),
@@ -107,6 +119,11 @@ impl Snapshot {
     /// Greatest version that the application committed; none when it never did.
     pub(crate) async fn txn(&self, app: &str) -> Result<Option<i64>> {
         Ok(self.eager.transaction_version(self.log.as_ref(), app).await?)
+    }
+
+    /// Columns that files are laid out by.
+    pub(crate) fn partition(&self) -> &[String] {
+        self.eager.metadata().partition_columns()
     }
 
     /// The metadata action, to be changed and committed again.

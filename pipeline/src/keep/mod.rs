@@ -4,6 +4,7 @@
 //! commutative, associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice,
 //! or in another order; and the rows of the table are observations like those of a batch.
 
+mod copies;
 mod every_row;
 mod group;
 mod keys;
@@ -24,10 +25,11 @@ use arrow::compute::take_record_batch;
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
 
+pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
 pub(crate) use latest_document::{Cell, Document, Documents, Replaced, Share, covered, supersede};
 pub(crate) use merge::merge;
-pub(crate) use plan::apply;
+pub(crate) use plan::{apply, options};
 pub(crate) use recompute::{Touched, replace};
 
 /// Rows of which several may have the same key, with what the account says about empty cells.

@@ -224,7 +224,8 @@ pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
         .map_err(|error| error.with("table", log.table()))
 }
 
-fn options(contract: &Contract) -> WriteOptions {
+/// How files of a table are written: which columns are looked up, and which are not for statistics.
+pub(crate) fn options(contract: &Contract) -> WriteOptions {
     let is_text = |name: &&String| {
         contract
             .column(name)

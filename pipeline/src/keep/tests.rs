@@ -34,7 +34,7 @@ fn contract(keep: &str) -> Contract {
     let text = format!(
         "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"json_rows\"\nkeep = \"{keep}\"\n\
          key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
-         word = \"text\"\ntags = \"map\"\n{pick}\n"
+         word = \"text\"\ntags = {{ type = \"map\", from = \"*\" }}\n{pick}\n"
     );
     let files = [SourceFile {
         path: "x/t.toml".to_owned(),

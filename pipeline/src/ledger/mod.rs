@@ -132,6 +132,7 @@ impl Ledger {
     }
 
     /// Recorded documents of the table that are newer than `order` and cover one of `days`, whatever rows they have.
+    /// Those from before the table was made anew were taken in again then, by the rules that it has since.
     pub(crate) async fn documents(
         &self,
         table: &TableName,
@@ -144,7 +145,9 @@ impl Ledger {
             .files(table)
             .filter(|file| schema::may_cover(file, order, days));
         let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
-        let newer = rows.into_iter().filter_map(|row| {
+        let anew = self.claimed_anew(table).await?;
+        let newer = rows.into_iter().filter(|row| row.batch >= anew);
+        let newer = newer.filter_map(|row| {
             let covers = row.coverage()?;
             let newer = row.document_order.filter(|known| known.as_str() > order)?;
             Some(Recorded { order: newer, covers })
@@ -181,11 +184,35 @@ impl Ledger {
         failpoint::pass("before_claim");
         let claimed = self
             .append("CLAIM", &rows, txns, || {
-                drafts.iter().map(|d| (d.table.clone(), d.batch)).collect()
+                drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect()
             })
             .await?;
         failpoint::pass("after_claim");
         Ok(claimed)
+    }
+
+    /// Claims a batch that makes a table anew, whatever was claimed for it before: its number is any greater one than
+    /// `newest`, the greatest claimed so far. Only [`crate::rebuild`] works on such a claim. False when another runner
+    /// claimed meanwhile.
+    pub(crate) async fn claim_anew(
+        &mut self,
+        draft: &Draft,
+        newest: i64,
+        claimed_at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let txns = vec![
+            (claim_app(&draft.table), draft.batch),
+            (rebuild_app(&draft.table), draft.batch),
+        ];
+        self.append("REBUILD", &draft.rows(claimed_at), txns, || {
+            HashMap::from([(draft.table.clone(), newest)])
+        })
+        .await
+    }
+
+    /// The newest claim that makes the table anew; 0 where there never was one.
+    pub(crate) async fn claimed_anew(&self, table: &TableName) -> Result<i64> {
+        Ok(self.snapshot.txn(&rebuild_app(table)).await?.unwrap_or(0))
     }
 
     /// Records the results of a batch, once.
@@ -210,7 +237,7 @@ impl Ledger {
     }
 
     /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
-    /// tables in `claims` has been claimed meanwhile.
+    /// tables in `claims` has been claimed beyond the number that it has there.
     async fn append(
         &mut self,
         operation: &'static str,
@@ -226,8 +253,8 @@ impl Ledger {
         )
         .await?;
         loop {
-            for (table, batch) in claims() {
-                if self.progress(&table).await?.claimed != batch - 1 {
+            for (table, claimed) in claims() {
+                if self.progress(&table).await?.claimed != claimed {
                     return Ok(false);
                 }
             }
@@ -307,4 +334,8 @@ fn claim_app(table: &TableName) -> String {
 
 fn record_app(table: &TableName) -> String {
     format!("record:{table}")
+}
+
+fn rebuild_app(table: &TableName) -> String {
+    format!("rebuild:{table}")
 }

@@ -41,6 +41,12 @@ pub(crate) struct ObjectResult {
     pub(crate) rows_rejected: u64,
     pub(crate) attempt: String,
     pub(crate) commit_version: Option<u64>,
+    /// Bytes of its manifest.
+    #[serde(default)]
+    pub(crate) manifest_size: Option<u64>,
+    /// Its manifest's time of change.
+    #[serde(default)]
+    pub(crate) manifest_modified: Option<DateTime<Utc>>,
     /// What it says as a document, where the table keeps documents.
     #[serde(default)]
     pub(crate) document: Option<DocumentResult>,
@@ -83,6 +89,8 @@ impl ObjectResult {
             path: object.path.clone(),
             size: Some(object.size),
             modified: Some(object.modified),
+            manifest_size: object.manifest.map(|manifest| manifest.size),
+            manifest_modified: object.manifest.map(|manifest| manifest.modified),
             account: object.account.clone(),
             month: schema::month(object.period),
             ..Self::of_input(claim, &claim.draft.table, attempt)
@@ -107,6 +115,8 @@ impl ObjectResult {
             rows_rejected: 0,
             attempt: attempt.to_owned(),
             commit_version: None,
+            manifest_size: None,
+            manifest_modified: None,
             document: None,
         }
     }
@@ -137,6 +147,8 @@ impl ObjectResult {
             reason,
             attempt: Some(self.attempt.clone()),
             commit_version: self.commit_version.map(|version| version as i64),
+            manifest_size: self.manifest_size.map(|size| size as i64),
+            manifest_modified: self.manifest_modified.map(|time| time.timestamp_micros()),
             document: document.and_then(|document| document.id.clone()),
             document_order: document.map(|document| document.order.clone()),
             covers: covers.and_then(|covers| serde_json::to_string(&covers.fixed).ok()),
@@ -148,6 +160,15 @@ impl ObjectResult {
 }
 
 impl LedgerRow {
+    /// What the row of a result says as a document; none where the table keeps none.
+    pub(crate) fn document_result(&self) -> Option<DocumentResult> {
+        Some(DocumentResult {
+            id: self.document.clone(),
+            order: self.document_order.clone()?,
+            covers: self.coverage(),
+        })
+    }
+
     /// What the row of a result remembers of a document; none where its rows say what it covers.
     pub(crate) fn coverage(&self) -> Option<Coverage> {
         let day = |text: &Option<String>| text.as_ref()?.parse::<NaiveDate>().ok();

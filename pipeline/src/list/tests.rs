@@ -189,6 +189,8 @@ fn contract(pattern: &PathPattern) -> Contract {
         description: String::new(),
         columns: Vec::new(),
         partition: Vec::new(),
+        sort: Vec::new(),
+        file_size: crate::contract::FILE_SIZE,
         feed: crate::contract::Feed::Raw(feed(pattern)),
         sql: None,
         checks: Vec::new(),

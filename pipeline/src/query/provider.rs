@@ -40,6 +40,11 @@ pub(crate) struct SnapshotTable {
 impl SnapshotTable {
     /// All files of a snapshot of the table that `log` belongs to.
     pub(crate) fn new(log: &DeltaLog, snapshot: &Snapshot) -> Self {
+        Self::of_files(log, snapshot, snapshot.files.clone())
+    }
+
+    /// Some files of a snapshot.
+    pub(crate) fn of_files(log: &DeltaLog, snapshot: &Snapshot, files: Arc<Vec<DataFile>>) -> Self {
         let partition = snapshot.metadata().partition_columns();
         let partition_fields: Vec<FieldRef> = partition
             .iter()
@@ -53,7 +58,7 @@ impl SnapshotTable {
             location: log.location().clone(),
             schema: snapshot.schema.clone(),
             stored,
-            files: snapshot.files.clone(),
+            files,
         }
     }
 

@@ -7,6 +7,7 @@ mod check;
 mod document;
 mod fields;
 mod order;
+mod plans;
 mod raw_sql;
 mod stated;
 

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use datafusion::datasource::MemTable;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement, visit_expressions};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -18,10 +16,11 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 
 use super::fields::{Fields, Filled, Origin};
+use super::plans::Plans;
 
 /// A SELECT over `raw`, with the row's ordinal added so that each result leads back to its raw row.
 pub(crate) struct RawSql {
-    text: String,
+    plans: Plans,
     columns: Vec<String>,
     /// What it makes; other fields it hands on as they are.
     made: BTreeSet<String>,
@@ -106,7 +105,7 @@ impl RawSql {
             alias: Ident::new(SOURCE_ROW),
         });
         Ok(Self {
-            text: query.to_string(),
+            plans: Plans::new(query.to_string()),
             columns,
             made,
         })
@@ -143,20 +142,10 @@ impl RawSql {
             ));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;
-        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        context.register_table(
-            "raw",
-            Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?),
-        )?;
-        let frame = context
-            .sql(&self.text)
+        let (schema, results) = self
+            .plans
+            .run(batch)
             .await
-            .context(Kind::Usage, "SQL of the contract cannot be planned")?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let results = frame
-            .collect()
-            .await
-            .context(Kind::Data, "SQL of the contract failed")
             .map_err(|error| error.with("object", &origin.object.uri))?;
         let rows = concat_batches(&schema, &results)?;
         let ordinals = rows

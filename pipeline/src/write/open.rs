@@ -66,6 +66,12 @@ impl OpenFile {
         self.starts[self.starts.len() - 1]
     }
 
+    /// Row groups with fewer rows than that.
+    pub fn small_row_groups(&self, rows: u64) -> usize {
+        let groups = (0..self.groups()).map(|group| self.span(group));
+        groups.filter(|span| span.end - span.start < rows).count()
+    }
+
     /// Columns as the file has them.
     pub fn schema(&self) -> &SchemaRef {
         self.footer.schema()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use marketlake_tests::{Delivery, Lake};
 
-const VISITS: &str = r#"description = "One visit of a shop."
+pub(crate) const VISITS: &str = r#"description = "One visit of a shop."
 path      = "shop/{account}/{date}/{name}.csv"
 format    = "csv"
 keep      = "latest_row"
@@ -30,7 +30,7 @@ FROM raw
 WHERE visit_id NOT LIKE 'test%'
 ";
 
-const DAILY: &str = r#"description = "Guests of a day."
+pub(crate) const DAILY: &str = r#"description = "Guests of a day."
 inputs    = ["shop.visits"]
 key       = ["day"]
 recompute = ["day"]
@@ -44,13 +44,13 @@ guests = "int"
 const DAILY_SQL: &str = "SELECT day, sum(guests) AS guests FROM shop.visits GROUP BY day\n";
 
 /// A lake with the user's two tables.
-struct Shop {
-    lake: Lake,
+pub(crate) struct Shop {
+    pub(crate) lake: Lake,
     folder: PathBuf,
 }
 
 impl Shop {
-    fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let lake = Lake::new("")?;
         let folder = lake.path().join("contracts");
         let shop = Self {
@@ -68,17 +68,17 @@ impl Shop {
         Ok(shop)
     }
 
-    fn write(&self, file: &str, text: &str) -> Result<()> {
+    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
         fs::create_dir_all(self.folder.join("shop"))?;
         Ok(fs::write(self.folder.join("shop").join(file), text)?)
     }
 
-    fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
         self.lake
             .deliver(&Delivery::new(format!("shop/main/{day}/{name}.csv"), text))
     }
 
-    fn rows(&self, table: &str) -> Result<String> {
+    pub(crate) fn rows(&self, table: &str) -> Result<String> {
         Ok(self.lake.rows(table)?.to_csv())
     }
 }

@@ -3,15 +3,15 @@
 mod foreign;
 mod objects;
 mod quiet;
-mod tree;
+pub(crate) mod tree;
 
 use anyhow::Result;
 use marketlake_tests::{Delivery, Lake};
 
-const ACCOUNT: &str = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n";
+pub(crate) const ACCOUNT: &str = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n";
 
 /// A report of a quarter of an hour with one order of one line.
-fn report(time: &str, order: &str, total: &str) -> Delivery {
+pub(crate) fn report(time: &str, order: &str, total: &str) -> Delivery {
     let (hour, minute) = time.split_once(':').unwrap_or((time, "00"));
     Delivery::new(
         format!("jwo/corner/Order/2026-03-01/{hour}/ALL{minute}.csv000"),
@@ -22,7 +22,7 @@ fn report(time: &str, order: &str, total: &str) -> Delivery {
 }
 
 /// A lake into which two reports were taken, a run each.
-fn two_batches() -> Result<Lake> {
+pub(crate) fn two_batches() -> Result<Lake> {
     let lake = Lake::new(ACCOUNT)?;
     for delivery in [report("07:15", "A-1", "10.00"), report("07:30", "A-2", "20.00")] {
         lake.deliver(&delivery)?;
@@ -32,7 +32,7 @@ fn two_batches() -> Result<Lake> {
 }
 
 /// Order and total of every order.
-fn orders(lake: &Lake) -> Result<Vec<(String, String)>> {
+pub(crate) fn orders(lake: &Lake) -> Result<Vec<(String, String)>> {
     let rows = lake.rows("jwo.orders")?.of(&["order_id", "order_total"]);
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     Ok(rows.iter().map(|row| (text(&row[0]), text(&row[1]))).collect())

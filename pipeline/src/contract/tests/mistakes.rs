@@ -54,7 +54,10 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
                 "csv = { header = 'detect', columns = ['a', 'a'] }\nkeep",
             ),
             ("C012 :4", "keep", "csv = { columns = ['a'] }\nkeep"),
-            ("C037 :4", "keep", "covers = 'rows'\nkeep"),
+            ("C038 :4", "keep", "covers = 'rows'\nkeep"),
+            ("C005 :4", "keep", "file_size = '128'\nkeep"),
+            ("C008 :4", "keep", "sort = ['id', 'id']\nkeep"),
+            ("C037 :4", "keep", "sort = ['nothing']\nkeep"),
             ("C022 :4", "keep", "recompute = ['day']\nkeep"),
             ("C022 :4", "keep", "json = { sns_envelope = true }\nkeep"),
             ("C023 :4", "keep", "siblings = ['shop.nothing']\nkeep"),
@@ -313,7 +316,7 @@ fn keys_of_documents() -> BTreeSet<String> {
     };
     let edits = [
         (
-            "C037 :1",
+            "C038 :1",
             documents("").replace("per = [\"day\"]", "key = [\"id\"]"),
         ),
         (
@@ -322,7 +325,7 @@ fn keys_of_documents() -> BTreeSet<String> {
         ),
         ("C015 :6", documents("").replace("\"seen\"", "\"_row\"")),
         ("C019 :8", documents("key_window = \"3d\"")),
-        ("C037 :8", documents("covers = \"seen\"")),
+        ("C038 :8", documents("covers = \"seen\"")),
         ("C004 :8", documents("shrink = { else = \"hold\" }")),
         ("C005 :8", documents("shrink = { below = 2 }")),
         ("C002 :8", documents("shrink = { below = \"0.8\" }")),

@@ -148,7 +148,7 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
             let cleared = whole && value.is_none() && values > 0;
             let why = if cleared {
                 "cleared: the newest row is whole and has none".to_owned()
-            } else if newest == STATED {
+            } else if newest == STATED && speaking().any(|row| row.older.contains_key(name)) {
                 "stated by the account: no raw row has a value".to_owned()
             } else {
                 counted("newest")

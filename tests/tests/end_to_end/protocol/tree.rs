@@ -10,7 +10,7 @@ use marketlake_tests::Lake;
 use serde_json::Value;
 
 /// Every file and folder with size and time of change.
-pub(super) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
+pub(crate) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -27,7 +27,7 @@ pub(super) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> 
 }
 
 /// The log entries of a table, oldest first.
-pub(super) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
     let folder = lake.table(table).join("_delta_log");
     let entries = fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut paths = entries
@@ -39,7 +39,7 @@ pub(super) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// The actions of a log entry.
-pub(super) fn actions(path: &Path) -> Result<Vec<Value>> {
+pub(crate) fn actions(path: &Path) -> Result<Vec<Value>> {
     fs::read_to_string(path)?
         .lines()
         .map(|line| Ok(serde_json::from_str(line)?))
@@ -47,7 +47,7 @@ pub(super) fn actions(path: &Path) -> Result<Vec<Value>> {
 }
 
 /// Writes the next log entry of a table by hand.
-pub(super) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> {
+pub(crate) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> {
     let next = log_entries(lake, table)?.len();
     let path = lake
         .table(table)
@@ -58,7 +58,7 @@ pub(super) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> 
 }
 
 /// Copies a folder with all that is in it.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -1,0 +1,90 @@
+//! `maintain`: compaction, audit, checkpoints, vacuum.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use pipeline::report::{MaintainOptions, MaintainReport, Outcome};
+
+use crate::cli::MaintainArgs;
+use crate::output::{Grid, bytes, count};
+use crate::session::{Session, find};
+
+/// Maintains the tables, or with `--dry-run` says what that would do.
+pub(super) async fn maintain(session: &Session, arguments: MaintainArgs) -> Result<u8> {
+    let lake = session.lake().await?;
+    for table in arguments
+        .tables
+        .iter()
+        .filter(|table| table.source != "marketlake")
+    {
+        find(lake.contracts(), table)?;
+    }
+    let options = MaintainOptions {
+        tables: arguments.tables.into_iter().collect(),
+        retention: arguments.retention.0,
+        log_retention: arguments.log_retention.0,
+        dry_run: arguments.dry_run,
+    };
+    let report = lake.maintain(&options).await?;
+    session.output.show(&report, || text(&report))?;
+    Ok(report.exit_code())
+}
+
+/// A line per table with news, one line for all others, then the messages.
+fn text(report: &MaintainReport) -> String {
+    let mut grid = Grid::new(&[
+        "table",
+        "outcome",
+        ">files",
+        ">now",
+        ">size",
+        ">now",
+        ">partitions",
+        ">removed",
+        ">log",
+        ">seconds",
+    ]);
+    let mut unchanged = Vec::new();
+    for table in &report.tables {
+        if table.outcome == Outcome::Unchanged && table.partitions == 0 {
+            unchanged.push(table.table.as_str());
+            continue;
+        }
+        grid.row([
+            table.table.clone(),
+            table.outcome.as_str().replace('_', " "),
+            count(table.files_before),
+            count(table.files_after),
+            bytes(table.bytes_before),
+            bytes(table.bytes_after),
+            count(table.partitions),
+            count(table.vacuumed_files),
+            count(table.log_files_removed),
+            format!("{:.1}", table.millis as f64 / 1000.0),
+        ]);
+    }
+    let mut text = if grid.is_empty() {
+        String::new()
+    } else {
+        grid.to_string()
+    };
+    if !unchanged.is_empty() {
+        let _ = writeln!(text, "nothing to do: {}", unchanged.join(", "));
+    }
+    if report.leftovers_removed > 0 {
+        let _ = writeln!(
+            text,
+            "{} leftovers of batches and rebuilds that are over",
+            count(report.leftovers_removed)
+        );
+    }
+    for table in &report.tables {
+        for message in &table.messages {
+            let _ = writeln!(text, "{}: {message}", table.table);
+        }
+    }
+    if report.dry_run {
+        text.push_str("nothing was changed: this is what would be done\n");
+    }
+    text
+}

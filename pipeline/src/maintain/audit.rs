@@ -1,0 +1,143 @@
+//! Whether every key has one row.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::Schema;
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{Expr, ident, lit};
+use object_store::path::Path;
+use serde_json::json;
+use uuid::Uuid;
+
+use deltalake_core::kernel::Action;
+
+use crate::batch::{Opened, open};
+use crate::contract::{Contract, Feed};
+use crate::delta::{Commit, Landed, Snapshot};
+use crate::error::{Error, Kind, Result};
+use crate::keep::{apply, merge_copies};
+use crate::layout;
+use crate::query::{SnapshotTable, session};
+use crate::report::{MaintainedTable, Outcome};
+
+use super::Upkeep;
+use super::subject::Subject;
+
+/// Keys merged at a time.
+const AT_ONCE: usize = 10_000;
+/// Name of the column that counts.
+const COPIES: &str = "_copies";
+
+/// Counts the rows of every key, and merges copies where what is kept is a maximum.
+pub(super) async fn audit(
+    upkeep: &Upkeep<'_>,
+    subject: &Subject<'_>,
+    done: &mut MaintainedTable,
+) -> Result<()> {
+    let Some(contract) = subject.contract else {
+        return Ok(());
+    };
+    // Also refuses a table that is not what the last batch left.
+    let table = match open(upkeep.lake, &upkeep.ledger, contract).await? {
+        Opened::Ready(table) => table,
+        Opened::Held(reasons) => {
+            done.messages
+                .push(format!("its keys were not looked at: {}", reasons.join("; ")));
+            return Ok(());
+        }
+    };
+    if contract.key().is_empty() {
+        return Ok(());
+    }
+    let copied = copied_keys(upkeep, subject, &table.snapshot, contract).await?;
+    done.copied_keys = copied.num_rows() as u64;
+    if copied.num_rows() == 0 {
+        return Ok(());
+    }
+    let at_least = if copied.num_rows() == AT_ONCE {
+        "at least "
+    } else {
+        ""
+    };
+    let say = |what: &str| format!("{at_least}{} keys have several rows: {what}", copied.num_rows());
+    if let Feed::Inputs(_) = contract.feed {
+        let way_out = format!("make the table anew with `marketlake rebuild {}`", contract.name);
+        done.messages.push(say(&way_out));
+        done.outcome = Outcome::Held;
+        return Ok(());
+    }
+    if upkeep.options.dry_run {
+        done.messages.push(say("they would be merged"));
+        return Ok(());
+    }
+    let recorded = upkeep.ledger.progress(&contract.name).await?.recorded;
+    let Some((_, about)) = table.last.as_ref().filter(|_| recorded == table.taken) else {
+        done.messages
+            .push(say("they are merged once the last batch has been recorded"));
+        return Ok(());
+    };
+    let attempt = Uuid::new_v4().simple().to_string();
+    let plan = merge_copies(contract, &table.log, &table.snapshot, &copied).await?;
+    let merged = plan.counts.rows_removed;
+    let (actions, _) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt).await?;
+    for action in &actions {
+        if let Action::Add(add) = action
+            && !table.log.has_file(&Path::from(add.path.as_str())).await?
+        {
+            return Err(Error::new(Kind::NotFound, "file vanished before the commit").with("file", &add.path));
+        }
+    }
+    // The table is at the same batch as before, which is what its newest commit has to say.
+    let mut about = about.as_object().cloned().unwrap_or_default();
+    about.insert("attempt".to_owned(), json!(attempt));
+    about.insert("merged".to_owned(), json!(merged));
+    let commit = Commit {
+        operation: "MERGE COPIES",
+        actions,
+        txns: Vec::new(),
+        about,
+    };
+    match table.log.commit(&table.snapshot, commit).await? {
+        Landed::At(_) => {
+            done.merged_rows = merged;
+            done.commits += 1;
+            done.messages.push(say("they were merged"));
+        }
+        Landed::Lost => done
+            .messages
+            .push(say("another commit came first; maintain again to merge them")),
+    }
+    Ok(())
+}
+
+/// Keys with more than one row, at most [`AT_ONCE`] of them: the key columns of the table.
+async fn copied_keys(
+    upkeep: &Upkeep<'_>,
+    subject: &Subject<'_>,
+    snapshot: &Snapshot,
+    contract: &Contract,
+) -> Result<RecordBatch> {
+    let context = session(upkeep.lake.settings().memory_limit, None)?;
+    let key: Vec<Expr> = contract.key().iter().map(|name| ident(name.as_str())).collect();
+    let counted = context
+        .read_table(Arc::new(SnapshotTable::new(&subject.log, snapshot)))?
+        .aggregate(key.clone(), vec![count(lit(1)).alias(COPIES)])?
+        .filter(ident(COPIES).gt(lit(1)))?
+        .select(key)?
+        .limit(0, Some(AT_ONCE))?;
+    let batches = counted.collect().await?;
+    let all = layout::schema(contract);
+    let fields = contract
+        .key()
+        .iter()
+        .map(|name| Ok(all.field_with_name(name)?.clone()))
+        .collect::<Result<Vec<_>>>()?;
+    let schema = Arc::new(Schema::new(fields));
+    let batches = batches
+        .iter()
+        .map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(concat_batches(&schema, &batches)?)
+}

@@ -1,0 +1,236 @@
+//! Small and ragged files of a partition, written afresh into few sorted ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use deltalake_core::kernel::{Action, Add};
+use object_store::path::Path;
+use serde_json::{Map, json};
+use uuid::Uuid;
+
+use crate::backoff;
+use crate::batch::OLDEST_ATTEMPT;
+use crate::delta::partition::PartitionValues;
+use crate::delta::{Commit, DataFile, Landed, Snapshot};
+use crate::error::{Error, Kind, Result};
+use crate::failpoint;
+use crate::query::{SnapshotTable, session};
+use crate::report::MaintainedTable;
+use crate::sorted::{self, Sorted, Target};
+use crate::write::{OpenFile, WriteOptions};
+
+use super::Upkeep;
+use super::subject::Subject;
+
+/// Bytes of old files after which a commit is made.
+const COMMIT_BYTES: u64 = 1 << 30;
+/// Partitions after which a commit is made.
+const COMMIT_PARTITIONS: usize = 50;
+/// A file with more small row groups than this is ragged.
+const SMALL_ROW_GROUPS: usize = 4;
+/// A file is left alone beside so many times fewer bytes of smaller ones, unless they are many.
+const FAR_LARGER: u64 = 4;
+/// So many smaller files are many.
+const MANY: usize = 8;
+
+/// Files of one partition that become fewer, or one.
+pub(super) struct Heap {
+    pub(super) files: Vec<DataFile>,
+}
+
+/// A heap, and the files that take its place.
+struct Done {
+    old: Vec<DataFile>,
+    new: Sorted,
+}
+
+/// Rearranges what is worth it, some partitions a commit.
+pub(super) async fn compact(
+    upkeep: &Upkeep<'_>,
+    subject: &Subject<'_>,
+    done: &mut MaintainedTable,
+) -> Result<()> {
+    let Some(snapshot) = subject.log.load().await? else {
+        return Ok(());
+    };
+    let mut heaps = heaps(subject, &snapshot).await?;
+    if upkeep.options.dry_run {
+        done.partitions = heaps.len() as u64;
+        return Ok(());
+    }
+    heaps.reverse();
+    failpoint::pass("before_compaction");
+    while !heaps.is_empty() {
+        let started = Instant::now();
+        let attempt = Uuid::new_v4().simple().to_string();
+        let (mut parts, mut bytes) = (Vec::new(), 0);
+        while let Some(heap) = heaps.pop() {
+            bytes += heap.files.iter().map(|file| file.size).sum::<u64>();
+            parts.push(rearrange(upkeep, subject, &snapshot, heap, &attempt).await?);
+            if bytes >= COMMIT_BYTES || parts.len() >= COMMIT_PARTITIONS {
+                break;
+            }
+        }
+        failpoint::pass("after_compaction_files");
+        let partitions = commit(subject, &attempt, parts, started).await?;
+        failpoint::pass("after_compaction");
+        done.partitions += partitions;
+        done.commits += u64::from(partitions > 0);
+    }
+    Ok(())
+}
+
+/// What is worth to be rearranged, a heap a partition.
+pub(super) async fn heaps(subject: &Subject<'_>, snapshot: &Snapshot) -> Result<Vec<Heap>> {
+    let mut partitions: BTreeMap<&PartitionValues, Vec<&DataFile>> = BTreeMap::new();
+    for file in snapshot.files.iter() {
+        partitions.entry(&file.partition).or_default().push(file);
+    }
+    let mut heaps = Vec::new();
+    for files in partitions.into_values() {
+        let (small, large): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| file.size < subject.file_size() / 4 * 3);
+        let mut heap = worth_it(small.clone());
+        for file in large.into_iter().chain(small) {
+            if !heap.iter().any(|other| other.path == file.path) && is_ragged(subject, file).await? {
+                heap.push(file);
+            }
+        }
+        if !heap.is_empty() {
+            heaps.push(Heap {
+                files: heap.into_iter().cloned().collect(),
+            });
+        }
+    }
+    Ok(heaps)
+}
+
+/// Small files that are worth to be put together: not a far larger one again and again with every little newcomer.
+fn worth_it(mut small: Vec<&DataFile>) -> Vec<&DataFile> {
+    small.sort_by_key(|file| file.size);
+    while let Some((largest, rest)) = small.split_last() {
+        let others: u64 = rest.iter().map(|file| file.size).sum();
+        if rest.is_empty() || (largest.size > FAR_LARGER * others && rest.len() < MANY) {
+            small.pop();
+        } else {
+            break;
+        }
+    }
+    small
+}
+
+/// Whether a file has too many small row groups. Those that were written sorted need not be looked at.
+async fn is_ragged(subject: &Subject<'_>, file: &DataFile) -> Result<bool> {
+    if file
+        .path
+        .filename()
+        .is_some_and(|name| name.starts_with(sorted::PREFIX))
+    {
+        return Ok(false);
+    }
+    let open = OpenFile::open(subject.log.store().clone(), file.path.clone(), file.size).await?;
+    Ok(open.small_row_groups(WriteOptions::default().small_row_group_rows) > SMALL_ROW_GROUPS)
+}
+
+async fn rearrange(
+    upkeep: &Upkeep<'_>,
+    subject: &Subject<'_>,
+    snapshot: &Snapshot,
+    heap: Heap,
+    attempt: &str,
+) -> Result<Done> {
+    let context = session(upkeep.lake.settings().memory_limit, None)?;
+    let table = SnapshotTable::of_files(&subject.log, snapshot, Arc::new(heap.files.clone()));
+    let target = Target {
+        log: &subject.log,
+        schema: snapshot.schema.clone(),
+        partition: snapshot.partition(),
+        sort: &subject.sort(snapshot),
+        file_size: subject.file_size(),
+        options: subject.write_options(),
+        attempt,
+        data_change: false,
+        stamp: None,
+    };
+    let rows = context.read_table(Arc::new(table))?;
+    let new = sorted::write(rows, &target, |_| Ok(())).await?;
+    let known: Option<u64> = heap.files.iter().map(DataFile::rows).sum();
+    if known.is_some_and(|known| known != new.rows) {
+        new.discard(&subject.log).await;
+        return Err(Error::internal("rearranged files have another number of rows")
+            .with("table", &subject.name)
+            .with("before", known.unwrap_or_default())
+            .with("after", new.rows));
+    }
+    Ok(Done { old: heap.files, new })
+}
+
+/// Puts the new files in the place of the old ones, as far as those are all still there; the number of partitions for
+/// which it did. Other commits may have come meanwhile: whose old files are live has the same rows still.
+async fn commit(subject: &Subject<'_>, attempt: &str, mut parts: Vec<Done>, started: Instant) -> Result<u64> {
+    let mut failed = None;
+    loop {
+        let snapshot = subject.log.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "table vanished while it was maintained").with("table", &subject.name)
+        })?;
+        let live: BTreeSet<&Path> = snapshot.files.iter().map(|file| &file.path).collect();
+        if let Some(error) = failed {
+            // The write may have been applied although it failed.
+            let is_in = |part: &Done| adds(part).any(|add| live.contains(&Path::from(add.path.as_str())));
+            return if parts.iter().any(is_in) {
+                Ok(parts.len() as u64)
+            } else {
+                Err(error)
+            };
+        }
+        let (valid, stale): (Vec<Done>, Vec<Done>) = parts
+            .into_iter()
+            .partition(|part| part.old.iter().all(|file| live.contains(&file.path)));
+        for part in &stale {
+            part.new.discard(&subject.log).await;
+        }
+        parts = valid;
+        if parts.is_empty() {
+            return Ok(0);
+        }
+        if started.elapsed() > OLDEST_ATTEMPT {
+            return Err(
+                Error::new(Kind::Io, "attempt is too old to be committed; maintain again")
+                    .with("table", &subject.name),
+            );
+        }
+        let mut actions = Vec::new();
+        for part in &parts {
+            for add in adds(part) {
+                if !subject.log.has_file(&Path::from(add.path.as_str())).await? {
+                    return Err(
+                        Error::new(Kind::NotFound, "rearranged file vanished before the commit")
+                            .with("file", &add.path),
+                    );
+                }
+                actions.push(Action::Add(add.clone()));
+            }
+            actions.extend(part.old.iter().map(|file| Action::Remove(file.replace())));
+        }
+        let commit = Commit {
+            operation: "OPTIMIZE",
+            actions,
+            txns: Vec::new(),
+            about: Map::from_iter([
+                ("attempt".to_owned(), json!(attempt)),
+                ("partitions".to_owned(), json!(parts.len())),
+            ]),
+        };
+        match subject.log.commit(&snapshot, commit).await {
+            Ok(Landed::At(_)) => return Ok(parts.len() as u64),
+            Ok(Landed::Lost) => backoff::pause().await,
+            Err(error) => failed = Some(error),
+        }
+    }
+}
+
+fn adds(part: &Done) -> impl Iterator<Item = &Add> {
+    part.new.adds.iter()
+}

@@ -1,0 +1,132 @@
+//! A table made anew under the contract in force, while its readers go on with the old one.
+//!
+//! 1. **Stage** ([`staging`]): the raw objects that the ledger names are taken in by ordinary batches into a lake of
+//!    their own below `marketlake/rebuild/`. A process that dies there is resumed as any run is.
+//! 2. **Write** ([`crate::sorted`]): the staged rows are sorted into files of the table, by a new batch number. Tables
+//!    with inputs come to this step directly: their SQL is computed in full.
+//! 3. **Claim, commit, record** ([`commit`]): as every batch, but the commit removes all that was there before, and says
+//!    anew what the table is. So it is the way out for every table that is held or refused: after it, the table is what
+//!    the newest batch of this ledger left.
+//!
+//! The batch's number is greater than any that was claimed, committed or recorded before, whoever did so.
+
+mod commit;
+mod computed;
+mod objects;
+mod range;
+mod raw;
+mod staging;
+mod standing;
+
+pub(crate) use staging::clean;
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use crate::batch::{RunId, Tallies, Tally};
+use crate::contract::{Contract, Feed, TableName};
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::ledger::Lease;
+use crate::record::runs;
+use crate::report::{Observer, Outcome, RebuildOptions, RunReport, SCHEMA, TableReport};
+
+/// What is made anew, and for whom.
+struct Job<'a> {
+    lake: &'a Lake,
+    contract: &'a Contract,
+    options: &'a RebuildOptions,
+    observer: &'a dyn Observer,
+    run: RunId,
+}
+
+/// How it ended without a commit.
+struct Ended {
+    outcome: Outcome,
+    messages: Vec<String>,
+}
+
+/// Makes a table anew. What goes wrong is in the report.
+pub(crate) async fn rebuild(
+    lake: &Lake,
+    options: &RebuildOptions,
+    observer: &dyn Observer,
+) -> Result<RunReport> {
+    let contract = lake.contract(&options.table)?;
+    range::check(contract, options)?;
+    let run = RunId {
+        id: Uuid::new_v4().to_string(),
+        started_at: Utc::now(),
+    };
+    let job = Job {
+        lake,
+        contract,
+        options,
+        observer,
+        run: run.clone(),
+    };
+    let mut tallies = Tallies::new(run.clone());
+    let ended = attempt(&job, tallies.of(&contract.name)).await;
+    let mut table = tallies
+        .take(&contract.name)
+        .map(|tally| tally.report(&contract.name))
+        .ok_or_else(|| Error::internal("table was not tried"))?;
+    match ended {
+        Ok(None) => {}
+        Ok(Some(ended)) => {
+            table.outcome = ended.outcome;
+            table.messages.extend(ended.messages);
+        }
+        Err(error) => {
+            table.outcome = Outcome::Failed;
+            table.messages.push(error.chain());
+        }
+    }
+    observer.table_finished(&table);
+    let report = RunReport {
+        schema: SCHEMA,
+        run: run.id,
+        started_at: run.started_at,
+        ended_at: Utc::now(),
+        tables: vec![table],
+    };
+    // The batch was recorded with its commit; what is left to say is where it did not get through.
+    let mut undone = report.clone();
+    undone.tables.retain(|table| table.outcome.exit_code() != 0);
+    undone.tables = undone.tables.iter().map(TableReport::without_batches).collect();
+    runs::append(&lake.settings().curated, &undone, None).await?;
+    Ok(report)
+}
+
+async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {
+    let lake = job.lake;
+    let lease = [lease(&job.contract.name)];
+    let Some(_lease) = Lease::take(&lake.locks()?, &lease, lake.settings().busy_wait).await? else {
+        let message = "another rebuild of the table is at work".to_owned();
+        return Ok(Some(Ended {
+            outcome: Outcome::Busy,
+            messages: vec![message],
+        }));
+    };
+    match &job.contract.feed {
+        Feed::Raw(feed) => raw::rebuild(job, feed, tally).await,
+        Feed::Inputs(feed) => computed::rebuild(job, feed, tally).await,
+    }
+}
+
+/// What two rebuilds of a table would both want. Runs do not: they go on until the very end.
+fn lease(table: &TableName) -> TableName {
+    TableName {
+        source: "rebuild".to_owned(),
+        table: table.to_string(),
+    }
+}
+
+/// The table's own lease is with a runner.
+fn busy() -> Ended {
+    let message = "another runner has the table; what was done is kept, run `marketlake rebuild` again";
+    Ended {
+        outcome: Outcome::Busy,
+        messages: vec![message.to_owned()],
+    }
+}

@@ -1,0 +1,197 @@
+//! The raw objects of a table, and which of them are gone.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use chrono::DateTime;
+use datafusion::logical_expr::ident;
+use object_store::ObjectStoreExt;
+use url::Url;
+
+use crate::batch;
+use crate::contract::RawFeed;
+use crate::delta::Snapshot;
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::Selection;
+use crate::layout;
+use crate::ledger::{Ledger, LedgerRow};
+use crate::list::{Beside, Identity, RawObject, RawZone, path_of, store_of};
+use crate::manifest;
+use crate::query::{SnapshotTable, session};
+
+use super::Job;
+use super::range::within;
+use super::standing::Standing;
+
+/// What a table is made of.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// Objects to take in, those that are gone and were accepted among them: a batch rejects them by name.
+    pub(super) objects: BTreeMap<Identity, RawObject>,
+    /// Objects whose rows will be missing, with why.
+    pub(super) missing: Vec<String>,
+    /// Objects that were delivered again since, of the same size: what lies there now is taken in instead.
+    pub(super) delivered_again: u64,
+}
+
+/// Finds the objects that the ledger names for the table, and where the ledger does not know all of them, what the raw
+/// zone has.
+pub(super) async fn sources(
+    job: &Job<'_>,
+    feed: &RawFeed,
+    ledger: &Ledger,
+    standing: &Standing,
+) -> Result<Sources> {
+    let (lake, name) = (job.lake, &job.contract.name);
+    let selection = Selection {
+        from: job.options.from,
+        to: job.options.to,
+        ..Selection::default()
+    };
+    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let listing = zone.list(job.contract, feed, &selection).await?;
+    let listed: HashMap<&str, &RawObject> = listing
+        .objects
+        .iter()
+        .map(|object| (object.uri.as_str(), object))
+        .collect();
+    let rows = ledger.rows(name).await?;
+    let rejected = rejected(&rows);
+    let mut sources = Sources::default();
+    let mut seen = HashSet::new();
+    for object in rows
+        .iter()
+        .filter(|row| row.entry == "claim")
+        .filter_map(LedgerRow::raw_object)
+        .filter(|object| within(object.period.date(), selection.from, selection.to))
+    {
+        if !seen.insert(object.identity()) {
+            continue;
+        }
+        let now = match listed.get(object.uri.as_str()) {
+            Some(now) => Some((now.size, now.modified, now.manifest)),
+            None => head(&object).await?,
+        };
+        match now {
+            Some((.., None)) if object.manifest.is_some() && !rejected.contains(&object.identity()) => {
+                sources.miss(object, "its manifest is gone");
+            }
+            Some((size, modified, manifest)) if size == object.size => {
+                sources.delivered_again += u64::from(modified != object.modified);
+                sources.take(RawObject {
+                    modified,
+                    manifest,
+                    ..object
+                });
+            }
+            // What gave nothing but a reject is not missed.
+            _ if rejected.contains(&object.identity()) => sources.take(object),
+            Some(_) => sources.miss(object, "other content was delivered in its place"),
+            None => sources.miss(object, "is gone"),
+        }
+    }
+    if standing.adopts {
+        if let Some(snapshot) = &standing.snapshot {
+            let known: HashSet<String> = sources
+                .objects
+                .values()
+                .map(|object| object.uri.clone())
+                .chain(listed.keys().map(|uri| (*uri).to_owned()))
+                .collect();
+            for object in objects_of_rows(job, snapshot).await? {
+                if !known.contains(&object) {
+                    sources
+                        .missing
+                        .push(format!("{object} is gone, and the table has rows of it"));
+                }
+            }
+        }
+        for object in &listing.objects {
+            sources.take(object.clone());
+        }
+    }
+    batch::name_documents(job.contract, sources.objects.values_mut()).await?;
+    Ok(sources)
+}
+
+impl Sources {
+    fn take(&mut self, object: RawObject) {
+        self.objects.insert(object.identity(), object);
+    }
+
+    fn miss(&mut self, object: RawObject, why: &str) {
+        self.missing.push(format!("{}: {why}", object.uri));
+        self.take(object);
+    }
+}
+
+/// Objects that their latest batch rejected whole.
+fn rejected(rows: &[LedgerRow]) -> HashSet<Identity> {
+    let mut latest: HashMap<Identity, (i64, bool)> = HashMap::new();
+    for row in rows.iter().filter(|row| row.entry == "result") {
+        let Some(identity) = row.identity() else { continue };
+        let state = (row.batch, row.state.as_deref() == Some("rejected"));
+        let known = latest.entry(identity).or_insert(state);
+        if state.0 > known.0 {
+            *known = state;
+        }
+    }
+    let rejected = latest.into_iter().filter(|(_, (_, rejected))| *rejected);
+    rejected.map(|(identity, _)| identity).collect()
+}
+
+/// Size and time of change of what lies at the address of an object, and of the manifest beside it; none where nothing
+/// does.
+async fn head(object: &RawObject) -> Result<Option<(u64, DateTime<chrono::Utc>, Option<Beside>)>> {
+    let Some((size, modified)) = head_of(object, &object.uri).await? else {
+        return Ok(None);
+    };
+    let manifest = head_of(object, &format!("{}{}", object.uri, manifest::SUFFIX)).await?;
+    Ok(Some((
+        size,
+        modified,
+        manifest.map(|(size, modified)| Beside { modified, size }),
+    )))
+}
+
+async fn head_of(object: &RawObject, uri: &str) -> Result<Option<(u64, DateTime<chrono::Utc>)>> {
+    let uri = Url::parse(uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+    match store_of(&uri)?.head(&path_of(&uri)?).await {
+        Ok(meta) => {
+            let micros = meta.last_modified.timestamp_micros();
+            let modified = DateTime::from_timestamp_micros(micros).unwrap_or(meta.last_modified);
+            Ok(Some((meta.size, modified)))
+        }
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(Error::from(error).with("object", &object.uri)),
+    }
+}
+
+/// Addresses of the objects that rows of the table come from.
+async fn objects_of_rows(job: &Job<'_>, snapshot: &Snapshot) -> Result<Vec<String>> {
+    if snapshot.schema.column_with_name(layout::OBJECT).is_none() {
+        return Ok(Vec::new());
+    }
+    let log = job.lake.table_log(&job.contract.name)?;
+    let context = session(job.lake.settings().memory_limit, None)?;
+    let named = context
+        .read_table(Arc::new(SnapshotTable::new(&log, snapshot)))?
+        .select(vec![ident(layout::OBJECT)])?
+        .distinct()?
+        .collect()
+        .await
+        .context(
+            Kind::Foreign,
+            "the objects that the table's rows come from cannot be read",
+        )?;
+    let mut objects = Vec::new();
+    for batch in named {
+        if let Some(column) = batch.column(0).as_string_opt::<i32>() {
+            let rows = (0..column.len()).filter(|row| column.is_valid(*row));
+            objects.extend(rows.map(|row| column.value(row).to_owned()));
+        }
+    }
+    objects.sort();
+    Ok(objects)
+}

@@ -1,0 +1,196 @@
+//! Tables that are fed by raw objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use crate::backoff;
+use crate::batch::{self, Opened, SideFile, Tally};
+use crate::contract::RawFeed;
+use crate::error::Result;
+use crate::failpoint;
+use crate::keep;
+use crate::layout;
+use crate::ledger::{Claim, Draft, Lease, Ledger};
+use crate::query::{SnapshotTable, session};
+use crate::record::quarantine;
+use crate::report::Outcome;
+use crate::sorted::{self, Target};
+
+use super::commit::{Ready, commit};
+use super::objects::{Sources, sources};
+use super::staging::Staging;
+use super::standing::Standing;
+use super::{Ended, Job, busy, range};
+
+/// Objects that are named one by one in a report.
+const NAMED: usize = 100;
+
+/// Stages while runs go on, then makes the table anew from what was staged.
+pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) -> Result<Option<Ended>> {
+    let lake = job.lake;
+    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    if let Err(ended) = stage(job, feed, &ledger).await? {
+        return Ok(Some(ended));
+    }
+    failpoint::pass("after_staging");
+    let names = [job.contract.name.clone()];
+    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+        return Ok(Some(busy()));
+    };
+    loop {
+        ledger.refresh().await?;
+        // What was claimed meanwhile is staged now.
+        let staged = match stage(job, feed, &ledger).await? {
+            Ok(staged) => staged,
+            Err(ended) => return Ok(Some(ended)),
+        };
+        if finish(job, &mut ledger, staged, tally).await? {
+            return Ok(None);
+        }
+        backoff::pause().await;
+    }
+}
+
+struct Staged<'a> {
+    standing: Standing,
+    sources: Sources,
+    staging: Staging<'a>,
+}
+
+/// Brings the staging up to the ledger; how it ended where it cannot be.
+async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<Result<Staged<'a>, Ended>> {
+    let standing = Standing::of(job.lake, ledger, job.contract).await?;
+    if range::of(job.contract, job.options)?.is_some()
+        && let Opened::Held(mut reasons) = batch::open(job.lake, ledger, job.contract).await?
+    {
+        reasons.push("only the whole table can be made anew: leave --from and --to away".to_owned());
+        return Ok(Err(Ended {
+            outcome: Outcome::Held,
+            messages: reasons,
+        }));
+    }
+    let sources = sources(job, feed, ledger, &standing).await?;
+    if !sources.missing.is_empty() && !job.options.accept_missing {
+        return Ok(Err(Ended {
+            outcome: Outcome::Failed,
+            messages: gone(job, &sources),
+        }));
+    }
+    let staging = Staging::open(job, &sources)?;
+    let release = job.options.release || !(standing.open || standing.adopts);
+    let report = staging.fill(&sources, release).await?;
+    let messages = match report.outcome {
+        Outcome::Failed | Outcome::Busy => report.messages,
+        Outcome::Held => {
+            let table = &job.contract.name;
+            let held = report.messages.iter().map(|message| {
+                let what = message.split(';').next().unwrap_or(message);
+                format!(
+                    "{what} of the rebuild; look at them, then run `marketlake rebuild {table} --release`"
+                )
+            });
+            held.collect()
+        }
+        _ => {
+            return Ok(Ok(Staged {
+                standing,
+                sources,
+                staging,
+            }));
+        }
+    };
+    Ok(Err(Ended {
+        outcome: report.outcome,
+        messages,
+    }))
+}
+
+/// Why it cannot go on: what is gone, one by one.
+fn gone(job: &Job<'_>, sources: &Sources) -> Vec<String> {
+    let missing = &sources.missing;
+    let mut messages = vec![format!(
+        "{} raw objects of the table are not there any more; bring them back, or go on without their rows with \
+         `marketlake rebuild {} --accept-missing`",
+        missing.len(),
+        job.contract.name
+    )];
+    messages.extend(missing.iter().take(NAMED).cloned());
+    if missing.len() > NAMED {
+        messages.push(format!("and {} more", missing.len() - NAMED));
+    }
+    messages
+}
+
+/// Writes, claims and commits; false where another claim came first.
+async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &mut Tally) -> Result<bool> {
+    let Staged {
+        standing,
+        sources,
+        staging,
+    } = staged;
+    let (lake, contract, started) = (job.lake, job.contract, Instant::now());
+    let attempt = Uuid::new_v4().simple().to_string();
+    let claim = Claim {
+        draft: Draft {
+            table: contract.name.clone(),
+            batch: standing.next(),
+            rules: contract.fingerprint(),
+            objects: sources.objects.into_values().collect(),
+            inputs: Vec::new(),
+        },
+        claimed_at: batch::now(),
+    };
+    let log = lake.table_log(&contract.name)?;
+    let target = Target {
+        log: &log,
+        schema: layout::schema(contract),
+        partition: &contract.partition,
+        sort: contract.sort(),
+        file_size: contract.file_size,
+        options: keep::options(contract),
+        attempt: &attempt,
+        data_change: true,
+        stamp: Some((claim.draft.batch, claim.claimed_at)),
+    };
+    let (staged_log, staged) = staging.table().await?;
+    let context = session(lake.settings().memory_limit, None)?;
+    let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
+    let sorted = sorted::write(rows, &target, |_| Ok(())).await?;
+    let (results, counts) = staging.results(&claim, &attempt).await?;
+    let rejects = staging.rejects(&claim, &attempt).await?;
+    let side = SideFile {
+        results,
+        quarantine: quarantine::write(&lake.settings().curated, &rejects).await?,
+    };
+    let ready = Ready {
+        claim,
+        newest: standing.claimed,
+        attempt,
+        started,
+        sorted,
+        side,
+        inputs: Vec::new(),
+        counts,
+        warned: BTreeMap::new(),
+    };
+    if !commit(job, ledger, ready, tally).await? {
+        return Ok(false);
+    }
+    staging.remove()?;
+    if !sources.missing.is_empty() {
+        tally.say(format!(
+            "{} raw objects were not there any more; their rows are missing",
+            sources.missing.len()
+        ));
+    }
+    if sources.delivered_again > 0 {
+        tally.say(format!(
+            "{} objects had been delivered again, with the same size; what lies there now was taken in",
+            sources.delivered_again
+        ));
+    }
+    Ok(true)
+}

@@ -1,0 +1,261 @@
+//! The lake into which a table's objects are taken in anew.
+//!
+//! It has a ledger, attempts and a quarantine of its own, so that the protocol of batches holds in it: a process that
+//! dies is resumed, an object that kills it is found. It is named by everything that decides about its rows; where that
+//! has changed since, a new one is begun.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::batch::{Group, Tallies, run_group};
+use crate::delta::{DeltaLog, Snapshot};
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::{Lake, Selection};
+use crate::ledger::{Claim, Lease, Ledger, LedgerRow, ObjectResult, Taken};
+use crate::list::{Identity, RawObject};
+use crate::record::latest_batches;
+use crate::record::quarantine::{self, QuarantineRow};
+use crate::report::{Counts, Outcome, TableReport};
+
+use super::objects::Sources;
+use super::{Job, lease};
+
+/// A lake with one table.
+pub(super) struct Staging<'a> {
+    job: &'a Job<'a>,
+    lake: Lake,
+    folder: PathBuf,
+}
+
+impl<'a> Staging<'a> {
+    /// The staging for these objects; what was staged under other rules is removed.
+    pub(super) fn open(job: &'a Job<'a>, sources: &Sources) -> Result<Self> {
+        let parent = job.lake.rebuilds()?.join(job.contract.name.to_string());
+        let folder = parent.join(name(job, sources));
+        fs::create_dir_all(&folder).context(Kind::Io, "folder for staged rows could not be created")?;
+        for other in folders(&parent)? {
+            if other != folder {
+                fs::remove_dir_all(&other).context(Kind::Io, "staged rows could not be removed")?;
+            }
+        }
+        let curated = Url::from_directory_path(&folder)
+            .map_err(|()| Error::internal("folder for staged rows is no address"))?;
+        Ok(Self {
+            job,
+            lake: job.lake.staged(curated),
+            folder,
+        })
+    }
+
+    /// Takes in the objects that are not staged yet. The report is that of the batches that this took. With `release`
+    /// batches go in although a check asks to hold them.
+    pub(super) async fn fill(&self, sources: &Sources, release: bool) -> Result<TableReport> {
+        let mut before = None;
+        loop {
+            let report = self.take_in(sources, release).await?;
+            if !release || report.outcome != Outcome::Held {
+                return Ok(report);
+            }
+            // A release is for the one batch that waits: the next call lets it go in, and meets the next one.
+            let ledger = Ledger::open(&self.lake.settings().curated).await?;
+            let now = Some(ledger.progress(&self.job.contract.name).await?);
+            if now == before {
+                return Ok(report);
+            }
+            before = now;
+        }
+    }
+
+    async fn take_in(&self, sources: &Sources, release: bool) -> Result<TableReport> {
+        let table = &self.job.contract.name;
+        let ledger = Ledger::open(&self.lake.settings().curated).await?;
+        let staged: HashSet<Identity> = ledger
+            .rows(table)
+            .await?
+            .iter()
+            .filter(|row| row.entry == "claim")
+            .filter_map(LedgerRow::raw_object)
+            .map(|object| object.identity())
+            .collect();
+        let waiting: Vec<RawObject> = sources
+            .objects
+            .iter()
+            .filter(|(identity, _)| !staged.contains(*identity))
+            .map(|(_, object)| object.clone())
+            .collect();
+        let mut group = Group::all(self.lake.contracts().values())
+            .into_iter()
+            .find(|group| group.contracts.iter().any(|contract| contract.name == *table))
+            .ok_or_else(|| Error::internal("table is in no group").with("table", table))?;
+        group.contracts.retain(|contract| contract.name == *table);
+        let selection = Selection {
+            tables: [table.clone()].into(),
+            release: release.then(|| table.clone()).into_iter().collect(),
+            ..Selection::default()
+        };
+        let mut tallies = Tallies::new(self.job.run.clone());
+        let replay = BTreeMap::from([(table.clone(), waiting)]);
+        run_group(
+            &self.lake,
+            &group,
+            &selection,
+            Some(replay),
+            self.job.observer,
+            &mut tallies,
+        )
+        .await?;
+        tallies
+            .take(table)
+            .map(|tally| tally.report(table))
+            .ok_or_else(|| Error::internal("table was not staged").with("table", table))
+    }
+
+    /// The staged table.
+    pub(super) async fn table(&self) -> Result<(DeltaLog, Snapshot)> {
+        let log = self.lake.table_log(&self.job.contract.name)?;
+        let snapshot = log
+            .load()
+            .await?
+            .ok_or_else(|| Error::new(Kind::NotFound, "staged rows are gone"))?;
+        Ok((log, snapshot))
+    }
+
+    /// What became of every object of the claim, and the sums.
+    pub(super) async fn results(&self, claim: &Claim, attempt: &str) -> Result<(Vec<ObjectResult>, Counts)> {
+        let ledger = Ledger::open(&self.lake.settings().curated).await?;
+        let rows = ledger.rows(&claim.draft.table).await?;
+        let staged: HashMap<Identity, &LedgerRow> = rows
+            .iter()
+            .filter(|row| row.entry == "result")
+            .filter_map(|row| Some((row.identity()?, row)))
+            .collect();
+        let mut counts = Counts::default();
+        let mut results = Vec::new();
+        for object in &claim.draft.objects {
+            let row = staged.get(&object.identity()).ok_or_else(|| {
+                Error::internal("object of the claim was not staged").with("object", &object.uri)
+            })?;
+            let mut result = ObjectResult::of(claim, object, attempt);
+            result.rows_read = row.rows_read.unwrap_or(0) as u64;
+            result.rows_rejected = row.rows_rejected.unwrap_or(0) as u64;
+            result.document = row.document_result();
+            if let Some(reason) = &row.reason {
+                result.taken = Taken::Rejected {
+                    reason: reason.clone(),
+                };
+                counts.objects_rejected += 1;
+            }
+            counts.objects += 1;
+            counts.bytes_read += object.size;
+            counts.rows_read += result.rows_read;
+            counts.rows_rejected += result.rows_rejected;
+            results.push(result);
+        }
+        Ok((results, counts))
+    }
+
+    /// The staged rejects of the claim's objects, as rejects of its batch.
+    pub(super) async fn rejects(&self, claim: &Claim, attempt: &str) -> Result<Vec<QuarantineRow>> {
+        let curated = &self.lake.settings().curated;
+        let rows = Ledger::open(curated).await?.rows(&claim.draft.table).await?;
+        let latest = latest_batches(&rows);
+        let claimed: HashSet<&str> = claim.draft.objects.iter().map(|o| o.uri.as_str()).collect();
+        let wanted = |row: &QuarantineRow| {
+            claimed.contains(row.object.as_str()) && latest.get(row.object.as_str()) == Some(&row.batch)
+        };
+        let mut rejects = quarantine::read(curated, Some(&claim.draft.table), wanted).await?;
+        for reject in &mut rejects {
+            reject.batch = claim.draft.batch;
+            reject.rejected_at = claim.claimed_at;
+            reject.attempt = attempt.to_owned();
+        }
+        Ok(rejects)
+    }
+
+    /// Removes what was staged.
+    pub(super) fn remove(self) -> Result<()> {
+        let parent = self.folder.parent().unwrap_or(&self.folder);
+        fs::remove_dir_all(parent).context(Kind::Io, "staged rows could not be removed")
+    }
+}
+
+/// Name of a staging: a hash over everything that decides about its rows.
+fn name(job: &Job<'_>, sources: &Sources) -> String {
+    let mut hash = Sha256::new();
+    for part in [
+        env!("CARGO_PKG_VERSION").to_owned(),
+        format!("{:?}", job.contract),
+        format!("{:?}", job.lake.accounts()),
+        job.lake.pseudonyms().key_id().to_owned(),
+        format!("{:?} {:?}", job.options.from, job.options.to),
+        sources.missing.join("\n"),
+    ] {
+        hash.update(Sha256::digest(part));
+    }
+    let mut name = format!("{:x}", hash.finalize());
+    name.truncate(16);
+    name
+}
+
+/// Removes what was staged for rebuilds that nobody went on with since `cutoff`; how many there were.
+pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> Result<u64> {
+    let mut removed = 0;
+    for folder in folders(&lake.rebuilds()?)? {
+        let table = folder.file_name().and_then(|name| name.to_str()).map(str::parse);
+        let Some(Ok(table)) = table else { continue };
+        if newest(&folder)? > cutoff {
+            continue;
+        }
+        if dry_run {
+            removed += 1;
+            continue;
+        }
+        let lease = Lease::take(&lake.locks()?, &[lease(&table)], Duration::ZERO).await?;
+        if lease.is_some() {
+            fs::remove_dir_all(&folder).context(Kind::Io, "staged rows could not be removed")?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// When something in a folder changed last.
+fn newest(folder: &Path) -> Result<DateTime<Utc>> {
+    let looked = |error: std::io::Error| Error::from(error).with("folder", folder.display());
+    let mut newest = DateTime::<Utc>::MIN_UTC;
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).map_err(looked)? {
+            let entry = entry.map_err(looked)?;
+            let about = entry.metadata().map_err(looked)?;
+            newest = newest.max(about.modified().map_err(looked)?.into());
+            if about.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// The folders in a folder; none where that is not there.
+fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::from(error).with("folder", parent.display())),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    Ok(folders)
+}
