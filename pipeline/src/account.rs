@@ -74,7 +74,7 @@ pub enum AccountKeep {
     LatestRow,
 }
 
-/// An account's own CSV dialect; what is absent is as the contract says.
+/// An account's own CSV dialect; what is absent is as the contract says. `null` and `rename` hold for TSV, too.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CsvOverride {

@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::account::Account;
@@ -48,7 +49,7 @@ pub(crate) struct RawObject {
 }
 
 /// A file beside an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Beside {
     /// Time of the last change, in microseconds.
     pub(crate) modified: DateTime<Utc>,

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use object_store::ObjectStoreExt;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::contract::Charset;
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
 
@@ -48,6 +50,9 @@ pub(crate) struct Manifest {
     /// When it was asked for.
     #[serde(default)]
     pub(crate) requested_at: Option<DateTime<Utc>>,
+    /// How its text is encoded, by any of the encoding's usual names.
+    #[serde(default, deserialize_with = "charset")]
+    pub(crate) charset: Option<Charset>,
     /// Which part of the document the object is.
     #[serde(default)]
     pub(crate) parts: Parts,
@@ -131,6 +136,14 @@ impl Manifest {
             _ => Ok(manifest),
         }
     }
+}
+
+fn charset<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Charset>, D::Error> {
+    let Some(label) = Option::<String>::deserialize(from)? else {
+        return Ok(None);
+    };
+    let unknown = || D::Error::custom(format!("charset {label:?} is none that this program reads"));
+    Charset::of_label(&label).map(Some).ok_or_else(unknown)
 }
 
 fn wrong(object: &RawObject, what: &str) -> Error {

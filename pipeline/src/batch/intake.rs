@@ -15,7 +15,7 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::{Account, AccountKeep};
-use crate::contract::{Format, Header};
+use crate::contract::{Charset, Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
@@ -183,25 +183,6 @@ fn chain(error: &Error) -> String {
     reason
 }
 
-/// The account that delivered the object, by its path or by what was delivered beside it.
-fn account_of(
-    object: &RawObject,
-    manifest: Option<&Manifest>,
-    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
-) -> Result<Account> {
-    let said = manifest.and_then(|manifest| manifest.account.clone());
-    match (&object.account, said) {
-        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
-            "path says account {path}, but the manifest says {said}"
-        ))),
-        (None, Some(said)) => Ok(accounts(&RawObject {
-            account: Some(said),
-            ..object.clone()
-        })),
-        _ => Ok(accounts(object)),
-    }
-}
-
 impl Taker<'_> {
     /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones.
     async fn shape(&self, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
@@ -221,6 +202,8 @@ struct Source {
     object: RawObject,
     account: Account,
     manifest: Option<Manifest>,
+    /// What a document says beside its rows.
+    header: Vec<(String, String)>,
 }
 
 impl Source {
@@ -229,7 +212,27 @@ impl Source {
             object: &self.object,
             account: &self.account,
             manifest: self.manifest.as_ref(),
+            header: &self.header,
         }
+    }
+}
+
+/// The account that delivered the object, by its path or by what was delivered beside it.
+fn account_of(
+    object: &RawObject,
+    manifest: Option<&Manifest>,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+) -> Result<Account> {
+    let said = manifest.and_then(|manifest| manifest.account.clone());
+    match (&object.account, said) {
+        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
+            "path says account {path}, but the manifest says {said}"
+        ))),
+        (None, Some(said)) => Ok(accounts(&RawObject {
+            account: Some(said),
+            ..object.clone()
+        })),
+        _ => Ok(accounts(object)),
     }
 }
 
@@ -241,24 +244,24 @@ async fn one(
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
-    let account = account_of(object, manifest.as_ref(), accounts)?;
-    let (mut decoded, decoder) = open(object, &account, format).await?;
-    let of = Arc::new(Source {
+    let account = &account_of(object, manifest.as_ref(), accounts)?;
+    let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
+    let (mut decoded, decoder) = open(object, account, format, charset).await?;
+    let mut of = Arc::new(Source {
         object: object.clone(),
-        account,
-        manifest,
+        account: account.clone(),
+        manifest: manifest.clone(),
+        header: Vec::new(),
     });
-    let mut intakes: Vec<Option<Intake>> = Vec::with_capacity(takers.len());
-    for (taker, wants) in takers.iter().zip(wanting) {
-        intakes.push(match wants {
-            true => Some(Intake {
-                whole: of.account.keep == AccountKeep::LatestRow,
-                declared: taker.shaper.declared(&of.origin())?,
+    let mut intakes: Vec<Option<Intake>> = wanting
+        .iter()
+        .map(|wants| {
+            wants.then(|| Intake {
+                whole: account.keep == AccountKeep::LatestRow,
                 ..Intake::default()
-            }),
-            false => None,
-        });
-    }
+            })
+        })
+        .collect();
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let keeps_whole = takers
         .iter()
@@ -266,6 +269,14 @@ async fn one(
         .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
+            Decoded::Header(header) => {
+                of = Arc::new(Source {
+                    object: object.clone(),
+                    account: account.clone(),
+                    manifest: manifest.clone(),
+                    header,
+                });
+            }
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
                 for (taker, intake) in takers.iter().zip(&mut intakes) {
@@ -309,6 +320,11 @@ async fn one(
             }
         }
     }
+    for (taker, intake) in takers.iter().zip(&mut intakes) {
+        if let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) {
+            intake.declared = taker.shaper.declared(&of.origin())?;
+        }
+    }
     Ok(intakes)
 }
 
@@ -317,6 +333,7 @@ async fn open(
     object: &RawObject,
     account: &Account,
     format: &Format,
+    charset: Option<Charset>,
 ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
@@ -334,7 +351,7 @@ async fn open(
     let handle = Handle::current();
     let decoder = tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);
-        let rows = match decode(Box::new(reader), &format) {
+        let rows = match decode(Box::new(reader), &format, charset) {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = sender.blocking_send(Err(error));
@@ -358,8 +375,18 @@ fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
 
 /// The format with what the account's files have of their own.
 fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let (Format::Csv(csv), Some(own)) = (format, &account.csv) else {
+    let Some(own) = &account.csv else {
         return Ok(format.clone());
+    };
+    let csv = match format {
+        Format::Csv(csv) => csv,
+        Format::Tsv(tsv) => {
+            let mut tsv = tsv.clone();
+            tsv.null = own.null.clone().unwrap_or(tsv.null);
+            tsv.rename.extend(own.rename.clone());
+            return Ok(Format::Tsv(tsv));
+        }
+        other => return Ok(other.clone()),
     };
     let mut csv = csv.clone();
     if let Some(delimiter) = own.delimiter {

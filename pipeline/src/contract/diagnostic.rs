@@ -127,6 +127,8 @@ codes! {
     "C037" SortColumn,
     /// What is said of documents where rows are kept, or what cannot be covered.
     "C038" Documents,
+    /// A layout of JSON documents that cannot be.
+    "C039" BadJson,
 }
 
 impl fmt::Display for Code {

@@ -8,11 +8,13 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "description",
     "path",
     "format",
+    "charset",
     "csv",
+    "tsv",
     "json",
     "keep",
     "key",

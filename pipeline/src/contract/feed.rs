@@ -39,7 +39,9 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
     let raw = [
         "path",
         "format",
+        "charset",
         "csv",
+        "tsv",
         "json",
         "keep",
         "newest_by",

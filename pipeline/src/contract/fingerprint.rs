@@ -43,7 +43,8 @@ pub struct StoredRules {
     /// Raw fields that sibling tables name; for tables with a map of all fields with the fate of personal ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, Option<String>>,
-    /// `csv` or `json_rows`; none for tables with inputs.
+    /// The name of the format, of JSON documents with the array and the header fields that rows are made of; none
+    /// for tables with inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The SELECT, in one spelling.
@@ -135,11 +136,7 @@ impl Contract {
                 rules.elsewhere = elsewhere
                     .map(|(field, personal)| (field.clone(), fate(personal)))
                     .collect();
-                let format = match raw.format {
-                    Format::Csv(_) => "csv",
-                    Format::JsonRows(_) => "json_rows",
-                };
-                rules.format = Some(format.to_owned());
+                rules.format = Some(format(&raw.format));
             }
             Feed::Inputs(feed) => {
                 rules.inputs = feed.inputs.iter().map(|input| input.to_string()).collect();
@@ -161,6 +158,15 @@ impl StoredRules {
     /// The JSON of the rules, whose keys have one order.
     fn canonical(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+/// What of a format decides about rows. Which part of a document the rows are is no dialect.
+fn format(format: &Format) -> String {
+    match format {
+        Format::Json(json) if json.header.is_empty() => format!("json {}", json.rows()),
+        Format::Json(json) => format!("json {} with {}", json.rows(), json.header.join(", ")),
+        other => other.name().to_owned(),
     }
 }
 

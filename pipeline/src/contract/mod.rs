@@ -30,6 +30,7 @@ pub use builtin::builtin;
 pub use diagnostic::{Code, Diagnostic};
 pub use fingerprint::{Change, StoredColumn, StoredRules, change};
 pub use folder::read_dir;
+pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
 pub use load::{SourceFile, load};
 pub use path::{PathMatch, PathPattern};
 pub use types::ColumnType;
@@ -68,6 +69,9 @@ pub const LINEAGE: [&str; 15] = [
     "_requested_to",
 ];
 
+/// About how large files get where a contract says nothing, in bytes.
+pub const FILE_SIZE: u64 = 128 << 20;
+
 /// What lineage fields with the options of a request start with.
 pub const OPTION: &str = "_option.";
 
@@ -75,9 +79,6 @@ pub const OPTION: &str = "_option.";
 pub fn is_lineage(field: &str) -> bool {
     LINEAGE.contains(&field) || field.strip_prefix(OPTION).is_some_and(|name| !name.is_empty())
 }
-
-/// About how large files get where a contract says nothing, in bytes.
-pub const FILE_SIZE: u64 = 128 << 20;
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
@@ -141,6 +142,10 @@ pub struct Contract {
 
 /// Where the rows of a table come from.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a few dozen contracts at most"
+)]
 pub enum Feed {
     /// Raw objects.
     Raw(RawFeed),
@@ -177,64 +182,6 @@ pub struct InputFeed {
     pub key: Vec<String>,
     /// Columns whose touched values are computed anew as a unit; they exist in every input.
     pub recompute: Vec<String>,
-}
-
-/// Encoding of raw objects. Gzip is recognised by its magic bytes in every format.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Format {
-    /// RFC 4180 and its relatives.
-    Csv(CsvFormat),
-    /// JSON objects one after another: an array, NDJSON, or concatenated without newlines.
-    JsonRows(JsonFormat),
-}
-
-/// How a delimited text file is read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CsvFormat {
-    /// Field delimiter.
-    pub delimiter: u8,
-    /// Whether the first record names the columns.
-    pub header: Header,
-    /// Declared order of the columns where there is no header.
-    pub columns: Vec<String>,
-    /// Cell texts that mean NULL.
-    pub null: Vec<String>,
-    /// Header cell (or declared column) to canonical field name, where they differ.
-    pub rename: BTreeMap<String, String>,
-    /// Every raw field that contracts name: by these a header is recognised where it need not be there.
-    pub known: Vec<String>,
-}
-
-impl Default for CsvFormat {
-    fn default() -> Self {
-        Self {
-            delimiter: b',',
-            header: Header::Present,
-            columns: Vec::new(),
-            null: vec![String::new()],
-            rename: BTreeMap::new(),
-            known: Vec::new(),
-        }
-    }
-}
-
-/// Whether a CSV file starts with a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Header {
-    /// Always.
-    Present,
-    /// Never: `columns` gives the order.
-    Absent,
-    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: always,
-    /// but at least one cell must be a known name.
-    Detect,
-}
-
-/// How JSON objects are read.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct JsonFormat {
-    /// Unwrap an SNS envelope (`Type`, `Message`) around each object where there is one.
-    pub sns_envelope: bool,
 }
 
 /// What of the raw rows stays in the table. The invariant of each is in the module of its name.
@@ -474,6 +421,15 @@ impl Contract {
         }
     }
 
+    /// Columns by which the rows of a partition are sorted.
+    pub fn sort(&self) -> &[String] {
+        if self.sort.is_empty() {
+            self.scope()
+        } else {
+            &self.sort
+        }
+    }
+
     /// Columns that no two rows of a document should have alike; none where rows are kept.
     pub fn document_key(&self) -> &[String] {
         match &self.feed {
@@ -487,15 +443,6 @@ impl Contract {
         match &self.feed {
             Feed::Raw(raw) => raw.keep.scope(),
             Feed::Inputs(inputs) => &inputs.key,
-        }
-    }
-
-    /// Columns by which the rows of a partition are sorted.
-    pub fn sort(&self) -> &[String] {
-        if self.sort.is_empty() {
-            self.scope()
-        } else {
-            &self.sort
         }
     }
 

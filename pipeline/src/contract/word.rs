@@ -1,6 +1,6 @@
 //! The words that stand for enum values in contracts.
 
-use super::{Header, Otherwise, Personal, Pick, Unknown, Zone};
+use super::{Charset, Header, Otherwise, Personal, Pick, Unknown, Zone};
 
 /// An enum whose values have a word each in contracts, fingerprints and pages.
 pub trait Word: Copy + PartialEq + 'static {
@@ -29,6 +29,14 @@ impl Word for Header {
         ("present", Self::Present),
         ("absent", Self::Absent),
         ("detect", Self::Detect),
+    ];
+}
+
+impl Word for Charset {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("utf-8", Self::Utf8),
+        ("windows-1252", Self::Windows1252),
+        ("shift_jis", Self::ShiftJis),
     ];
 }
 

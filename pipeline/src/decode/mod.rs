@@ -1,39 +1,57 @@
 //! Raw bytes to rows of text, as a stream in bounded memory.
 //!
 //! ```text
-//!  bytes -> (gunzip) -> window -> records -> batch of text columns
-//!                                        \-> malformed records, one by one
+//!  bytes -> (gunzip) -> (charset) -> window -> records -> batch of text columns
+//!                                                     \-> malformed records, one by one
 //! ```
 //!
-//! What a record says is kept letter by letter: no number is ever parsed here.
+//! What a record says is kept letter by letter: no number is ever parsed here. Values of Parquet files, which are no
+//! text, are written as text from which the same value can be read.
 
 mod batch;
+mod charset;
 mod csv;
 pub(crate) mod json;
 mod malformed;
 mod open;
+mod parquet;
 mod source;
 #[cfg(test)]
 mod testing;
 mod window;
 
 use std::io::Read;
+use std::ops::Range;
 
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 
 pub use malformed::Malformed;
 pub use source::ObjectReader;
 
 use crate::Result;
-use crate::contract::Format;
+use crate::contract::{Charset, Format};
+
+/// The bytes of one object: a reader that begins at their start.
+pub trait Input: Read + Send + Sync {
+    /// The same bytes once more from their start.
+    fn again(&self) -> Result<Box<dyn Input>>;
+
+    /// How many bytes there are.
+    fn length(&self) -> u64;
+
+    /// Some of the bytes, wherever the reader stands. Errors are those of reading.
+    fn range(&self, range: Range<u64>) -> Result<Bytes>;
+}
 
 /// Rows of one raw object as text.
 #[derive(Debug, Clone)]
 pub struct RawBatch {
-    /// One nullable Utf8 column per raw field, named by the field (canonical name after rename). Of CSV all
-    /// columns of the file; of JSON the fields that had a value in this batch or in one before it.
+    /// One nullable Utf8 column per raw field, named by the field (canonical name after rename). Of CSV, TSV and
+    /// Parquet all columns of the file; of JSON the header fields, and the fields that had a value in this batch or in
+    /// one before it.
     pub fields: RecordBatch,
-    /// Ordinal of each row in its object: 1 for the first record (a CSV header does not count; malformed
+    /// Ordinal of each row in its object: 1 for the first record (a header line does not count; malformed
     /// records do). Ascending.
     pub rows: Vec<i64>,
 }
@@ -41,6 +59,8 @@ pub struct RawBatch {
 /// What comes out of an object.
 #[derive(Debug, Clone)]
 pub enum Decoded {
+    /// Of a JSON document, before its rows and also when it has none: name and text of each header field.
+    Header(Vec<(String, String)>),
     /// Rows.
     Rows(RawBatch),
     /// A record that is no row. It comes as soon as it is met, so rows before it may come later.
@@ -50,21 +70,44 @@ pub enum Decoded {
 /// What [`decode`] gives; after an error it gives nothing more.
 pub type DecodedRows = Box<dyn Iterator<Item = Result<Decoded>> + Send>;
 
-/// The rows of one object's content. Gzip is recognised by its first bytes, a UTF-8 byte order mark is dropped,
-/// no bytes are no rows.
+/// The rows of one object's content. Of text gzip is recognised by its first bytes and a UTF-8 byte order mark is
+/// dropped. No bytes are no rows, but no JSON document and no Parquet file either.
+///
+/// `charset` is that of this object, where something beside it says so; else the format's. It speaks of CSV and TSV:
+/// JSON is UTF-8.
 ///
 /// An error, here or from the iterator, means that the whole object cannot be read, and what came before it is
 /// not to be used: [`Kind::Data`](crate::Kind::Data) for bytes that are not what they should be,
 /// [`Kind::Usage`](crate::Kind::Usage) for a format that cannot be, and whatever `input` fails with.
-pub fn decode(input: Box<dyn Read + Send>, format: &Format) -> Result<DecodedRows> {
-    decode_within(input, format, Limits::default())
+pub fn decode(input: Box<dyn Input>, format: &Format, charset: Option<Charset>) -> Result<DecodedRows> {
+    match charset {
+        Some(charset) => decode_within(input, &format.in_charset(charset), Limits::default()),
+        None => decode_within(input, format, Limits::default()),
+    }
 }
 
-fn decode_within(input: Box<dyn Read + Send>, format: &Format, limits: Limits) -> Result<DecodedRows> {
-    let window = window::Window::new(open::open(input)?, limits.chunk);
+fn decode_within(input: Box<dyn Input>, format: &Format, limits: Limits) -> Result<DecodedRows> {
+    let window = |input: Box<dyn Input>, charset| {
+        let text = open::open(Box::new(input), charset)?;
+        Ok::<_, crate::Error>(window::Window::new(text, limits.chunk))
+    };
     Ok(match format {
-        Format::Csv(format) => Box::new(csv::CsvRows::new(window, format, limits)?.fuse_errors()),
-        Format::JsonRows(format) => Box::new(json::JsonRows::new(window, format, limits).fuse_errors()),
+        Format::Csv(format) => {
+            let window = window(input, format.charset)?;
+            Box::new(csv::CsvRows::new(window, format, limits)?.fuse_errors())
+        }
+        Format::Tsv(format) => {
+            let window = window(input, format.charset)?;
+            Box::new(csv::CsvRows::tabbed(window, format, limits).fuse_errors())
+        }
+        Format::JsonRows(format) => {
+            let window = window(input, Charset::Utf8)?;
+            Box::new(json::JsonRows::new(window, format, limits).fuse_errors())
+        }
+        Format::Json(format) => {
+            Box::new(json::document::DocumentRows::new(input, format, limits)?.fuse_errors())
+        }
+        Format::Parquet => Box::new(parquet::ParquetRows::new(input, limits)?.fuse_errors()),
     })
 }
 

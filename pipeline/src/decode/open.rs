@@ -1,10 +1,12 @@
-//! From stored bytes to text bytes: decompression and byte order mark.
+//! From stored bytes to UTF-8: decompression, byte order mark and charset.
 
 use std::io::{Cursor, ErrorKind, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use super::charset::Transcoded;
 use super::window::read_error;
+use crate::contract::Charset;
 use crate::{Error, Result};
 
 const GZIP: &[u8] = &[0x1F, 0x8B];
@@ -18,28 +20,33 @@ const REFUSED: [(&[u8], &str); 4] = [
     (&[0xFE, 0xFF], "UTF-16 text"),
 ];
 
-/// The text of an object: gunzipped where it is gzip (also of several members), without byte order mark.
-pub(super) fn open(input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+/// The text of an object in UTF-8: gunzipped where it is gzip (also of several members), without byte order mark,
+/// which tells that it is UTF-8 whatever the charset.
+pub(super) fn open(input: Box<dyn Read + Send>, charset: Charset) -> Result<Box<dyn Read + Send>> {
     let (head, input) = peek(input, 10)?;
     if head.starts_with(GZIP) {
-        return without_mark(Box::new(MultiGzDecoder::new(input)));
+        return text(Box::new(MultiGzDecoder::new(input)), charset);
     }
-    without_mark(input)
+    text(input, charset)
 }
 
-fn without_mark(input: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+fn text(input: Box<dyn Read + Send>, charset: Charset) -> Result<Box<dyn Read + Send>> {
     let (head, mut input) = peek(input, 10)?;
     if let Some((_, what)) = REFUSED.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(Error::data(format!(
-            "object is {what}: only UTF-8 text, plain or gzip, is read"
+            "object is {what}: text is read in UTF-8 or in the charset of its format, plain or gzip"
         )));
     }
     if head.starts_with(BYTE_ORDER_MARK) {
         input
             .read_exact(&mut [0; BYTE_ORDER_MARK.len()])
             .map_err(read_error)?;
+        return Ok(input);
     }
-    Ok(input)
+    Ok(match Transcoded::encoding(charset) {
+        Some(encoding) => Box::new(Transcoded::new(input, encoding)),
+        None => input,
+    })
 }
 
 /// The first `count` bytes (fewer when there are no more), and the whole input.
@@ -76,7 +83,7 @@ mod tests {
 
     fn text_of(bytes: &[u8]) -> Result<Vec<u8>> {
         let mut text = Vec::new();
-        open(Box::new(Cursor::new(bytes.to_vec())))?
+        open(Box::new(Cursor::new(bytes.to_vec())), Charset::Utf8)?
             .read_to_end(&mut text)
             .map_err(read_error)?;
         Ok(text)

@@ -10,6 +10,7 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::Input;
 use crate::{Error, Kind, Result};
 
 /// Bytes of one request.
@@ -17,7 +18,7 @@ const RANGE: u64 = 8 << 20;
 
 /// Reads one object from its start to its end, for use on a thread that may block (it panics within async code).
 ///
-/// At most two ranges of 8 MiB are in memory: the one being read and the next, which is fetched meanwhile. The
+/// Read from the start, at most two ranges of 8 MiB are in memory: the one being read and the next, which is fetched meanwhile. The
 /// object has to be the very one that was listed. Errors are [`Error`]s within [`io::Error`]s, which
 /// [`decode`](super::decode) takes out again: [`Kind::Data`] when the object was changed,
 /// [`Kind::NotFound`] when it is gone, [`Kind::Io`] when the store fails.
@@ -90,6 +91,26 @@ impl Read for ObjectReader {
         let length = buffer.len().min(self.current.len());
         self.current.copy_to_slice(&mut buffer[..length]);
         Ok(length)
+    }
+}
+
+impl Input for ObjectReader {
+    fn again(&self) -> Result<Box<dyn Input>> {
+        let store = Arc::clone(&self.store);
+        let mut again = Self::new(store, self.object.clone(), self.handle.clone());
+        again.count = self.count();
+        Ok(Box::new(again))
+    }
+
+    fn length(&self) -> u64 {
+        self.object.size
+    }
+
+    fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        let fetched = fetch(Arc::clone(&self.store), self.object.clone(), range);
+        let bytes = self.handle.block_on(fetched)?;
+        self.count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
     }
 }
 

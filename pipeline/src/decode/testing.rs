@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
+use std::ops::Range;
 
 use arrow::array::{Array, AsArray};
 
-use super::{Decoded, Limits, Malformed, decode_within};
+use bytes::Bytes;
+
+use super::{Decoded, Input, Limits, Malformed, decode_within};
 use crate::Result;
 use crate::contract::Format;
 
@@ -15,6 +18,8 @@ pub(super) type Row = BTreeMap<String, String>;
 /// Everything that came out of an object.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct All {
+    /// Name and text of the header fields of a document.
+    pub(super) header: Option<Vec<(String, String)>>,
     /// Rows with their ordinals.
     pub(super) rows: Vec<(i64, Row)>,
     pub(super) malformed: Vec<Malformed>,
@@ -55,14 +60,19 @@ pub(super) fn row(values: &[(&str, &str)]) -> Row {
 
 /// Decodes `text`, or says why not.
 pub(super) fn read_within(text: impl AsRef<[u8]>, format: &Format, limits: Limits) -> Result<All> {
-    read_from(Box::new(Cursor::new(text.as_ref().to_vec())), format, limits)
+    read_from(Box::new(Trickle::whole(text)), format, limits)
 }
 
 /// Decodes what a reader gives.
-pub(super) fn read_from(input: Box<dyn Read + Send>, format: &Format, limits: Limits) -> Result<All> {
+pub(super) fn read_from(input: Box<dyn Input>, format: &Format, limits: Limits) -> Result<All> {
     let mut all = All::default();
     for decoded in decode_within(input, format, limits)? {
         let batch = match decoded? {
+            Decoded::Header(header) => {
+                assert_eq!(all.header.replace(header), None);
+                assert!(all.rows.is_empty() && all.malformed.is_empty());
+                continue;
+            }
             Decoded::Rows(batch) => batch,
             Decoded::Malformed(malformed) => {
                 all.malformed.push(malformed);
@@ -100,5 +110,35 @@ impl Read for Trickle {
         let size = self.sizes[self.calls % self.sizes.len()].min(buffer.len());
         self.calls += 1;
         self.bytes.read(&mut buffer[..size])
+    }
+}
+
+impl Trickle {
+    /// A reader that gives as much as is asked for.
+    pub(super) fn whole(bytes: impl AsRef<[u8]>) -> Self {
+        Self {
+            bytes: Cursor::new(bytes.as_ref().to_vec()),
+            sizes: vec![usize::MAX],
+            calls: 0,
+        }
+    }
+}
+
+impl Input for Trickle {
+    fn again(&self) -> Result<Box<dyn Input>> {
+        Ok(Box::new(Self {
+            bytes: Cursor::new(self.bytes.get_ref().clone()),
+            sizes: self.sizes.clone(),
+            calls: 0,
+        }))
+    }
+
+    fn length(&self) -> u64 {
+        self.bytes.get_ref().len() as u64
+    }
+
+    fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        let bytes = &self.bytes.get_ref()[range.start as usize..range.end as usize];
+        Ok(Bytes::copy_from_slice(bytes))
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::contract::TableName;
-use crate::list::{Beside, Identity, RawObject};
+use crate::list::{Beside, RawObject};
 
 use super::schema::{self, LedgerRow};
 
@@ -137,17 +137,6 @@ fn input(row: &LedgerRow) -> Option<InputRange> {
 }
 
 impl LedgerRow {
-    /// What tells the raw object that the row is about apart from others; none for the row of an input.
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        let manifest = self.manifest_size.zip(self.manifest_modified);
-        Some((
-            self.object.clone(),
-            self.size? as u64,
-            self.modified?,
-            manifest.map(|(size, modified)| (size as u64, modified)),
-        ))
-    }
-
     /// The raw object that the row names; none for the row of an input.
     pub(crate) fn raw_object(&self) -> Option<RawObject> {
         object(self)

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::list::RawObject;
+use crate::list::{Beside, Identity, RawObject};
 
 use super::schema::{self, LedgerRow};
 
@@ -32,6 +32,8 @@ pub(crate) struct ObjectResult {
     pub(crate) path: String,
     pub(crate) size: Option<u64>,
     pub(crate) modified: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) manifest: Option<Beside>,
     pub(crate) account: Option<String>,
     pub(crate) month: String,
     pub(crate) claimed_at: DateTime<Utc>,
@@ -41,12 +43,6 @@ pub(crate) struct ObjectResult {
     pub(crate) rows_rejected: u64,
     pub(crate) attempt: String,
     pub(crate) commit_version: Option<u64>,
-    /// Bytes of its manifest.
-    #[serde(default)]
-    pub(crate) manifest_size: Option<u64>,
-    /// Its manifest's time of change.
-    #[serde(default)]
-    pub(crate) manifest_modified: Option<DateTime<Utc>>,
     /// What it says as a document, where the table keeps documents.
     #[serde(default)]
     pub(crate) document: Option<DocumentResult>,
@@ -89,8 +85,7 @@ impl ObjectResult {
             path: object.path.clone(),
             size: Some(object.size),
             modified: Some(object.modified),
-            manifest_size: object.manifest.map(|manifest| manifest.size),
-            manifest_modified: object.manifest.map(|manifest| manifest.modified),
+            manifest: object.manifest,
             account: object.account.clone(),
             month: schema::month(object.period),
             ..Self::of_input(claim, &claim.draft.table, attempt)
@@ -106,6 +101,7 @@ impl ObjectResult {
             path: input.to_string(),
             size: None,
             modified: None,
+            manifest: None,
             account: None,
             month: schema::month(claim.claimed_at.naive_utc()),
             claimed_at: claim.claimed_at,
@@ -115,8 +111,6 @@ impl ObjectResult {
             rows_rejected: 0,
             attempt: attempt.to_owned(),
             commit_version: None,
-            manifest_size: None,
-            manifest_modified: None,
             document: None,
         }
     }
@@ -138,6 +132,8 @@ impl ObjectResult {
             path: self.path.clone(),
             size: self.size.map(|size| size as i64),
             modified: self.modified.map(|time| time.timestamp_micros()),
+            manifest_size: self.manifest.map(|manifest| manifest.size as i64),
+            manifest_modified: self.manifest.map(|manifest| manifest.modified.timestamp_micros()),
             account: self.account.clone(),
             claimed_at: self.claimed_at.timestamp_micros(),
             rules: self.rules.clone(),
@@ -147,8 +143,6 @@ impl ObjectResult {
             reason,
             attempt: Some(self.attempt.clone()),
             commit_version: self.commit_version.map(|version| version as i64),
-            manifest_size: self.manifest_size.map(|size| size as i64),
-            manifest_modified: self.manifest_modified.map(|time| time.timestamp_micros()),
             document: document.and_then(|document| document.id.clone()),
             document_order: document.map(|document| document.order.clone()),
             covers: covers.and_then(|covers| serde_json::to_string(&covers.fixed).ok()),
@@ -160,8 +154,15 @@ impl ObjectResult {
 }
 
 impl LedgerRow {
-    /// What the row of a result says as a document; none where the table keeps none.
-    pub(crate) fn document_result(&self) -> Option<DocumentResult> {
+    /// Identity of the raw object that the row is about; none for the row of an input.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let manifest = self.manifest_size.zip(self.manifest_modified);
+        let manifest = manifest.map(|(size, modified)| (size as u64, modified));
+        Some((self.object.clone(), self.size? as u64, self.modified?, manifest))
+    }
+
+    /// What the row of a result remembers of a document; none where the table keeps no documents.
+    pub(crate) fn document(&self) -> Option<DocumentResult> {
         Some(DocumentResult {
             id: self.document.clone(),
             order: self.document_order.clone()?,

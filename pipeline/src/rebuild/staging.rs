@@ -144,7 +144,7 @@ impl<'a> Staging<'a> {
             let mut result = ObjectResult::of(claim, object, attempt);
             result.rows_read = row.rows_read.unwrap_or(0) as u64;
             result.rows_rejected = row.rows_rejected.unwrap_or(0) as u64;
-            result.document = row.document_result();
+            result.document = row.document();
             if let Some(reason) = &row.reason {
                 result.taken = Taken::Rejected {
                     reason: reason.clone(),

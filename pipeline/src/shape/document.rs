@@ -109,8 +109,8 @@ impl Shaper {
             let Some(value) = origin.constant(name) else {
                 continue;
             };
-            // What an account states stands below what rows say.
-            let first = index == 0 && is_lineage(name);
+            // What an account states stands below what rows say; a header field is one of every row.
+            let first = index == 0 && (is_lineage(name) || origin.headed(name).is_some());
             let typed = cast(&StringArray::from(vec![value]), column, origin.account.zone)?.values;
             let text = convert(&typed, &DataType::Utf8)?;
             let text = text.as_string::<i32>();

@@ -29,13 +29,22 @@ pub(crate) struct Origin<'a> {
     pub(crate) account: &'a Account,
     /// What was delivered beside it.
     pub(crate) manifest: Option<&'a Manifest>,
+    /// Header fields of a document, which all of its rows have; none where there are none.
+    pub(crate) header: &'a [(String, String)],
 }
 
 impl Origin<'_> {
+    /// The header field of that name.
+    pub(super) fn headed(&self, name: &str) -> Option<&str> {
+        let found = self.header.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
     /// about it.
     pub(super) fn constant(&self, name: &str) -> Option<String> {
         self.lineage(name)
+            .or_else(|| self.headed(name).map(str::to_owned))
             .or_else(|| self.stated_as(name).map(str::to_owned))
     }
 

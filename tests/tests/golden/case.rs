@@ -26,6 +26,9 @@ pub(crate) struct Description {
     /// Counts of the last run, such as `rows_conflicting`.
     #[serde(default)]
     pub(crate) counts: BTreeMap<String, u64>,
+    /// Texts of the raw objects that neither rows nor quarantine may show.
+    #[serde(default)]
+    pub(crate) secrets: Vec<String>,
     /// Modification times of files by their path in the case's folder; others have one and the same for each folder.
     #[serde(default)]
     modified: BTreeMap<String, String>,

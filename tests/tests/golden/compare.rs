@@ -18,7 +18,26 @@ pub(crate) fn blessing() -> bool {
 /// Fails, showing the lines that differ, unless rows and quarantine are as wanted.
 pub(crate) fn same(case: &Case, lake: &Lake) -> Result<()> {
     compare(ROWS, &case.wanted(ROWS)?, &rows(case, lake)?)?;
-    compare(QUARANTINE, &case.wanted(QUARANTINE)?, &quarantine(case, lake)?)
+    compare(QUARANTINE, &case.wanted(QUARANTINE)?, &quarantine(case, lake)?)?;
+    keeps_secrets(case, lake)
+}
+
+/// Fails when a row, or what quarantine shows of one, holds a text that must not be stored.
+fn keeps_secrets(case: &Case, lake: &Lake) -> Result<()> {
+    if case.says.secrets.is_empty() {
+        return Ok(());
+    }
+    let mut shown = vec![rows(case, lake)?];
+    for reject in lake.quarantine(&case.table)? {
+        shown.push(reject.reason);
+        shown.extend(reject.text);
+    }
+    for secret in &case.says.secrets {
+        if let Some(text) = shown.iter().find(|text| text.contains(secret.as_str())) {
+            bail!("{secret:?} is stored:\n{text}");
+        }
+    }
+    Ok(())
 }
 
 /// Takes what the lake holds as wanted.

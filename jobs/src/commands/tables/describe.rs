@@ -20,6 +20,10 @@ pub(super) struct Table {
     /// Path patterns of raw objects.
     paths: Vec<String>,
     format: Option<&'static str>,
+    /// Of JSON documents: path of the array whose elements are rows.
+    rows: Option<String>,
+    /// Of JSON documents: what is copied down to each row.
+    header: Vec<String>,
     /// Tables that it is computed from.
     inputs: Vec<String>,
     /// Columns whose touched values are computed anew.
@@ -71,6 +75,8 @@ pub(super) fn table(contract: &Contract) -> Table {
         partition: contract.partition.clone(),
         paths: Vec::new(),
         format: None,
+        rows: None,
+        header: Vec::new(),
         inputs: Vec::new(),
         recompute: Vec::new(),
         per: Vec::new(),
@@ -92,10 +98,11 @@ pub(super) fn table(contract: &Contract) -> Table {
             table.keep = raw.keep.name();
             table.newest_by = raw.keep.newest_by().to_vec();
             table.paths = raw.paths.iter().map(ToString::to_string).collect();
-            table.format = Some(match raw.format {
-                Format::Csv(_) => "csv",
-                Format::JsonRows(_) => "json",
-            });
+            table.format = Some(raw.format.name());
+            if let Format::Json(json) = &raw.format {
+                table.rows = Some(json.rows());
+                table.header.clone_from(&json.header);
+            }
             if let Keep::LatestDocument {
                 per, covers, shrink, ..
             } = &raw.keep
@@ -187,6 +194,8 @@ pub(super) fn text(table: &Table) -> String {
         ("recompute", table.recompute.join(", ")),
         ("paths", table.paths.join("\n            ")),
         ("format", table.format.unwrap_or_default().to_owned()),
+        ("rows", table.rows.clone().unwrap_or_default()),
+        ("header", table.header.join(", ")),
         ("every", minutes(table.expect_every_minutes)),
         ("within", minutes(table.expect_within_minutes)),
     ] {

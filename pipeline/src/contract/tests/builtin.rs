@@ -61,6 +61,11 @@ fn built_in_contracts_load_and_say_what_every_column_is() {
     assert_eq!(
         names,
         [
+            "ads.campaign_daily",
+            "ads.sp_advertised_product",
+            "ads.sp_campaigns",
+            "ads.sp_search_term",
+            "ams.budget_usage",
             "ams.campaigns",
             "ams.sp_conversion",
             "ams.sp_hourly",
@@ -69,7 +74,16 @@ fn built_in_contracts_load_and_say_what_every_column_is() {
             "jwo.order_rows",
             "jwo.order_totals",
             "jwo.orders",
-            "jwo.store_hourly"
+            "jwo.store_hourly",
+            "retail.ad_share_daily",
+            "sp_api.orders",
+            "sp_api.sales_traffic_daily",
+            "sp_api.settlement",
+            "sp_api.vendor_inventory",
+            "sp_api.vendor_sales",
+            "yojaka.events",
+            "yojaka.order_status_history",
+            "yojaka.orders"
         ]
     );
     for contract in contracts.values() {

@@ -54,15 +54,59 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
                 "csv = { header = 'detect', columns = ['a', 'a'] }\nkeep",
             ),
             ("C012 :4", "keep", "csv = { columns = ['a'] }\nkeep"),
-            ("C038 :4", "keep", "covers = 'rows'\nkeep"),
             ("C005 :4", "keep", "file_size = '128'\nkeep"),
             ("C008 :4", "keep", "sort = ['id', 'id']\nkeep"),
             ("C037 :4", "keep", "sort = ['nothing']\nkeep"),
+            ("C038 :4", "keep", "covers = 'rows'\nkeep"),
             ("C022 :4", "keep", "recompute = ['day']\nkeep"),
             ("C022 :4", "keep", "json = { sns_envelope = true }\nkeep"),
             ("C023 :4", "keep", "siblings = ['shop.nothing']\nkeep"),
         ],
     )
+}
+
+fn formats_of_raw_tables() -> BTreeSet<String> {
+    let cases = [
+        ("C001 :4", "format = 'tsv'\ntsv = { delimiter = '|' }"),
+        ("C001 :4", "format = 'json'\njson = { rows = 'a', head = ['b'] }"),
+        ("C002 :4", "format = 'json'\njson = { rows = ['a'] }"),
+        ("C004 :3", "format = 'json'"),
+        ("C004 :4", "format = 'json'\njson = { header = ['a'] }"),
+        ("C005 :4", "format = 'tsv'\ncharset = 'latin-1'"),
+        ("C022 :4", "format = 'tsv'\ncsv = { null = ['-'] }"),
+        ("C022 :4", "format = 'csv'\ntsv = { null = ['-'] }"),
+        ("C022 :4", "format = 'parquet'\ncharset = 'utf-8'"),
+        ("C022 :4", "format = 'json_rows'\ncharset = 'utf-8'"),
+        ("C022 :4", "format = 'json_rows'\njson = { rows = 'a' }"),
+        (
+            "C022 :4",
+            "format = 'json'\njson = { rows = 'a', sns_envelope = true }",
+        ),
+        ("C039 :4", "format = 'json'\njson = { rows = 'a..b' }"),
+        ("C039 :4", "format = 'json'\njson = { rows = 'a[].b[].c' }"),
+        (
+            "C039 :4",
+            "format = 'json'\njson = { rows = '$', header = ['a'] }",
+        ),
+        (
+            "C039 :4",
+            "format = 'json'\njson = { rows = 'a.b', header = ['a'] }",
+        ),
+        (
+            "C039 :4",
+            "format = 'json'\njson = { rows = 'a', header = ['a.b'] }",
+        ),
+        (
+            "C039 :4",
+            "format = 'json'\njson = { rows = 'a', header = ['b', 'b.c'] }",
+        ),
+        (
+            "C039 :4",
+            "format = 'json'\njson = { rows = 'a', header = ['b.'] }",
+        ),
+    ];
+    let cases = cases.map(|(code, to)| (code, "format = \"csv\"", to));
+    assert_each("shop/orders.toml", &cases)
 }
 
 fn columns_of_raw_tables() -> BTreeSet<String> {
@@ -357,6 +401,7 @@ fn every_mistake_is_reported_with_its_code_and_line_and_nothing_else_is() {
     let groups = [
         keys_of_raw_tables(),
         keys_of_documents(),
+        formats_of_raw_tables(),
         columns_of_raw_tables(),
         key_order_and_partition(),
         tables_with_inputs(),

@@ -1,6 +1,7 @@
 mod builtin;
 mod fingerprints;
 mod folders;
+mod formats;
 mod mistakes;
 
 use super::*;

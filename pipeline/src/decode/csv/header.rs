@@ -73,7 +73,7 @@ pub(super) fn first<'a>(
         return declared(format).map(First::Row);
     }
     if cells.clone().any(|cell| std::str::from_utf8(cell).is_err()) {
-        return Err(Error::data("the header is not valid UTF-8"));
+        return Err(Error::data(format!("the header is not valid {}", format.charset)));
     }
     if let Some(position) = names.iter().position(String::is_empty) {
         return Err(Error::data(format!(

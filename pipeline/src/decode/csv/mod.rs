@@ -2,6 +2,8 @@
 //!
 //! Quoted cells may hold delimiters, quotes (doubled) and line ends; a record ends with LF, CR LF or CR; empty
 //! lines are no records. Each record stands alone: one that is malformed does not touch the others.
+//!
+//! Tabbed text is read with the same means, but nothing is quoted in it, and only LF and CR LF end a line.
 
 mod header;
 mod records;
@@ -13,7 +15,7 @@ use super::batch::Batch;
 use super::malformed::Malformed;
 use super::window::Window;
 use super::{Decoded, Limits};
-use crate::contract::{CsvFormat, Header};
+use crate::contract::{CsvFormat, Header, TsvFormat};
 use crate::{Error, Result};
 
 /// The rows of a delimited text.
@@ -53,6 +55,28 @@ impl CsvRows {
         Ok(rows)
     }
 
+    /// The rows of lines of cells between tabs.
+    pub(super) fn tabbed(window: Window, format: &TsvFormat, limits: Limits) -> Self {
+        let TsvFormat {
+            null,
+            rename,
+            charset,
+        } = format.clone();
+        Self {
+            records: Records::tabbed(window, limits.record),
+            format: CsvFormat {
+                null,
+                rename,
+                charset,
+                ..CsvFormat::default()
+            },
+            limits,
+            batch: Batch::default(),
+            columns_from: None,
+            ordinal: 0,
+        }
+    }
+
     fn set_columns(&mut self, names: Vec<String>, from: &'static str) {
         for name in names {
             self.batch.add_column(name, true);
@@ -89,7 +113,7 @@ impl CsvRows {
                 if count == 1 { "cell" } else { "cells" }
             ))
         } else if std::str::from_utf8(self.records.raw()).is_err() {
-            Some("is not valid UTF-8".to_owned())
+            Some(format!("is not valid {}", self.format.charset))
         } else {
             None
         };
@@ -148,5 +172,7 @@ impl Iterator for CsvRows {
     }
 }
 
+#[cfg(test)]
+mod tabbed_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Records of a delimited text, one at a time.
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use crate::Result;
 use crate::decode::malformed::Excerpt;
@@ -10,6 +10,8 @@ use crate::decode::window::Window;
 pub(super) struct Records {
     window: Window,
     reader: Reader,
+    /// Whether a tab and a line feed are all that means something.
+    tabbed: bool,
     limit: usize,
     follows_line_end: bool,
     /// Bytes of the window that belong to the current record.
@@ -37,9 +39,25 @@ pub(super) enum Found {
 impl Records {
     /// Over the text in `window`; records of more than `limit` bytes are passed over.
     pub(super) fn new(window: Window, delimiter: u8, limit: usize) -> Self {
+        Self::with(window, ReaderBuilder::new().delimiter(delimiter).build(), limit)
+    }
+
+    /// Over lines that end with LF or CR LF, with cells between tabs and no quotes.
+    pub(super) fn tabbed(window: Window, limit: usize) -> Self {
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(b'\t').quoting(false);
+        let reader = builder.terminator(Terminator::Any(b'\n')).build();
+        Self {
+            tabbed: true,
+            ..Self::with(window, reader, limit)
+        }
+    }
+
+    fn with(window: Window, reader: Reader, limit: usize) -> Self {
         Self {
             window,
-            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            reader,
+            tabbed: false,
             limit,
             follows_line_end: false,
             scanned: 0,
@@ -50,7 +68,8 @@ impl Records {
         }
     }
 
-    /// Whether there are line ends right before the current record; for the first one, whether lines are empty.
+    /// Whether there are line ends right before the current record; for the first one, whether lines are empty. Of
+    /// tabbed lines it is not known.
     pub(super) fn follows_line_end(&self) -> bool {
         self.follows_line_end
     }
@@ -70,7 +89,13 @@ impl Records {
         let ends = &self.ends[..self.count];
         ends.iter().enumerate().map(|(index, end)| {
             let start = if index == 0 { 0 } else { ends[index - 1] };
-            &self.text[start..*end]
+            let cell = &self.text[start..*end];
+            // It belongs to the line end.
+            let is_last = self.tabbed && index + 1 == ends.len();
+            is_last
+                .then(|| cell.strip_suffix(b"\r"))
+                .flatten()
+                .unwrap_or(cell)
         })
     }
 
@@ -122,6 +147,9 @@ impl Records {
 
     /// Passes over empty lines, and over the second half of a line end.
     fn skip_line_ends(&mut self) -> Result<()> {
+        if self.tabbed {
+            return self.skip_empty_lines();
+        }
         self.follows_line_end = false;
         loop {
             let bytes = self.window.bytes();
@@ -134,6 +162,23 @@ impl Records {
             self.window.consume(length);
             if !is_all || !self.window.fill()? {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Passes over empty lines. A CR elsewhere is part of a cell.
+    fn skip_empty_lines(&mut self) -> Result<()> {
+        loop {
+            match self.window.bytes() {
+                [b'\n', ..] => self.window.consume(1),
+                [b'\r', b'\n', ..] => self.window.consume(2),
+                [] | [b'\r'] => {
+                    if !self.window.fill()? {
+                        self.window.consume(1);
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
             }
         }
     }

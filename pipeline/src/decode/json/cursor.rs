@@ -21,6 +21,8 @@ pub(crate) struct Cursor<'a> {
     pub(crate) text: &'a [u8],
     /// Bytes already read.
     pub(crate) at: usize,
+    /// Bytes before the text.
+    before: u64,
 }
 
 /// A string in the text, without its quotes.
@@ -37,7 +39,12 @@ pub(crate) struct Quoted {
 impl<'a> Cursor<'a> {
     /// At the start of `text`.
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0 }
+        Self::after(0, text)
+    }
+
+    /// At the start of `text`, which comes after so many bytes: messages count from there.
+    pub(crate) fn after(before: u64, text: &'a [u8]) -> Self {
+        Self { text, at: 0, before }
     }
 
     /// The next byte after white space, which stays unread.
@@ -103,7 +110,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over what follows a backslash.
-    fn escape(&mut self, at: usize) -> Result<usize, Stop> {
+    pub(super) fn escape(&mut self, at: usize) -> Result<usize, Stop> {
         match self.text.get(at) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
             Some(b'u') => {
@@ -234,7 +241,10 @@ impl<'a> Cursor<'a> {
     /// That the text here is not JSON.
     #[cold]
     pub(crate) fn broken(&self, what: &str) -> Stop {
-        Stop::Broken(format!("is not valid JSON: {what} at byte {}", self.at))
+        Stop::Broken(format!(
+            "is not valid JSON: {what} at byte {}",
+            self.before + self.at as u64
+        ))
     }
 }
 

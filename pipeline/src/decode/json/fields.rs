@@ -71,6 +71,12 @@ impl Values {
         (token.kind != Kind::Verbatim).then(|| self.bytes(token, text))
     }
 
+    /// The text in a column, if it is no string.
+    pub(super) fn verbatim<'a>(&'a self, column: usize, text: &'a [u8]) -> Option<&'a [u8]> {
+        let token = self.tokens.iter().find(|token| token.column == column)?;
+        (token.kind == Kind::Verbatim).then(|| self.bytes(token, text))
+    }
+
     fn bytes<'a>(&'a self, token: &Token, text: &'a [u8]) -> &'a [u8] {
         let from = if token.kind == Kind::Unescaped {
             &self.unescaped

@@ -5,6 +5,7 @@
 //! ones. A broken record does not touch the others; where it ends is guessed, see [`extent`].
 
 pub(crate) mod cursor;
+pub(super) mod document;
 mod envelope;
 mod extent;
 mod fields;
@@ -131,7 +132,7 @@ impl JsonRows {
                     }
                     "is cut short: the object ends within the record".to_owned()
                 }
-                Ok(()) | Err(Stop::More) => self.too_large(),
+                Ok(()) | Err(Stop::More) => larger_than(self.limits.record),
             };
             return self.skip_object(&reason);
         }
@@ -211,15 +212,9 @@ impl JsonRows {
             let mut cursor = Cursor::new(text);
             match cursor.value(0) {
                 Ok(()) if cursor.at <= self.limits.record => {
-                    let what = match first {
-                        b'"' => "a string",
-                        b'[' => "an array in an array",
-                        b't' | b'f' | b'n' => "a constant",
-                        _ => "a number",
-                    };
                     let length = cursor.at;
                     self.ordinal += 1;
-                    let reason = format!("is {what}, not an object");
+                    let reason = not_an_object(first);
                     self.malformed
                         .push_back(Malformed::whole(self.ordinal, reason, &text[..length]));
                     self.window.consume(length);
@@ -231,7 +226,7 @@ impl JsonRows {
                     }
                 }
                 Err(Stop::Broken(_)) => return self.skip_line("is not an object"),
-                Ok(()) | Err(Stop::More) => return self.skip_line(&self.too_large()),
+                Ok(()) | Err(Stop::More) => return self.skip_line(&larger_than(self.limits.record)),
             }
         }
     }
@@ -258,10 +253,6 @@ impl JsonRows {
         self.malformed
             .push_back(Malformed::whole(self.ordinal, reason, text));
     }
-
-    fn too_large(&self) -> String {
-        format!("is larger than {} bytes", self.limits.record)
-    }
 }
 
 /// What can be read as one record, and one byte more: so it does not matter how much else is in the window.
@@ -269,6 +260,21 @@ impl JsonRows {
 fn front(window: &Window, limit: usize) -> &[u8] {
     let bytes = window.bytes();
     &bytes[..bytes.len().min(limit + 1)]
+}
+
+/// What is wrong with a value that starts with `first` and stands where an object should.
+fn not_an_object(first: u8) -> String {
+    let what = match first {
+        b'"' => "a string",
+        b'[' => "an array in an array",
+        b't' | b'f' | b'n' => "a constant",
+        _ => "a number",
+    };
+    format!("is {what}, not an object")
+}
+
+fn larger_than(limit: usize) -> String {
+    format!("is larger than {limit} bytes")
 }
 
 /// Adds the row that was read from `text`.

@@ -35,7 +35,7 @@ impl Fixture {
 
     fn kind_of_failure(&self, object: ObjectMeta) -> Kind {
         let format = Format::Csv(CsvFormat::default());
-        match decode(Box::new(self.reader(object)), &format) {
+        match decode(Box::new(self.reader(object)), &format, None) {
             Err(error) => error.kind(),
             Ok(rows) => rows.last().unwrap().unwrap_err().kind(),
         }
@@ -124,4 +124,31 @@ fn an_object_that_is_gone_is_not_found() {
             .unwrap();
         assert_eq!(fixture.kind_of_failure(object), Kind::NotFound);
     }
+}
+
+#[test]
+fn an_object_is_read_once_more_and_by_ranges() {
+    let fixture = Fixture::new();
+    let content: Vec<u8> = (0..1000).map(|index| (index % 251) as u8).collect();
+    let mut reader = fixture.reader(fixture.put(content.clone()));
+    reader.read_exact(&mut [0; 10]).unwrap();
+    assert_eq!(reader.length(), 1000);
+    assert_eq!(reader.range(990..1000).unwrap(), content[990..]);
+    let mut again = Vec::new();
+    reader.again().unwrap().read_to_end(&mut again).unwrap();
+    assert!(again == content);
+    assert_eq!(reader.count().load(Ordering::Relaxed), 2010);
+}
+
+#[test]
+fn a_range_of_an_object_that_was_changed_is_an_error_of_the_data() {
+    let fixture = Fixture::new();
+    let reader = fixture.reader(fixture.put(vec![1; 100]));
+    fixture.put(vec![2; 100]);
+    assert_eq!(reader.range(0..10).unwrap_err().kind(), Kind::Data);
+    let again = reader.again().unwrap().read_to_end(&mut Vec::new());
+    assert_eq!(
+        super::super::window::read_error(again.unwrap_err()).kind(),
+        Kind::Data
+    );
 }

@@ -1,0 +1,191 @@
+//! Parquet files that another program wrote.
+//!
+//! Each column of the file becomes text from which the same value can be read: decimals, integers and booleans as
+//! digits and words, floating point as the shortest text that gives it back, days and times as ISO 8601 (instants in
+//! UTC with `Z`; times that the file knows no zone of without), text as it is, other bytes as hex, and what is nested as
+//! JSON. Pages are read one after another, so that neither the file nor one of its row groups is ever held.
+
+mod chunks;
+mod text;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use chunks::Chunks;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::malformed::Malformed;
+use super::{Decoded, Input, Limits, RawBatch};
+use crate::{Error, Result};
+
+/// The rows of a Parquet file.
+pub(super) struct ParquetRows {
+    reader: ParquetRecordBatchReader,
+    chunks: Chunks,
+    schema: SchemaRef,
+    ordinal: i64,
+    /// What is to be handed out before anything else is read.
+    waiting: VecDeque<Decoded>,
+}
+
+impl ParquetRows {
+    /// Reads the footer.
+    pub(super) fn new(input: Box<dyn Input>, limits: Limits) -> Result<Self> {
+        if input.length() == 0 {
+            return Err(Error::data("the object is empty: there is no Parquet file"));
+        }
+        let chunks = Chunks::new(input);
+        let reader = guarded(&chunks, || {
+            let metadata = metadata(&chunks)?;
+            let rows = rows_at_once(metadata.metadata(), limits);
+            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata)
+                .with_batch_size(rows)
+                .build()
+        })?;
+        let names = arrow::array::RecordBatchReader::schema(&reader);
+        let names = names.fields().iter().map(|field| field.name().as_str());
+        let schema = text_schema(names.collect())?;
+        Ok(Self {
+            reader,
+            chunks,
+            schema,
+            ordinal: 0,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    fn step(&mut self) -> Result<Option<Decoded>> {
+        loop {
+            if let Some(decoded) = self.waiting.pop_front() {
+                return Ok(Some(decoded));
+            }
+            match guarded(&self.chunks, || self.reader.next().transpose())? {
+                Some(batch) => self.take(&batch)?,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Makes text of a batch.
+    fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        let count = batch.num_rows();
+        let first = self.ordinal + 1;
+        self.ordinal += count as i64;
+        let mut faults: Vec<Option<String>> = vec![None; count];
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (column, field) in batch.columns().iter().zip(self.schema.fields()) {
+            let fault = |row: usize, what: &str| {
+                faults[row].get_or_insert_with(|| format!("has the field {:?}, which {what}", field.name()));
+            };
+            columns.push(Arc::new(text::of(column, fault)?));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let fields = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        for (row, reason) in faults.iter().enumerate() {
+            if let Some(reason) = reason {
+                let shown = shown(&fields, row);
+                let malformed = Malformed::whole(first + row as i64, reason, shown.as_bytes());
+                self.waiting.push_back(Decoded::Malformed(malformed));
+            }
+        }
+        let good: BooleanArray = faults.iter().map(|fault| Some(fault.is_none())).collect();
+        let rows = (0..count).filter(|row| faults[*row].is_none());
+        let rows: Vec<i64> = rows.map(|row| first + row as i64).collect();
+        if !rows.is_empty() {
+            let fields = filter_record_batch(&fields, &good)?;
+            self.waiting.push_back(Decoded::Rows(RawBatch { fields, rows }));
+        }
+        Ok(())
+    }
+}
+
+/// A row as JSON; what is wrong in it is missing.
+fn shown(fields: &RecordBatch, row: usize) -> String {
+    let schema = fields.schema_ref().fields().iter();
+    let values = schema.zip(fields.columns()).map(|(field, column)| {
+        let column = column.as_string::<i32>();
+        let value = column.is_valid(row).then(|| column.value(row).into());
+        (field.name().clone(), value.unwrap_or(serde_json::Value::Null))
+    });
+    serde_json::Value::Object(values.collect()).to_string()
+}
+
+/// The footer, and how columns are read: by what Parquet itself says of them, so that it does not matter which program
+/// wrote the file.
+fn metadata(chunks: &Chunks) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = ArrowReaderMetadata::load(chunks, options)?;
+    let root = plain.parquet_schema().root_schema().get_fields();
+    let is_old_instant = |index: usize| {
+        let field = &root[index];
+        field.is_primitive() && field.get_physical_type() == PhysicalType::INT96
+    };
+    if !(0..root.len()).any(is_old_instant) {
+        return Ok(plain);
+    }
+    // The writers of this old type mean instants; microseconds hold every day that they do.
+    let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let fields = plain.schema().fields().iter().enumerate().map(|(index, field)| {
+        if is_old_instant(index) {
+            Arc::new(field.as_ref().clone().with_data_type(instant.clone()))
+        } else {
+            Arc::clone(field)
+        }
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
+}
+
+/// How many rows are read at once, so that a batch has about as many bytes as it may.
+fn rows_at_once(metadata: &ParquetMetaData, limits: Limits) -> usize {
+    let groups = metadata.row_groups().iter();
+    let row = groups
+        .map(|group| group.total_byte_size() / group.num_rows().max(1))
+        .max();
+    let row = usize::try_from(row.unwrap_or(0)).unwrap_or(0).max(1);
+    (limits.bytes / row).clamp(1, limits.rows)
+}
+
+fn text_schema(names: Vec<&str>) -> Result<SchemaRef> {
+    let mut seen = BTreeSet::new();
+    if let Some(name) = names.iter().find(|name| !seen.insert(**name)) {
+        return Err(Error::data(format!("the file has the column {name:?} twice")));
+    }
+    let fields = names.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+    Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+}
+
+/// Runs a part of the Parquet reader. What it says of a failed request is our own error; that it gives up on a damaged
+/// file by panicking is an error of the data.
+fn guarded<T, E>(chunks: &Chunks, work: impl FnOnce() -> Result<T, E>) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(chunks
+            .failure()
+            .unwrap_or_else(|| Error::data("the object is no Parquet file that can be read").because(error))),
+        Err(_) => Err(Error::data("the object is a Parquet file that is damaged")),
+    }
+}
+
+impl Iterator for ParquetRows {
+    type Item = Result<Decoded>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Values as text.
+
+use arrow::array::{Array, AsArray, StringArray, StringBuilder};
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::Result;
+
+/// The text of every value of a column, null for null. `fault` is told the rows whose value has none, and why.
+pub(super) fn of(column: &dyn Array, mut fault: impl FnMut(usize, &str)) -> Result<StringArray> {
+    if let Some(text) = column.as_string_opt::<i32>() {
+        return Ok(text.clone());
+    }
+    let writer = Writer::of(column)?;
+    let mut texts = StringBuilder::new();
+    let mut text = String::new();
+    for row in 0..column.len() {
+        text.clear();
+        if column.is_null(row) {
+            texts.append_null();
+        } else if let Err(what) = writer.write(row, Place::Column, &mut text) {
+            fault(row, what);
+            texts.append_null();
+        } else {
+            texts.append_value(&text);
+        }
+    }
+    Ok(texts.finish())
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Column,
+    Json,
+}
+
+/// Writes the values of an array, and of the arrays in it.
+enum Writer<'a> {
+    Text(&'a StringArray),
+    Bytes(&'a dyn Array),
+    /// What JSON knows as numbers or words.
+    Bare(ArrayFormatter<'a>),
+    /// Floating point, which JSON knows when it is finite.
+    Float(ArrayFormatter<'a>, &'a dyn Array),
+    Quoted(ArrayFormatter<'a>),
+    Struct(Vec<(String, &'a dyn Array, Self)>),
+    List(&'a dyn Array, Box<(&'a dyn Array, Self)>),
+    Map(&'a dyn Array, Box<(Self, &'a dyn Array, Self)>),
+}
+
+type Written = Result<(), &'static str>;
+
+impl<'a> Writer<'a> {
+    fn of(array: &'a dyn Array) -> Result<Self> {
+        let options = FormatOptions::new().with_display_error(false);
+        let formatter = || ArrayFormatter::try_new(array, &options);
+        Ok(match array.data_type() {
+            DataType::Utf8 => Self::Text(array.as_string()),
+            DataType::Binary => Self::Bytes(array),
+            DataType::Struct(fields) => {
+                let columns = array.as_struct().columns();
+                let members = fields
+                    .iter()
+                    .zip(columns)
+                    .map(|(field, column)| Ok((field.name().clone(), column.as_ref(), Self::of(column)?)));
+                Self::Struct(members.collect::<Result<_>>()?)
+            }
+            DataType::List(_) => {
+                let values = array.as_list::<i32>().values().as_ref();
+                Self::List(array, Box::new((values, Self::of(values)?)))
+            }
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let (keys, values) = (map.keys().as_ref(), map.values().as_ref());
+                Self::Map(array, Box::new((Self::of(keys)?, values, Self::of(values)?)))
+            }
+            DataType::Float32 | DataType::Float64 => Self::Float(formatter()?, array),
+            kind if kind.is_integer() || kind.is_decimal() || *kind == DataType::Boolean => {
+                Self::Bare(formatter()?)
+            }
+            _ => Self::Quoted(formatter()?),
+        })
+    }
+
+    /// Writes the value at an index, which is not null.
+    fn write(&self, index: usize, place: Place, text: &mut String) -> Written {
+        match self {
+            Self::Text(array) => string(array.value(index), place, text),
+            Self::Bytes(array) => match std::str::from_utf8(array.as_binary::<i32>().value(index)) {
+                Ok(value) => string(value, place, text),
+                Err(_) => return Err("has bytes that are no text"),
+            },
+            Self::Bare(formatter) => plain(formatter, index, text)?,
+            Self::Float(formatter, array) if place == Place::Column || is_finite(*array, index) => {
+                plain(formatter, index, text)?;
+            }
+            Self::Float(formatter, _) | Self::Quoted(formatter) => {
+                let mut value = String::new();
+                plain(formatter, index, &mut value)?;
+                string(&value, place, text);
+            }
+            Self::Struct(members) => {
+                let members = members.iter();
+                object(members, text, |(name, array, writer), text| {
+                    string(name, Place::Json, text);
+                    text.push(':');
+                    writer.json(*array, index, text)
+                })?;
+            }
+            Self::List(array, values) => {
+                let offsets = array.as_list::<i32>().value_offsets();
+                text.push('[');
+                for (count, at) in (offsets[index]..offsets[index + 1]).enumerate() {
+                    if count > 0 {
+                        text.push(',');
+                    }
+                    values.1.json(values.0, at as usize, text)?;
+                }
+                text.push(']');
+            }
+            Self::Map(array, entries) => {
+                let offsets = array.as_map().value_offsets();
+                let (keys, array, values) = entries.as_ref();
+                object(offsets[index]..offsets[index + 1], text, |at, text| {
+                    let mut key = String::new();
+                    keys.write(at as usize, Place::Column, &mut key)?;
+                    string(&key, Place::Json, text);
+                    text.push(':');
+                    values.json(*array, at as usize, text)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self, array: &dyn Array, index: usize, text: &mut String) -> Written {
+        if array.is_null(index) {
+            text.push_str("null");
+            return Ok(());
+        }
+        self.write(index, Place::Json, text)
+    }
+}
+
+fn object<T>(
+    members: impl Iterator<Item = T>,
+    text: &mut String,
+    mut write: impl FnMut(T, &mut String) -> Written,
+) -> Written {
+    text.push('{');
+    for (count, member) in members.enumerate() {
+        if count > 0 {
+            text.push(',');
+        }
+        write(member, text)?;
+    }
+    text.push('}');
+    Ok(())
+}
+
+fn plain(formatter: &ArrayFormatter<'_>, index: usize, text: &mut String) -> Written {
+    let value = formatter.value(index);
+    value.write(text).map_err(|_| "is beyond what can be written")
+}
+
+/// Text as it is, or in quotes.
+fn string(value: &str, place: Place, text: &mut String) {
+    match place {
+        Place::Column => text.push_str(value),
+        Place::Json => text.push_str(&serde_json::Value::from(value).to_string()),
+    }
+}
+
+fn is_finite(array: &dyn Array, index: usize) -> bool {
+    match array.as_primitive_opt::<Float64Type>() {
+        Some(array) => array.value(index).is_finite(),
+        None => array.as_primitive::<Float32Type>().value(index).is_finite(),
+    }
+}
