@@ -37,6 +37,7 @@ pub(crate) use commit::OLDEST_ATTEMPT;
 pub(crate) use derive::{input_app, run_derived};
 pub(crate) use group::{Group, run_group};
 pub(crate) use observe::observe;
+pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;
 pub(crate) use record::{Batch, record, recorded_app};
 pub(crate) use side::SideFile;

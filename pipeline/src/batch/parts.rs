@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt};
 
+use crate::contract::Contract;
 use crate::error::{Kind, Result};
 use crate::list::{Identity, RawObject};
 use crate::manifest::{Manifest, Parts};
+
+use super::pending::keeps_documents;
 
 /// Manifests read at the same time.
 const AT_ONCE: usize = 8;
@@ -21,6 +24,23 @@ pub(super) struct Ready {
     pub(super) objects: Vec<RawObject>,
     /// Documents of which parts have not arrived.
     pub(super) waiting: u64,
+}
+
+/// Writes into objects of a table that keeps documents of which document they are one of several parts, as far as their
+/// claims have not said so.
+pub(crate) async fn name_documents(
+    contract: &Contract,
+    objects: impl Iterator<Item = &mut RawObject>,
+) -> Result<()> {
+    if !keeps_documents(contract) {
+        return Ok(());
+    }
+    let mut known = Known::default();
+    for object in objects.filter(|object| object.document.is_none()) {
+        known.read(std::iter::once(&*object)).await?;
+        object.document = known.part(object).map(|(id, _)| id);
+    }
+    Ok(())
 }
 
 impl Known {

@@ -134,7 +134,7 @@ impl Pending {
 }
 
 /// Whether a table takes documents in as a whole.
-pub(crate) fn keeps_documents(contract: &Contract) -> bool {
+pub(super) fn keeps_documents(contract: &Contract) -> bool {
     matches!(&contract.feed, Feed::Raw(feed) if matches!(feed.keep, Keep::LatestDocument { .. }))
 }
 

@@ -423,10 +423,10 @@ impl Contract {
 
     /// Columns by which the rows of a partition are sorted: where nothing is said the key, of documents their cells.
     pub fn sort(&self) -> &[String] {
-        match &self.feed {
-            _ if !self.sort.is_empty() => &self.sort,
-            Feed::Raw(raw) => raw.keep.scope(),
-            Feed::Inputs(inputs) => &inputs.key,
+        if self.sort.is_empty() {
+            self.scope()
+        } else {
+            &self.sort
         }
     }
 

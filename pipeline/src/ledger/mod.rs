@@ -132,6 +132,7 @@ impl Ledger {
     }
 
     /// Recorded documents of the table that are newer than `order` and cover one of `days`, whatever rows they have.
+    /// Those from before the table was made anew were taken in again then, by the rules that it has since.
     pub(crate) async fn documents(
         &self,
         table: &TableName,
@@ -144,7 +145,9 @@ impl Ledger {
             .files(table)
             .filter(|file| schema::may_cover(file, order, days));
         let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
-        let newer = rows.into_iter().filter_map(|row| {
+        let anew = self.claimed_anew(table).await?;
+        let newer = rows.into_iter().filter(|row| row.batch >= anew);
+        let newer = newer.filter_map(|row| {
             let covers = row.coverage()?;
             let newer = row.document_order.filter(|known| known.as_str() > order)?;
             Some(Recorded { order: newer, covers })

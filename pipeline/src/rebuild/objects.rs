@@ -9,13 +9,15 @@ use datafusion::logical_expr::ident;
 use object_store::ObjectStoreExt;
 use url::Url;
 
+use crate::batch;
 use crate::contract::RawFeed;
 use crate::delta::Snapshot;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
 use crate::layout;
 use crate::ledger::{Ledger, LedgerRow};
-use crate::list::{Identity, RawObject, RawZone, path_of, store_of};
+use crate::list::{Beside, Identity, RawObject, RawZone, path_of, store_of};
+use crate::manifest;
 use crate::query::{SnapshotTable, session};
 
 use super::Job;
@@ -68,13 +70,20 @@ pub(super) async fn sources(
             continue;
         }
         let now = match listed.get(object.uri.as_str()) {
-            Some(now) => Some((now.size, now.modified)),
+            Some(now) => Some((now.size, now.modified, now.manifest)),
             None => head(&object).await?,
         };
         match now {
-            Some((size, modified)) if size == object.size => {
+            Some((.., None)) if object.manifest.is_some() && !rejected.contains(&object.identity()) => {
+                sources.miss(object, "its manifest is gone");
+            }
+            Some((size, modified, manifest)) if size == object.size => {
                 sources.delivered_again += u64::from(modified != object.modified);
-                sources.take(RawObject { modified, ..object });
+                sources.take(RawObject {
+                    modified,
+                    manifest,
+                    ..object
+                });
             }
             // What gave nothing but a reject is not missed.
             _ if rejected.contains(&object.identity()) => sources.take(object),
@@ -102,6 +111,7 @@ pub(super) async fn sources(
             sources.take(object.clone());
         }
     }
+    batch::name_documents(job.contract, sources.objects.values_mut()).await?;
     Ok(sources)
 }
 
@@ -131,9 +141,22 @@ fn rejected(rows: &[LedgerRow]) -> HashSet<Identity> {
     rejected.map(|(identity, _)| identity).collect()
 }
 
-/// Size and time of change of what lies at the address of an object; none where nothing does.
-async fn head(object: &RawObject) -> Result<Option<(u64, DateTime<chrono::Utc>)>> {
-    let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+/// Size and time of change of what lies at the address of an object, and of the manifest beside it; none where nothing
+/// does.
+async fn head(object: &RawObject) -> Result<Option<(u64, DateTime<chrono::Utc>, Option<Beside>)>> {
+    let Some((size, modified)) = head_of(object, &object.uri).await? else {
+        return Ok(None);
+    };
+    let manifest = head_of(object, &format!("{}{}", object.uri, manifest::SUFFIX)).await?;
+    Ok(Some((
+        size,
+        modified,
+        manifest.map(|(size, modified)| Beside { modified, size }),
+    )))
+}
+
+async fn head_of(object: &RawObject, uri: &str) -> Result<Option<(u64, DateTime<chrono::Utc>)>> {
+    let uri = Url::parse(uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     match store_of(&uri)?.head(&path_of(&uri)?).await {
         Ok(meta) => {
             let micros = meta.last_modified.timestamp_micros();

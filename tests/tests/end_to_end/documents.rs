@@ -274,3 +274,46 @@ fn a_row_tells_which_documents_spoke_about_it_and_a_table_what_it_keeps() -> Res
     );
     Ok(())
 }
+
+#[test]
+fn a_table_made_anew_has_the_same_rows_and_the_same_memory() -> Result<()> {
+    let lake = reports()?;
+    for (name, lines, days, hour) in [
+        ("first", vec!["2026-03-01,c1,1", "2026-03-02,c1,2"], (1, 2), 9),
+        ("empty", vec![], (2, 2), 11),
+    ] {
+        lake.deliver(&report(name, &lines))?;
+        lake.deliver(&manifest(name, name, days, hour, (1, 1)))?;
+        lake.run(&[])?.exits_with(0)?;
+    }
+    for part in [1, 2] {
+        let name = format!("parts-{part}");
+        lake.deliver(&report(&name, &[&format!("2026-03-03,c{part},{part}")]))?;
+        lake.deliver(&manifest(&name, "parts", (3, 3), 9, (part, 2)))?;
+    }
+    // Taken in before anybody says that the second day was never asked for.
+    lake.deliver(&report("late", &["2026-03-04,c1,4", "2026-03-05,c1,5"]))?;
+    lake.run(&[])?.exits_with(0)?;
+    lake.deliver(&manifest("late", "late", (4, 4), 9, (1, 1)))?;
+    lake.run(&[])?.exits_with(0)?;
+    let kept = [
+        "2026-03-01 c1 1",
+        "2026-03-03 c1 1",
+        "2026-03-03 c2 2",
+        "2026-03-04 c1 4",
+    ];
+    assert_eq!(rows(&lake)?[..4], kept);
+    assert_eq!(rows(&lake)?[4..], ["2026-03-05 c1 5"]);
+    lake.call(&["rebuild", TABLE])?.exits_with(0)?;
+    assert_eq!(rows(&lake)?, kept);
+    assert_eq!(lake.quarantine(TABLE)?.len(), 1);
+
+    lake.deliver(&report("older", &["2026-03-02,c1,7"]))?;
+    lake.deliver(&manifest("older", "older", (2, 2), 10, (1, 1)))?;
+    let run = lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.count(TABLE, "rows_absorbed")?, 1);
+    assert_eq!(rows(&lake)?, kept);
+    lake.call(&["maintain"])?.exits_with(0)?;
+    assert_eq!(rows(&lake)?, kept);
+    Ok(())
+}
