@@ -20,6 +20,10 @@ use clap::Parser;
 use cli::Cli;
 use output::Output;
 
+/// Rows of raw objects are many small pieces of text, made on one thread and given up on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json);

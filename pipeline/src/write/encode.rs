@@ -1,9 +1,11 @@
 //! Encoding of fresh column chunks.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
@@ -14,10 +16,13 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::WriteOptions;
+use super::hash::hash_rows;
 use crate::error::{Error, Result};
 
 /// Encoded bytes of a row group at which the next one begins, however few its rows.
 const ROW_GROUP_BYTES: usize = 256 << 20;
+/// Values by which it is decided whether a column gets a dictionary.
+const SAMPLE: usize = 1024;
 /// How often a Bloom filter may say "perhaps" of an absent value.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
@@ -54,10 +59,16 @@ pub(super) fn encode(
     plain: &[ColumnPath],
     options: &WriteOptions,
 ) -> Result<Vec<ArrowColumnChunk>> {
+    let mut arrays = arrays.peekable();
     let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
     let mut builder = properties(&schema, options, rows)?;
     for path in plain {
         builder = builder.set_column_dictionary_enabled(path.clone(), false);
+    }
+    if let Some(Ok(first)) = arrays.peek()
+        && mostly_distinct(first, rows)?
+    {
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
     }
     let parquet = ArrowSchemaConverter::new().convert(&schema)?;
     // Only a file writer makes column writers; this one writes no file.
@@ -79,6 +90,28 @@ pub(super) fn encode(
         .into_iter()
         .map(|writer| writer.close())
         .collect::<Result<_, _>>()?)
+}
+
+/// Whether a dictionary of the column would have more than half as many entries as there are rows, as far as a sample
+/// of the first values tells: making it costs more than it saves.
+fn mostly_distinct(first: &ArrayRef, rows: u64) -> Result<bool> {
+    if first.len() < SAMPLE || first.data_type().is_nested() || first.data_type() == &DataType::Boolean {
+        return Ok(false);
+    }
+    let stride = first.len() / SAMPLE;
+    let places = UInt32Array::from_iter_values((0..SAMPLE).map(|place| (place * stride) as u32));
+    let sample = take(first, &places, None)?;
+    let found = sample.len() - sample.null_count();
+    let mut distinct = HashSet::with_capacity(SAMPLE);
+    for (row, hash) in hash_rows(std::slice::from_ref(&sample))?.into_iter().enumerate() {
+        if sample.is_valid(row) {
+            distinct.insert(hash);
+        }
+    }
+    // So many of them are expected to be distinct where the column has half as many values as rows.
+    let values = rows as f64 / 2.0;
+    let expected = values * (1.0 - (-(found as f64) / values).exp());
+    Ok(distinct.len() as f64 > expected)
 }
 
 /// Whether a chunk's writer gave up its dictionary, or never had one: trying again would only cost time.
