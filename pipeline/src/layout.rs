@@ -45,9 +45,9 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
             add(BATCH, ColumnType::Int);
             add(LOADED_AT, ColumnType::Timestamp);
             match raw.keep {
-                Keep::EveryRow { .. } => add(HASH, ColumnType::Text),
+                Keep::EveryRow { .. } => add(HASH, ColumnType::Int),
                 Keep::LatestRow { .. } => {
-                    add(HASH, ColumnType::Text);
+                    add(HASH, ColumnType::Int);
                     add(ORDER, ColumnType::Text);
                 }
                 Keep::LatestValue { .. } => {

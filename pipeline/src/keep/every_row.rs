@@ -11,7 +11,7 @@ use crate::layout::{HASH, OBJECT, ROW};
 use super::{Groups, numbers, texts};
 
 pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> {
-    let (hash, object, ordinal) = (texts(rows, HASH)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
+    let (hash, object, ordinal) = (numbers(rows, HASH)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (hash(row), object(row), ordinal(row));
     Ok(members
         .iter()
@@ -21,7 +21,7 @@ pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> 
 
 /// Rows whose content differs from the row that stays.
 pub(super) fn conflicts(rows: &RecordBatch, members: &Groups, winners: &[u32]) -> Result<u64> {
-    let hash = texts(rows, HASH)?;
+    let hash = numbers(rows, HASH)?;
     let differing =
         |(rows, winner): (&[u32], &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();
     Ok(members.iter().zip(winners).map(differing).sum::<usize>() as u64)

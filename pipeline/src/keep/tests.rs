@@ -84,8 +84,8 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
             layout::ORDER => Arc::new(StringArray::from_iter_values(
                 rows.iter().map(|row| format!("{:03}.", row.1)),
             )),
-            layout::HASH => Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|row| format!("h{}", row.5)),
+            layout::HASH => Arc::new(Int64Array::from_iter_values(
+                rows.iter().map(|row| i64::from(row.5)),
             )),
             layout::OBJECT => Arc::new(StringArray::from_iter_values(
                 rows.iter().map(|row| format!("o{row:?}")),

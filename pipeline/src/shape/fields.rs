@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
 use crate::contract::{ColumnType, OPTION, Personal, is_lineage};
@@ -205,7 +205,7 @@ impl<'a> Fields<'a> {
             return vec![Source::Column(StringArray::from_iter_values(rows), None)];
         }
         if name == HASH && column.is_none() {
-            return vec![Source::Column(self.hashes(), None)];
+            return vec![Source::Column(self.hash_texts(), None)];
         }
         if let Some(value) = self.origin.lineage(name) {
             return vec![Source::Object(value)];
@@ -230,11 +230,10 @@ impl<'a> Fields<'a> {
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
     /// the order of their names, personal ones left out.
-    pub(crate) fn hashes(&self) -> StringArray {
+    pub(crate) fn hashes(&self) -> Int64Array {
         let columns = self.delivered(|name| !self.personal.contains_key(name));
         let mut content = Vec::new();
-        let mut hashes = StringBuilder::with_capacity(self.len(), self.len() * 32);
-        for row in 0..self.len() {
+        let hash = |row: usize| {
             content.clear();
             for (name, column) in &columns {
                 if column.is_valid(row) {
@@ -245,9 +244,15 @@ impl<'a> Fields<'a> {
                     content.extend_from_slice(column.value(row).as_bytes());
                 }
             }
-            hashes.append_value(format!("{:032x}", xxh3_128(&content)));
-        }
-        hashes.finish()
+            xxh3_64(&content) as i64
+        };
+        Int64Array::from_iter_values((0..self.len()).map(hash))
+    }
+
+    /// The hashes as fields that columns can pick.
+    pub(crate) fn hash_texts(&self) -> StringArray {
+        let hashes = self.hashes();
+        StringArray::from_iter_values(hashes.values().iter().map(|hash| format!("{hash:016x}")))
     }
 
     /// The fields that `known` does not name as one map a row; null where there is none.

@@ -64,7 +64,7 @@ pub(crate) struct Shaped {
     /// Failures of checks that hold the batch, by check.
     pub(crate) held: BTreeMap<String, u64>,
     /// Hash of each raw row, where the content of documents decides between them.
-    pub(crate) content: Option<StringArray>,
+    pub(crate) content: Option<Int64Array>,
 }
 
 /// The batch that rows are shaped for.

@@ -31,7 +31,7 @@ pub(super) struct Observed {
     /// Places of the values that do not have that of their row.
     pub(super) older: BTreeMap<String, String>,
     /// Hash of the raw fields, where the table keeps it.
-    pub(super) hash: String,
+    pub(super) hash: i64,
     /// Whether its account states whole rows, so that no value means that there is none.
     pub(super) whole: bool,
     /// Of a document: how many rows it has beside this one in what it speaks about, itself included.
@@ -78,7 +78,7 @@ pub(super) async fn observed(
                     row: text(layout::ROW).parse().unwrap_or_default(),
                     order: text(layout::ORDER),
                     older: serde_json::from_str(&text(layout::OLDER)).unwrap_or_default(),
-                    hash: text(layout::HASH),
+                    hash: text(layout::HASH).parse().unwrap_or_default(),
                     whole: whole.get(object.as_str()).copied().unwrap_or_default(),
                     rows: None,
                     object,

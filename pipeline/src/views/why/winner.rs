@@ -86,7 +86,7 @@ enum Said<'a> {
 
 /// Copies of one key are dropped; the one with the smallest content hash, object and row stays.
 fn every_row(observed: &[Observed]) -> Said<'_> {
-    let place = |row: &&Observed| (row.hash.clone(), row.object.clone(), row.row);
+    let place = |row: &&Observed| (row.hash, row.object.clone(), row.row);
     let Some(first) = observed.iter().min_by_key(place) else {
         return Said::Nothing;
     };
@@ -101,7 +101,7 @@ fn every_row(observed: &[Observed]) -> Said<'_> {
 /// The newest row stays, all of it; of equal ones the first by content hash, object and row.
 fn latest_row(observed: &[Observed]) -> Said<'_> {
     let copy = |row: &Observed| Reverse((row.object.clone(), row.row));
-    let place = |row: &&Observed| (row.order.clone(), row.hash.clone(), copy(row));
+    let place = |row: &&Observed| (row.order.clone(), row.hash, copy(row));
     let Some(newest) = observed.iter().max_by_key(place) else {
         return Said::Nothing;
     };
@@ -201,7 +201,7 @@ mod tests {
             object: object.to_owned(),
             row: 4,
             order: order.to_owned(),
-            hash: format!("h{object}"),
+            hash: object.bytes().map(i64::from).sum(),
             older: BTreeMap::new(),
             whole,
             rows: None,
@@ -331,13 +331,13 @@ mod tests {
             observed("b", "", Some("1"), false),
             observed("a", "", Some("1"), false),
         ];
-        rows[0].hash = rows[1].hash.clone();
+        rows[0].hash = rows[1].hash;
         let kept = cells(&[("state", Some("1"))]);
         assert_eq!(
             why("ams.sp_traffic", &kept, "state", &rows),
             from("a", "first of 2 equal copies")
         );
-        rows[0].hash = "h".to_owned();
+        rows[0].hash = 0;
         let said = why("ams.sp_traffic", &kept, "state", &rows);
         assert_eq!(said, from("b", "smallest content hash of 2 copies that differ"));
     }
