@@ -7,6 +7,7 @@ use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
+use crate::layout;
 use crate::ledger::{Claim, Draft, Lease, Ledger};
 use crate::list::{RawObject, RawZone};
 use crate::report::Observer;
@@ -17,9 +18,13 @@ use super::journal::Journal;
 use super::lookback::LookBack;
 use super::pending::Pending;
 use super::record::catch_up;
+use super::spool::{Budget, Spool};
 use super::table::{self, Opened};
 use super::take::take;
 use super::tally::{Tallies, Tally};
+
+/// The part of the memory limit that rows of a batch may wait in; the rest is for decoding, shaping and folding.
+const IN_MEMORY: usize = 4;
 
 /// Tables with the same paths and format: their objects are listed once and decoded once.
 pub(crate) struct Group<'a> {
@@ -312,14 +317,20 @@ async fn work(
         .iter()
         .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
+    let budget = Budget::new(lake.settings().memory_limit / IN_MEMORY);
+    let spools: Vec<Arc<Spool>> = open
+        .iter()
+        .map(|(contract, _)| Arc::new(Spool::new(layout::schema(contract), budget.clone())))
+        .collect();
     let takers: Vec<Taker<'_>> = open
         .iter()
-        .zip(&shapers)
-        .map(|((_, claim), shaper)| {
+        .zip(shapers.iter().zip(&spools))
+        .map(|((_, claim), (shaper, spool))| {
             let claimed: std::collections::HashSet<_> =
                 claim.draft.objects.iter().map(RawObject::identity).collect();
             Taker {
                 shaper,
+                spool,
                 stamp: BatchStamp {
                     batch: claim.draft.batch,
                     claimed_at: claim.claimed_at,
@@ -360,9 +371,10 @@ async fn work(
             }
         }
     }
-    for ((contract, claim), intakes) in open.iter().zip(per_table) {
+    for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
         let tally = tallies.of(&contract.name);
-        if let Err(error) = take(lake, ledger, contract, claim, intakes, tally).await {
+        let rows = spool.close()?;
+        if let Err(error) = take(lake, ledger, contract, claim, intakes, rows, tally).await {
             tally.fail(&error);
         }
     }

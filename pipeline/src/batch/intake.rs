@@ -23,6 +23,8 @@ use crate::manifest::Manifest;
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
 
+use super::spool::Spool;
+
 /// Objects read at the same time.
 const AT_ONCE: usize = 2;
 /// Decoded batches that wait to be shaped.
@@ -31,16 +33,18 @@ const WAITING: usize = 2;
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
     pub(crate) shaper: &'a Arc<Shaper>,
+    /// Where its good rows go.
+    pub(super) spool: &'a Arc<Spool>,
     pub(crate) stamp: BatchStamp,
     /// Whether the table takes this object in.
     pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
 }
 
-/// What one object gave one table.
+/// What one object gave one table, its good rows aside: those are in the table's spool.
 #[derive(Default)]
 pub(crate) struct Intake {
-    /// Good rows.
-    pub(crate) rows: Vec<RecordBatch>,
+    /// Ordinal of the object in the batch.
+    pub(crate) ordinal: usize,
     /// Rejected rows, or one reject for the whole object.
     pub(crate) rejects: Vec<Reject>,
     /// Why the object was rejected whole.
@@ -59,13 +63,14 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// An object that gives nothing but a reason.
-    pub(crate) fn rejected(reason: String) -> Self {
+    pub(crate) fn rejected(ordinal: usize, reason: String) -> Self {
         let reject = Reject {
             row: None,
             reason: reason.clone(),
             text: String::new(),
         };
         Self {
+            ordinal,
             rejects: vec![reject],
             rejected: Some(reason),
             ..Self::default()
@@ -78,18 +83,17 @@ impl Intake {
         match shaped {
             Ok(shaped) => self.add(shaped),
             Err(error) if [Kind::Usage, Kind::Internal].contains(&error.kind()) => {
-                *self = Self::rejected(error.reason());
+                *self = Self::rejected(self.ordinal, error.reason());
             }
-            Err(error) => *self = Self::rejected(reason_to_reject(error)?),
+            Err(error) => *self = Self::rejected(self.ordinal, reason_to_reject(error)?),
         }
         Ok(())
     }
 
     fn add(&mut self, shaped: Shaped) {
-        self.rows.push(shaped.rows);
         for hash in shaped.content.iter().flatten().flatten() {
             let mut bytes = self.content.to_le_bytes().to_vec();
-            bytes.extend_from_slice(hash.as_bytes());
+            bytes.extend_from_slice(&hash.to_le_bytes());
             self.content = xxh3_128(&bytes);
         }
         self.rejects.extend(shaped.rejects);
@@ -113,20 +117,20 @@ pub(crate) async fn take_in(
     at_once: usize,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
-    futures::stream::iter(objects)
-        .map(|object| async move {
+    futures::stream::iter(objects.iter().enumerate())
+        .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
-                return Ok(rejected_by(&wanting, &reason));
+                return Ok(rejected_by(&wanting, ordinal, &reason));
             }
-            let read = one(object, accounts, format, takers, &wanting).await;
+            let read = one(ordinal, object, accounts, format, takers, &wanting).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
                 Err(error) => {
                     let reason =
                         reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-                    Ok(rejected_by(&wanting, &reason))
+                    Ok(rejected_by(&wanting, ordinal, &reason))
                 }
             }
         })
@@ -136,8 +140,8 @@ pub(crate) async fn take_in(
 }
 
 /// An object that is rejected whole by all takers that want it.
-fn rejected_by(wanting: &[bool], reason: &str) -> Vec<Option<Intake>> {
-    let rejected = |wants: &bool| wants.then(|| Intake::rejected(reason.to_owned()));
+fn rejected_by(wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
+    let rejected = |wants: &bool| wants.then(|| Intake::rejected(ordinal, reason.to_owned()));
     wanting.iter().map(rejected).collect()
 }
 
@@ -172,13 +176,18 @@ fn reason_to_reject(error: Error) -> Result<String> {
 }
 
 impl Taker<'_> {
-    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones.
-    async fn shape(&self, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
-        let (shaper, stamp) = (self.shaper.clone(), self.stamp);
+    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones. The good ones go to the
+    /// spool.
+    async fn shape(&self, ordinal: usize, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
+        let (shaper, spool, stamp) = (self.shaper.clone(), self.spool.clone(), self.stamp);
         let (batch, of) = (batch.clone(), of.clone());
         let handle = Handle::current();
-        let shaped =
-            tokio::task::spawn_blocking(move || handle.block_on(shaper.shape(&batch, &of.origin(), stamp)));
+        let shaped = tokio::task::spawn_blocking(move || {
+            let mut shaped = handle.block_on(shaper.shape(&batch, &of.origin(), stamp))?;
+            let none = shaped.rows.slice(0, 0);
+            spool.push(ordinal, std::mem::replace(&mut shaped.rows, none))?;
+            Ok(shaped)
+        });
         shaped
             .await
             .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
@@ -226,6 +235,7 @@ fn account_of(
 }
 
 async fn one(
+    ordinal: usize,
     object: &RawObject,
     accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
     format: &Format,
@@ -247,6 +257,7 @@ async fn one(
         .iter()
         .map(|wants| {
             wants.then(|| Intake {
+                ordinal,
                 whole: states_whole_rows,
                 ..Intake::default()
             })
@@ -265,7 +276,7 @@ async fn one(
                 for (taker, intake) in taking(takers, &mut intakes) {
                     intake.rows_read += batch.rows.len() as u64;
                     if !taker.shaper.wants_whole_objects() {
-                        intake.take(taker.shape(&batch, &of).await)?;
+                        intake.take(taker.shape(ordinal, &batch, &of).await)?;
                     }
                 }
                 if keeps_whole {
@@ -291,7 +302,7 @@ async fn one(
         let all = Arc::new(concat(&whole)?);
         for (taker, intake) in taking(takers, &mut intakes) {
             if taker.shaper.wants_whole_objects() {
-                intake.take(taker.shape(&all, &of).await)?;
+                intake.take(taker.shape(ordinal, &all, &of).await)?;
             }
         }
     }

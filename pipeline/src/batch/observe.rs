@@ -1,5 +1,6 @@
 //! What raw objects say, without taking them in: for explanations.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -7,13 +8,18 @@ use arrow::array::RecordBatch;
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lake::Lake;
+use crate::layout;
 use crate::list::{RawObject, RawZone};
 use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 
 use super::group::Group;
 use super::intake::{Taker, Telling, take_in};
+use super::spool::{Budget, Spool};
 use super::table;
+
+/// Bytes of rows that are handed on together.
+const ROWS_BYTES: usize = 16 << 20;
 
 /// The rows that the objects give a table, in the layout schema; objects that cannot be read give none.
 pub(crate) async fn observe(
@@ -29,8 +35,11 @@ pub(crate) async fn observe(
         return Ok(Vec::new());
     };
     let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);
+    let budget = Budget::new(lake.settings().memory_limit);
+    let spool = Arc::new(Spool::new(layout::schema(contract), budget));
     let taker = Taker {
         shaper: &shaper,
+        spool: &spool,
         stamp: BatchStamp {
             batch: 0,
             claimed_at: table::now(),
@@ -41,10 +50,15 @@ pub(crate) async fn observe(
     let account = |object: &RawObject| zone.account(&contract.name.source, object.account.as_deref());
     let watch = Telling(&Silent);
     let taken_in = take_in(objects, &account, group.format(), &[taker], usize::MAX, &watch).await?;
-    Ok(taken_in
-        .into_iter()
+    let taken: HashSet<usize> = taken_in
+        .iter()
         .flatten()
         .flatten()
-        .flat_map(|intake| intake.rows)
-        .collect())
+        .filter(|intake| intake.rejected.is_none())
+        .map(|intake| intake.ordinal)
+        .collect();
+    let mut spooled = spool.close()?;
+    spooled.retain(|object| taken.contains(&object));
+    let portions = spooled.portions(ROWS_BYTES);
+    portions.iter().map(|portion| spooled.read(portion)).collect()
 }

@@ -1,30 +1,31 @@
 //! The shaped rows of a batch go into their table.
 
-use std::collections::BTreeMap;
-
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::backoff;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::keep::{Folded, Observations, Replaced, apply, fold, merge, shrink, supersede};
+use crate::keep::{Replaced, WorkingSet, shrink, supersede};
 use crate::lake::Lake;
-use crate::layout;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
 use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
 use super::commit::{Attempt, Outcome, commit};
-use super::documents::{Gathered, gather};
+use super::documents::gather;
 use super::intake::Intake;
 use super::notes::Notes;
+use super::put::{put_documents, put_keys};
 use super::record::{Batch, record};
 use super::side::SideFile;
+use super::spool::Spooled;
 use super::table::{self, Opened};
 use super::tally::{Summary, Tally};
+
+/// The part of the memory limit that the rows of a batch go in by: folding them takes a few times as much.
+const PORTION: usize = 8;
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -33,6 +34,7 @@ pub(super) async fn take(
     contract: &Contract,
     claim: &Claim,
     mut intakes: Vec<(RawObject, Intake)>,
+    mut spooled: Spooled,
     tally: &mut Tally,
 ) -> Result<()> {
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
@@ -41,7 +43,13 @@ pub(super) async fn take(
     }
     let curated = &lake.settings().curated;
     let attempt = Attempt::new(claim.draft.batch);
-    let gathered = gather(contract, &mut intakes)?;
+    let taken: HashSet<usize> = intakes
+        .iter()
+        .filter(|(_, intake)| intake.rejected.is_none())
+        .map(|(_, intake)| intake.ordinal)
+        .collect();
+    spooled.retain(|object| taken.contains(&object));
+    let gathered = gather(contract, &mut intakes, &spooled)?;
     let mut said = gathered
         .as_ref()
         .map_or_else(Vec::new, |gathered| gathered.results.clone())
@@ -61,10 +69,12 @@ pub(super) async fn take(
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
-    let rows = match gathered {
-        Some(gathered) => Rows::OfDocuments(gathered),
-        None => Rows::OfKeys(fold(contract, &observations(contract, intakes)?)?),
-    };
+    let portion = lake.settings().memory_limit / PORTION;
+    let whole: HashSet<usize> = intakes
+        .iter()
+        .filter(|(_, intake)| intake.whole)
+        .map(|(_, intake)| intake.ordinal)
+        .collect();
     let quarantine = if rejects.is_empty() {
         Vec::new()
     } else {
@@ -84,23 +94,24 @@ pub(super) async fn take(
             return Ok(());
         }
         let mut notes = Notes::default();
-        let plan = match &rows {
-            Rows::OfKeys(folded) => merge(contract, &table.log, &table.snapshot, folded, periods).await?,
-            Rows::OfDocuments(gathered) => {
+        let files = table.snapshot.files.to_vec();
+        let mut working = WorkingSet::new(&table.log, files, &attempt.id);
+        match &gathered {
+            None => put_keys(contract, &mut working, &spooled, portion, &whole, periods).await?,
+            Some(gathered) => {
                 notes = gathered.notes.clone();
                 let (order, days) = gathered.documents.reach();
                 let recorded = ledger.documents(&contract.name, &order, days).await?;
-                let (log, snapshot) = (&table.log, &table.snapshot);
-                let (mut plan, replaced) =
-                    supersede(contract, log, snapshot, &gathered.documents, &recorded).await?;
-                plan.counts.rows_conflicting = gathered.conflicts;
-                if !guard(contract, claim, &replaced, &mut notes, tally) {
+                let documents = &gathered.documents;
+                let superseded =
+                    supersede(contract, &table.log, working.files(), documents, &recorded).await?;
+                if !guard(contract, claim, &superseded.replaced, &mut notes, tally) {
                     return Ok(());
                 }
-                plan
+                put_documents(contract, &mut working, &spooled, portion, gathered, superseded).await?;
             }
-        };
-        let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        }
+        let (actions, done) = working.finish();
         failpoint::pass("after_files");
         let side_file = side
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)
@@ -108,6 +119,7 @@ pub(super) async fn take(
         failpoint::pass("after_side_file");
         let mut counts = counts.clone();
         counts.add(&done);
+        counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
         let summary = Summary {
             counts,
             warned: warned.clone(),
@@ -141,12 +153,6 @@ pub(super) async fn take(
     }
 }
 
-/// The rows of a batch, ready to meet those of the table.
-enum Rows {
-    OfKeys(Folded),
-    OfDocuments(Gathered),
-}
-
 /// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.
 fn guard(
     contract: &Contract,
@@ -174,23 +180,6 @@ fn guard(
     notes.shrunk = words.len() as u64;
     notes.shrunk_first = words.first().cloned();
     rule.otherwise != Otherwise::Hold || tally.may_shrink(&contract.name, claim.draft.batch, &words)
-}
-
-/// All good rows of a batch.
-fn observations(contract: &Contract, intakes: Vec<(RawObject, Intake)>) -> Result<Observations> {
-    let schema = layout::schema(contract);
-    let mut rows: Vec<RecordBatch> = Vec::new();
-    let mut whole = Vec::new();
-    for (_, intake) in intakes {
-        for batch in intake.rows {
-            whole.extend(std::iter::repeat_n(intake.whole, batch.num_rows()));
-            rows.push(batch);
-        }
-    }
-    Ok(Observations {
-        rows: concat_batches(&schema, &rows)?,
-        whole,
-    })
 }
 
 fn counted(intakes: &[(RawObject, Intake)]) -> Counts {

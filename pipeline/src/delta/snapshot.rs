@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Remove};
+use deltalake_core::kernel::{Add, EagerSnapshot, LogicalFileView, Remove};
 use deltalake_core::logstore::LogStoreRef;
 use object_store::path::Path;
 
@@ -21,7 +21,16 @@ pub(crate) struct DataFile {
     pub(crate) size: u64,
     /// Partition values as the log has them; null for the null partition.
     pub(crate) partition: BTreeMap<String, Option<String>>,
-    view: LogicalFileView,
+    said_by: SaidBy,
+}
+
+/// Where a file is described.
+#[derive(Clone)]
+enum SaidBy {
+    /// In the log.
+    Log(LogicalFileView),
+    /// By whoever wrote it: no commit names it yet.
+    Writer(Option<String>),
 }
 
 impl DataFile {
@@ -30,28 +39,57 @@ impl DataFile {
             path: view.object_store_path(),
             size: view.size().max(0) as u64,
             partition: view.partition_values_map().into_iter().collect(),
-            view,
+            said_by: SaidBy::Log(view),
         }
     }
 
-    /// The statistics document of the log's add action.
+    /// A file that a commit is going to add.
+    pub(crate) fn written(add: &Add) -> Self {
+        Self {
+            path: Path::from(add.path.as_str()),
+            size: add.size.max(0) as u64,
+            partition: add.partition_values.clone().into_iter().collect(),
+            said_by: SaidBy::Writer(add.stats.clone()),
+        }
+    }
+
+    /// The statistics document of the action that adds the file.
     pub(crate) fn stats(&self) -> Option<serde_json::Value> {
-        serde_json::from_str(&self.view.stats()?).ok()
+        let stats = match &self.said_by {
+            SaidBy::Log(view) => view.stats(),
+            SaidBy::Writer(stats) => stats.clone(),
+        };
+        serde_json::from_str(&stats?).ok()
     }
 
-    /// Rows in the file, as the log states them.
+    /// Rows in the file, as its statistics state them.
     pub(crate) fn rows(&self) -> Option<u64> {
-        self.view.num_records().map(|rows| rows as u64)
+        match &self.said_by {
+            SaidBy::Log(view) => view.num_records().map(|rows| rows as u64),
+            SaidBy::Writer(_) => self.stats()?["numRecords"].as_u64(),
+        }
     }
 
-    /// The action that takes the file out of the table, its rows with it.
-    pub(crate) fn remove(&self) -> Remove {
-        self.view.remove_action(true)
+    /// The action that takes the file out of the table, its rows with it; none for a file that no commit names.
+    pub(crate) fn remove(&self) -> Option<Remove> {
+        self.taken_out(true)
     }
 
-    /// The action that takes the file out of the table, its rows being in another file of the same commit.
-    pub(crate) fn replace(&self) -> Remove {
-        self.view.remove_action(false)
+    /// The action that takes the file out of the table, its rows being in another file of the same commit; none for
+    /// a file that no commit names.
+    pub(crate) fn replace(&self) -> Option<Remove> {
+        self.taken_out(false)
+    }
+
+    fn taken_out(&self, data_change: bool) -> Option<Remove> {
+        match &self.said_by {
+            SaidBy::Log(view) => Some(view.remove_action(data_change)),
+            SaidBy::Writer(_) => None,
+        }
+    }
+
+    fn has_deletion_vector(&self) -> bool {
+        matches!(&self.said_by, SaidBy::Log(view) if view.deletion_vector_descriptor().is_some())
     }
 }
 
@@ -85,11 +123,7 @@ impl Snapshot {
     pub(super) fn new(table: &str, eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
         guard::check(table, &eager, eager.metadata().configuration())?;
         let snapshot = Self::unguarded(eager, log)?;
-        if let Some(file) = snapshot
-            .files
-            .iter()
-            .find(|file| file.view.deletion_vector_descriptor().is_some())
-        {
+        if let Some(file) = snapshot.files.iter().find(|file| file.has_deletion_vector()) {
             return Err(Error::new(
                 Kind::Foreign,
                 format!(

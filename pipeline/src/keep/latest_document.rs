@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
 use crate::contract::Contract;
-use crate::delta::{DataFile, DeltaLog, Snapshot};
+use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout::{OBJECT, ORDER};
 use crate::ledger::{Coverage, Recorded};
@@ -35,8 +35,8 @@ pub(crate) struct Documents {
     pub(crate) per: Vec<String>,
     /// The one that takes the days of a period.
     pub(crate) days: Option<String>,
-    /// Rows of all of them in the table's schema, each with the order of its document.
-    pub(crate) rows: RecordBatch,
+    /// How many rows the batch has.
+    pub(crate) rows: u64,
     pub(crate) list: Vec<Document>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Document {
 pub(crate) struct Share {
     /// The document's place among those that cover the cell.
     pub(crate) order: String,
-    /// Its rows.
+    /// Its rows, by their ordinals in the batch.
     pub(crate) rows: Vec<u32>,
 }
 
@@ -216,18 +216,29 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Plans how the documents of a batch go into the table, and says which cells changed.
+/// What the documents of a batch do to a table.
+pub(crate) struct Superseded {
+    /// The rows that go away; the plan has no new ones.
+    pub(crate) away: Plan,
+    /// The rows that come, by their ordinals in the batch, ascending.
+    pub(crate) come: Vec<u32>,
+    /// The cells that change.
+    pub(crate) replaced: Vec<Replaced>,
+}
+
+/// Plans how the documents of a batch go into the table.
 pub(crate) async fn supersede(
     contract: &Contract,
     log: &DeltaLog,
-    snapshot: &Snapshot,
+    files: &[DataFile],
     documents: &Documents,
     recorded: &[Recorded],
-) -> Result<(Plan, Vec<Replaced>)> {
-    let mut plan = Plan::new(documents.rows.clone());
+) -> Result<Superseded> {
+    let mut plan = Plan::without_rows();
+    let mut come = Vec::new();
     let newest = documents.newest();
     let cells: Vec<&Cell> = newest.keys().collect();
-    let (files, mut present) = present(contract, log, snapshot, &documents.per, &cells).await?;
+    let (files, mut present) = present(contract, log, files, &documents.per, &cells).await?;
     let memory = Memory::new(documents, recorded);
     let mut replaced = Vec::new();
     for (index, (cell, candidate)) in newest.iter().enumerate() {
@@ -246,7 +257,7 @@ pub(crate) async fn supersede(
         for (file, row) in &there.rows {
             plan.edit(&files[*file]).deletes.push(*row);
         }
-        plan.homeless.extend(candidate.rows);
+        come.extend(candidate.rows);
         replaced.push(Replaced {
             cell: cell.clone(),
             before: there.rows.len() as u64,
@@ -262,17 +273,21 @@ pub(crate) async fn supersede(
             edit.dropped = true;
         }
     }
-    plan.homeless.sort_unstable();
-    plan.counts.rows_inserted = plan.homeless.len() as u64;
-    plan.counts.rows_absorbed = documents.rows.num_rows() as u64 - plan.counts.rows_inserted;
-    Ok((plan, replaced))
+    come.sort_unstable();
+    plan.counts.rows_inserted = come.len() as u64;
+    plan.counts.rows_absorbed = documents.rows - plan.counts.rows_inserted;
+    Ok(Superseded {
+        away: plan,
+        come,
+        replaced,
+    })
 }
 
 /// What the table has in the cells, by their index.
 async fn present(
     contract: &Contract,
     log: &DeltaLog,
-    snapshot: &Snapshot,
+    table: &[DataFile],
     per: &[String],
     cells: &[&Cell],
 ) -> Result<(Vec<DataFile>, HashMap<u32, Present>)> {
@@ -292,7 +307,7 @@ async fn present(
     let values = typed(contract, per, possible.iter().map(|cell| cells[*cell as usize]))?;
     let keys = Keys::new(&values, per, &contract.partition)?;
     let spans = Spans::of(contract, per, &values)?;
-    for file in snapshot.files.iter().filter(|file| spans.may_hold(file)) {
+    for file in table.iter().filter(|file| spans.may_hold(file)) {
         let found = keys.find(log, file, None).await?;
         if found.is_empty() {
             continue;

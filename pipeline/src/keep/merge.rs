@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{Contract, Feed};
 use crate::delta::partition::{self, RowPartitions};
-use crate::delta::{DataFile, DeltaLog, Snapshot};
+use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::list::days_before;
@@ -41,7 +41,7 @@ struct Copies {
 pub(crate) async fn merge(
     contract: &Contract,
     log: &DeltaLog,
-    snapshot: &Snapshot,
+    files: &[DataFile],
     batch: &Folded,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Plan> {
@@ -51,7 +51,7 @@ pub(crate) async fn merge(
     if batch.rows.num_rows() == 0 {
         return Ok(plan);
     }
-    let copies = copies(contract, log, snapshot, &batch.rows, periods).await?;
+    let copies = copies(contract, log, files, &batch.rows, periods).await?;
     if copies.places.is_empty() {
         plan.homeless = (0..batch.rows.num_rows() as u32).collect();
         plan.counts.rows_inserted = batch.rows.num_rows() as u64;
@@ -134,16 +134,14 @@ fn says_the_same(old: &RecordBatch, old_row: u32, new: &RecordBatch, new_row: u3
 async fn copies(
     contract: &Contract,
     log: &DeltaLog,
-    snapshot: &Snapshot,
+    files: &[DataFile],
     rows: &RecordBatch,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Copies> {
     let places = RowPartitions::of(rows, &contract.partition)?;
     let named = places.distinct();
-    let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) = snapshot
-        .files
-        .iter()
-        .partition(|file| named.contains(&file.partition));
+    let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) =
+        files.iter().partition(|file| named.contains(&file.partition));
     let search = Search {
         contract,
         log,

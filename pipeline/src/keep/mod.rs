@@ -18,6 +18,7 @@ mod recompute;
 pub(crate) mod shrink;
 #[cfg(test)]
 mod tests;
+mod working_set;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -27,10 +28,13 @@ use crate::error::{Error, Result};
 
 pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
-pub(crate) use latest_document::{Cell, Document, Documents, Replaced, Share, covered, supersede};
+pub(crate) use latest_document::{
+    Cell, Document, Documents, Replaced, Share, Superseded, covered, supersede,
+};
 pub(crate) use merge::merge;
-pub(crate) use plan::{apply, options};
+pub(crate) use plan::{Plan, apply, options};
 pub(crate) use recompute::{Touched, replace};
+pub(crate) use working_set::WorkingSet;
 
 /// Rows of which several may have the same key, with what the account says about empty cells.
 pub(crate) struct Observations {

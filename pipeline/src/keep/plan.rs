@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use chrono::Utc;
 use deltalake_core::kernel::{Action, Add};
 use futures::{StreamExt, TryStreamExt};
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::report::Counts;
 use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
+
+use super::working_set::WorkingSet;
 
 /// Files written at the same time; each is one blocking task that holds one column of one row group.
 const AT_ONCE: usize = 2;
@@ -62,6 +64,11 @@ impl Plan {
             homeless: Vec::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// A plan that changes nothing yet and brings no rows.
+    pub(crate) fn without_rows() -> Self {
+        Self::new(RecordBatch::new_empty(Schema::empty().into()))
     }
 
     /// The changes of a file.
@@ -111,7 +118,19 @@ pub(crate) async fn apply(
     plan: Plan,
     attempt: &str,
 ) -> Result<(Vec<Action>, Counts)> {
-    let mut counts = plan.counts.clone();
+    let mut set = WorkingSet::new(log, files.to_vec(), attempt);
+    set.apply(contract, plan).await?;
+    Ok(set.finish())
+}
+
+/// Writes the files of a plan: what it takes away, and what it adds in its place.
+pub(super) async fn write_files(
+    contract: &Contract,
+    log: &DeltaLog,
+    files: &[DataFile],
+    plan: Plan,
+    attempt: &str,
+) -> Result<Vec<(Option<DataFile>, Option<Add>)>> {
     let options = options(contract);
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
@@ -122,8 +141,7 @@ pub(crate) async fn apply(
         .map(|field| rows.schema_ref().index_of(field.name()))
         .collect::<Result<_, _>>()?;
     let content = rows.project(&kept)?;
-
-    let written: Vec<(Option<DataFile>, Option<Add>)> = futures::stream::iter(edits)
+    futures::stream::iter(edits)
         .map(|edit| {
             let values = match (&edit.old, edit.inserts.first()) {
                 (Some(file), _) => file.partition.clone(),
@@ -143,20 +161,7 @@ pub(crate) async fn apply(
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
-        .await?;
-
-    let mut actions = Vec::new();
-    for (old, new) in written {
-        if let Some(file) = old {
-            counts.files_removed += 1;
-            actions.push(Action::Remove(file.remove()));
-        }
-        if let Some(add) = new {
-            counts.files_added += 1;
-            actions.push(Action::Add(add));
-        }
-    }
-    Ok((actions, counts))
+        .await
 }
 
 #[expect(

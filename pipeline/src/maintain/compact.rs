@@ -212,7 +212,11 @@ async fn commit(subject: &Subject<'_>, attempt: &str, mut parts: Vec<Done>, star
                 }
                 actions.push(Action::Add(add.clone()));
             }
-            actions.extend(part.old.iter().map(|file| Action::Remove(file.replace())));
+            actions.extend(
+                part.old
+                    .iter()
+                    .filter_map(|file| file.replace().map(Action::Remove)),
+            );
         }
         let commit = Commit {
             operation: "OPTIMIZE",

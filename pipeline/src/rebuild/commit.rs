@@ -174,7 +174,11 @@ async fn actions(log: &DeltaLog, ready: &Ready, base: &Base) -> Result<Vec<Actio
         }
         actions.push(Action::Add(add.clone()));
     }
-    actions.extend(base.old.iter().map(|file| Action::Remove(file.remove())));
+    actions.extend(
+        base.old
+            .iter()
+            .filter_map(|file| file.remove().map(Action::Remove)),
+    );
     Ok(actions)
 }
 

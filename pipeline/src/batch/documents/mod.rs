@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{cast, concat_batches, take};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::contract::{Contract, Covers, Feed, Keep};
@@ -21,6 +22,7 @@ use crate::shape::Declared;
 
 use super::intake::Intake;
 use super::notes::Notes;
+use super::spool::Spooled;
 
 /// Documents, what they say for the ledger, and what a person should know of them.
 pub(super) struct Gathered {
@@ -30,6 +32,46 @@ pub(super) struct Gathered {
     pub(super) notes: Notes,
     /// Rows with the key of another row of their document.
     pub(super) conflicts: u64,
+    orders: RowOrders,
+}
+
+impl Gathered {
+    /// Rows of the batch with the order of their documents; `first` is the ordinal of the first of them.
+    pub(super) fn ordered(&self, rows: &RecordBatch, first: usize) -> Result<RecordBatch> {
+        let position = rows.schema_ref().index_of(layout::ORDER)?;
+        let orders = (first..first + rows.num_rows()).map(|row| self.orders.of_row(row));
+        let mut columns = rows.columns().to_vec();
+        columns[position] = Arc::new(StringArray::from_iter_values(orders));
+        Ok(RecordBatch::try_new(rows.schema(), columns)?)
+    }
+}
+
+/// For each row of the batch its place among all documents that cover its cell.
+#[derive(Default)]
+struct RowOrders {
+    orders: Vec<String>,
+    /// Ordinal of the order of each row.
+    of_row: Vec<u32>,
+}
+
+impl RowOrders {
+    fn new(rows: usize) -> Self {
+        Self {
+            orders: vec![String::new()],
+            of_row: vec![0; rows],
+        }
+    }
+
+    fn add(&mut self, share: &Share) {
+        for row in &share.rows {
+            self.of_row[*row as usize] = self.orders.len() as u32;
+        }
+        self.orders.push(share.order.clone());
+    }
+
+    fn of_row(&self, row: usize) -> &str {
+        &self.orders[self.of_row[row] as usize]
+    }
 }
 
 /// The rules of a table that keeps documents.
@@ -75,39 +117,51 @@ impl<'a> Rules<'a> {
 
 /// Puts the documents together; none where the table does not keep documents. Objects whose document is not there as a
 /// whole are rejected.
-pub(super) fn gather(contract: &Contract, intakes: &mut [(RawObject, Intake)]) -> Result<Option<Gathered>> {
+pub(super) fn gather(
+    contract: &Contract,
+    intakes: &mut [(RawObject, Intake)],
+    spooled: &Spooled,
+) -> Result<Option<Gathered>> {
     let Some(rules) = Rules::of(contract) else {
         return Ok(None);
     };
     let groups = groups(intakes);
     groups.iter().for_each(|group| reject_incomplete(group, intakes));
-    let schema = layout::schema(contract);
     let mut gathered = Gathered {
         documents: Documents {
             per: rules.per.to_vec(),
             days: rules.day().map(str::to_owned),
-            rows: RecordBatch::new_empty(schema.clone()),
+            rows: 0,
             list: Vec::new(),
         },
         results: vec![None; intakes.len()],
         notes: Notes::default(),
         conflicts: 0,
+        orders: RowOrders::new(spooled.rows()),
     };
-    let mut rows = Vec::new();
-    let mut first = 0;
     for group in groups {
         let parts = parts(&group, intakes);
         let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
             continue;
         };
-        let own = concat_batches(&schema, parts.iter().flat_map(|part| &intakes[*part].1.rows))?;
-        gathered.conflicts += conflicts(&own, rules.key)?;
+        let mut own = OwnRows::new(rules);
+        for part in &parts {
+            for portion in spooled.of_object(intakes[*part].1.ordinal) {
+                own.add(&spooled.read(&portion)?, portion.first as u32)?;
+            }
+        }
+        gathered.conflicts += own.rows - own.keys.len() as u64;
+        gathered.documents.rows += own.rows;
         let content = parts
             .iter()
             .flat_map(|part| intakes[*part].1.content.to_le_bytes());
         let content = format!("{:032x}", xxh3_128(&content.collect::<Vec<u8>>()));
         let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
-        let (document, own) = document(rules, &declared, &content, object, own, first)?;
+        let document = document(rules, &declared, &content, object, own);
+        document
+            .cells
+            .values()
+            .for_each(|share| gathered.orders.add(share));
         gathered.notes.time_guessed += u64::from(declared.guessed && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
@@ -118,11 +172,8 @@ pub(super) fn gather(contract: &Contract, intakes: &mut [(RawObject, Intake)]) -
                 covers: document.covers.clone(),
             });
         }
-        first += own.num_rows() as u32;
-        rows.push(own);
         gathered.documents.list.push(document);
     }
-    gathered.documents.rows = concat_batches(&schema, &rows)?;
     gathered.notes.same_key = gathered.conflicts;
     Ok(Some(gathered))
 }
@@ -171,7 +222,7 @@ fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
     for index in group {
         let intake = &mut intakes[*index].1;
         if intake.rejected.is_none() {
-            *intake = Intake::rejected(reason.clone());
+            *intake = Intake::rejected(intake.ordinal, reason.clone());
         }
     }
 }
@@ -192,55 +243,94 @@ fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
     parts.into_values().collect()
 }
 
-/// A document and its rows with their order; `first` is where these begin among the rows of the batch.
+/// What the rows of one document say, collected part by part.
+struct OwnRows<'a> {
+    rules: Rules<'a>,
+    rows: u64,
+    /// Rows and greatest order of each cell.
+    cells: BTreeMap<Cell, (Vec<u32>, String)>,
+    /// Hashes of the keys, or of the ordinals where there is no key.
+    keys: HashSet<u128>,
+}
+
+impl<'a> OwnRows<'a> {
+    fn new(rules: Rules<'a>) -> Self {
+        Self {
+            rules,
+            rows: 0,
+            cells: BTreeMap::new(),
+            keys: HashSet::new(),
+        }
+    }
+
+    /// Adds rows; `first` is the ordinal of the first of them in the batch.
+    fn add(&mut self, rows: &RecordBatch, first: u32) -> Result<()> {
+        let by_row: &StringArray = rows
+            .column(rows.schema_ref().index_of(layout::ORDER)?)
+            .as_string();
+        let per = key_positions(rows.schema_ref(), self.rules.per)?;
+        let groups = Groups::of(rows, &per)?;
+        for (cell, members) in cells(rows, &per, &groups)?.into_iter().zip(groups.iter()) {
+            let (own, newest) = self.cells.entry(cell).or_default();
+            own.extend(members.iter().map(|row| row + first));
+            for row in members {
+                let order = by_row.value(*row as usize);
+                if order > newest.as_str() {
+                    order.clone_into(newest);
+                }
+            }
+        }
+        self.rows += rows.num_rows() as u64;
+        if self.rules.key.is_empty() {
+            let ordinals = first..first + rows.num_rows() as u32;
+            self.keys.extend(ordinals.map(u128::from));
+        } else {
+            let columns: Vec<ArrayRef> = key_positions(rows.schema_ref(), self.rules.key)?
+                .into_iter()
+                .map(|position| rows.column(position).clone())
+                .collect();
+            let fields = columns
+                .iter()
+                .map(|column| SortField::new(column.data_type().clone()));
+            let keys = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
+            self.keys.extend(keys.iter().map(|key| xxh3_128(key.data())));
+        }
+        Ok(())
+    }
+}
+
+/// A document, from what it declares and from its rows.
 fn document(
     rules: Rules<'_>,
     declared: &Declared,
     content: &str,
     object: Option<&String>,
-    rows: RecordBatch,
-    first: u32,
-) -> Result<(Document, RecordBatch)> {
+    own: OwnRows<'_>,
+) -> Document {
     let id: String = declared
         .id
         .iter()
         .flat_map(|id| id.bytes())
         .map(|b| format!("{b:02x}"))
         .collect();
-    let position = rows.schema_ref().index_of(layout::ORDER)?;
-    let by_row: &StringArray = rows.column(position).as_string();
-    let newest = by_row.iter().flatten().max().unwrap_or(&declared.order);
     let full = |newest: &str| format!("{newest}{id}.{content}.");
-    let order = full(newest);
-
-    let per = key_positions(rows.schema_ref(), rules.per)?;
-    let groups = Groups::of(&rows, &per)?;
-    let cells = cells(&rows, &per, &groups)?;
-    let mut orders: Vec<&str> = vec![""; rows.num_rows()];
-    let mut shares: Vec<(String, &[u32])> = Vec::with_capacity(groups.len());
-    for members in groups.iter() {
-        let of_cell = members.iter().map(|row| by_row.value(*row as usize)).max();
-        let of_cell = of_cell
-            .filter(|_| *rules.covers == Covers::Rows)
-            .unwrap_or(newest);
-        shares.push((full(of_cell), members));
-    }
-    for (order, members) in &shares {
-        members.iter().for_each(|row| orders[*row as usize] = order);
-    }
-    let mut columns = rows.columns().to_vec();
-    columns[position] = Arc::new(StringArray::from(orders));
-    let shares = shares.into_iter().map(|(order, rows)| Share {
-        order,
-        rows: rows.iter().map(|row| row + first).collect(),
+    let newest = own.cells.values().map(|(_, newest)| newest.as_str()).max();
+    let order = full(newest.unwrap_or(&declared.order));
+    let cells: Vec<&Cell> = own.cells.keys().collect();
+    let covers = coverage(rules, declared, &cells);
+    let shares = own.cells.into_iter().map(|(cell, (rows, of_cell))| {
+        let order = match rules.covers {
+            Covers::Rows => full(&of_cell),
+            _ => order.clone(),
+        };
+        (cell, Share { order, rows })
     });
-    let document = Document {
+    Document {
         object: object.cloned().unwrap_or_default(),
-        covers: coverage(rules, declared, &cells),
+        covers,
+        cells: shares.collect(),
         order,
-        cells: cells.iter().cloned().zip(shares).collect(),
-    };
-    Ok((document, RecordBatch::try_new(rows.schema(), columns)?))
+    }
 }
 
 /// The values of `per` of each group of rows.
@@ -258,7 +348,7 @@ fn cells(rows: &RecordBatch, per: &[usize], groups: &Groups) -> Result<Vec<Cell>
 }
 
 /// What a document covers, where it says so: itself, or by rows that agree.
-fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[Cell]) -> Option<Coverage> {
+fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[&Cell]) -> Option<Coverage> {
     if *rules.covers == Covers::Rows {
         return None;
     }
@@ -281,13 +371,4 @@ fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[Cell]) -> Option<Cov
         fixed.insert(name.clone(), value.clone());
     }
     Some(Coverage { fixed, days })
-}
-
-/// Rows that have the key of an earlier row; none where there is no key.
-fn conflicts(rows: &RecordBatch, key: &[String]) -> Result<u64> {
-    if key.is_empty() {
-        return Ok(0);
-    }
-    let keys = Groups::of(rows, &key_positions(rows.schema_ref(), key)?)?.len();
-    Ok((rows.num_rows() - keys) as u64)
 }

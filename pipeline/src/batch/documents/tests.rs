@@ -11,10 +11,12 @@ use url::Url;
 
 use crate::contract::{SourceFile, load};
 use crate::delta::{Commit, DeltaLog, read_files};
-use crate::keep::{apply, supersede};
+use crate::keep::{WorkingSet, supersede};
 use crate::ledger::{Claim, Draft, Ledger, ObjectResult};
 use crate::manifest::Parts;
 
+use super::super::put::put_documents;
+use super::super::spool::{Budget, Spool};
 use super::*;
 
 /// A document: when it was made, whose it is, first day and number of days, whether a manifest says so, and its rows as
@@ -89,8 +91,27 @@ fn days_since_epoch(day: i32) -> i32 {
     (date(day) - NaiveDate::default()).num_days() as i32
 }
 
+/// An object, what intake says of it, and its rows.
+type Delivered = (RawObject, Intake, RecordBatch);
+
+/// The rows of a batch in a spool of which so many bytes fit into memory.
+fn spooled(
+    contract: &Contract,
+    delivered: Vec<Delivered>,
+    in_memory: usize,
+) -> (Vec<(RawObject, Intake)>, Spooled) {
+    let spool = Spool::new(layout::schema(contract), Budget::new(in_memory));
+    let mut intakes = Vec::new();
+    for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
+        intake.ordinal = ordinal;
+        spool.push(ordinal, rows).unwrap();
+        intakes.push((object, intake));
+    }
+    (intakes, spool.close().unwrap())
+}
+
 /// What intake gives for the report with that number, delivered for the `copy`th time.
-fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> (RawObject, Intake) {
+fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> Delivered {
     let object = RawObject {
         uri: format!("file:///raw/{copy}/{number}"),
         path: format!("{copy}/{number}"),
@@ -131,12 +152,11 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> (
             .then(|| (date(report.first), date(report.first + report.days - 1))),
     };
     let intake = Intake {
-        rows: vec![rows],
         declared: Some(declared),
         content: number as u128,
         ..Intake::default()
     };
-    (object, intake)
+    (object, intake, rows)
 }
 
 /// Profile, day, number and report of each row that has to be there.
@@ -190,25 +210,36 @@ impl Bench {
         }
     }
 
-    async fn take(&mut self, mut intakes: Vec<(RawObject, Intake)>) {
+    async fn take(&mut self, delivered: Vec<Delivered>) {
         self.batch += 1;
-        let gathered = gather(&self.contract, &mut intakes).unwrap().unwrap();
+        let (mut intakes, spooled) = spooled(&self.contract, delivered, 4000 * self.batch as usize % 9000);
+        let gathered = gather(&self.contract, &mut intakes, &spooled).unwrap().unwrap();
         let snapshot = self.log.load().await.unwrap().unwrap();
         let (order, days) = gathered.documents.reach();
         let name = &self.contract.name;
         let recorded = self.ledger.documents(name, &order, days).await.unwrap();
-        let (plan, _) = supersede(
+        let mut working = WorkingSet::new(&self.log, snapshot.files.to_vec(), "a");
+        let superseded = supersede(
             &self.contract,
             &self.log,
-            &snapshot,
+            working.files(),
             &gathered.documents,
             &recorded,
         )
         .await
         .unwrap();
-        let (actions, _) = apply(&self.contract, &self.log, &snapshot.files, plan, "a")
-            .await
-            .unwrap();
+        let portion = [1, usize::MAX][self.batch as usize % 2];
+        put_documents(
+            &self.contract,
+            &mut working,
+            &spooled,
+            portion,
+            &gathered,
+            superseded,
+        )
+        .await
+        .unwrap();
+        let (actions, _) = working.finish();
         let commit = Commit {
             operation: "CURATE",
             actions,
@@ -314,26 +345,24 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
         rows: vec![(0, 1)],
     };
     let part = |number: u32, copy: usize| {
-        let (mut object, mut intake) = intake(&contract, 0, &report, copy);
+        let (mut object, mut intake, rows) = intake(&contract, 0, &report, copy);
         object.uri.push_str(&number.to_string());
         object.document = Some("d0".to_owned());
         if let Some(declared) = &mut intake.declared {
             declared.parts = Parts { number, of: 2 };
         }
-        (object, intake)
+        (object, intake, rows)
     };
-    let mut whole = vec![part(2, 0), part(1, 0), part(1, 1)];
-    let gathered = gather(&contract, &mut whole).unwrap().unwrap();
+    let (mut whole, rows) = spooled(&contract, vec![part(2, 0), part(1, 0), part(1, 1)], 0);
+    let gathered = gather(&contract, &mut whole, &rows).unwrap().unwrap();
     assert_eq!(gathered.documents.list.len(), 1);
-    assert_eq!(
-        gathered.documents.rows.num_rows(),
-        2,
-        "a part that came twice is one part"
-    );
+    assert_eq!(gathered.documents.rows, 2, "a part that came twice is one part");
     assert!(gathered.results.iter().all(Option::is_some));
 
-    let mut lacking = vec![part(2, 0), (part(1, 0).0, Intake::rejected("gone".to_owned()))];
-    let gathered = gather(&contract, &mut lacking).unwrap().unwrap();
+    let (gone, _, rows) = part(1, 0);
+    let rejected = (gone, Intake::rejected(1, "gone".to_owned()), rows.slice(0, 0));
+    let (mut lacking, rows) = spooled(&contract, vec![part(2, 0), rejected], 0);
+    let gathered = gather(&contract, &mut lacking, &rows).unwrap().unwrap();
     assert!(gathered.documents.list.is_empty());
     let reasons: Vec<_> = lacking
         .iter()
@@ -356,18 +385,20 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
         stated: true,
         rows: vec![(0, 1)],
     };
-    let (object, mut mixed) = intake(&contract, 0, &report(0), 0);
-    mixed.rows.extend(intake(&contract, 0, &report(1), 0).1.rows);
+    let (object, mut mixed, rows) = intake(&contract, 0, &report(0), 0);
+    let both = [rows, intake(&contract, 0, &report(1), 0).2];
+    let rows = arrow::compute::concat_batches(&layout::schema(&contract), &both).unwrap();
     mixed.declared.as_mut().unwrap().fixed.clear();
-    let mut intakes = vec![(object, mixed)];
-    let gathered = gather(&contract, &mut intakes).unwrap().unwrap();
+    let (mut intakes, rows) = spooled(&contract, vec![(object, mixed, rows)], 0);
+    let gathered = gather(&contract, &mut intakes, &rows).unwrap().unwrap();
     let document = &gathered.documents.list[0];
     assert_eq!((document.covers.is_none(), document.cells.len()), (true, 2));
     assert_eq!(gathered.notes.coverage_guessed, 1);
 
-    let (object, mut one) = intake(&contract, 0, &report(0), 0);
+    let (object, mut one, rows) = intake(&contract, 0, &report(0), 0);
     one.declared.as_mut().unwrap().fixed.clear();
-    let gathered = gather(&contract, &mut [(object, one)]).unwrap().unwrap();
+    let (mut intakes, rows) = spooled(&contract, vec![(object, one, rows)], 0);
+    let gathered = gather(&contract, &mut intakes, &rows).unwrap().unwrap();
     let covers = gathered.documents.list[0].covers.clone().unwrap();
     assert_eq!(covers.fixed["profile"], "p0");
     assert_eq!(covers.days, Some((date(0), date(1))));

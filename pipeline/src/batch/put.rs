@@ -1,0 +1,65 @@
+//! The rows of a batch go into the files of their table, portion by portion: a batch of any size takes no more memory
+//! than a portion. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
+//! does not matter how the rows are cut.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+
+use crate::contract::Contract;
+use crate::error::Result;
+use crate::keep::{Observations, Plan, Superseded, WorkingSet, fold, merge};
+
+use super::documents::Gathered;
+use super::spool::Spooled;
+
+/// Folds the rows of each key with those of the table. `whole` are the objects that state whole records, `periods` the
+/// first and the last day that the batch's objects are about. A key whose rows come in several portions counts as
+/// updated where it counts as absorbed within one.
+pub(super) async fn put_keys(
+    contract: &Contract,
+    table: &mut WorkingSet<'_>,
+    spooled: &Spooled,
+    portion_bytes: usize,
+    whole: &HashSet<usize>,
+    periods: (NaiveDate, NaiveDate),
+) -> Result<()> {
+    for portion in spooled.portions(portion_bytes) {
+        let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
+        let observations = Observations {
+            whole: whole.collect(),
+            rows: spooled.read(&portion)?,
+        };
+        let folded = fold(contract, &observations)?;
+        drop(observations);
+        let plan = merge(contract, table.log(), table.files(), &folded, periods).await?;
+        table.apply(contract, plan).await?;
+    }
+    Ok(())
+}
+
+/// Takes superseded rows out and puts those of the documents in.
+pub(super) async fn put_documents(
+    contract: &Contract,
+    table: &mut WorkingSet<'_>,
+    spooled: &Spooled,
+    portion_bytes: usize,
+    gathered: &Gathered,
+    superseded: Superseded,
+) -> Result<()> {
+    let mut away = Some(superseded.away);
+    for portion in spooled.portions(portion_bytes) {
+        let rows = gathered.ordered(&spooled.read(&portion)?, portion.first)?;
+        let first = portion.first as u32;
+        let end = first + rows.num_rows() as u32;
+        let come = &superseded.come;
+        let come = come.partition_point(|row| *row < first)..come.partition_point(|row| *row < end);
+        let plan = Plan {
+            homeless: superseded.come[come].iter().map(|row| row - first).collect(),
+            rows,
+            ..away.take().unwrap_or_else(Plan::without_rows)
+        };
+        table.apply(contract, plan).await?;
+    }
+    Ok(())
+}

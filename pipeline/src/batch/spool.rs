@@ -1,0 +1,327 @@
+//! Shaped rows of a batch on their way into a table: in memory as far as the budget goes, the others in a temporary
+//! file that vanishes with the process.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// Bytes of rows that may wait in memory, shared by the tables that take the same objects in.
+pub(super) struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+        })
+    }
+
+    /// Takes so many bytes, if they are left.
+    fn take(&self, bytes: usize) -> bool {
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Takes the rows that objects give one table; objects may give theirs in turns.
+pub(super) struct Spool {
+    schema: SchemaRef,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: Vec<Entry>,
+    file: Option<FileWriter<BufWriter<File>>>,
+    in_file: usize,
+}
+
+/// Rows that came together.
+struct Entry {
+    /// Ordinal of their object in the batch.
+    object: usize,
+    rows: usize,
+    bytes: usize,
+    place: Place,
+}
+
+enum Place {
+    Memory(RecordBatch),
+    /// Ordinal in the file.
+    File(usize),
+}
+
+impl Spool {
+    pub(super) fn new(schema: SchemaRef, budget: Arc<Budget>) -> Self {
+        Self {
+            schema,
+            budget,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes rows of the object with this ordinal. It may write to disk: call it on a blocking thread.
+    pub(super) fn push(&self, object: usize, rows: RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
+        let mut state = self.state();
+        let place = if self.budget.take(bytes) {
+            Place::Memory(rows)
+        } else {
+            Place::File(state.write(&self.schema, &rows)?)
+        };
+        state.entries.push(Entry {
+            object,
+            rows: count,
+            bytes,
+            place,
+        });
+        Ok(())
+    }
+
+    /// All rows, those of an object together, objects by their ordinals.
+    pub(super) fn close(&self) -> Result<Spooled> {
+        let state = std::mem::take(&mut *self.state());
+        let mut entries = state.entries;
+        entries.sort_by_key(|entry| entry.object);
+        Ok(Spooled {
+            entries,
+            file: state.file.map(reopen).transpose()?.map(Mutex::new),
+            schema: self.schema.clone(),
+            budget: self.budget.clone(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, schema: &SchemaRef, rows: &RecordBatch) -> Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = tempfile::tempfile().context(
+                    Kind::Io,
+                    "rows that do not fit into memory cannot be put into the temporary folder",
+                )?;
+                self.file.insert(FileWriter::try_new_buffered(file, schema)?)
+            }
+        };
+        file.write(rows)?;
+        self.in_file += 1;
+        Ok(self.in_file - 1)
+    }
+}
+
+fn reopen(writer: FileWriter<BufWriter<File>>) -> Result<FileReader<File>> {
+    let file = writer
+        .into_inner()?
+        .into_inner()
+        .map_err(|error| Error::from(error.into_error()))?;
+    Ok(FileReader::try_new(file, None)?)
+}
+
+/// The rows of a batch for one table, to be read as often as needed.
+pub(super) struct Spooled {
+    schema: SchemaRef,
+    entries: Vec<Entry>,
+    file: Option<Mutex<FileReader<File>>>,
+    budget: Arc<Budget>,
+}
+
+/// A number of rows that follow each other.
+pub(super) struct Portion {
+    entries: Range<usize>,
+    /// Ordinal of its first row among all rows.
+    pub(super) first: usize,
+}
+
+impl Spooled {
+    /// Forgets the rows of some objects.
+    pub(super) fn retain(&mut self, keeps: impl Fn(usize) -> bool) {
+        let budget = &self.budget;
+        self.entries.retain(|entry| {
+            let kept = keeps(entry.object);
+            if !kept {
+                entry.forget(budget);
+            }
+            kept
+        });
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.entries.iter().map(|entry| entry.rows).sum()
+    }
+
+    /// All rows in portions of about so many bytes; at least one, which may be empty.
+    pub(super) fn portions(&self, bytes: usize) -> Vec<Portion> {
+        let mut portions = Vec::new();
+        let (mut begin, mut first, mut next, mut held) = (0, 0, 0, 0);
+        for (index, entry) in self.entries.iter().enumerate() {
+            if index > begin && held + entry.bytes > bytes {
+                portions.push(Portion {
+                    entries: begin..index,
+                    first,
+                });
+                (begin, first, held) = (index, next, 0);
+            }
+            held += entry.bytes;
+            next += entry.rows;
+        }
+        portions.push(Portion {
+            entries: begin..self.entries.len(),
+            first,
+        });
+        portions
+    }
+
+    /// The portions of one object, one for each time that it gave rows.
+    pub(super) fn of_object(&self, object: usize) -> Vec<Portion> {
+        let mut first = 0;
+        let mut portions = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.object == object {
+                portions.push(Portion {
+                    entries: index..index + 1,
+                    first,
+                });
+            }
+            first += entry.rows;
+        }
+        portions
+    }
+
+    /// The rows of a portion.
+    pub(super) fn read(&self, portion: &Portion) -> Result<RecordBatch> {
+        let entries = &self.entries[portion.entries.clone()];
+        let batches = entries.iter().map(|entry| match &entry.place {
+            Place::Memory(rows) => Ok(rows.clone()),
+            Place::File(ordinal) => self.read_back(*ordinal),
+        });
+        let batches = batches.collect::<Result<Vec<_>>>()?;
+        match batches.as_slice() {
+            [one] => Ok(one.clone()),
+            several => Ok(concat_batches(&self.schema, several)?),
+        }
+    }
+
+    /// For each row of a portion the ordinal of its object.
+    pub(super) fn objects<'a>(&'a self, portion: &Portion) -> impl Iterator<Item = usize> + 'a {
+        let entries = self.entries[portion.entries.clone()].iter();
+        entries.flat_map(|entry| std::iter::repeat_n(entry.object, entry.rows))
+    }
+
+    fn read_back(&self, ordinal: usize) -> Result<RecordBatch> {
+        let lost = || Error::internal("rows that were put into a temporary file are not there");
+        let file = self.file.as_ref().ok_or_else(lost)?;
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.set_index(ordinal)?;
+        Ok(file.next().ok_or_else(lost)??)
+    }
+}
+
+impl Entry {
+    fn forget(&self, budget: &Budget) {
+        if let Place::Memory(_) = self.place {
+            budget.give_back(self.bytes);
+        }
+    }
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        self.entries.iter().for_each(|entry| entry.forget(&self.budget));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn numbers(range: Range<i64>) -> RecordBatch {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(range));
+        RecordBatch::try_from_iter([("n", column)]).unwrap()
+    }
+
+    fn values(rows: &RecordBatch) -> Vec<i64> {
+        rows.column(0).as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    #[test]
+    fn rows_come_back_by_object_whether_they_fit_into_memory_or_not() {
+        let bytes = numbers(0..10).get_array_memory_size();
+        for fits in [0, 1, 2, 5] {
+            let budget = Budget::new(fits * bytes);
+            let spool = Spool::new(numbers(0..0).schema(), budget.clone());
+            for (object, range) in [(1, 10..20), (0, 0..10), (1, 20..30), (2, 90..91), (0, 0..0)] {
+                spool.push(object, numbers(range)).unwrap();
+            }
+            assert!(budget.used.load(Ordering::Relaxed) <= fits * bytes);
+            let mut spooled = spool.close().unwrap();
+            spooled.retain(|object| object != 2);
+            assert_eq!(spooled.rows(), 30);
+            for size in [1, 2 * bytes, usize::MAX] {
+                let portions = spooled.portions(size);
+                let mut read = Vec::new();
+                for portion in &portions {
+                    assert_eq!(portion.first, read.len());
+                    read.extend(values(&spooled.read(portion).unwrap()));
+                }
+                assert_eq!(read, (0..30).collect::<Vec<_>>(), "{size}");
+            }
+            assert_eq!(spooled.portions(2 * bytes).len(), 2);
+            let objects = spooled.portions(usize::MAX);
+            assert_eq!(
+                spooled.objects(&objects[0]).filter(|object| *object == 1).count(),
+                20
+            );
+            let of_one = spooled.of_object(1);
+            assert_eq!(
+                of_one.iter().map(|portion| portion.first).collect::<Vec<_>>(),
+                [10, 20]
+            );
+            assert_eq!(
+                values(&spooled.read(&of_one[1]).unwrap()),
+                (20..30).collect::<Vec<_>>()
+            );
+            drop(spooled);
+            assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn without_rows_there_is_one_empty_portion() {
+        let spool = Spool::new(numbers(0..0).schema(), Budget::new(0));
+        let spooled = spool.close().unwrap();
+        let portions = spooled.portions(1);
+        assert_eq!(portions.len(), 1);
+        assert_eq!(spooled.read(&portions[0]).unwrap().num_rows(), 0);
+    }
+}

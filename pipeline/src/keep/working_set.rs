@@ -1,0 +1,90 @@
+//! The files of a table while a batch goes in, part by part. Nothing of it is visible: one commit at the end takes the
+//! old files out and puts the new ones in, whatever files came and went between the parts.
+
+use std::collections::BTreeMap;
+
+use deltalake_core::kernel::{Action, Add, Remove};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use crate::contract::Contract;
+use crate::delta::{DataFile, DeltaLog};
+use crate::error::Result;
+use crate::report::Counts;
+
+use super::plan::{Plan, write_files};
+
+/// A table's files, with those that parts of a batch wrote in place of others.
+pub(crate) struct WorkingSet<'a> {
+    log: &'a DeltaLog,
+    attempt: &'a str,
+    files: Vec<DataFile>,
+    removed: Vec<Remove>,
+    added: BTreeMap<Path, Add>,
+    counts: Counts,
+}
+
+impl<'a> WorkingSet<'a> {
+    /// Begins with these files of a version.
+    pub(crate) fn new(log: &'a DeltaLog, files: Vec<DataFile>, attempt: &'a str) -> Self {
+        Self {
+            log,
+            attempt,
+            files,
+            removed: Vec::new(),
+            added: BTreeMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The table's log.
+    pub(crate) fn log(&self) -> &'a DeltaLog {
+        self.log
+    }
+
+    /// The files as they are after the parts so far.
+    pub(crate) fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// Writes the files of a part.
+    pub(crate) async fn apply(&mut self, contract: &Contract, plan: Plan) -> Result<()> {
+        self.counts.add(&plan.counts);
+        let written = write_files(contract, self.log, &self.files, plan, self.attempt).await?;
+        for (old, new) in written {
+            if let Some(old) = old {
+                self.take_out(&old).await;
+            }
+            if let Some(add) = new {
+                let file = DataFile::written(&add);
+                self.added.insert(file.path.clone(), add);
+                self.files.push(file);
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_out(&mut self, old: &DataFile) {
+        self.files.retain(|file| file.path != old.path);
+        match old.remove() {
+            Some(remove) => self.removed.push(remove),
+            None => {
+                self.added.remove(&old.path);
+                // What stays is removed with the other files that no commit names.
+                if let Err(error) = self.log.store().delete(&old.path).await {
+                    tracing::debug!(table = self.log.table(), file = %old.path, %error, "file was not removed");
+                }
+            }
+        }
+    }
+
+    /// The actions that put all of it into the table, and what they do.
+    pub(crate) fn finish(self) -> (Vec<Action>, Counts) {
+        let mut counts = self.counts;
+        counts.files_removed += self.removed.len() as u64;
+        counts.files_added += self.added.len() as u64;
+        let removed = self.removed.into_iter().map(Action::Remove);
+        let added = self.added.into_values().map(Action::Add);
+        (removed.chain(added).collect(), counts)
+    }
+}
