@@ -8,11 +8,9 @@ import argparse
 import datetime
 import importlib.resources
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
@@ -22,22 +20,19 @@ import data
 HERE = Path(__file__).resolve().parent
 
 
-def child(arguments, stdout=subprocess.DEVNULL):
-    """Runs a program: seconds, peak memory in MB, what it said."""
-    started = time.monotonic()
-    process = subprocess.Popen([str(each) for each in arguments], stdout=stdout, stderr=subprocess.PIPE, text=True)
-    said = process.stdout.read() if stdout == subprocess.PIPE else ""
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
-    if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(f"{' '.join(map(str, arguments))} failed:\n{errors}")
-    return seconds, usage.ru_maxrss / 1024, said
+def child(*arguments):
+    """Runs a program: seconds, peak memory in MB, what it said. It is started by a process of its own, because the
+    peak of a process counts that of whoever started it."""
+    launched = subprocess.run([sys.executable, HERE / "launch.py", *map(str, arguments)], capture_output=True, text=True)
+    if launched.returncode != 0:
+        sys.exit(f"{' '.join(map(str, arguments))} failed:\n{launched.stderr}")
+    measured = json.loads(launched.stdout)
+    return measured["seconds"], measured["memory"], measured["said"]
 
 
 def peer(name, *arguments):
     """A function of peers.py: the seconds that it counted, peak memory in MB."""
-    _, memory, said = child([sys.executable, HERE / "peers.py", name, *arguments], subprocess.PIPE)
+    _, memory, said = child(sys.executable, HERE / "peers.py", name, *arguments)
     return json.loads(said), memory
 
 
@@ -54,7 +49,7 @@ class Bench:
         self.results = []
 
     def marketlake(self, lake, *arguments):
-        return child([self.options.marketlake, "--lake", lake, *(["--sql", HERE / "contracts"] if (HERE/"contracts").exists() else []), *arguments])
+        return child(self.options.marketlake, "--lake", lake, "--sql", HERE / "contracts", *arguments)
 
     def tell(self, name, ours, memory, other, against, target):
         ratio = ours / other
@@ -164,21 +159,88 @@ class Bench:
                 sys.exit(f"{table} differs from its peer: {counts}")
             self.tell(f"{name}, decoded and de-duplicated", *best["ours"], best["DuckDB"][0], "DuckDB", 1.0)
 
+    def documents(self):
+        """Seven of sixty days replaced by newer documents, one a day."""
+        days, per_day = 60, self.options.rows // 60
+        lake, bare = self.work / "documents" / "lake", self.work / "documents" / "bare"
+        raw = lake / "raw" / "bench" / "documents"
+        data.base(self.connection, raw, days, per_day)
+        self.marketlake(lake, "run", "bench.documents")
+        self.connection.execute(
+            f"COPY (FROM '{raw}/*/base.parquet') TO '{bare}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
+        )
+        best = {}
+        for version in range(2, 5):
+            for day in range(50, 57):
+                ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({day * per_day}, {(day + 1) * per_day})"
+                report = data.orders(ids, days, per_day, version, "all")
+                data.copy(self.connection, report, raw / data.date(self.connection, day) / f"newer-{version}.parquet")
+            seconds, memory, _ = self.marketlake(lake, "run", "bench.documents")
+            runs = {"ours": (seconds, memory), "DuckDB": peer("duckdb_replace", bare, f"{raw}/*/newer-{version}.parquet")}
+            for name, run in runs.items():
+                best[name] = min(best.get(name, run), run)
+        self.equal(lake, "bench/documents", bare)
+        self.tell("7 of 60 days replaced by documents", *best["ours"], best["DuckDB"][0], "DuckDB", 1.0)
+
+    def partitions(self):
+        """A quarter of an hour of orders of today, into tables with few and with many days before."""
+        seconds, per_day = {}, 2000
+        for days in (10, 1000):
+            lake = self.work / f"partitions-{days}"
+            raw = lake / "raw" / "bench" / "rows"
+            data.base(self.connection, raw, days, per_day)
+            self.marketlake(lake, "run", "bench.rows")
+            for version in range(2, 7):
+                ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({(days - 1) * per_day}, {days * per_day})"
+                batch = data.orders(ids, days, per_day, version, "some")
+                data.copy(self.connection, batch, raw / data.date(self.connection, days - 1) / f"new-{version}.parquet")
+                run = self.marketlake(lake, "run", "bench.rows")[:2]
+                seconds[days] = min(seconds.get(days, run), run)
+        self.tell("a batch into a table of 1,000 partitions", *seconds[1000], seconds[10][0], "of 10", 1.2)
+
+    def memory(self):
+        """Peak memory: one JSON document, and Stream messages, each ten times as large as what may be held."""
+        limit = self.options.limit
+        lake = self.work / "memory"
+        report = lake / "raw" / "sp_api" / "vendor" / "GET_VENDOR_SALES_REPORT" / "2026-03-02" / "report.json"
+        data.vendor_report(self.connection, report, limit * 24_000)
+        data.messages(self.connection, lake / "raw" / "ams" / "sp-traffic", limit * 480)
+        for name, table, paths in (
+            ("one JSON document", "sp_api.vendor_sales", [report]),
+            ("Stream messages", "ams.sp_traffic", (lake / "raw" / "ams").rglob("messages-*")),
+        ):
+            megabytes = sum(path.stat().st_size for path in paths) >> 20
+            arguments = ("--memory-limit", f"{limit}MiB", "--batch-bytes", "100GiB", "run", table)
+            seconds, memory, _ = self.marketlake(lake, *arguments)
+            self.results.append((name, memory / limit, 1.3))
+            print(
+                f"{name} of {megabytes:,} MB{'':20} {seconds:8.3f} s {memory:6.0f} MB   "
+                f"{'of ' + str(limit) + ' MB':18} {'':10}   ratio {memory / limit:6.2f}  wanted 1.3",
+                flush=True,
+            )
+
     def quiet(self):
         """A run that finds nothing, by the number of objects in the ledger; three days of them are listed."""
         seconds, today = {}, datetime.date.today()
-        for objects in (100, 10_000):
+        for objects, target in ((100, None), (10_000, 1.5), (self.options.objects, 3.0)):
+            if objects in seconds:
+                continue
             lake = self.work / f"quiet-{objects}"
-            raw = lake / "raw" / "jwo" / "corner" / "Order"
+            raw = lake / "raw" / "jwo"
+            # So many stores that no day has more than a few thousand objects.
+            stores = max(1, objects // 96_000)
             for number in range(objects):
-                day = today - datetime.timedelta(days=number // 96)
-                folder = raw / str(day) / f"{number // 4 % 24:02}"
+                quarter = number // stores
+                day = today - datetime.timedelta(days=quarter // 96)
+                folder = raw / f"store{number % stores}" / "Order" / str(day) / f"{quarter // 4 % 24:02}"
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"ALL{number % 4 * 15:02}.csv000").write_text("order_id,order_date\n")
+                (folder / f"ALL{quarter % 4 * 15:02}.csv000").write_text("order_id,order_date\n")
             arguments = ("--lookback-days", 3, "run", "jwo.orders")
             self.marketlake(lake, *arguments)
             seconds[objects] = min(self.marketlake(lake, *arguments)[:2] for _ in range(5))
-        self.tell("nothing new among 10,000 objects", *seconds[10_000], seconds[100][0], "among 100", 1.5)
+            if target:
+                name = f"nothing new among {objects:,} objects"
+                self.tell(name, *seconds[objects], seconds[100][0], "among 100", target)
 
 
 def main():
@@ -187,15 +249,20 @@ def main():
     parser.add_argument("--work", required=True, help="folder for data; it is emptied")
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the tables that are upserted into")
     parser.add_argument("--scale", type=int, default=20, help="size of the raw objects that are decoded")
-    parser.add_argument("--only", help="upserts, recompute, decode or quiet")
+    parser.add_argument("--limit", type=int, default=256, help="memory limit whose keeping is measured, in MiB")
+    parser.add_argument("--objects", type=int, default=10_000, help="objects of the largest ledger that finds nothing new")
+    parser.add_argument("--only", help="upserts, documents, recompute, decode, partitions, memory or quiet")
     bench = Bench(parser.parse_args())
     parts = {
         "upserts": lambda: (
             bench.upserts("rows", {"scatter": 0.3, "recent": 1.0, "worst": 0.8}),
             bench.upserts("values", {"scatter": 0.45, "recent": 1.5, "worst": 1.2}),
         ),
+        "documents": bench.documents,
         "recompute": bench.recompute,
         "decode": bench.decode,
+        "partitions": bench.partitions,
+        "memory": bench.memory,
         "quiet": bench.quiet,
     }
     for name, part in parts.items():

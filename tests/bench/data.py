@@ -1,5 +1,7 @@
 """Data of the benchmark: orders over sixty days, and batches of changes to them, all made by DuckDB from numbers."""
 
+import json
+import shutil
 from pathlib import Path
 
 FIRST = "DATE '2026-01-01'"
@@ -105,3 +107,30 @@ def messages(connection, raw: Path, per_hour: int) -> None:
                        CAST((hash(range, 7) % 900) / 100.0 AS DECIMAL(18,2)) AS cost
                 FROM range({first}, {first + per_hour})
             ) TO '{target}' (FORMAT json)""")
+
+
+def vendor_report(connection, target: Path, products: int) -> None:
+    """A vendor sales report of one day: one JSON document, with its manifest; about 440 bytes per product."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows = target.with_suffix(".rows")
+    connection.execute(f"""
+        COPY (
+            SELECT '2026-03-01' AS startDate, '2026-03-01' AS endDate, 'B' || lpad(CAST(range AS VARCHAR), 9, '0') AS asin,
+                   hash(range) % 9 AS customerReturns,
+                   {{'amount': (hash(range, 1) % 90000) / 100, 'currencyCode': 'USD'}} AS orderedRevenue,
+                   hash(range, 2) % 90 AS orderedUnits,
+                   {{'amount': (hash(range, 3) % 90000) / 100, 'currencyCode': 'USD'}} AS shippedCogs,
+                   {{'amount': (hash(range, 4) % 90000) / 100, 'currencyCode': 'USD'}} AS shippedRevenue,
+                   hash(range, 5) % 90 AS shippedUnits
+            FROM range({products})
+        ) TO '{rows}' (FORMAT json, ARRAY true)""")
+    about = """{"reportSpecification": {"reportType": "GET_VENDOR_SALES_REPORT", "reportOptions": {"reportPeriod": "DAY",
+        "distributorView": "SOURCING", "sellingProgram": "RETAIL"}, "dataStartTime": "2026-03-01",
+        "dataEndTime": "2026-03-01", "marketplaceIds": ["ATVPDKIKX0DER"]}, "salesByAsin": """
+    with open(target, "wb") as document, open(rows, "rb") as source:
+        document.write(about.encode())
+        shutil.copyfileobj(source, document)
+        document.write(b"}")
+    rows.unlink()
+    manifest = {"schema": 1, "document_id": target.stem, "period": {"from": "2026-03-01", "to": "2026-03-01"}}
+    target.with_name(f"{target.name}.manifest.json").write_text(json.dumps(manifest))

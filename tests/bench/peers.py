@@ -34,6 +34,21 @@ def duckdb_upsert(table: str, batch: str) -> float:
     return seconds
 
 
+def duckdb_replace(table: str, reports: str) -> float:
+    """COPY with PARTITION_BY of the days that the reports cover, in place of what was there."""
+    connection, staged = connect(), Path(table).with_name("staged")
+    started = time.monotonic()
+    connection.execute(
+        f"COPY (FROM '{reports}') TO '{staged}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
+    )
+    for folder in staged.iterdir():
+        shutil.rmtree(Path(table) / folder.name, ignore_errors=True)
+        folder.rename(Path(table) / folder.name)
+    seconds = time.monotonic() - started
+    shutil.rmtree(staged)
+    return seconds
+
+
 def deltalake_merge(table: str, batch: str) -> float:
     """MERGE of the deltalake package into a Delta table."""
     import pyarrow.parquet
