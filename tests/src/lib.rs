@@ -3,6 +3,7 @@
 //! Everything here treats the program as a black box: it is started as a process, and what it says and what it
 //! leaves in the lake is looked at. Only the names and types of columns come from the contracts.
 
+pub mod fuzz;
 mod lake;
 mod program;
 mod rows;

@@ -4,6 +4,8 @@ mod contracts;
 mod demo;
 mod documents;
 mod formats;
+mod fuzz;
+mod hostile;
 mod kill;
 mod maintain;
 mod oracle;
