@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate, Weekday};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::vendor::{amount, counted, options, specification};
+use super::vendor::{amount, counted, options, updated};
 use super::{Report, Request};
 use crate::demo::generate::trade::{Item, Trade};
 
@@ -34,7 +34,7 @@ pub(super) fn report(trade: &Trade, request: &Request, rng: &mut ChaCha8Rng) -> 
         })
         .collect();
     report.text = json!({
-        "reportSpecification": specification(&report),
+        "reportSpecification": updated(&report),
         "inventoryByAsin": rows,
     })
     .to_string()

@@ -60,7 +60,7 @@ fn sales(
     report.days = Some(request.days);
     report.options = options(period, view);
     report.text = json!({
-        "reportSpecification": specification(&report),
+        "reportSpecification": updated(&report),
         "salesByAsin": rows,
     })
     .to_string()
@@ -77,6 +77,13 @@ pub(super) fn options(period: &'static str, view: &'static str) -> Vec<(&'static
     ]
 }
 
+/// The head of a document about a vendor: what was asked for, and as of when it is.
+pub(super) fn updated(report: &Report) -> Value {
+    let mut specification = specification(report);
+    specification["lastUpdatedDate"] = json!(report.made.date_naive().to_string());
+    specification
+}
+
 /// The head of a document: what was asked for.
 pub(super) fn specification(report: &Report) -> Value {
     let options: serde_json::Map<String, Value> = report
@@ -88,7 +95,6 @@ pub(super) fn specification(report: &Report) -> Value {
     json!({
         "reportType": report.kind,
         "reportOptions": options,
-        "lastUpdatedDate": report.made.date_naive().to_string(),
         "dataStartTime": from.map(|day| day.to_string()),
         "dataEndTime": to.map(|day| day.to_string()),
         "marketplaceIds": [report.marketplace],

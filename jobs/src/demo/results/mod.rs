@@ -1,51 +1,53 @@
-//! What came out of the demo: a few questions, one order explained, the quarantine.
+//! What came out of the demo: a few questions, one order explained, what the runs did, the quarantine, and checks.
+
+mod checks;
+mod questions;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pipeline::contract::TableName;
 use pipeline::lake::Lake;
-use pipeline::report::{QuarantineFilter, WhyRow};
+use pipeline::report::{QuarantineFilter, RunReport, WhyRow};
+
+pub(super) use checks::Check;
 
 use super::generate::Generated;
+use super::process::Day;
 use crate::cli::RowFormat;
 use crate::commands::{explained, printed};
 use crate::output::{Grid, Output, count};
 
-/// What is asked, and the SQL that answers it.
-const QUESTIONS: [(&str, &str); 4] = [
-    (
-        "What did each store take?",
-        "SELECT store_id, count(*) AS orders, sum(order_total) AS taken, sum(refunded_total) AS refunded, currency_code
-         FROM jwo.orders GROUP BY store_id, currency_code ORDER BY store_id",
-    ),
-    (
-        "What sold best?",
-        "SELECT product_name, sum(quantity) AS quantity, quantity_unit, count(DISTINCT order_id) AS orders
-         FROM jwo.order_lines GROUP BY product_name, quantity_unit ORDER BY orders DESC, product_name LIMIT 5",
-    ),
-    (
-        "Do the totals of the orders agree with their lines?",
-        "SELECT has_header, has_lines, agrees, count(*) AS orders
-         FROM jwo.order_totals GROUP BY has_header, has_lines, agrees ORDER BY orders DESC",
-    ),
-    (
-        "What did advertising cost, and what did it bring within a week?",
-        "SELECT advertiser_id, sum(impressions) AS impressions, sum(clicks) AS clicks, sum(cost) AS cost,
-         sum(attributed_sales_7d) AS sales, currency
-         FROM ams.sp_hourly GROUP BY advertiser_id, currency ORDER BY advertiser_id",
-    ),
-];
-
 /// Prints the results.
-pub(super) async fn show(output: &Output, lake: &Lake, made: &Generated) -> Result<()> {
-    for (question, sql) in QUESTIONS {
-        let rows = lake.query(sql).await?;
-        output.data(&format!("\n{question}\n{}", printed(&rows, RowFormat::Table)?))?;
+pub(super) async fn show(
+    output: &Output,
+    lake: &Lake,
+    made: &Generated,
+    days: &[Day],
+    checks: &[Check],
+) -> Result<()> {
+    for one in questions::all(made) {
+        let rows = lake.query(&one.sql).await?;
+        let answer = printed(&rows, RowFormat::Table)?;
+        output.data(&format!("\n{}\n{answer}", one.question))?;
     }
     output.data(&split_order(lake, made).await?)?;
+    output.data(&tally::text(days))?;
     output.data(&quarantine(lake).await?)?;
+    output.data(&checks::text(checks))?;
     Ok(())
+}
+
+/// Whether everything is true that has to be; `repeated` is what the second run of the last day did.
+pub(super) async fn check(lake: &Lake, made: &Generated, repeated: &RunReport) -> Result<Vec<Check>> {
+    let mut checks = checks::all(lake, made).await?;
+    let batches = repeated.tables.iter().map(|table| table.batches).sum();
+    checks.push(Check::new(
+        "A second run of the last day finds nothing new",
+        batches,
+    ));
+    Ok(checks)
 }
 
 /// The order that came in three files: the columns about which the files differ.
