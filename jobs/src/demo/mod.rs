@@ -201,14 +201,14 @@ fn shortened(line: &str) -> String {
 }
 
 fn farewell(folder: &Folder, made: &Generated) -> String {
-    let (call, (_, order), day) = (folder.call(), &made.split_order, first(made));
+    let (call, (_, order), (campaign, day)) = (folder.call(), &made.split_order, &made.restated);
     format!(
         "\nWhere to look next:\n  \
            {call} status --runs\n  \
            {call} tables jwo.orders\n  \
            {call} why jwo.orders --where \"order_id = '{order}'\"\n  \
            {call} quarantine show\n  \
-           {call} why ads.sp_campaigns --where \"activity_date = '{day}' AND merchant = 'trailshop'\"\n  \
+           {call} why ads.sp_campaigns --where \"campaign_id = '{campaign}' AND activity_date = '{day}'\"\n  \
            {call} query 'SELECT * FROM retail.ad_share_daily'\n  \
            {}  what was told about the runs\n",
         crate::notice::file_of(folder.path()).display(),

@@ -94,6 +94,8 @@ pub(crate) struct Generated {
     pub(crate) story: Vec<String>,
     /// Merchant id and order id of an order that came in three files.
     pub(crate) split_order: (String, String),
+    /// Campaign and a day of which several reports tell.
+    pub(crate) restated: (String, NaiveDate),
     /// Merchant and day of which a newer, empty report says that nothing happened after all.
     pub(crate) emptied: Option<(String, NaiveDate)>,
     /// One-time passwords that are in the raw zone and must not be anywhere else.
@@ -152,9 +154,17 @@ pub(crate) fn generate(raw_root: &Path, options: &Options) -> anyhow::Result<Gen
         days: options.all_days(),
         story,
         split_order: split_order.context("no merchant has a split order")?,
+        restated: restated(options),
         emptied,
         passwords: events.passwords,
     })
+}
+
+/// A campaign on the first day, which is restated from the second day on, or on the day before where that does not come.
+fn restated(options: &Options) -> (String, NaiveDate) {
+    let (campaign, _) = ADVERTISERS[0].campaigns[0];
+    let back = u64::from(options.days < 2);
+    (campaign.to_owned(), options.start - Days::new(back))
 }
 
 /// A raw object to be written.

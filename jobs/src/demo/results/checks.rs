@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
-use pipeline::contract::TableName;
 use pipeline::lake::Lake;
 use pipeline::report::QuarantineFilter;
 use serde::Serialize;
@@ -99,7 +98,14 @@ fn claims(made: &Generated) -> Vec<(String, String)> {
     claims
 }
 
-const CLAIMS: [(&str, &str); 5] = [
+const CLAIMS: [(&str, &str); 6] = [
+    (
+        "All five sources have rows",
+        "SELECT 1 FROM (SELECT count(*) AS rows FROM jwo.orders UNION ALL SELECT count(*) FROM ams.sp_hourly
+             UNION ALL SELECT count(*) FROM ads.campaign_daily UNION ALL SELECT count(*) FROM sp_api.vendor_sales
+             UNION ALL SELECT count(*) FROM sp_api.orders UNION ALL SELECT count(*) FROM sp_api.settlement
+             UNION ALL SELECT count(*) FROM yojaka.orders) AS counts WHERE rows = 0",
+    ),
     (
         "Both views of the vendor's sales agree, day by day, on what was shipped of each product",
         "SELECT 1 FROM (SELECT * FROM sp_api.vendor_sales
@@ -153,10 +159,7 @@ async fn passwords_kept(lake: &Lake, made: &Generated) -> Result<u64> {
         look(&printed(&rows, RowFormat::Json)?);
     }
     let filter = QuarantineFilter {
-        table: Some(TableName {
-            source: "yojaka".to_owned(),
-            table: "events".to_owned(),
-        }),
+        table: Some(super::table("yojaka", "events")),
         ..QuarantineFilter::default()
     };
     for rejected in lake.quarantine_show(&filter, usize::MAX).await? {

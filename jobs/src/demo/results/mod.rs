@@ -33,6 +33,7 @@ pub(super) async fn show(
         output.data(&format!("\n{}\n{answer}", one.question))?;
     }
     output.data(&split_order(lake, made).await?)?;
+    output.data(&restated_day(lake, made).await?)?;
     output.data(&tally::text(days))?;
     output.data(&quarantine(lake).await?)?;
     output.data(&checks::text(checks))?;
@@ -53,16 +54,8 @@ pub(super) async fn check(lake: &Lake, made: &Generated, repeated: &RunReport) -
 /// The order that came in three files: the columns about which the files differ.
 async fn split_order(lake: &Lake, made: &Generated) -> Result<String> {
     let (merchant, order) = &made.split_order;
-    let table = TableName {
-        source: "jwo".to_owned(),
-        table: "orders".to_owned(),
-    };
-    let mut answer = lake
-        .why_rows(
-            &table,
-            &format!("merchant_id = '{merchant}' AND order_id = '{order}'"),
-        )
-        .await?;
+    let rows = format!("merchant_id = '{merchant}' AND order_id = '{order}'");
+    let mut answer = lake.why_rows(&table("jwo", "orders"), &rows).await?;
     for row in &mut answer.rows {
         let disputed = disputed(row);
         row.columns.retain(|column| disputed.contains(&column.column));
@@ -71,6 +64,32 @@ async fn split_order(lake: &Lake, made: &Generated) -> Result<String> {
         "\nWhy is order {order} as it is? It came in three files; where they differ:\n{}",
         explained(&answer)
     ))
+}
+
+/// A campaign on a day that several reports speak about: what each of them said.
+async fn restated_day(lake: &Lake, made: &Generated) -> Result<String> {
+    let (campaign, day) = &made.restated;
+    let rows = format!("campaign_id = '{campaign}' AND activity_date = '{day}'");
+    let mut answer = lake.why_rows(&table("ads", "sp_campaigns"), &rows).await?;
+    for row in &mut answer.rows {
+        row.columns
+            .retain(|column| RESTATED.contains(&column.column.as_str()));
+    }
+    Ok(format!(
+        "\nHow was {day} of campaign {campaign} restated? What each report said; the one that was made last counts, \
+         whenever it came:\n{}",
+        explained(&answer)
+    ))
+}
+
+/// What later reports of a day know better.
+const RESTATED: [&str; 5] = ["impressions", "clicks", "cost", "purchases_14d", "sales_14d"];
+
+fn table(source: &str, table: &str) -> TableName {
+    TableName {
+        source: source.to_owned(),
+        table: table.to_owned(),
+    }
 }
 
 /// Columns of which not every observation says the same.
