@@ -120,7 +120,7 @@ fn conversions(
         .find(|one| one.window == 2 && one.known < options.end())
     {
         story.push(format!(
-            "the click of {} was bought after in its second week: the stream never told of that click",
+            "a click of {} led to a purchase in its second week: the stream, which began later, never told of it",
             one.subject.hour
         ));
     }

@@ -75,7 +75,7 @@ pub(in crate::demo::generate) fn report(
     let mut report = Report::new(trade.advertiser, "ads", kind, request.made, rng);
     report.days = Some(request.days);
     report.text = format!("[{}]", rows.join(",")).into_bytes();
-    // They come compressed; what is asked for by day comes so small that somebody unpacked it.
+    // They come compressed; who delivers may unpack what is small.
     if request.days.0 != request.days.1 {
         report.wrapping = Wrapping::NamedGzip;
     }
