@@ -40,10 +40,8 @@ fn the_events_that_the_story_names_are_as_it_says() {
     let (path, late) = one("comes in nine hours after it happened");
     let hour = late["time"].as_str().unwrap()[..13].replace(['-', 'T'], "/");
     assert_eq!(late["detail"]["metadata"]["status"], "PACKAGE_CREATED");
-    assert!(
-        path["yojaka/deccan_lights/".len()..].to_owned() > format!("{hour}/zz"),
-        "{path} {hour}"
-    );
+    let folder = &path["yojaka/deccan_lights/".len()..];
+    assert!(*folder > *format!("{hour}/zz"), "{path} {hour}");
     assert_eq!(one("is from the sandbox").1["account"], "227455371037");
     assert_eq!(one("has no seller").1["detail"]["merchantId"], Value::Null);
     assert_eq!(
