@@ -1,8 +1,8 @@
-"""Reads a raw zone into two DuckDB tables of text, and decides nothing beyond what a file's bytes say.
+"""Reads a raw zone into DuckDB tables of text, and decides nothing beyond what a file's bytes say.
 
 `raw.jwo_rows`  one row per CSV record with as many cells as its file has columns; every cell as text under its
                 canonical name, cells of other columns in `extra`.
-`raw.messages`  one row per JSON message, as text, out of its SNS envelope.
+`raw.messages`  one row per JSON message or event, as text, out of its SNS envelope.
 
 Both have `path` (below the raw root), `row` (ordinal in the object from 1; a header does not count, a malformed
 record does), `generated_at` (the time in the path) and `modified` (the file's modification time).
@@ -41,6 +41,9 @@ STREAM_PATH = re.compile(
     r"ams/(?P<dataset>sp-traffic|sp-conversion|campaigns)/year=(?P<year>\d{4})/month=(?P<month>\d{1,2})"
     r"/day=(?P<day>\d{1,2})/hour=(?P<hour>\d{1,2})/[^/]+"
 )
+EVENT_PATH = re.compile(
+    r"yojaka/(?P<account>[^/]+)/(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<hour>\d\d)/[^/]+"
+)
 BEFORE_A_MESSAGE = re.compile(r"[\s,\[\]]*")
 
 
@@ -53,11 +56,12 @@ def load(connection, root, accounts, personal_key=None):
         with open(rows_path, "w") as rows, open(messages_path, "w") as messages:
             for file in sorted(file for file in root.rglob("*") if file.is_file()):
                 path = file.relative_to(root).as_posix()
-                of_jwo, of_stream = JWO_PATH.fullmatch(path), STREAM_PATH.fullmatch(path)
+                of_jwo = JWO_PATH.fullmatch(path)
+                of_messages = STREAM_PATH.fullmatch(path) or EVENT_PATH.fullmatch(path)
                 if of_jwo and of_jwo["account"] in merchants:
                     records, target = jwo_rows(of_jwo, merchants[of_jwo["account"]], personal_key), rows
-                elif of_stream:
-                    records, target = stream_messages(of_stream), messages
+                elif of_messages:
+                    records, target = stream_messages(of_messages), messages
                 else:
                     continue
                 try:
@@ -72,15 +76,16 @@ def load(connection, root, accounts, personal_key=None):
         jwo = place | {"part": "BIGINT", "zone": "VARCHAR", "merchant_id": "VARCHAR", "extra": "MAP(VARCHAR, VARCHAR)"}
         jwo |= {column: "VARCHAR" for column in JWO_COLUMNS}
         connection.execute("CREATE SCHEMA raw")
-        for table, source, columns in [
-            ("jwo_rows", rows_path, jwo),
-            ("messages", messages_path, place | {"dataset": "VARCHAR", "message": "VARCHAR"}),
-        ]:
-            connection.execute(
-                f"CREATE TABLE raw.{table} AS "
-                f"FROM read_json('{source}', format = 'newline_delimited', columns = {columns})"
-            )
+        create(connection, "jwo_rows", rows_path, jwo)
+        create(connection, "messages", messages_path, place | {"dataset": "VARCHAR", "message": "VARCHAR"})
     return unreadable
+
+
+def create(connection, table, source, columns):
+    """A table of the schema raw from a file of JSON objects, a line each."""
+    connection.execute(
+        f"CREATE TABLE raw.{table} AS FROM read_json('{source}', format = 'newline_delimited', columns = {columns})"
+    )
 
 
 def unpacked(data):
@@ -132,7 +137,8 @@ def without_persons(row, personal_key):
 def stream_messages(place):
     """A function from an object's text to its messages: on lines, in arrays or just concatenated."""
     hour = [int(place[name]) for name in ["year", "month", "day", "hour"]]
-    common = {"dataset": place["dataset"], "generated_at": datetime(*hour, tzinfo=timezone.utc).isoformat()}
+    dataset = place.groupdict().get("dataset", "yojaka")
+    common = {"dataset": dataset, "generated_at": datetime(*hour, tzinfo=timezone.utc).isoformat()}
 
     def messages(text):
         decoder = json.JSONDecoder()

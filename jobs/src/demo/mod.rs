@@ -14,12 +14,13 @@ use serde::Serialize;
 use crate::cli::DemoArgs;
 use crate::config::{Config, Options};
 use crate::contracts;
-use crate::exit::{DONE, worse};
+use crate::exit::{DONE, FAILED, worse};
 use crate::output::{bytes, count};
 use crate::session::Session;
 use folder::Folder;
 use generate::Generated;
 use process::Day;
+use results::Check;
 
 /// Where a process of the demo dies, in the words of its readers.
 const DEATHS: [(&str, &str); 2] = [
@@ -35,6 +36,7 @@ struct Document<'a> {
     bytes: u64,
     story: &'a [String],
     days: &'a [Day],
+    checks: &'a [Check],
 }
 
 /// Makes the lake, works on it and shows what came out.
@@ -47,14 +49,14 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
             session,
             &format!("\nNext: {} run --from {}\n", folder.call(), first(&made)),
         )?;
-        document(session, &folder, &made, &[])?;
+        document(session, &folder, &made, &Worked::default())?;
         return Ok(DONE);
     }
     let worked = work(session, &folder, &made);
     if worked.is_err() {
         say(session, "\n")?;
     }
-    let (days, code) = worked?;
+    let mut worked = worked?;
     let config = Config::load(&Options::default(), Some(folder.config_file().as_path()))?;
     let lake = Lake::open(
         config.settings,
@@ -62,12 +64,28 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
         config.accounts,
     )
     .await?;
+    if let Some(repeated) = &worked.repeated {
+        worked.checks = results::check(&lake, &made, repeated).await?;
+    }
+    if worked.checks.iter().any(|check| check.contradictions > 0) {
+        worked.code = worse(worked.code, FAILED);
+    }
     if !session.output.json() {
-        results::show(&session.output, &lake, &made).await?;
+        results::show(&session.output, &lake, &made, &worked.days, &worked.checks).await?;
         say(session, &farewell(&folder, &made))?;
     }
-    document(session, &folder, &made, &days)?;
-    Ok(code)
+    document(session, &folder, &made, &worked)?;
+    Ok(worked.code)
+}
+
+/// What the runs did and what came of it.
+#[derive(Default)]
+struct Worked {
+    days: Vec<Day>,
+    /// The second run of the last day.
+    repeated: Option<RunReport>,
+    checks: Vec<Check>,
+    code: u8,
 }
 
 fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
@@ -83,7 +101,7 @@ fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
 }
 
 /// Runs every day in a process of its own; those of the second and third day die and are run again.
-fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<(Vec<Day>, u8)> {
+fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<Worked> {
     say(session, "\nOne run a day, each in a process of its own:\n")?;
     let (mut days, mut code) = (Vec::new(), DONE);
     for (index, date) in made.days.iter().enumerate() {
@@ -109,7 +127,12 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<(Vec<Day
     say(session, &format!("  {last}  "))?;
     let (again, exit) = process::run(folder, last)?;
     say(session, &format!("once more: {}\n", summary(&again)))?;
-    Ok((days, worse(code, exit)))
+    Ok(Worked {
+        days,
+        repeated: Some(again),
+        checks: Vec::new(),
+        code: worse(code, exit),
+    })
 }
 
 /// One line about a run of all tables.
@@ -123,10 +146,11 @@ fn summary(report: &RunReport) -> String {
     }
     let seconds = (report.ended_at - report.started_at).num_milliseconds() as f64 / 1000.0;
     let mut line = format!(
-        "{news} tables, {} rows read, {} new, {} changed, {} copies, {} rejected, {seconds:.1} s",
+        "{news} tables, {} rows read, {} new, {} changed, {} restated, {} copies, {} rejected, {seconds:.1} s",
         sum(|counts| counts.rows_read),
-        sum(|counts| counts.rows_inserted),
+        sum(|counts| counts.rows_inserted - counts.rows_removed.min(counts.rows_inserted)),
         sum(|counts| counts.rows_updated),
+        sum(|counts| counts.rows_removed),
         sum(|counts| counts.rows_absorbed),
         sum(|counts| counts.rows_rejected),
     );
@@ -177,14 +201,15 @@ fn shortened(line: &str) -> String {
 }
 
 fn farewell(folder: &Folder, made: &Generated) -> String {
-    let (call, (_, order)) = (folder.call(), &made.split_order);
+    let (call, (_, order), (campaign, day)) = (folder.call(), &made.split_order, &made.restated);
     format!(
         "\nWhere to look next:\n  \
            {call} status --runs\n  \
            {call} tables jwo.orders\n  \
            {call} why jwo.orders --where \"order_id = '{order}'\"\n  \
            {call} quarantine show\n  \
-           {call} query 'SELECT * FROM jwo.order_lines LIMIT 10'\n  \
+           {call} why ads.sp_campaigns --where \"campaign_id = '{campaign}' AND activity_date = '{day}'\"\n  \
+           {call} query 'SELECT * FROM retail.ad_share_daily'\n  \
            {}  what was told about the runs\n",
         crate::notice::file_of(folder.path()).display(),
     )
@@ -203,7 +228,7 @@ fn say(session: &Session, text: &str) -> std::io::Result<()> {
     }
 }
 
-fn document(session: &Session, folder: &Folder, made: &Generated, days: &[Day]) -> std::io::Result<()> {
+fn document(session: &Session, folder: &Folder, made: &Generated, worked: &Worked) -> std::io::Result<()> {
     if !session.output.json() {
         return Ok(());
     }
@@ -213,6 +238,7 @@ fn document(session: &Session, folder: &Folder, made: &Generated, days: &[Day]) 
         objects: made.objects,
         bytes: made.bytes,
         story: &made.story,
-        days,
+        days: &worked.days,
+        checks: &worked.checks,
     })
 }

@@ -1,10 +1,11 @@
-//! The raw zone that `marketlake demo` makes, as deliveries.
+//! `marketlake demo`, and the raw zone that it makes, as deliveries.
 
 use std::fs;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
-use marketlake_tests::{Delivery, Lake};
+use marketlake_tests::{Delivery, Lake, Run};
 use pipeline::contract::TableName;
 
 /// A raw zone with the troubles of real ones.
@@ -98,4 +99,25 @@ pub(crate) fn assert_same(wanted: &[(String, String)], found: &[(String, String)
             first(&surplus)
         );
     }
+}
+
+#[test]
+fn a_demo_dies_twice_and_finds_true_whatever_it_checks() -> Result<()> {
+    let lake = Lake::empty()?;
+    let mut command = Command::new(marketlake_tests::program()?);
+    let arguments = ["--log", "error", "demo", "--days", "3"];
+    command.current_dir(lake.path()).args(arguments);
+    let run: Run = command.output().context("the program cannot be started")?.into();
+    let said = run.exits_with(0)?.stdout;
+    assert_eq!(said.matches("killed: ").count(), 2, "{said}");
+    assert!(said.contains("once more: nothing new"), "{said}");
+    let (_, checked) = said
+        .split_once("\nChecked:\n")
+        .context("the demo checks nothing")?;
+    let claims: Vec<&str> = checked.lines().take_while(|line| !line.is_empty()).collect();
+    ensure!(claims.len() > 8, "only {} claims: {claims:#?}", claims.len());
+    for claim in claims {
+        assert!(claim.starts_with("  yes  "), "{claim}");
+    }
+    Ok(())
 }

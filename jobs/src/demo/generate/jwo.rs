@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
-use rand::{Rng, SeedableRng};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::merchant::Merchant;
 use super::order::{Line, Order, PAYMENT, Report};
 use super::product::PRODUCTS;
-use super::{Options, RawObject, gzip, troubles};
+use super::{Options, RawObject, at_local, gzip, troubles};
 
 /// A merchant's raw objects, and merchant id and order id of an order that came in three files.
 pub(super) struct Made {
@@ -44,15 +44,24 @@ pub(super) enum Wrapping {
     Nothing,
 }
 
+impl Wrapping {
+    /// The text as it is stored.
+    pub(super) fn around(self, text: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Plain => text,
+            Self::Gzip | Self::NamedGzip => gzip(&text),
+            Self::BrokenGzip => {
+                let whole = gzip(&text);
+                whole[..whole.len() / 2].to_vec()
+            }
+            Self::Nothing => Vec::new(),
+        }
+    }
+}
+
 /// Makes everything that a merchant delivers and says in `story` which troubles are in it.
 pub(super) fn make(merchant: &Merchant, options: &Options, story: &mut Vec<String>) -> Made {
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    rng.set_stream(
-        merchant
-            .prefix
-            .bytes()
-            .fold(1, |stream, byte| stream * 256 + u64::from(byte)),
-    );
+    let mut rng = options.rng(merchant.prefix);
     let mut orders = Vec::new();
     for day in options.all_days() {
         orders.extend(orders_of(merchant, day, options.scale, &mut rng));
@@ -81,9 +90,7 @@ fn orders_of(merchant: &Merchant, day: NaiveDate, scale: u32, rng: &mut ChaCha8R
 }
 
 fn order(merchant: &Merchant, day: NaiveDate, second: u32, number: u32, rng: &mut ChaCha8Rng) -> Order {
-    let local = day.and_time(NaiveTime::MIN) + TimeDelta::seconds(i64::from(second));
-    let opened = merchant.zone.from_local_datetime(&local).earliest();
-    let opened = opened.map_or_else(|| local.and_utc(), |opened| opened.with_timezone(&Utc));
+    let opened = at_local(merchant.zone, day, second);
     let closed = opened + TimeDelta::seconds(rng.random_range(90..1500));
     let captured = closed + TimeDelta::minutes(rng.random_range(4..50));
     let mut lines: Vec<Line> = (1..=rng.random_range(1..=6))
@@ -236,21 +243,12 @@ fn object(
 ) -> RawObject {
     let columns = merchant.columns(day_index(options, quarter));
     let text = (merchant.header(&columns) + &sheet.records.concat()).into_bytes();
-    let bytes = match sheet.wrapping {
-        Wrapping::Plain => text,
-        Wrapping::Gzip | Wrapping::NamedGzip => gzip(&text),
-        Wrapping::BrokenGzip => {
-            let whole = gzip(&text);
-            whole[..whole.len() / 2].to_vec()
-        }
-        Wrapping::Nothing => Vec::new(),
-    };
     let delivered = quarter
         + TimeDelta::seconds(95 + i64::from(part))
         + TimeDelta::hours(sheet.again_after_hours.unwrap_or_default());
     RawObject {
         path: path(merchant, quarter, part, sheet.wrapping),
-        bytes,
+        bytes: sheet.wrapping.around(text),
         delivered,
     }
 }

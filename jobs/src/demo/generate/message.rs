@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::trade::{Advertiser, Conversion, Subject, WINDOWS};
+
 /// One message and when it comes in.
 #[derive(Clone)]
 pub(super) struct Message {
@@ -12,45 +14,6 @@ pub(super) struct Message {
     pub(super) text: String,
 }
 
-/// One advertiser in one marketplace.
-pub(super) struct Advertiser {
-    pub(super) advertiser_id: &'static str,
-    pub(super) marketplace_id: &'static str,
-    pub(super) currency: &'static str,
-    pub(super) zone: chrono_tz::Tz,
-    /// Campaign id and name.
-    pub(super) campaigns: [(&'static str, &'static str); 3],
-    pub(super) keywords: [&'static str; 4],
-}
-
-/// An American and a German advertiser.
-pub(super) const ADVERTISERS: &[Advertiser] = &[
-    Advertiser {
-        advertiser_id: "A1TRAILSHOP7US",
-        marketplace_id: "ATVPDKIKX0DER",
-        currency: "USD",
-        zone: chrono_tz::Tz::America__Los_Angeles,
-        campaigns: [
-            ("410000000000101", "Boots - Manual - SP"),
-            ("410000000000102", "Tents \"Summit\" - Auto - SP"),
-            ("410000000000103", "Lamps - Exact - SP"),
-        ],
-        keywords: ["hiking boots", "waterproof boots", "2 person tent", "head lamp"],
-    },
-    Advertiser {
-        advertiser_id: "A9WANDERLADENDE",
-        marketplace_id: "A1PA6795UKMFR9",
-        currency: "EUR",
-        zone: chrono_tz::Tz::Europe__Berlin,
-        campaigns: [
-            ("490000000000201", "Frühling: Schuhe"),
-            ("490000000000202", "Zelte, automatisch"),
-            ("490000000000203", "Stirnlampen"),
-        ],
-        keywords: ["wanderschuhe", "schuhe größe 43", "zelt 2 personen", "stirnlampe"],
-    },
-];
-
 const PLACEMENTS: [&str; 3] = [
     "Top of Search on-Amazon",
     "Detail Page on-Amazon",
@@ -58,36 +21,26 @@ const PLACEMENTS: [&str; 3] = [
 ];
 const MATCH_TYPES: [&str; 4] = ["BROAD", "PHRASE", "EXACT", "TARGETING_EXPRESSION"];
 
-/// What the metrics of a message are about: one ad, keyword, placement and hour.
-pub(super) struct Subject {
-    advertiser: &'static Advertiser,
-    campaign: usize,
-    ad: u32,
-    keyword: Option<usize>,
-    placement: Option<usize>,
-    hour: DateTime<Utc>,
-}
-
 impl Subject {
-    /// Somebody's ad in that hour.
-    pub(super) fn any(advertiser: &'static Advertiser, hour: DateTime<Utc>, rng: &mut ChaCha8Rng) -> Self {
-        Self {
-            advertiser,
-            campaign: rng.random_range(0..advertiser.campaigns.len()),
-            ad: rng.random_range(0..4),
-            keyword: rng
-                .random_bool(0.97)
-                .then(|| rng.random_range(0..advertiser.keywords.len())),
-            placement: rng
-                .random_bool(0.98)
-                .then(|| rng.random_range(0..PLACEMENTS.len())),
-            hour,
-        }
+    /// Id of the ad group, unique in the whole demo.
+    pub(super) fn ad_group_id(&self) -> String {
+        format!("{}{}", self.advertiser.campaigns[self.campaign].0, self.ad / 2)
+    }
+
+    /// Id of the ad, unique in the whole demo.
+    pub(super) fn ad_id(&self) -> String {
+        format!("{}{}", self.advertiser.campaigns[self.campaign].0, 10 + self.ad)
+    }
+
+    /// Id of the keyword in its campaign; none where Amazon chose by itself.
+    pub(super) fn keyword_id(&self) -> Option<String> {
+        let campaign = self.advertiser.campaigns[self.campaign].0;
+        self.keyword
+            .map(|keyword| format!("{}{keyword}{}", &campaign[..4], &campaign[12..]))
     }
 
     fn common(&self, dataset: &str, id: &str) -> Vec<(String, String)> {
         let campaign = self.advertiser.campaigns[self.campaign].0;
-        let keyword_id = |keyword: usize| format!("{}{keyword}{}", &campaign[..4], &campaign[12..]);
         let window = self.hour.with_timezone(&self.advertiser.zone).to_rfc3339();
         [
             ("idempotency_id", quoted(id)),
@@ -96,12 +49,11 @@ impl Subject {
             ("currency", quoted(self.advertiser.currency)),
             ("advertiser_id", quoted(self.advertiser.advertiser_id)),
             ("campaign_id", quoted(campaign)),
-            ("ad_group_id", quoted(&format!("{campaign}{}", self.ad / 2))),
-            ("ad_id", quoted(&format!("{campaign}{}", 10 + self.ad))),
+            ("ad_group_id", quoted(&self.ad_group_id())),
+            ("ad_id", quoted(&self.ad_id())),
             (
                 "keyword_id",
-                self.keyword
-                    .map_or_else(null, |keyword| quoted(&keyword_id(keyword))),
+                self.keyword_id().map_or_else(null, |keyword| quoted(&keyword)),
             ),
             (
                 "placement",
@@ -134,28 +86,22 @@ impl Subject {
         ]);
         object(&fields)
     }
+}
 
-    /// An `sp-conversion` message of one order of `units` units for `cents`, which counts from the window of
-    /// that index (1, 7, 14, 30 days) on.
-    pub(super) fn conversion(
-        &self,
-        id: &str,
-        first_window: usize,
-        units: i64,
-        cents: i64,
-        same_sku: bool,
-    ) -> String {
-        let mut fields = self.common("sp-conversion", id);
+impl Conversion {
+    /// An `sp-conversion` message.
+    pub(super) fn message(&self, id: &str) -> String {
+        let mut fields = self.subject.common("sp-conversion", id);
         for (metric, value) in [
-            ("conversions", units.signum().to_string()),
-            ("sales", super::order::money(cents)),
-            ("units_ordered", units.to_string()),
+            ("conversions", self.units.signum().to_string()),
+            ("sales", super::order::money(self.cents)),
+            ("units_ordered", self.units.to_string()),
         ] {
             for suffix in ["", "_same_sku"] {
-                for (index, window) in ["1d", "7d", "14d", "30d"].iter().enumerate() {
-                    let counts = index >= first_window && (suffix.is_empty() || same_sku);
+                for (index, days) in WINDOWS.iter().enumerate() {
+                    let counts = index >= self.window && (suffix.is_empty() || self.same_item);
                     let value = if counts { value.clone() } else { "0".to_owned() };
-                    fields.push((format!("attributed_{metric}_{window}{suffix}"), value));
+                    fields.push((format!("attributed_{metric}_{days}d{suffix}"), value));
                 }
             }
         }
@@ -239,19 +185,23 @@ pub(super) fn uuid(rng: &mut ChaCha8Rng) -> String {
     )
 }
 
-fn iso(at: DateTime<Utc>) -> String {
+/// The instant as Amazon writes it, to the millisecond.
+pub(super) fn iso(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-fn quoted(text: &str) -> String {
+/// The text as JSON writes it.
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn null() -> String {
+/// JSON's null.
+pub(super) fn null() -> String {
     "null".to_owned()
 }
 
-fn object(fields: &[(String, String)]) -> String {
+/// A JSON object of fields whose values are JSON already.
+pub(super) fn object(fields: &[(String, String)]) -> String {
     let fields: Vec<String> = fields
         .iter()
         .map(|(name, value)| format!("\"{name}\":{value}"))

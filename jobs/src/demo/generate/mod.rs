@@ -2,13 +2,16 @@
 //!
 //! Everything follows from the options: two calls write the same bytes with the same modification times.
 
+mod events;
 mod firehose;
 mod jwo;
 mod merchant;
 mod message;
 mod order;
 mod product;
+mod reports;
 mod stream;
+mod trade;
 mod troubles;
 
 use std::collections::BTreeSet;
@@ -17,8 +20,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Utc};
 use pipeline::account::Account;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use trade::{ADVERTISERS, Trade};
 
 /// How much to make, and of which days.
 #[derive(Debug, Clone)]
@@ -55,6 +62,15 @@ impl Options {
         self.start + Days::new(u64::from(index.min(self.days.saturating_sub(1))))
     }
 
+    /// Chance for one part of the raw zone, whatever the others draw.
+    fn rng(&self, part: &str) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(part.bytes().fold(1, |stream: u64, byte| {
+            stream.wrapping_mul(256).wrapping_add(u64::from(byte))
+        }));
+        rng
+    }
+
     /// The first instant after the deliveries.
     fn end(&self) -> DateTime<Utc> {
         (self.start + Days::new(u64::from(self.days)))
@@ -78,6 +94,12 @@ pub(crate) struct Generated {
     pub(crate) story: Vec<String>,
     /// Merchant id and order id of an order that came in three files.
     pub(crate) split_order: (String, String),
+    /// Campaign and a day of which several reports tell.
+    pub(crate) restated: (String, NaiveDate),
+    /// Merchant and day of which a newer, empty report says that nothing happened after all.
+    pub(crate) emptied: Option<(String, NaiveDate)>,
+    /// One-time passwords that are in the raw zone and must not be anywhere else.
+    pub(crate) passwords: Vec<String>,
 }
 
 /// Writes the raw zone below `raw_root`, which is created; fails on what the file system refuses.
@@ -101,10 +123,30 @@ pub(crate) fn generate(raw_root: &Path, options: &Options) -> anyhow::Result<Gen
         accounts.push(merchant.account(options.start));
         desk.deliver(&made.objects)?;
     }
+    let mut trades: Vec<Trade> = ADVERTISERS
+        .iter()
+        .map(|advertiser| Trade::of(advertiser, options))
+        .collect();
+    for trade in &mut trades {
+        troubles::plant_in_trade(trade, options, &mut story);
+    }
     accounts.push(stream::account(options.start));
-    for dataset in stream::make(options, &mut story) {
+    for dataset in stream::make(&trades, options, &mut story) {
         desk.deliver(&dataset)?;
     }
+    for trade in &trades {
+        let mut reports = reports::of(trade, options);
+        troubles::plant_in_reports(trade, options, &mut reports, &mut story);
+        accounts.extend(reports::accounts(trade.advertiser, options.start));
+        desk.deliver(&reports::objects(&reports))?;
+    }
+    let events = events::make(options, &mut story);
+    accounts.push(events::account(options.start));
+    desk.deliver(&events.objects)?;
+    let emptied = trades.iter().find_map(|trade| {
+        let (day, _) = trade.worthless?;
+        Some((trade.advertiser.merchant.to_owned(), day))
+    });
     Ok(Generated {
         accounts,
         objects: desk.objects,
@@ -112,7 +154,17 @@ pub(crate) fn generate(raw_root: &Path, options: &Options) -> anyhow::Result<Gen
         days: options.all_days(),
         story,
         split_order: split_order.context("no merchant has a split order")?,
+        restated: restated(options),
+        emptied,
+        passwords: events.passwords,
     })
+}
+
+/// A campaign on the first day, which is restated from the second day on, or on the day before where that does not come.
+fn restated(options: &Options) -> (String, NaiveDate) {
+    let (campaign, _) = ADVERTISERS[0].campaigns[0];
+    let back = u64::from(options.days < 2);
+    (campaign.to_owned(), options.start - Days::new(back))
 }
 
 /// A raw object to be written.
@@ -152,6 +204,13 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// The instant of that second of a local day.
+fn at_local(zone: chrono_tz::Tz, day: NaiveDate, second: u32) -> DateTime<Utc> {
+    let local = day.and_time(Default::default()) + TimeDelta::seconds(i64::from(second));
+    let instant = zone.from_local_datetime(&local).earliest();
+    instant.map_or_else(|| local.and_utc(), |instant| instant.with_timezone(&Utc))
 }
 
 /// The bytes as a gzip member.

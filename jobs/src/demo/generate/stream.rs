@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use pipeline::account::Account;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::firehose::objects;
-use super::message::{ADVERTISERS, Advertiser, Message, Subject, campaign, uuid};
+use super::message::{Message, campaign, uuid};
 use super::order::money;
+use super::trade::{ADVERTISERS, HOUR_WITHOUT_CONVERSIONS, HOUR_WITHOUT_TRAFFIC, Subject, Trade, Traffic};
 use super::{Options, RawObject};
 
 /// The one account that all stream messages belong to.
@@ -32,169 +33,122 @@ pub(super) fn account(since: NaiveDate) -> Account {
 }
 
 /// The objects of every dataset.
-pub(super) fn make(options: &Options, story: &mut Vec<String>) -> [Vec<RawObject>; 3] {
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut performance = Performance::default();
-    for advertiser in ADVERTISERS {
-        for hour in 0..i64::from(options.days) * 24 {
-            performance.add_hour(options, advertiser, hour, &mut rng);
-        }
-    }
-    performance.plant_odd_ones(options, story, &mut rng);
+pub(super) fn make(trades: &[Trade], options: &Options, story: &mut Vec<String>) -> [Vec<RawObject>; 3] {
+    let mut rng = options.rng("stream");
+    let traffic = traffic(trades, options, story, &mut rng);
+    let conversions = conversions(trades, options, story, &mut rng);
     [
-        objects("sp-traffic", performance.traffic, options, story, &mut rng),
-        objects("sp-conversion", performance.conversions, options, story, &mut rng),
+        objects("sp-traffic", traffic, options, story, &mut rng),
+        objects("sp-conversion", conversions, options, story, &mut rng),
         objects("campaigns", campaigns(options, story), options, story, &mut rng),
     ]
 }
 
-#[derive(Default)]
-struct Performance {
-    traffic: Vec<Message>,
-    conversions: Vec<Message>,
+/// The first instant of the first day: what was known before belongs to nobody who subscribed then.
+fn subscribed(options: &Options) -> DateTime<Utc> {
+    options.start.and_time(Default::default()).and_utc()
 }
 
-/// An hour of the first day (UTC) in which nobody buys, and one of which no traffic is ever reported.
-const HOUR_WITHOUT_CONVERSIONS: i64 = 9;
-const HOUR_WITHOUT_TRAFFIC: i64 = 7;
-
-impl Performance {
-    /// All messages about one hour of an advertiser, whenever they arrive.
-    fn add_hour(
-        &mut self,
-        options: &Options,
-        advertiser: &'static Advertiser,
-        hour: i64,
-        rng: &mut ChaCha8Rng,
-    ) {
-        let start = options.start.and_time(Default::default()).and_utc() + TimeDelta::hours(hour);
-        let awake = (8..23).contains(&start.with_timezone(&advertiser.zone).hour());
-        for _ in 0..rng.random_range(if awake { 70..90 } else { 20..35 }) * options.scale {
-            let subject = Subject::any(advertiser, start, rng);
-            let most = if rng.random_bool(0.05) { 12 * 60 } else { 3 * 60 };
-            let arrives = start + TimeDelta::minutes(60 + rng.random_range(5..most));
-            let clicks = if rng.random_bool(0.4) {
-                rng.random_range(1..=4)
-            } else {
-                0
-            };
-            let (click_cost, impressions) = (rng.random_range(15..240), rng.random_range(clicks..60));
-            if hour != HOUR_WITHOUT_TRAFFIC {
-                self.add_traffic(&subject, arrives, (clicks, impressions, click_cost), rng);
-            }
-            if clicks > 0 && rng.random_bool(0.2) && hour != HOUR_WITHOUT_CONVERSIONS {
-                let arrives = arrives + TimeDelta::minutes(rng.random_range(60..48 * 60));
-                let (units, price) = (rng.random_range(1..=3), rng.random_range(999..8999));
-                let text = |id: &str, window, units: i64| {
-                    subject.conversion(id, window, units, units * price, price % 3 > 0)
-                };
-                self.conversions.push(Message {
-                    arrives,
-                    text: text(&uuid(rng), rng.random_range(0..2), units),
-                });
-                if rng.random_bool(0.05) {
-                    let later = arrives + TimeDelta::hours(rng.random_range(3..30));
-                    self.conversions.push(Message {
-                        arrives: later,
-                        text: text(&uuid(rng), 0, -units),
-                    });
-                }
-            }
+fn traffic(
+    trades: &[Trade],
+    options: &Options,
+    story: &mut Vec<String>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let (mut exponent, mut taken_back, mut twice) = (false, false, false);
+    let since = subscribed(options);
+    for one in trades.iter().flat_map(|trade| &trade.traffic) {
+        if one.known < since || one.known >= options.end() {
+            continue;
         }
-    }
-
-    /// A message about clicks, impressions and the cost of one click in hundredths; sometimes twice, or with a
-    /// correction or a restatement afterwards.
-    fn add_traffic(
-        &mut self,
-        subject: &Subject,
-        arrives: DateTime<Utc>,
-        (clicks, impressions, click_cost): (i64, i64, i64),
-        rng: &mut ChaCha8Rng,
-    ) {
-        let text = |id: &str, clicks, impressions| {
-            subject.traffic(id, clicks, impressions, &money(clicks * click_cost))
-        };
-        let message = Message {
-            arrives,
-            text: text(&uuid(rng), clicks, impressions),
-        };
+        let id = uuid(rng);
+        let mut cost = money(one.cost);
+        if !exponent && one.cost > 0 {
+            (exponent, cost) = (true, format!("{}E-2", one.cost));
+            story.push(format!("sp-traffic message {id} writes its cost as {cost}"));
+        }
+        if !taken_back && one.clicks < 0 {
+            taken_back = true;
+            story.push(format!("sp-traffic message {id} takes a click back"));
+        }
+        let text = message(one, &id, &cost);
         if rng.random_bool(0.02) {
-            let arrives = arrives + TimeDelta::minutes(rng.random_range(1..600));
-            self.traffic.push(Message {
+            let arrives = one.known + TimeDelta::minutes(rng.random_range(1..600));
+            let again = arrives < options.end();
+            if again && !twice {
+                twice = true;
+                story.push(format!("sp-traffic message {id} came twice"));
+            }
+            messages.push(Message {
                 arrives,
-                text: message.text.clone(),
+                text: text.clone(),
             });
         }
-        if clicks > 0 && rng.random_bool(0.03) {
-            let arrives = arrives + TimeDelta::hours(rng.random_range(20..70));
-            self.traffic.push(Message {
-                arrives,
-                text: text(&uuid(rng), -1, 0),
-            });
-        }
-        if rng.random_bool(0.01) {
-            let arrives = arrives + TimeDelta::hours(rng.random_range(1..20));
-            self.traffic.push(Message {
-                arrives,
-                text: text(&uuid(rng), clicks, impressions),
-            });
-        }
-        self.traffic.push(message);
+        messages.push(Message {
+            arrives: one.known,
+            text,
+        });
     }
+    messages.push(nameless(options, story, rng));
+    story.push(format!(
+        "the hour {} has traffic and no conversions",
+        since + TimeDelta::hours(HOUR_WITHOUT_CONVERSIONS)
+    ));
+    story.push(format!(
+        "the hour {} has conversions and no traffic",
+        since + TimeDelta::hours(HOUR_WITHOUT_TRAFFIC)
+    ));
+    messages
+}
 
-    fn plant_odd_ones(&mut self, options: &Options, story: &mut Vec<String>, rng: &mut ChaCha8Rng) {
-        let noon = options.start.and_time(Default::default()).and_utc() + TimeDelta::hours(12);
-        let subject = Subject::any(&ADVERTISERS[0], noon, rng);
-        let arrives = noon + TimeDelta::minutes(90);
-        let id = uuid(rng);
-        self.traffic.push(Message {
-            arrives,
-            text: subject.traffic(&id, 4, 100, "1E1"),
-        });
-        story.push(format!("sp-traffic message {id} writes its cost as 1E1"));
-        let id = uuid(rng);
-        let late = arrives + TimeDelta::minutes(25);
-        self.traffic.push(Message {
-            arrives,
-            text: subject.traffic(&id, 3, 10, "2.25"),
-        });
-        self.traffic.push(Message {
-            arrives: late,
-            text: subject.traffic(&id, 3, 10, "2.25"),
-        });
-        story.push(format!("sp-traffic message {id} came twice"));
-        let id = uuid(rng);
-        self.traffic.push(Message {
-            arrives: late,
-            text: subject.traffic(&id, -1, 0, "-0.75"),
-        });
-        story.push(format!("sp-traffic message {id} takes a click back"));
-        let nameless = subject
+fn message(one: &Traffic, id: &str, cost: &str) -> String {
+    one.subject.traffic(id, one.clicks, one.impressions, cost)
+}
+
+fn conversions(
+    trades: &[Trade],
+    options: &Options,
+    story: &mut Vec<String>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Message> {
+    let since = subscribed(options);
+    let conversions = trades.iter().flat_map(|trade| &trade.conversions);
+    let delivered: Vec<_> = conversions.filter(|one| one.known >= since).collect();
+    if let Some(one) = delivered
+        .iter()
+        .find(|one| one.window == 2 && one.known < options.end())
+    {
+        story.push(format!(
+            "a click of {} led to a purchase in its second week: the stream, which began later, never told of it",
+            one.subject.hour
+        ));
+    }
+    let messages = delivered.into_iter().map(|one| Message {
+        arrives: one.known,
+        text: one.message(&uuid(rng)),
+    });
+    messages.collect()
+}
+
+/// A message that nobody can tell from its copies.
+fn nameless(options: &Options, story: &mut Vec<String>, rng: &mut ChaCha8Rng) -> Message {
+    let noon = subscribed(options) + TimeDelta::hours(12);
+    let subject = Subject::any(&ADVERTISERS[0], noon, rng);
+    story.push(format!(
+        "an sp-traffic message about {noon} has no idempotency_id"
+    ));
+    Message {
+        arrives: noon + TimeDelta::minutes(115),
+        text: subject
             .traffic("", 1, 5, "0.50")
-            .replacen("\"idempotency_id\":\"\",", "", 1);
-        self.traffic.push(Message {
-            arrives: late,
-            text: nameless,
-        });
-        story.push(format!(
-            "an sp-traffic message about {noon} has no idempotency_id"
-        ));
-        let at = |hour: i64| noon + TimeDelta::hours(hour - 12);
-        story.push(format!(
-            "the hour {} has traffic and no conversions",
-            at(HOUR_WITHOUT_CONVERSIONS)
-        ));
-        story.push(format!(
-            "the hour {} has conversions and no traffic",
-            at(HOUR_WITHOUT_TRAFFIC)
-        ));
+            .replacen("\"idempotency_id\":\"\",", "", 1),
     }
 }
 
 /// Four versions of every campaign; of one the third comes before the second, of another the first comes twice.
 fn campaigns(options: &Options, story: &mut Vec<String>) -> Vec<Message> {
-    let start = options.start.and_time(Default::default()).and_utc();
+    let start = subscribed(options);
     let mut messages = Vec::new();
     for advertiser in ADVERTISERS {
         for index in 0..advertiser.campaigns.len() {
