@@ -144,12 +144,21 @@ impl Lake {
         self.call(&run_arguments(tables, range))
     }
 
+    /// As [`run`](Self::run), with a failpoint armed.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started.
+    pub fn run_until(&self, failpoint: &str, tables: &[&str]) -> Result<Run> {
+        self.run_within_until(failpoint, tables, &[])
+    }
+
     /// As [`run_within`](Self::run_within), with a failpoint armed.
     ///
     /// # Errors
     ///
     /// When the program cannot be started.
-    pub(crate) fn run_until(&self, failpoint: &str, tables: &[&str], range: &[&str]) -> Result<Run> {
+    pub(crate) fn run_within_until(&self, failpoint: &str, tables: &[&str], range: &[&str]) -> Result<Run> {
         let mut command = self.command(&run_arguments(tables, range));
         let output = command.env("MARKETLAKE_FAILPOINT", failpoint).output();
         Ok(output.context("the program cannot be started")?.into())

@@ -138,7 +138,7 @@ fn crash(case: &Case, bench: &Bench) -> Result<()> {
         let lake = case.lake(bench)?;
         for stage in &case.stages {
             lake.deliver_all(stage)?;
-            let attempt = lake.run_until(point, &case.tables(), &case.range())?;
+            let attempt = lake.run_within_until(point, &case.tables(), &case.range())?;
             if attempt.died() {
                 deaths.push(*point);
             } else {

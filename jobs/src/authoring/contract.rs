@@ -74,6 +74,7 @@ pub(super) fn toml(draft: &Draft<'_>) -> String {
     }
     text.push('\n');
     keeping(&mut text, draft.keeping, line);
+    text.push('\n');
     comment(
         &mut text,
         "How often something should arrive, so that `marketlake status --gaps` misses it:",

@@ -364,6 +364,7 @@ impl Known<'_> {
                 .split('_')
                 .next_back()
                 .is_some_and(|word| IDENTIFIERS.contains(&word))
+                && !column.name().ends_with("currency_code")
         };
         self.candidates()
             .filter(is_identifier)

@@ -1,7 +1,7 @@
 //! Types of columns from texts: exact, and rather text than a guess.
 
 use anyhow::Result;
-use arrow::array::{Array, StringArray};
+use arrow::array::StringArray;
 use pipeline::cast::cast;
 use pipeline::contract::{Column, ColumnType, Pick, Zone};
 

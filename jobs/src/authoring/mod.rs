@@ -28,7 +28,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use pipeline::account::Account;
 use pipeline::contract::{
-    Column, ColumnType, Contract, Contracts, Feed, Format, RawFeed, TableName, Zone, is_lineage,
+    Column, ColumnType, Contract, Contracts, Feed, Format, OPTION, RawFeed, TableName, Zone, is_lineage,
 };
 
 use column::Proposed;
@@ -194,21 +194,18 @@ fn siblings<'a>(request: &Request<'a>) -> impl Iterator<Item = (&'a Contract, &'
     })
 }
 
-/// The table of the source that reads the most of the same fields, if that is a good part of them.
+/// The table of the source whose rows have the most of the same fields, if these are many or a good part.
 fn nearest<'a>(request: &Request<'a>, format: &Format, observed: &Observed) -> Option<&'a Contract> {
+    let in_rows = |field: &String| observed.field(field).is_some_and(|field| !field.header);
+    let count = observed.fields.iter().filter(|field| !field.header).count();
     let shared = |contract: &Contract| {
-        let shows = |column: &&Column| {
-            column
-                .from
-                .first()
-                .is_some_and(|field| observed.field(field).is_some())
-        };
+        let shows = |column: &&Column| column.from.first().is_some_and(in_rows);
         contract.columns.iter().filter(shows).count()
     };
     siblings(request)
         .filter(|(contract, raw)| contract.sql.is_none() && raw.format.name() == format.name())
         .map(|(contract, _)| (shared(contract), contract))
-        .filter(|(shared, _)| *shared >= 3 && shared * 3 >= observed.fields.len())
+        .filter(|(shared, _)| *shared >= 5 || (*shared >= 3 && shared * 3 >= count))
         .max_by_key(|(shared, contract)| (*shared, std::cmp::Reverse(&contract.name)))
         .map(|(_, contract)| contract)
 }
@@ -225,7 +222,25 @@ fn place_of(request: &Request<'_>, sample: &Sample, plain: bool, day: Option<Nai
         .iter()
         .filter(|account| account.source == request.table.source);
     let aliases: Vec<String> = of_source.map(|account| account.alias.clone()).collect();
-    place::place(&sample.path, request.raw, request.table, &aliases, plain, day)
+    let manifest = sample.manifest.as_ref();
+    let stated = manifest.and_then(|manifest| manifest.get("report_type")?.as_str());
+    let name = sample.name();
+    let folder = stated
+        .or_else(|| place::report_type(&name))
+        .filter(|word| {
+            word.chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        })
+        .unwrap_or(&request.table.table);
+    place::place(
+        &sample.path,
+        request.raw,
+        request.table,
+        folder,
+        &aliases,
+        plain,
+        day,
+    )
 }
 
 /// The place of each sample; no two have the same.
@@ -276,14 +291,14 @@ fn lineage_columns(
         let account = Proposed::new(ACCOUNT, "_account", ColumnType::Text);
         columns.insert(0, account.meaning("Alias of the account that delivered the row."));
     }
-    for option in options(samples) {
-        let field = format!("_option.{option}");
-        let stated = observed
+    for option in &stated {
+        let field = format!("{OPTION}{option}");
+        let in_document = observed
             .fields
             .iter()
-            .any(|field| field.name.rsplit('.').next() == Some(&option));
-        if !has(&columns, &field) && !stated {
-            let name = name::snake(&option).unwrap_or_else(|| "option".to_owned());
+            .any(|field| field.name.rsplit('.').next() == Some(option));
+        if !has(&columns, &field) && !in_document {
+            let name = name::snake(option).unwrap_or_else(|| "option".to_owned());
             let column = Proposed::new(&name::unique(name, taken), &field, ColumnType::Text);
             columns.push(column.meaning("Option of the request, as the manifest states it."));
         }
@@ -367,7 +382,7 @@ fn scope(lineage: &[Proposed], columns: &[Proposed], observed: &Observed) -> Vec
             .column
             .from
             .iter()
-            .any(|from| from == "_account" || from.starts_with(pipeline::contract::OPTION))
+            .any(|from| from == "_account" || from.starts_with(OPTION))
     };
     let first = lineage.iter().filter(of_lineage);
     let mut accounts = 0;

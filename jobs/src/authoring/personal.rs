@@ -1,7 +1,16 @@
 //! Which fields speak about people.
 
-/// Words of column names that speak about people wherever they stand.
-const WORDS: [&str; 20] = [
+/// Words of column names that speak about people wherever they stand, in English and in German.
+const WORDS: [&str; 29] = [
+    "kunde",
+    "kundenname",
+    "vorname",
+    "nachname",
+    "telefon",
+    "anschrift",
+    "adresse",
+    "strasse",
+    "plz",
     "mail",
     "email",
     "phone",

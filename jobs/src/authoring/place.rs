@@ -32,12 +32,13 @@ impl Place {
     }
 }
 
-/// Where a sample lies in the raw zone at `raw`, or should lie: `day` is what its rows are about, as far as known.
-/// `aliases` are the accounts of the source, `plain` says that its tables have no account in their paths.
+/// Where a sample lies in the raw zone at `raw`, or should lie: in `folder`, on the day `day` that its rows are about, as
+/// far as known. `aliases` are the accounts of the source, `plain` says that its tables have no account in their paths.
 pub(super) fn place(
     path: &Path,
     raw: Option<&Path>,
     table: &TableName,
+    folder: &str,
     aliases: &[String],
     plain: bool,
     day: Option<NaiveDate>,
@@ -45,7 +46,7 @@ pub(super) fn place(
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let known = relative(&absolute, raw, &table.source)
         .and_then(|segments| of_segments(&segments, table, aliases, plain));
-    known.unwrap_or_else(|| proposed(&absolute, table, plain, day))
+    known.unwrap_or_else(|| proposed(&absolute, &table.source, folder, plain, day))
 }
 
 /// The segments of the path below the raw zone, or from a folder on that is called like the source.
@@ -201,22 +202,32 @@ fn day_in(stem: &str) -> Option<(usize, usize)> {
         .or_else(|| compact().map(|start| (start, 8)))
 }
 
+/// The type of report that the name of a file begins with, such as `GET_LEDGER_SUMMARY_VIEW_DATA_50123.txt`.
+pub(super) fn report_type(name: &str) -> Option<&str> {
+    let letters = |c: char| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit();
+    let word = &name[..name.find(|c| !letters(c)).unwrap_or(name.len())];
+    let word = match word.rsplit_once('_') {
+        Some((word, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => word,
+        _ => word,
+    };
+    (word.starts_with("GET_") && word.len() > 4).then_some(word)
+}
+
 /// Where objects should lie whose path tells nothing.
-fn proposed(path: &Path, table: &TableName, plain: bool, day: Option<NaiveDate>) -> Place {
+fn proposed(path: &Path, source: &str, folder: &str, plain: bool, day: Option<NaiveDate>) -> Place {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".gz").unwrap_or(&name);
     let changed = || Some(DateTime::<Utc>::from(path.metadata().ok()?.modified().ok()?).date_naive());
     let day = day_of_name(stem).or(day).or_else(changed).unwrap_or_default();
-    let TableName { source, table } = table;
     let (account, alias) = match plain {
         true => ("", String::new()),
         false => ("{account}/", format!("{ACCOUNT}/")),
     };
-    let pattern = format!("{source}/{account}{table}/{{date}}/{}", any_name(stem));
-    let key = format!("{source}/{alias}{table}/{day}/{stem}");
+    let pattern = format!("{source}/{account}{folder}/{{date}}/{}", any_name(stem));
+    let key = format!("{source}/{alias}{folder}/{day}/{stem}");
     checked(&pattern, &key, false).unwrap_or(Place {
-        key: format!("{source}/{alias}{table}/{day}/sample"),
-        pattern: format!("{source}/{account}{table}/{{date}}/{{name}}"),
+        key: format!("{source}/{alias}{folder}/{day}/sample"),
+        pattern: format!("{source}/{account}{folder}/{{date}}/{{name}}"),
         known: false,
     })
 }
@@ -247,6 +258,7 @@ mod tests {
             Path::new(path),
             Some(Path::new("/lake/raw")),
             &table,
+            "visits",
             &["corner".to_owned()],
             false,
             None,
@@ -316,7 +328,15 @@ mod tests {
     fn a_path_that_tells_no_day_gets_a_place_of_its_own() {
         let table: TableName = "shop.visits".parse().unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 3, 5);
-        let place = place(Path::new("/tmp/visits.csv.gz"), None, &table, &[], false, day);
+        let place = place(
+            Path::new("/tmp/visits.csv.gz"),
+            None,
+            &table,
+            "visits",
+            &[],
+            false,
+            day,
+        );
         assert_eq!(
             place,
             Place {
@@ -327,5 +347,18 @@ mod tests {
         );
         let dated = of("/tmp/visits-2026-04-01.csv");
         assert_eq!(dated.key, "shop/sample/visits/2026-04-01/visits-2026-04-01.csv");
+    }
+
+    #[test]
+    fn a_file_can_be_named_by_its_type_of_report() {
+        assert_eq!(
+            report_type("GET_LEDGER_DETAIL_VIEW_DATA_5012.txt"),
+            Some("GET_LEDGER_DETAIL_VIEW_DATA")
+        );
+        assert_eq!(
+            report_type("GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2.txt"),
+            Some("GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2")
+        );
+        assert_eq!(report_type("visits.csv"), None);
     }
 }

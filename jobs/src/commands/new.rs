@@ -275,7 +275,8 @@ fn text(document: &Document<'_>, folders: &Folders, arguments: &NewArgs) -> Stri
     let personal = document.columns.iter().filter(|column| column.personal).count();
     let masked = match personal {
         0 => "no column looks personal, but a person has to judge".to_owned(),
-        number => format!("{number} columns look personal and are masked in it, but a person has to judge"),
+        1 => "a column that looks personal is masked in it, but a person has to judge".to_owned(),
+        number => format!("{number} columns that look personal are masked in it, but a person has to judge"),
     };
     let _ = writeln!(
         text,

@@ -6,7 +6,8 @@ mod documents;
 use std::io::Read;
 
 use anyhow::Result;
-use pipeline::contract::{Charset, CsvFormat, Format, TsvFormat};
+use arrow::array::{Array, StringArray};
+use pipeline::contract::{Charset, ColumnType, CsvFormat, Format, TsvFormat};
 use pipeline::decode::text;
 
 use super::kind;
@@ -142,10 +143,10 @@ fn is_more_than_text(field: &Field, nulls: &[&str]) -> Result<bool> {
     let others = values
         .iter()
         .map(|text| text.filter(|text| !nulls.contains(text)));
-    let others = others.collect();
-    let some = arrow::array::Array::null_count(&others) < arrow::array::Array::len(&others);
+    let others: StringArray = others.collect();
+    let some = others.null_count() < others.len();
     let ty = kind::infer("value", &others)?.ty;
-    Ok(some && ty != pipeline::contract::ColumnType::Text)
+    Ok(some && ty != ColumnType::Text)
 }
 
 fn add_nulls(format: &mut Format, nulls: &[String]) {
