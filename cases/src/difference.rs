@@ -172,7 +172,7 @@ mod tests {
     fn what_only_lines_tell_is_told_by_lines() {
         assert_eq!(
             describe("a,b\n1,\n", "a,b\n1,\"\"\n"),
-            "  not wanted 1,\"\"\n  missing    1,"
+            "  missing    1,\n  not wanted 1,\"\""
         );
         assert_eq!(
             describe("a\n1\n2\n", "a\n2\n1\n"),

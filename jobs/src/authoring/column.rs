@@ -112,10 +112,10 @@ fn inferred(
     observed: &Observed,
     taken: &mut BTreeSet<String>,
 ) -> Result<Proposed> {
-    let name = name::snake(&field.name).unwrap_or_else(|| format!("column_{}", index + 1));
-    let name = name::unique(name, taken);
+    let plain = name::snake(&field.name).unwrap_or_else(|| format!("column_{}", index + 1));
+    let name = name::unique(plain.clone(), taken);
     let values = (0..observed.rows()).filter_map(|row| field.value(row));
-    if personal::is_personal(&name, values) {
+    if personal::is_personal(&plain, values) {
         let mut column = Proposed::new(&name, &field.name, ColumnType::Text);
         column.column.personal = Some(Personal::Drop);
         column.check = Some(
@@ -123,7 +123,7 @@ fn inferred(
         );
         return Ok(column);
     }
-    let kind = kind::infer(&name, &field.values())?;
+    let kind = kind::infer(&plain, &field.values())?;
     let mut column = Proposed::new(&name, &field.name, kind.ty);
     column.check = kind.check;
     column.written = kind.written;

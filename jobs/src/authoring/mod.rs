@@ -269,9 +269,14 @@ fn lineage_columns(
     taken: &mut BTreeSet<String>,
 ) -> Vec<Proposed> {
     let mut columns: Vec<Proposed> = Vec::new();
+    let stated = options(samples);
     let from_lineage = |column: &&Column| {
         let observed = column.from.iter().any(|field| observed.field(field).is_some());
-        !observed && column.from.iter().any(|field| is_lineage(field))
+        let says = |field: &String| match field.strip_prefix(OPTION) {
+            Some(option) => stated.iter().any(|stated| stated == option),
+            None => is_lineage(field),
+        };
+        !observed && column.from.iter().any(says)
     };
     for column in like.iter().flat_map(|like| &like.columns).filter(from_lineage) {
         taken.insert(column.name.clone());
