@@ -112,7 +112,12 @@ fn inferred(
     observed: &Observed,
     taken: &mut BTreeSet<String>,
 ) -> Result<Proposed> {
-    let plain = name::snake(&field.name).unwrap_or_else(|| format!("column_{}", index + 1));
+    let own = match field.header {
+        // What stands around the rows is told by its own name: reportSpecification.reportOptions.reportPeriod.
+        true => field.name.rsplit('.').next().unwrap_or_default(),
+        false => &field.name,
+    };
+    let plain = name::snake(own).unwrap_or_else(|| format!("column_{}", index + 1));
     let name = name::unique(plain.clone(), taken);
     let values = (0..observed.rows()).filter_map(|row| field.value(row));
     if personal::is_personal(&plain, values) {

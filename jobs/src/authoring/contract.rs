@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use pipeline::contract::{Charset, Column, CsvFormat, Format, Header, Personal, TableName, TsvFormat, Zone};
+use pipeline::contract::{
+    Charset, Column, ColumnType, CsvFormat, Format, Header, Personal, TableName, TsvFormat, Zone,
+};
 
 use super::column::Proposed;
 use super::keep::Keeping;
@@ -81,9 +83,15 @@ pub(super) fn toml(draft: &Draft<'_>) -> String {
     );
     text.push_str("# expect    = { every = \"1d\", within = \"12h\" }\n\n[columns]\n");
     columns(&mut text, draft.columns);
-    text.push_str(
+    let number = draft
+        .columns
+        .iter()
+        .find(|column| matches!(column.column.ty, ColumnType::Int | ColumnType::Decimal(..)));
+    let number = number.map_or("units", Proposed::name);
+    let _ = write!(
+        text,
         "\n# What should hold of every row; else: warn, quarantine (the row) or hold (the batch, for a person).\n# [checks]\n\
-         # units_are_counted = { sql = \"units >= 0\", else = \"warn\" }\n",
+         # {number}_is_not_negative = {{ sql = \"{number} >= 0\", else = \"warn\" }}\n"
     );
     text
 }

@@ -73,6 +73,14 @@ pub(super) struct Keeping {
     pub(super) why: String,
 }
 
+impl Keeping {
+    /// Whether a column decides about what stays, or where it lies.
+    pub(super) fn names(&self, column: &str) -> bool {
+        let all = [&self.key, &self.per, &self.newest_by, &self.partition];
+        all.into_iter().flatten().any(|name| name == column)
+    }
+}
+
 /// What is known about the table.
 pub(super) struct Known<'a> {
     /// The rows.
@@ -176,7 +184,8 @@ fn every_message(known: &Known<'_>, id: &Proposed) -> Keeping {
 }
 
 fn documents(known: &Known<'_>) -> Keeping {
-    let day = known.day().map_or(REPORT_DAY, Proposed::name).to_owned();
+    let own = known.day().or_else(|| known.first_day_asked_for());
+    let day = own.map_or(REPORT_DAY, Proposed::name).to_owned();
     let mut per = known.scope.to_vec();
     per.push(day.clone());
     let covers = match (known.day(), known.manifest) {
@@ -188,7 +197,7 @@ fn documents(known: &Known<'_>) -> Keeping {
         "rows" => " Without a manifest a report covers the days of its rows; with manifests beside the objects say covers = \
                  the day, so that a report without rows empties its days."
             .to_owned(),
-        "document" => " The rows do not say their day, so that of the path stands for it.".to_owned(),
+        "document" => " The rows do not say their day, so one of the whole report stands for it.".to_owned(),
         _ => String::new(),
     };
     Keeping {
@@ -327,6 +336,19 @@ impl Known<'_> {
         let first = days.next()?;
         let plain = |column: &&Proposed| ["date", "day", "activity_date"].contains(&column.name());
         Some(std::iter::once(first).chain(days).find(plain).unwrap_or(first))
+    }
+
+    /// The first day that a report is about, where it says so beside its rows.
+    fn first_day_asked_for(&self) -> Option<&Proposed> {
+        self.columns.iter().find(|column| {
+            column.column.ty == ColumnType::Date
+                && self.is_header(column)
+                && self.is_full(column.name())
+                && column
+                    .name()
+                    .split('_')
+                    .any(|word| ["start", "from"].contains(&word))
+        })
     }
 
     fn is_header(&self, column: &Proposed) -> bool {

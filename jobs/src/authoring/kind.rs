@@ -218,7 +218,8 @@ fn number(words: &[&str], texts: &[&str]) -> Kind {
             .len()
     };
     let whole = texts.iter().map(whole).max().unwrap_or_default();
-    if has(&RATIOS) || exponent || places > PLACES {
+    let counts = words.last().is_some_and(|word| ["rank", "count"].contains(word));
+    if (has(&RATIOS) && !counts) || exponent || places > PLACES {
         let check = "looks like the result of a division: never sum it; a decimal(p,s) is exact";
         return Kind::checked(ColumnType::Double, check);
     }
@@ -311,6 +312,7 @@ mod tests {
         assert_eq!(kind("click_through_rate", &["0", "1"]), "double");
         assert_eq!(kind("score", &["0.333333333333"]), "double");
         assert_eq!(kind("score", &["1e-7"]), "double");
+        assert_eq!(kind("click_share_rank", &["1"]), "int");
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(crate) fn propose(request: &Request<'_>) -> Result<Proposal> {
     let mut taken = BTreeSet::from([ACCOUNT, REPORT_DAY, RAW_FILE].map(str::to_owned));
     let mut lineage = lineage_columns(like, &observed, &samples, has_account, &mut taken);
     let (mut columns, mut notes) = column::propose(&observed, like, &mut taken)?;
-    add_day(&mut columns, &observed, &mut taken);
+    let added = add_day(&mut columns, &observed, &mut taken);
     let messages = matches!(guess.format, Format::JsonRows(_)) && !request.defaults.contains_key("keep");
     let known = Known {
         observed: &observed,
@@ -133,6 +133,13 @@ pub(crate) fn propose(request: &Request<'_>) -> Result<Proposal> {
         .and_then(|like| keep::like(like, &known, &all))
         .unwrap_or_else(|| keep::propose(&known));
     add_own_columns(&keeping, &mut lineage);
+    columns.retain(|column| Some(column.name()) != added.as_deref() || keeping.names(column.name()));
+    notes.extend(like.map(|like| {
+        format!(
+            "CHECK: columns of fields that {} reads, too, are called, typed and described as there.",
+            like.name
+        )
+    }));
     let day = newest_day(&keeping, &columns, &observed);
     let places = places(request, &samples, plain, day);
     notes.extend(guess.notes);
@@ -339,8 +346,8 @@ fn options(samples: &[Sample]) -> Vec<String> {
         .collect()
 }
 
-/// A column for the day of the first time, where no field is a day.
-fn add_day(columns: &mut Vec<Proposed>, observed: &Observed, taken: &mut BTreeSet<String>) {
+/// A column for the day of the first time, where no field is a day; its name.
+fn add_day(columns: &mut Vec<Proposed>, observed: &Observed, taken: &mut BTreeSet<String>) -> Option<String> {
     let is_full = |column: &Proposed| {
         let field = column.field.as_deref().and_then(|field| observed.field(field));
         field.is_some_and(|field| field.is_full() && !field.header)
@@ -349,14 +356,11 @@ fn add_day(columns: &mut Vec<Proposed>, observed: &Observed, taken: &mut BTreeSe
     let is =
         |column: &Proposed, ty: ColumnType| column.column.ty == ty && is_full(column) && !changes(column);
     if columns.iter().any(|column| is(column, ColumnType::Date)) {
-        return;
+        return None;
     }
-    let Some(position) = columns
+    let position = columns
         .iter()
-        .position(|column| is(column, ColumnType::Timestamp))
-    else {
-        return;
-    };
+        .position(|column| is(column, ColumnType::Timestamp))?;
     let time = &columns[position];
     let stem = ["_date_time", "_datetime", "_timestamp", "_date", "_time", "_at"]
         .iter()
@@ -366,11 +370,14 @@ fn add_day(columns: &mut Vec<Proposed>, observed: &Observed, taken: &mut BTreeSe
     day.column.name = name::unique(format!("{stem}_day"), taken);
     day.column.ty = ColumnType::Date;
     day.column.zone = Zone::AsWritten;
+    day.column.doc = None;
     day.check = Some(format!(
         "the day of {}, as it is written there; zone = \"account\" takes it on the account's clock",
         time.name()
     ));
+    let name = day.name().to_owned();
     columns.insert(position + 1, day);
+    Some(name)
 }
 
 /// Columns that say to whom a document belongs and what was asked for: the same in all of it.

@@ -178,3 +178,16 @@ fn a_day_of_change_is_no_day_of_a_row() {
     assert_eq!(keeping.key, ["order_id"]);
     assert!(keeping.partition.is_empty());
 }
+
+#[test]
+fn a_report_whose_rows_have_no_day_is_told_by_the_first_day_that_it_is_about() {
+    let report = Table {
+        text: r#"{"spec": {"dataStartTime": "2026-03-01", "dataEndTime": "2026-03-07"}, "rows": [{"term": "mug", "rank": 1}, {"term": "cup", "rank": 2}]}"#,
+        scope: &["account"],
+        documents: true,
+        ..Table::default()
+    };
+    let keeping = report.keeping();
+    assert_eq!(keeping.per, ["account", "data_start_time"]);
+    assert_eq!(keeping.covers.as_deref(), Some("document"));
+}
