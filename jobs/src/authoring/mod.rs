@@ -73,9 +73,11 @@ pub(crate) struct Proposal {
     pub(crate) format: &'static str,
     /// Rows of the samples.
     pub(crate) rows: usize,
-    /// Path pattern, and where each sample should lie below the raw root; whether the samples' paths told it.
+    /// Pattern of the paths of raw objects.
     pub(crate) path: String,
+    /// Where each sample should lie below the raw root.
     pub(crate) keys: Vec<String>,
+    /// Whether the samples' own paths told pattern and places.
     pub(crate) path_known: bool,
     /// What a person should know, a sentence each.
     pub(crate) notes: Vec<String>,

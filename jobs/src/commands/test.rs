@@ -5,9 +5,10 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cases::{Bench, Blessed, Case, Way, bless, folders};
 use indicatif::ProgressBar;
+use pipeline::contract::{Contracts, TableName};
 use pipeline::report::SCHEMA;
 use serde::Serialize;
 
@@ -58,7 +59,7 @@ pub(super) fn test(session: &Session, arguments: &TestArgs) -> Result<u8> {
         find(&contracts, table)?;
     }
     let folder = cases_folder(session.config.contracts.as_deref(), arguments.cases.as_deref());
-    let found = discover(&folder, arguments)?;
+    let found = discover(&folder, arguments, &contracts)?;
     let bench = bench(session.config.contracts.as_deref())?;
     let cases = if arguments.bless {
         found.iter().map(|case| blessed(case, &bench)).collect()
@@ -102,11 +103,9 @@ pub(super) fn bench(contracts: Option<&Path>) -> Result<Bench> {
     })
 }
 
-fn discover(folder: &Path, arguments: &TestArgs) -> Result<Vec<Found>> {
+fn discover(folder: &Path, arguments: &TestArgs, contracts: &Contracts) -> Result<Vec<Found>> {
     let wanted = |name: &str| {
-        let of = |table: &pipeline::contract::TableName| {
-            name.starts_with(&format!("{}/{}/", table.source, table.table))
-        };
+        let of = |table: &TableName| name.starts_with(&format!("{}/{}/", table.source, table.table));
         arguments.tables.is_empty() || arguments.tables.iter().any(of)
     };
     let mut found = Vec::new();
@@ -114,7 +113,7 @@ fn discover(folder: &Path, arguments: &TestArgs) -> Result<Vec<Found>> {
         let below = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
         let name = below.replace('\\', "/");
         if wanted(&name) {
-            found.push((name, Case::read(folder, &path)));
+            found.push((name, read(folder, &path, contracts)));
         }
     }
     if found.is_empty() {
@@ -130,6 +129,17 @@ fn discover(folder: &Path, arguments: &TestArgs) -> Result<Vec<Found>> {
         )));
     }
     Ok(found)
+}
+
+/// Reads a case of a table that has a contract.
+fn read(folder: &Path, path: &Path, contracts: &Contracts) -> Result<Case> {
+    let case = Case::read(folder, path)?;
+    let mut tables = case.says.tables.iter().chain([&case.table]);
+    let unknown = tables.find(|table| !contracts.keys().any(|known| known.to_string() == **table));
+    match unknown {
+        None => Ok(case),
+        Some(table) => bail!("there is no contract of {table}: --contracts names the folder where it is"),
+    }
 }
 
 /// Runs every case in every way, several at once.

@@ -248,6 +248,17 @@ fn without_a_case_there_is_nothing_to_pass() -> Result<()> {
     );
 
     new(&lake, "shop.visits", "visits.csv")?.exits_with(0)?;
+    fs::rename(lake.path().join("sql/shop"), lake.path().join("shop"))?;
+    let failed = lake.call(&["test"])?.exits_with(1)?.document()?;
+    let message = failed["cases"][0]["ways"][0]["message"]
+        .as_str()
+        .context("no message")?;
+    ensure!(
+        message.contains("there is no contract of shop.visits"),
+        "{message}"
+    );
+
+    fs::rename(lake.path().join("shop"), lake.path().join("sql/shop"))?;
     fs::write(
         lake.path().join(first_case("shop.visits")).join("case.toml"),
         "proves = \"x\"\nspeed = 1\n",
