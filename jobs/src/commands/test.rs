@@ -134,12 +134,17 @@ fn discover(folder: &Path, arguments: &TestArgs, contracts: &Contracts) -> Resul
 /// Reads a case of a table that has a contract.
 fn read(folder: &Path, path: &Path, contracts: &Contracts) -> Result<Case> {
     let case = Case::read(folder, path)?;
-    let mut tables = case.says.tables.iter().chain([&case.table]);
-    let unknown = tables.find(|table| !contracts.keys().any(|known| known.to_string() == **table));
-    match unknown {
-        None => Ok(case),
-        Some(table) => bail!("there is no contract of {table}: --contracts names the folder where it is"),
+    let known = |table: &String| contracts.keys().any(|known| known.to_string() == *table);
+    if let Some(table) = case
+        .says
+        .tables
+        .iter()
+        .chain([&case.table])
+        .find(|table| !known(table))
+    {
+        bail!("there is no contract of {table}: --contracts names the folder where it is");
     }
+    Ok(case)
 }
 
 /// Runs every case in every way, several at once.
