@@ -7,10 +7,10 @@ use pipeline::contract::TableName;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A case is a folder <source>/<table>/<case>: raw/ with objects as in the raw zone, case.toml (what it
-proves, accounts, outcome), and what must come of it: rows.csv and quarantine.csv. Each runs in a lake
-of its own as is, with its files in reverse order one by one, and with every file delivered twice;
-with --crash also with a death of the program at each failpoint. All must give the same rows.
+A case is a folder <source>/<table>/<case>: raw/ with objects as in the raw zone, case.toml (what
+it proves, accounts, outcome), and what must come of it: rows.csv and quarantine.csv. Each runs in
+a lake of its own as is, with its files in reverse order one by one, and with every file delivered
+twice; with --crash also with a death of the program at each failpoint. All must give the same.
 
 Exit code 1 when one does not. docs/cases.md explains the files.
 
@@ -35,17 +35,17 @@ pub(crate) struct TestArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads the samples and writes <contracts>/<source>/<table>.toml with columns, types, key and path as they
-look from here, and comments on what a person has to decide; and <cases>/<source>/<table>/first, a case
-made of the first rows of each sample. Values that look personal are masked in it. Then the contract is
-checked and the case is run.
+Reads the samples and writes <contracts>/<source>/<table>.toml with columns, types, key and path as
+they look from here, and comments on what a person has to decide; and a case of the first rows of
+each sample, <cases>/<source>/<table>/first. Values that look personal are masked in it. Then the
+contract is checked and the case is run.
 
-A sample that lies in the raw zone, or at a path such as …/shop/corner/2026-03-01/visits.csv, tells the
-path pattern and the account, too. A manifest beside it is taken along.
+A sample that lies in the raw zone, or at a path such as .../shop/corner/2026-03-01/visits.csv,
+tells path pattern and account, too. A manifest beside it is taken along.
 
 Examples:
   marketlake new shop.visits --sample downloads/visits.csv
-  marketlake --contracts sql new ads.sb_campaigns --sample lake/raw/ads/corner/sbCampaigns/2026-03-05/r.json.gz
+  marketlake --contracts sql new ads.sb_campaigns --sample lake/raw/ads/uk/sbCampaigns/2026-03-05/r.gz
   marketlake --contracts sql new shop.visits --sample a.csv --sample b.csv --force")]
 pub(crate) struct NewArgs {
     /// Name of the new table, such as shop.visits

@@ -81,8 +81,15 @@ pub(super) fn new(session: &Session, arguments: &NewArgs) -> Result<u8> {
     })?;
     let files = contract_files(table, &proposal);
     check_contract(&own, &files)?;
-    let written = write(&folders, &files, &proposal)?;
+    let mut written = write(&folders, &files, &proposal)?;
     let tested = run(&folders, table);
+    let wanted = ["rows.csv", "quarantine.csv"].map(|file| folders.case.join(file));
+    written.extend(
+        wanted
+            .iter()
+            .filter(|file| file.exists())
+            .map(|file| file.display().to_string()),
+    );
     let (outcome, failure) = match tested {
         Ok(outcome) => (Some(outcome), None),
         Err(error) => (None, Some(format!("{error:#}"))),

@@ -270,19 +270,12 @@ fn text(document: &Document, arguments: &TestArgs) -> String {
     }
     let cases = document.cases.len();
     let ways = document.passed + document.failed;
-    let all = format!("{cases} case{}", if cases == 1 { "" } else { "s" });
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (all, runs) = (many(cases, "case"), many(ways, "run"));
     let _ = match (arguments.bless, document.failed) {
         (true, 0) => writeln!(text, "{all} blessed in {}", document.folder),
-        (_, 0) => writeln!(
-            text,
-            "{all} in {}, run {ways} times: all as wanted",
-            document.folder
-        ),
-        (_, failed) => writeln!(
-            text,
-            "{all} in {}, run {ways} times: {failed} failed",
-            document.folder
-        ),
+        (_, 0) => writeln!(text, "{all} in {}, {runs}: all as wanted", document.folder),
+        (_, failed) => writeln!(text, "{all} in {}, {runs}: {failed} failed", document.folder),
     };
     text
 }
