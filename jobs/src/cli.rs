@@ -1,5 +1,7 @@
 //! What the user types.
 
+mod authoring;
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -9,11 +11,18 @@ use pipeline::contract::TableName;
 use crate::config::Options;
 use crate::units::Wait;
 
+pub(crate) use authoring::{NewArgs, TestArgs};
+
 const FIRST_STEPS: &str = "\
 First steps:
   marketlake demo                 a lake with realistic data in ./lake, made and explained
   marketlake status               how fresh each table is
   marketlake query 'SELECT * FROM jwo.orders LIMIT 10'
+
+A table of your own:
+  marketlake new shop.visits --sample visits.csv      a contract and a first case, to be read
+  marketlake --contracts sql test                     do all cases still give the wanted rows?
+  marketlake --contracts sql run shop.visits
 
 Exit codes:
   0  done: updated, unchanged or empty
@@ -80,6 +89,10 @@ pub(crate) enum Command {
     Tables(TablesArgs),
     /// Validate contracts and configuration, without reading any data
     Check,
+    /// Infer a contract and a first case from a sample of raw data
+    New(NewArgs),
+    /// Run the golden cases of your own tables
+    Test(TestArgs),
     /// SQL over the curated tables
     Query(QueryArgs),
     /// Make a table anew from its raw objects or inputs, in one commit

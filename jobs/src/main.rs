@@ -1,5 +1,6 @@
 //! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
 
+mod authoring;
 mod cli;
 mod commands;
 mod config;

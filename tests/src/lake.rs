@@ -1,27 +1,23 @@
-//! A lake in a folder of its own.
+//! A lake whose program is the binary under test.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
-use pipeline::contract::{Contracts, TableName, builtin, load, read_dir};
-use serde::Deserialize;
-use tempfile::TempDir;
+use cases::{Bench, Run};
 
-use crate::rows::{self, Rows};
-use crate::run::{Rejected, Run};
-use crate::zone::Delivery;
+use crate::program;
 
 /// A lake that is gone when this value is.
-pub struct Lake {
-    folder: TempDir,
-    contracts: Option<PathBuf>,
-}
+pub struct Lake(cases::Lake);
 
-#[derive(Deserialize)]
-struct Quarantine {
-    rows: Vec<Rejected>,
+impl Deref for Lake {
+    type Target = cases::Lake;
+
+    fn deref(&self) -> &cases::Lake {
+        &self.0
+    }
 }
 
 impl Lake {
@@ -29,168 +25,24 @@ impl Lake {
     ///
     /// # Errors
     ///
-    /// What the file system refuses.
+    /// When the program cannot be built, or what the file system refuses.
     pub fn new(configuration: &str) -> Result<Self> {
-        let folder = TempDir::new().context("no temporary folder")?;
-        fs::create_dir(folder.path().join("raw"))?;
-        fs::create_dir(folder.path().join("desk"))?;
-        fs::write(folder.path().join("marketlake.toml"), configuration)?;
-        Ok(Self {
-            folder,
-            contracts: None,
-        })
+        cases::Lake::new(bench(None)?, configuration).map(Self)
     }
 
     /// A folder for a lake with nothing in it.
     ///
     /// # Errors
     ///
-    /// What the file system refuses.
+    /// When the program cannot be built, or what the file system refuses.
     pub fn empty() -> Result<Self> {
-        Ok(Self {
-            folder: TempDir::new().context("no temporary folder")?,
-            contracts: None,
-        })
+        cases::Lake::empty(bench(None)?).map(Self)
     }
 
     /// The same lake with a folder of contracts of one's own.
     #[must_use]
-    pub fn with_contracts(mut self, folder: PathBuf) -> Self {
-        self.contracts = Some(folder);
-        self
-    }
-
-    /// Folder of the lake.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Root of the raw zone.
-    pub fn raw(&self) -> PathBuf {
-        self.path().join("raw")
-    }
-
-    /// Folder of a curated table.
-    pub fn table(&self, table: &str) -> PathBuf {
-        self.path().join("curated").join(table.replace('.', "/"))
-    }
-
-    /// Address of the raw zone, with the slash at its end.
-    pub fn raw_uri(&self) -> String {
-        format!("file://{}/", self.raw().display())
-    }
-
-    /// Delivers an object.
-    ///
-    /// # Errors
-    ///
-    /// What the file system refuses.
-    pub fn deliver(&self, delivery: &Delivery) -> Result<()> {
-        delivery.put(&self.raw(), &self.path().join("desk"))
-    }
-
-    /// Delivers objects.
-    ///
-    /// # Errors
-    ///
-    /// What the file system refuses.
-    pub fn deliver_all<'a>(&self, deliveries: impl IntoIterator<Item = &'a Delivery>) -> Result<()> {
-        deliveries
-            .into_iter()
-            .try_for_each(|delivery| self.deliver(delivery))
-    }
-
-    /// A call of the program on this lake, free of settings of whoever runs the tests.
-    ///
-    /// # Errors
-    ///
-    /// When the program cannot be built.
-    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(crate::program()?);
-        for (variable, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARKETLAKE_"))
-        {
-            command.env_remove(variable);
-        }
-        command
-            .current_dir(self.path())
-            .arg("--lake")
-            .arg(self.path())
-            .args(["--log", "warn", "--json"]);
-        if let Some(contracts) = &self.contracts {
-            command.arg("--contracts").arg(contracts);
-        }
-        command.args(arguments).stdin(Stdio::null());
-        Ok(command)
-    }
-
-    /// Calls the program and waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started; its exit code is for the caller to judge.
-    pub fn call(&self, arguments: &[&str]) -> Result<Run> {
-        let output = self
-            .command(arguments)?
-            .output()
-            .context("the program cannot be started")?;
-        Ok(output.into())
-    }
-
-    /// Runs these tables, or all of them, over the whole raw zone.
-    ///
-    /// # Errors
-    ///
-    /// When the program cannot be started; its exit code is for the caller to judge.
-    pub fn run(&self, tables: &[&str]) -> Result<Run> {
-        self.call(&run_arguments(tables))
-    }
-
-    /// As [`run`](Self::run), with a failpoint armed.
-    ///
-    /// # Errors
-    ///
-    /// When the program cannot be started.
-    pub fn run_until(&self, failpoint: &str, tables: &[&str]) -> Result<Run> {
-        let mut command = self.command(&run_arguments(tables))?;
-        let output = command.env("MARKETLAKE_FAILPOINT", failpoint).output();
-        Ok(output.context("the program cannot be started")?.into())
-    }
-
-    /// The contracts in force.
-    ///
-    /// # Errors
-    ///
-    /// When they have mistakes.
-    pub fn contracts(&self) -> Result<Contracts> {
-        let user = self
-            .contracts
-            .as_deref()
-            .map(read_dir)
-            .transpose()?
-            .unwrap_or_default();
-        load(&builtin(), &user).map_err(|mistakes| {
-            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("{}", all.join("\n"))
-        })
-    }
-
-    /// The rows of a table as `query` gives them; no rows when the table is not there yet.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be read.
-    pub fn rows(&self, table: &str) -> Result<Rows> {
-        if !self.table(table).join("_delta_log").is_dir() {
-            return Ok(Rows::default());
-        }
-        let name: TableName = table.parse().map_err(anyhow::Error::msg)?;
-        let contracts = self.contracts()?;
-        let contract = contracts
-            .get(&name)
-            .with_context(|| format!("there is no table {table}"))?;
-        let said = self.call(&["query", &rows::select(contract)])?.exits_with(0)?;
-        Rows::parse(contract, &said.stdout, &self.raw_uri())
+    pub fn with_contracts(self, folder: PathBuf) -> Self {
+        Self(self.0.with_contracts(folder))
     }
 
     /// What a SELECT gives, as CSV.
@@ -199,7 +51,7 @@ impl Lake {
     ///
     /// When it fails.
     pub fn query(&self, sql: &str) -> Result<String> {
-        let mut command = Command::new(crate::program()?);
+        let mut command = Command::new(program()?);
         command
             .current_dir(self.path())
             .arg("--lake")
@@ -208,29 +60,16 @@ impl Lake {
         let run: Run = command.output().context("the program cannot be started")?.into();
         Ok(run.exits_with(0)?.stdout)
     }
-
-    /// What waits in quarantine for a table, in the order of objects and rows; addresses are paths below the raw
-    /// zone.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read.
-    pub fn quarantine(&self, table: &str) -> Result<Vec<Rejected>> {
-        let said = self
-            .call(&["quarantine", "show", "--table", table, "--limit", "10000"])?
-            .exits_with(0)?;
-        let mut rows = serde_json::from_value::<Quarantine>(said.document()?)?.rows;
-        for row in &mut rows {
-            row.object = row.object.replace(&self.raw_uri(), "");
-        }
-        rows.sort_by(|a, b| (&a.object, a.row, &a.reason).cmp(&(&b.object, b.row, &b.reason)));
-        Ok(rows)
-    }
 }
 
-fn run_arguments<'a>(tables: &[&'a str]) -> Vec<&'a str> {
-    // Without --from only the last days by the clock are looked through.
-    let mut arguments = vec!["run", "--from", "2020-01-01"];
-    arguments.extend(tables);
-    arguments
+/// The binary under test, with a folder of contracts beside those built in.
+///
+/// # Errors
+///
+/// When the program cannot be built.
+pub fn bench(contracts: Option<PathBuf>) -> Result<Bench> {
+    Ok(Bench {
+        program: program()?,
+        contracts,
+    })
 }

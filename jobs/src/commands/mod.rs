@@ -4,12 +4,14 @@ mod check;
 mod completions;
 mod config;
 mod maintain;
+mod new;
 mod quarantine;
 mod query;
 mod rebuild;
 mod run;
 mod status;
 mod tables;
+mod test;
 mod why;
 
 use anyhow::{Context, Result};
@@ -60,6 +62,8 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Quarantine(arguments) => quarantine::quarantine(session, arguments).await,
         Command::Tables(arguments) => tables::tables(session, &arguments).await,
         Command::Check => check::check(session),
+        Command::New(arguments) => new::new(session, &arguments),
+        Command::Test(arguments) => test::test(session, &arguments),
         Command::Query(arguments) => query::query(session, &arguments).await,
         Command::Rebuild(arguments) => rebuild::rebuild(session, arguments).await,
         Command::Maintain(arguments) => maintain::maintain(session, arguments).await,

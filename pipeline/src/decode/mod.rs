@@ -13,6 +13,7 @@ mod charset;
 mod csv;
 pub(crate) mod json;
 mod malformed;
+mod memory;
 mod open;
 mod parquet;
 mod source;
@@ -27,6 +28,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
 pub use malformed::Malformed;
+pub use memory::InMemory;
 pub use source::ObjectReader;
 
 use crate::Result;
@@ -84,6 +86,13 @@ pub fn decode(input: Box<dyn Input>, format: &Format, charset: Option<Charset>) 
         Some(charset) => decode_within(input, &format.in_charset(charset), Limits::default()),
         None => decode_within(input, format, Limits::default()),
     }
+}
+
+/// The text of an object in UTF-8 as the formats of text read it: gunzipped where it is gzip, without byte order mark.
+///
+/// Errors are those of [`decode`]; those met while reading are within the reader's [`std::io::Error`].
+pub fn text(input: Box<dyn Input>, charset: Charset) -> Result<Box<dyn Read + Send>> {
+    open::open(Box::new(input), charset)
 }
 
 fn decode_within(input: Box<dyn Input>, format: &Format, limits: Limits) -> Result<DecodedRows> {

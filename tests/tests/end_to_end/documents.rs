@@ -36,7 +36,7 @@ fn manifest(name: &str, id: &str, days: (u32, u32), hour: u32, parts: (u32, u32)
 }
 
 fn rows(lake: &Lake) -> Result<Vec<String>> {
-    let rows = lake.rows(TABLE)?.of(&["day", "campaign", "clicks"]);
+    let rows = lake.rows(TABLE)?.of(&["day", "campaign", "clicks"])?;
     let cells = |row: Vec<Option<String>>| row.into_iter().flatten().collect::<Vec<_>>().join(" ");
     Ok(rows.into_iter().map(cells).collect())
 }

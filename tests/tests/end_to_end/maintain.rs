@@ -273,7 +273,7 @@ fn maintenance_that_dies_anywhere_harms_nobody() -> Result<()> {
     let wanted = fingerprints(&lake)?;
     age(&lake.path().join("curated"), 50)?;
     for point in failpoint::MAINTAIN {
-        let mut command = lake.command(&["maintain", ORDERS, "marketlake.ledger"])?;
+        let mut command = lake.command(&["maintain", ORDERS, "marketlake.ledger"]);
         let output = command.env("MARKETLAKE_FAILPOINT", point).output()?;
         ensure!(Run::from(output).died(), "{point} was not passed");
         assert_same(&wanted, &fingerprints(&lake)?);
@@ -301,7 +301,7 @@ fn runs_and_maintenance_at_once_some_of_them_killed_give_what_one_run_gives() ->
         ];
         let mut started = Vec::new();
         for call in calls {
-            let mut command = lake.command(call)?;
+            let mut command = lake.command(call);
             started.push(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
         }
         sleep(Duration::from_millis(rng.random_range(20..400)));

@@ -227,14 +227,14 @@ fn check(world: &World, lake: &Lake) -> Result<()> {
         &["generated_at", "part", "first_seen_at", "last_seen_at"],
     ]
     .concat();
-    let orders = lake.rows("jwo.orders")?.of(&columns);
+    let orders = lake.rows("jwo.orders")?.of(&columns)?;
     ensure!(
         orders == world.orders(),
         "orders differ\nwanted {:#?}\nfound {orders:#?}",
         world.orders()
     );
 
-    let messages = lake.rows("ams.sp_traffic")?.of(&["idempotency_id", "clicks"]);
+    let messages = lake.rows("ams.sp_traffic")?.of(&["idempotency_id", "clicks"])?;
     let wanted: Vec<_> = world
         .messages
         .iter()
@@ -247,7 +247,7 @@ fn check(world: &World, lake: &Lake) -> Result<()> {
 
     let campaigns = lake
         .rows("ams.campaigns")?
-        .of(&["campaign_id", "version", "name"]);
+        .of(&["campaign_id", "version", "name"])?;
     let newest = world.campaigns.iter();
     let wanted: Vec<_> = newest
         .map(|(id, (version, _, _, name))| {
@@ -261,7 +261,7 @@ fn check(world: &World, lake: &Lake) -> Result<()> {
 
     let totals = lake
         .rows("jwo.order_totals")?
-        .of(&["order_date", "order_id", "order_total"]);
+        .of(&["order_date", "order_id", "order_total"])?;
     let totals: BTreeSet<_> = totals.into_iter().collect();
     ensure!(
         totals == world.totals(),

@@ -33,7 +33,7 @@ pub(crate) fn two_batches() -> Result<Lake> {
 
 /// Order and total of every order.
 pub(crate) fn orders(lake: &Lake) -> Result<Vec<(String, String)>> {
-    let rows = lake.rows("jwo.orders")?.of(&["order_id", "order_total"]);
+    let rows = lake.rows("jwo.orders")?.of(&["order_id", "order_total"])?;
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     Ok(rows.iter().map(|row| (text(&row[0]), text(&row[1]))).collect())
 }

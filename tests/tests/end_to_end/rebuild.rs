@@ -165,7 +165,7 @@ fn a_rebuild_that_dies_anywhere_is_gone_on_with() -> Result<()> {
         shop.write("visits.toml", &changed())?;
         let mut command = shop
             .lake
-            .command(&["rebuild", "shop.visits", "--batch-objects", "1"])?;
+            .command(&["rebuild", "shop.visits", "--batch-objects", "1"]);
         let output = command.env("MARKETLAKE_FAILPOINT", point).output()?;
         ensure!(Run::from(output).died(), "{point} was not passed");
         // Whoever comes between sees a table that is held, or the new one.
@@ -185,7 +185,7 @@ fn a_rebuild_that_dies_anywhere_is_gone_on_with() -> Result<()> {
 #[test]
 fn a_claim_that_a_rebuild_left_open_is_for_a_rebuild_alone() -> Result<()> {
     let shop = old_shop()?;
-    let mut command = shop.lake.command(&["rebuild", "shop.visits"])?;
+    let mut command = shop.lake.command(&["rebuild", "shop.visits"]);
     let output = command
         .env("MARKETLAKE_FAILPOINT", "after_rebuild_claim")
         .output()?;
@@ -235,7 +235,7 @@ fn runs_beside_a_rebuild_lose_nothing() -> Result<()> {
     lake.deliver_all(&all[..20])?;
     lake.run(&[])?.exits_with(0)?;
     for part in all[20..].chunks(5) {
-        let mut rebuild = lake.command(&["rebuild", ORDERS, "--batch-objects", "3"])?;
+        let mut rebuild = lake.command(&["rebuild", ORDERS, "--batch-objects", "3"]);
         let rebuild = rebuild.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         lake.deliver_all(part)?;
         let run = lake.run(&["--batch-objects", "1"])?;

@@ -51,7 +51,7 @@ fn start(lake: &Lake, patience: &str) -> Result<Child> {
         "--busy-wait",
         patience,
     ];
-    let mut command = lake.command(&arguments)?;
+    let mut command = lake.command(&arguments);
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,7 @@
 //! Golden cases: raw objects and the rows, rejects and outcome that they must give, one folder for each.
 //!
 //! `fixtures/<source>/<table>/<case>/` holds `raw/…` with keys as in the real raw zone, `case.toml` (see
-//! [`case::Description`]), `rows.csv` and `quarantine.csv`. What is in `raw@2/…` is delivered after a run over
+//! [`cases::Description`]), `rows.csv` and `quarantine.csv`. What is in `raw@2/…` is delivered after a run over
 //! `raw/…`: so a file can be rewritten. Each case is four tests, which must all give the same rows:
 //!
 //! - `as_is`: everything in one run;
@@ -11,18 +11,14 @@
 //!
 //! `MARKETLAKE_BLESS=1` rewrites `rows.csv` and `quarantine.csv` from `as_is`: read what it wrote before you commit.
 
-mod case;
-mod compare;
-mod modes;
-
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Result;
+use cases::{Case, Way, bless, folders};
 use libtest_mimic::{Arguments, Failed, Trial};
-
-use case::Case;
+use marketlake_tests::bench;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -30,14 +26,14 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let mut trials = Vec::new();
-    for folder in folders(&root, 3) {
+    for folder in folders(&root) {
         match Case::read(&root, &folder) {
             Ok(case) => {
                 let case = Arc::new(case);
-                trials.extend(modes::ALL.iter().map(|(mode, check)| {
+                trials.extend(Way::ALL.map(|way| {
                     let case = Arc::clone(&case);
-                    Trial::test(format!("{}::{mode}", case.name), move || {
-                        check(&case).map_err(failed)
+                    Trial::test(format!("{}::{}", case.name, way.name()), move || {
+                        check(&case, way).map_err(failed)
                     })
                 }));
             }
@@ -58,23 +54,28 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn failed(error: anyhow::Error) -> Failed {
-    format!("{error:#}").into()
+/// Runs a case in a way, or takes what comes out as wanted.
+fn check(case: &Case, way: Way) -> Result<()> {
+    let bench = bench(contracts(case))?;
+    match (blessing(), way) {
+        (false, way) => way.check(case, &bench),
+        (true, Way::AsIs) => bless(case, &bench).map(drop),
+        (true, _) => Ok(()),
+    }
 }
 
-/// Folders that many levels down, sorted.
-fn folders(root: &Path, depth: usize) -> Vec<PathBuf> {
-    if depth == 0 {
-        return vec![root.to_owned()];
-    }
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut below: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect();
-    below.sort();
-    below
-        .iter()
-        .flat_map(|folder| folders(folder, depth - 1))
-        .collect()
+/// Whether wanted texts are written instead of compared.
+fn blessing() -> bool {
+    std::env::var_os("MARKETLAKE_BLESS").is_some_and(|value| value == "1")
+}
+
+/// Sources that no table comes with the program for have theirs beside the tests.
+fn contracts(case: &Case) -> Option<PathBuf> {
+    let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
+    let source = case.table.split('.').next()?;
+    contracts.join(source).is_dir().then_some(contracts)
+}
+
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:#}").into()
 }

@@ -23,7 +23,7 @@ fn three() -> [Delivery; 3] {
 
 /// A call of the program with this shell command before it.
 fn under(lake: &Lake, shell: &str, arguments: &[&str]) -> Result<Run> {
-    let program = lake.command(arguments)?;
+    let program = lake.command(arguments);
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
     command.arg(program.get_program()).args(program.get_args());
@@ -85,7 +85,7 @@ fn a_lake_that_cannot_be_written_is_an_error_and_can_be_read() -> Result<()> {
         writable.push(folder);
     }
     let call = |arguments: &[&str]| -> Result<Run> {
-        let like = lake.command(arguments)?;
+        let like = lake.command(arguments);
         let mut command = Command::new(&program);
         command.args(like.get_args()).current_dir(lake.path());
         if i_am_root {

@@ -66,21 +66,18 @@ impl Rows {
 
     /// Rows of some columns, in the order of the table's rows.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the table has no such column: a mistake in the test.
-    pub fn of(&self, names: &[&str]) -> Vec<Vec<Option<String>>> {
-        let positions: Vec<usize> = names
-            .iter()
-            .map(|name| {
-                let position = self.columns.iter().position(|column| column == name);
-                position.unwrap_or_else(|| panic!("there is no column {name}"))
-            })
-            .collect();
-        self.rows
-            .iter()
-            .map(|row| positions.iter().map(|position| row[*position].clone()).collect())
-            .collect()
+    /// When the table has no such column.
+    pub fn of(&self, names: &[&str]) -> Result<Vec<Vec<Option<String>>>> {
+        let position = |name: &&str| {
+            let position = self.columns.iter().position(|column| column == name);
+            position.with_context(|| format!("there is no column {name}"))
+        };
+        let positions = names.iter().map(position).collect::<Result<Vec<usize>>>()?;
+        let row =
+            |row: &Vec<Option<String>>| positions.iter().map(|position| row[*position].clone()).collect();
+        Ok(self.rows.iter().map(row).collect())
     }
 
     /// The same rows without a column.

@@ -1,21 +1,13 @@
 //! What a lake holds beside what the case wants.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, bail};
-use marketlake_tests::{Lake, csv_line};
 
-use crate::case::Case;
+use crate::{Case, Lake, csv_line, difference};
 
 const ROWS: &str = "rows.csv";
 const QUARANTINE: &str = "quarantine.csv";
 
-/// Whether wanted texts are written instead of compared.
-pub(crate) fn blessing() -> bool {
-    std::env::var_os("MARKETLAKE_BLESS").is_some_and(|value| value == "1")
-}
-
-/// Fails, showing the lines that differ, unless rows and quarantine are as wanted.
+/// Fails, showing what differs, unless rows and quarantine are as wanted.
 pub(crate) fn same(case: &Case, lake: &Lake) -> Result<()> {
     compare(ROWS, &case.wanted(ROWS)?, &rows(case, lake)?)?;
     compare(QUARANTINE, &case.wanted(QUARANTINE)?, &quarantine(case, lake)?)?;
@@ -40,10 +32,16 @@ fn keeps_secrets(case: &Case, lake: &Lake) -> Result<()> {
     Ok(())
 }
 
-/// Takes what the lake holds as wanted.
-pub(crate) fn bless(case: &Case, lake: &Lake) -> Result<()> {
-    case.bless(ROWS, &rows(case, lake)?)?;
-    case.bless(QUARANTINE, &quarantine(case, lake)?)
+/// Takes what the lake holds as wanted; the files that have changed by it.
+pub(crate) fn bless(case: &Case, lake: &Lake) -> Result<Vec<&'static str>> {
+    let texts = [(ROWS, rows(case, lake)?), (QUARANTINE, quarantine(case, lake)?)];
+    let mut changed = Vec::new();
+    for (file, text) in texts {
+        if case.want(file, &text)? {
+            changed.push(file);
+        }
+    }
+    Ok(changed)
 }
 
 fn rows(case: &Case, lake: &Lake) -> Result<String> {
@@ -74,19 +72,5 @@ fn compare(file: &str, wanted: &str, found: &str) -> Result<()> {
     if wanted == found {
         return Ok(());
     }
-    let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in wanted.lines() {
-        *balance.entry(line).or_default() += 1;
-    }
-    for line in found.lines() {
-        *balance.entry(line).or_default() -= 1;
-    }
-    let mut text = String::new();
-    for (line, count) in balance.into_iter().filter(|(_, count)| *count != 0) {
-        text.push_str(&format!(
-            "{} {line}\n",
-            if count > 0 { "wanted" } else { "found " }
-        ));
-    }
-    bail!("{file} differs:\n{text}\nfound in all:\n{found}");
+    bail!("{file} differs:\n{}", difference::describe(wanted, found));
 }

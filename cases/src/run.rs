@@ -49,10 +49,10 @@ impl Run {
     ///
     /// When it is another one.
     pub fn exits_with(self, code: i32) -> Result<Self> {
+        let is = self.code.map_or("a signal".to_owned(), |code| code.to_string());
         ensure!(
             self.code == Some(code),
-            "the exit code is {:?}, not {code}\nstdout:\n{}\nstderr:\n{}",
-            self.code,
+            "the program ended with {is}, not {code}\nstdout:\n{}\nstderr:\n{}",
             self.stdout,
             self.stderr
         );

@@ -5,31 +5,40 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use chrono::TimeDelta;
-use marketlake_tests::{Delivery, Lake, instant};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
+
+use crate::delivery::usual;
+use crate::{Bench, Delivery, Lake};
 
 /// `case.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Description {
+pub struct Description {
     /// What would be broken if the case failed.
-    pub(crate) proves: String,
+    pub proves: String,
     /// How the table comes out of the last run over everything, such as `updated`.
-    pub(crate) outcome: String,
+    pub outcome: String,
+    /// First period of the runs; 2020-01-01 where nothing is said.
+    #[serde(default)]
+    pub from: Option<NaiveDate>,
+    /// Last period of the runs, inclusive.
+    #[serde(default)]
+    pub to: Option<NaiveDate>,
     /// Tables that are run with it, such as the inputs of a table.
     #[serde(default)]
-    pub(crate) tables: Vec<String>,
+    pub tables: Vec<String>,
     /// Columns that are not compared.
     #[serde(default)]
-    pub(crate) ignore: Vec<String>,
+    pub ignore: Vec<String>,
     /// Counts of the last run, such as `rows_conflicting`.
     #[serde(default)]
-    pub(crate) counts: BTreeMap<String, u64>,
+    pub counts: BTreeMap<String, u64>,
     /// Texts of the raw objects that neither rows nor quarantine may show.
     #[serde(default)]
-    pub(crate) secrets: Vec<String>,
-    /// Modification times of files by their path in the case's folder; others have one and the same for each folder.
+    pub secrets: Vec<String>,
+    /// Modification times of files by their path in the case's folder, RFC 3339; others have one and the same for each
+    /// folder.
     #[serde(default)]
     modified: BTreeMap<String, String>,
     /// Key of the hash of personal columns.
@@ -41,21 +50,27 @@ pub(crate) struct Description {
 }
 
 /// A case.
-pub(crate) struct Case {
+#[derive(Debug)]
+pub struct Case {
     /// `source/table/case`.
-    pub(crate) name: String,
+    pub name: String,
     /// `source.table`.
-    pub(crate) table: String,
+    pub table: String,
     /// What `case.toml` says.
-    pub(crate) says: Description,
+    pub says: Description,
     /// What is delivered before each of the runs.
     pub(crate) stages: Vec<Vec<Delivery>>,
     folder: PathBuf,
+    range: Vec<String>,
 }
 
 impl Case {
     /// Reads a case's folder below `root`.
-    pub(crate) fn read(root: &Path, folder: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// What in the folder is missing or wrong.
+    pub fn read(root: &Path, folder: &Path) -> Result<Self> {
         let below = folder
             .strip_prefix(root)?
             .display()
@@ -73,6 +88,7 @@ impl Case {
         let stages = stages(folder, &says)?;
         Ok(Self {
             table: format!("{source}.{table}"),
+            range: range(&says),
             name: below,
             says,
             stages,
@@ -80,22 +96,14 @@ impl Case {
         })
     }
 
-    /// A new lake with the case's accounts and contracts.
-    pub(crate) fn lake(&self) -> Result<Lake> {
+    /// A new lake with the case's accounts.
+    pub(crate) fn lake(&self, bench: &Bench) -> Result<Lake> {
         let mut configuration = toml::Table::new();
         if let Some(key) = &self.says.personal_key {
             configuration.insert("personal_key".to_owned(), key.clone().into());
         }
         configuration.insert("account".to_owned(), self.says.account.clone().into());
-        let lake = Lake::new(&toml::to_string(&configuration)?)?;
-        // Sources that no table comes with the program for have theirs beside the tests.
-        let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
-        let own = self
-            .table
-            .split('.')
-            .next()
-            .is_some_and(|source| contracts.join(source).is_dir());
-        Ok(if own { lake.with_contracts(contracts) } else { lake })
+        Lake::new(bench.clone(), &toml::to_string(&configuration)?)
     }
 
     /// All tables that are run.
@@ -103,6 +111,11 @@ impl Case {
         let mut tables: Vec<&str> = self.says.tables.iter().map(String::as_str).collect();
         tables.push(&self.table);
         tables
+    }
+
+    /// Arguments that say which periods are run; none for all of them.
+    pub(crate) fn range(&self) -> Vec<&str> {
+        self.range.iter().map(String::as_str).collect()
     }
 
     /// A file of the case that holds what is wanted; no file is no text.
@@ -114,15 +127,54 @@ impl Case {
         }
     }
 
-    /// Writes what is wanted from now on.
-    pub(crate) fn bless(&self, file: &str, text: &str) -> Result<()> {
-        let path = self.folder.join(file);
-        if text.is_empty() {
-            let _ = fs::remove_file(&path);
-            return Ok(());
+    /// Writes what is wanted from now on; whether that is something else.
+    pub(crate) fn want(&self, file: &str, text: &str) -> Result<bool> {
+        if self.wanted(file)? == text {
+            return Ok(false);
         }
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+        let path = self.folder.join(file);
+        let written = if text.is_empty() {
+            fs::remove_file(&path)
+        } else {
+            fs::write(&path, text)
+        };
+        written.with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(true)
     }
+}
+
+/// The folders of the cases below `root`, sorted: all that lie three levels down.
+pub fn folders(root: &Path) -> Vec<PathBuf> {
+    below(root, 3)
+}
+
+/// Folders that many levels down, sorted.
+fn below(root: &Path, depth: usize) -> Vec<PathBuf> {
+    if depth == 0 {
+        return vec![root.to_owned()];
+    }
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+        .iter()
+        .flat_map(|folder| below(folder, depth - 1))
+        .collect()
+}
+
+fn range(says: &Description) -> Vec<String> {
+    let from = says
+        .from
+        .or_else(|| says.to.and_then(|_| NaiveDate::from_ymd_opt(2020, 1, 1)));
+    let bounds = [("--from", from), ("--to", says.to)];
+    bounds
+        .into_iter()
+        .filter_map(|(flag, day)| Some([flag.to_owned(), day?.to_string()]))
+        .flatten()
+        .collect()
 }
 
 /// `raw`, `raw@2`, `raw@3` and so on.
@@ -139,11 +191,11 @@ fn stages(folder: &Path, says: &Description) -> Result<Vec<Vec<Delivery>>> {
         if !raw.is_dir() {
             break;
         }
-        let usual = instant("2026-04-01T12:00:00Z") + TimeDelta::days(number - 1);
+        let otherwise = usual() + TimeDelta::days(number - 1);
         let mut stage = Delivery::read_all(&raw)?;
         for delivery in &mut stage {
             let named = unused.remove(&format!("{name}/{}", delivery.key));
-            delivery.modified = named.map_or(usual, |text| instant(&text));
+            delivery.modified = named.map_or(Ok(otherwise), |text| instant(&text))?;
         }
         stages.push(stage);
     }
@@ -154,4 +206,10 @@ fn stages(folder: &Path, says: &Description) -> Result<Vec<Vec<Delivery>>> {
         unused.keys()
     );
     Ok(stages)
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>> {
+    let instant = DateTime::parse_from_rfc3339(text)
+        .with_context(|| format!("{text:?} in case.toml is no time such as 2026-04-01T12:00:00Z"))?;
+    Ok(instant.with_timezone(&Utc))
 }
