@@ -303,7 +303,7 @@ Examples:
   marketlake maintain jwo.orders marketlake.ledger
   marketlake maintain --retention 14d")]
 pub(crate) struct MaintainArgs {
-    /// Only these tables; marketlake.ledger, .quarantine and .runs are tables, too
+    /// Only these tables; marketlake.changes, .ledger, .quarantine and .runs are tables, too
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<TableName>,
     /// How long versions can still be read after a newer one came

@@ -100,14 +100,14 @@ pub(super) async fn take(
                 plan
             }
         };
-        let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
         let side_file = side
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)
             .await?;
         failpoint::pass("after_side_file");
         let mut counts = counts.clone();
-        counts.add(&done);
+        counts.add(&applied.counts);
         let summary = Summary {
             counts,
             warned: warned.clone(),
@@ -115,13 +115,15 @@ pub(super) async fn take(
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
             notes,
+            run: Some(tally.run().id.clone()),
+            changed: applied.changed,
         };
         match commit(
             ledger,
             &table,
             &attempt,
             &side_file,
-            actions,
+            applied.actions,
             Vec::new(),
             &summary,
         )

@@ -16,12 +16,14 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
 use crate::contract::Contract;
+use crate::delta::partition::{PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::layout::{OBJECT, ORDER};
 use crate::ledger::{Coverage, Recorded};
 use crate::write::Found;
 
+use super::changed::{Parts, scope_columns};
 use super::keys::Keys;
 use super::plan::{Plan, open};
 use super::texts;
@@ -230,6 +232,7 @@ pub(crate) async fn supersede(
     let (files, mut present) = present(contract, log, snapshot, &documents.per, &cells).await?;
     let memory = Memory::new(documents, recorded);
     let mut replaced = Vec::new();
+    let (scoped, mut parts) = (Scoped::of(contract, documents)?, Parts::default());
     for (index, (cell, candidate)) in newest.iter().enumerate() {
         let there = present.remove(&(index as u32)).unwrap_or_default();
         let beaten = memory
@@ -245,6 +248,12 @@ pub(crate) async fn supersede(
         }
         for (file, row) in &there.rows {
             plan.edit(&files[*file]).deletes.push(*row);
+            parts.scope(&files[*file].partition, scoped.values(cell)).removed += 1;
+        }
+        for row in candidate.rows {
+            parts
+                .scope(scoped.places.of_row(*row), scoped.values(cell))
+                .inserted += 1;
         }
         plan.homeless.extend(candidate.rows);
         replaced.push(Replaced {
@@ -265,7 +274,34 @@ pub(crate) async fn supersede(
     plan.homeless.sort_unstable();
     plan.counts.rows_inserted = plan.homeless.len() as u64;
     plan.counts.rows_absorbed = documents.rows.num_rows() as u64 - plan.counts.rows_inserted;
+    plan.parts = Some(parts).filter(|_| !scoped.columns.is_empty());
     Ok((plan, replaced))
+}
+
+/// Which part of the table the rows of a cell are in.
+struct Scoped {
+    /// Columns of a cell that the partition does not say, with their place in it.
+    columns: Vec<(String, usize)>,
+    /// Partitions of the documents' rows.
+    places: RowPartitions,
+}
+
+impl Scoped {
+    fn of(contract: &Contract, documents: &Documents) -> Result<Self> {
+        let place = |name: String| {
+            let place = documents.per.iter().position(|column| *column == name)?;
+            Some((name, place))
+        };
+        Ok(Self {
+            columns: scope_columns(contract).into_iter().filter_map(place).collect(),
+            places: RowPartitions::of(&documents.rows, &contract.partition)?,
+        })
+    }
+
+    fn values(&self, cell: &Cell) -> PartitionValues {
+        let value = |(name, place): &(String, usize)| (name.clone(), Some(cell[*place].clone()));
+        self.columns.iter().map(value).collect()
+    }
 }
 
 /// What the table has in the cells, by their index.

@@ -18,6 +18,8 @@ use crate::layout;
 use crate::report::Counts;
 use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
 
+use super::changed::{ChangedPart, Parts};
+
 /// Files written at the same time; each is one blocking task that holds one column of one row group.
 const AT_ONCE: usize = 2;
 /// New rows join a file that changes anyway up to this size, in bytes.
@@ -51,6 +53,18 @@ pub(crate) struct Plan {
     pub(crate) homeless: Vec<u32>,
     /// What the plan does, as far as it is known.
     pub(crate) counts: Counts,
+    /// The parts of the table that it changes, where they are smaller than partitions.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// A plan that was carried out, up to the commit.
+pub(crate) struct Applied {
+    /// The actions that put the files into the table.
+    pub(crate) actions: Vec<Action>,
+    /// What they do.
+    pub(crate) counts: Counts,
+    /// The parts of the table that they change.
+    pub(crate) changed: Vec<ChangedPart>,
 }
 
 impl Plan {
@@ -61,6 +75,7 @@ impl Plan {
             edits: BTreeMap::new(),
             homeless: Vec::new(),
             counts: Counts::default(),
+            parts: None,
         }
     }
 
@@ -103,19 +118,23 @@ impl Plan {
     }
 }
 
-/// Writes the files of a plan and gives the actions that put them into the table. Nothing is visible yet.
+/// Writes the files of a plan. Nothing is visible yet.
 pub(crate) async fn apply(
     contract: &Contract,
     log: &DeltaLog,
     files: &[DataFile],
-    plan: Plan,
+    mut plan: Plan,
     attempt: &str,
-) -> Result<(Vec<Action>, Counts)> {
+) -> Result<Applied> {
     let mut counts = plan.counts.clone();
+    let parts = plan.parts.take().filter(Parts::are_few);
     let options = options(contract);
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
+    let changed = parts
+        .unwrap_or_else(|| Parts::of_edits(&edits, &places))
+        .named(contract);
     let kept: Vec<usize> = schema
         .fields()
         .iter()
@@ -156,7 +175,11 @@ pub(crate) async fn apply(
             actions.push(Action::Add(add));
         }
     }
-    Ok((actions, counts))
+    Ok(Applied {
+        actions,
+        counts,
+        changed,
+    })
 }
 
 #[expect(

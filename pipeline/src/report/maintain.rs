@@ -18,7 +18,8 @@ pub const LOG_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What to maintain, and how much of the past to keep.
 #[derive(Debug, Clone)]
 pub struct MaintainOptions {
-    /// Only these tables, `marketlake.ledger`, `.quarantine` and `.runs` among them; empty means all.
+    /// Only these tables, `marketlake.changes`, `.ledger`, `.quarantine` and `.runs` among them; empty
+    /// means all.
     pub tables: BTreeSet<TableName>,
     /// Versions younger than this can still be read afterwards.
     pub retention: Duration,

@@ -206,12 +206,12 @@ impl Bench {
         )
         .await
         .unwrap();
-        let (actions, _) = apply(&self.contract, &self.log, &snapshot.files, plan, "a")
+        let applied = apply(&self.contract, &self.log, &snapshot.files, plan, "a")
             .await
             .unwrap();
         let commit = Commit {
             operation: "CURATE",
-            actions,
+            actions: applied.actions,
             ..Commit::default()
         };
         self.log.commit(&snapshot, commit).await.unwrap();
