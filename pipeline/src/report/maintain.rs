@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
+use crate::schema::Schema;
 
 use super::Outcome;
 
@@ -41,7 +42,7 @@ impl Default for MaintainOptions {
 }
 
 /// What maintenance did, or would do, to one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct MaintainedTable {
     /// `source.table`.
     pub table: String,
@@ -102,7 +103,7 @@ impl MaintainedTable {
 }
 
 /// What maintenance did, or would do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct MaintainReport {
     /// Version of this document's shape.
     pub schema: u32,

@@ -11,4 +11,5 @@ mod oracle;
 mod permute;
 mod protocol;
 mod rebuild;
+mod schemas;
 mod together;
