@@ -16,10 +16,16 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, FormatChecker
 
 FORMATS = FormatChecker(formats=())
-FORMATS.checks("date", raises=ValueError)(lambda text: bool(date.fromisoformat(text)))
-FORMATS.checks("date-time", raises=ValueError)(
-    lambda text: datetime.fromisoformat(text[:19]) and text.endswith("Z")
-)
+
+
+@FORMATS.checks("date", raises=ValueError)
+def is_date(value):
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_instant(value):
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value[:19]) and value.endswith("Z"))
 
 
 def closed(schema):

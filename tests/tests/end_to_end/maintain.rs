@@ -71,7 +71,12 @@ fn no_row_changes_and_there_are_fewer_files() -> Result<()> {
     lake.run(&["--batch-objects", "40"])?.exits_with(0)?;
     let would = lake.call(&["maintain", "--dry-run"])?.exits_with(0)?;
     let done = lake.call(&["maintain"])?.exits_with(0)?;
-    for system in ["marketlake.ledger", "marketlake.quarantine", "marketlake.runs"] {
+    for system in [
+        "marketlake.changes",
+        "marketlake.ledger",
+        "marketlake.quarantine",
+        "marketlake.runs",
+    ] {
         assert_eq!(
             maintained(&would, system, "files_before")?,
             maintained(&would, system, "files_after")?
