@@ -79,7 +79,16 @@ impl Error {
 
     /// The message with those of the errors below it.
     pub fn chain(&self) -> String {
-        let mut message = self.to_string();
+        self.followed(self.to_string())
+    }
+
+    /// The chain without the things that this error is about.
+    pub(crate) fn reason(&self) -> String {
+        self.followed(self.message.clone())
+    }
+
+    /// A message, then those of the errors below this one.
+    fn followed(&self, mut message: String) -> String {
         let mut source = StdError::source(self);
         while let Some(below) = source {
             message.push_str(": ");

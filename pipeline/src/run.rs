@@ -199,10 +199,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         Some(ledger) => {
             let claimed = ledger.progress(&contract.name).await?.claimed;
             let taken = match lake.table_log(&contract.name)?.load().await? {
-                Some(snapshot) => snapshot
-                    .txn(&crate::batch::progress_app(ledger.id()))
-                    .await?
-                    .unwrap_or(0),
+                Some(snapshot) => ledger.taken(&snapshot).await?,
                 None => 0,
             };
             (claimed > taken).then_some(claimed as u64)

@@ -63,11 +63,7 @@ fn text(report: &MaintainReport) -> String {
             format!("{:.1}", table.millis as f64 / 1000.0),
         ]);
     }
-    let mut text = if grid.is_empty() {
-        String::new()
-    } else {
-        grid.to_string()
-    };
+    let mut text = grid.to_string();
     if !unchanged.is_empty() {
         let _ = writeln!(text, "nothing to do: {}", unchanged.join(", "));
     }

@@ -76,11 +76,7 @@ fn tables(status: &Status) -> String {
             count(table.rejected_open),
         ]);
     }
-    let mut text = if grid.is_empty() {
-        String::new()
-    } else {
-        grid.to_string()
-    };
+    let mut text = grid.to_string();
     if !empty.is_empty() {
         let _ = writeln!(text, "nothing yet: {}", empty.join(", "));
     }

@@ -28,7 +28,7 @@ impl Grid {
         self.rows.push(cells.to_vec());
     }
 
-    /// Whether there is only the header.
+    /// Whether there is only the header; nothing is shown then.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
@@ -36,6 +36,9 @@ impl Grid {
 
 impl fmt::Display for Grid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return Ok(());
+        }
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::ledger::Ledger;
 
-use super::table::{Table, progress_app};
+use super::table::Table;
 use super::tally::Summary;
 
 /// Half of the time for which files that no commit names are safe from being cleaned up.
@@ -91,7 +91,7 @@ pub(super) async fn commit(
     about.insert("batch".to_owned(), json!(attempt.batch));
     about.insert("attempt".to_owned(), json!(attempt.id));
     about.insert("side".to_owned(), json!(side));
-    let mut txns = vec![(progress_app(ledger.id()), attempt.batch)];
+    let mut txns = vec![(ledger.app(), attempt.batch)];
     txns.extend(inputs);
     let actions = table.growth.iter().cloned().chain(actions).collect();
     failpoint::pass("before_commit");

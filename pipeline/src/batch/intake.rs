@@ -78,7 +78,7 @@ impl Intake {
         match shaped {
             Ok(shaped) => self.add(shaped),
             Err(error) if [Kind::Usage, Kind::Internal].contains(&error.kind()) => {
-                *self = Self::rejected(chain(&error));
+                *self = Self::rejected(error.reason());
             }
             Err(error) => *self = Self::rejected(reason_to_reject(error)?),
         }
@@ -117,10 +117,7 @@ pub(crate) async fn take_in(
         .map(|object| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
-                return Ok(wanting
-                    .iter()
-                    .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
-                    .collect());
+                return Ok(rejected_by(&wanting, &reason));
             }
             let read = one(object, accounts, format, takers, &wanting).await;
             watch.end(object)?;
@@ -129,16 +126,19 @@ pub(crate) async fn take_in(
                 Err(error) => {
                     let reason =
                         reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-                    Ok(wanting
-                        .iter()
-                        .map(|wants| wants.then(|| Intake::rejected(reason.clone())))
-                        .collect())
+                    Ok(rejected_by(&wanting, &reason))
                 }
             }
         })
         .buffered(at_once.clamp(1, AT_ONCE))
         .try_collect()
         .await
+}
+
+/// An object that is rejected whole by all takers that want it.
+fn rejected_by(wanting: &[bool], reason: &str) -> Vec<Option<Intake>> {
+    let rejected = |wants: &bool| wants.then(|| Intake::rejected(reason.to_owned()));
+    wanting.iter().map(rejected).collect()
 }
 
 /// Hears which object is being read, and may forbid it.
@@ -166,21 +166,9 @@ impl Watch for Telling<'_> {
 /// The chain of an error as the reason to reject an object; an error of storage is none, it fails the batch.
 fn reason_to_reject(error: Error) -> Result<String> {
     match error.kind() {
-        Kind::Data | Kind::NotFound | Kind::Conflict => Ok(chain(&error)),
+        Kind::Data | Kind::NotFound | Kind::Conflict => Ok(error.reason()),
         _ => Err(error),
     }
-}
-
-/// What an error and the errors below it say, without the things that they are about.
-fn chain(error: &Error) -> String {
-    let mut reason = error.message().to_owned();
-    let mut source = std::error::Error::source(error);
-    while let Some(below) = source {
-        reason.push_str(": ");
-        reason.push_str(&below.to_string());
-        source = below.source();
-    }
-    reason
 }
 
 impl Taker<'_> {
@@ -198,6 +186,7 @@ impl Taker<'_> {
 }
 
 /// Where the rows of an object come from.
+#[derive(Clone)]
 struct Source {
     object: RawObject,
     account: Account,
@@ -244,20 +233,21 @@ async fn one(
     wanting: &[bool],
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
-    let account = &account_of(object, manifest.as_ref(), accounts)?;
+    let account = account_of(object, manifest.as_ref(), accounts)?;
     let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
-    let (mut decoded, decoder) = open(object, account, format, charset).await?;
+    let (mut decoded, decoder) = open(object, &account, format, charset).await?;
+    let states_whole_rows = account.keep == AccountKeep::LatestRow;
     let mut of = Arc::new(Source {
         object: object.clone(),
-        account: account.clone(),
-        manifest: manifest.clone(),
+        account,
+        manifest,
         header: Vec::new(),
     });
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
             wants.then(|| Intake {
-                whole: account.keep == AccountKeep::LatestRow,
+                whole: states_whole_rows,
                 ..Intake::default()
             })
         })
@@ -269,20 +259,10 @@ async fn one(
         .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
         match next? {
-            Decoded::Header(header) => {
-                of = Arc::new(Source {
-                    object: object.clone(),
-                    account: account.clone(),
-                    manifest: manifest.clone(),
-                    header,
-                });
-            }
+            Decoded::Header(header) => Arc::make_mut(&mut of).header = header,
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
-                for (taker, intake) in takers.iter().zip(&mut intakes) {
-                    let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
-                        continue;
-                    };
+                for (taker, intake) in taking(takers, &mut intakes) {
                     intake.rows_read += batch.rows.len() as u64;
                     if !taker.shaper.wants_whole_objects() {
                         intake.take(taker.shape(&batch, &of).await)?;
@@ -293,10 +273,7 @@ async fn one(
                 }
             }
             Decoded::Malformed(malformed) => {
-                for (taker, intake) in takers.iter().zip(&mut intakes) {
-                    let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
-                        continue;
-                    };
+                for (taker, intake) in taking(takers, &mut intakes) {
                     intake.rows_read += 1;
                     intake.rejects.push(taker.shaper.malformed(
                         malformed.row,
@@ -312,20 +289,25 @@ async fn one(
         .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
         let all = Arc::new(concat(&whole)?);
-        for (taker, intake) in takers.iter().zip(&mut intakes) {
-            if let Some(intake) = intake
-                && taker.shaper.wants_whole_objects()
-            {
+        for (taker, intake) in taking(takers, &mut intakes) {
+            if taker.shaper.wants_whole_objects() {
                 intake.take(taker.shape(&all, &of).await)?;
             }
         }
     }
-    for (taker, intake) in takers.iter().zip(&mut intakes) {
-        if let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) {
-            intake.declared = taker.shaper.declared(&of.origin())?;
-        }
+    for (taker, intake) in taking(takers, &mut intakes) {
+        intake.declared = taker.shaper.declared(&of.origin())?;
     }
     Ok(intakes)
+}
+
+/// The takers that want the object and have not rejected it, each with what it was given.
+fn taking<'a, 'b>(
+    takers: &'a [Taker<'a>],
+    intakes: &'b mut [Option<Intake>],
+) -> impl Iterator<Item = (&'a Taker<'a>, &'b mut Intake)> {
+    let pairs = takers.iter().zip(intakes);
+    pairs.filter_map(|(taker, intake)| Some((taker, intake.as_mut().filter(|one| one.rejected.is_none())?)))
 }
 
 /// Starts decoding an object on a thread of its own; an error ends the stream.

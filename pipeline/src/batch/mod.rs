@@ -41,5 +41,5 @@ pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;
 pub(crate) use record::{Batch, record, recorded_app};
 pub(crate) use side::SideFile;
-pub(crate) use table::{LEDGER, Opened, checked, now, open, progress_app, properties};
+pub(crate) use table::{LEDGER, Opened, checked, now, open, properties};
 pub(crate) use tally::{RunId, Summary, Tallies, Tally};

@@ -42,11 +42,6 @@ pub(crate) enum Opened {
     Held(Vec<String>),
 }
 
-/// The app id under which a table remembers its greatest batch.
-pub(crate) fn progress_app(ledger: &str) -> String {
-    format!("marketlake:{ledger}")
-}
-
 /// Opens the table of a contract, creating it in a new lake.
 pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
@@ -197,7 +192,7 @@ pub(crate) async fn checked(
             "table belongs to another ledger: the ledger was lost or the table copied".to_owned(),
         ));
     }
-    let taken = snapshot.txn(&progress_app(ledger.id())).await?.unwrap_or(0);
+    let taken = ledger.taken(snapshot).await?;
     if taken == 0 && !snapshot.files.is_empty() {
         return Err(foreign("table has files but no batch".to_owned()));
     }

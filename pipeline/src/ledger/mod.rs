@@ -84,6 +84,11 @@ impl Ledger {
         format!("marketlake:{}", self.id())
     }
 
+    /// The newest batch that a table of this ledger holds; 0 before the first.
+    pub(crate) async fn taken(&self, table: &Snapshot) -> Result<i64> {
+        Ok(table.txn(&self.app()).await?.unwrap_or(0))
+    }
+
     /// The newest version.
     pub(crate) async fn refresh(&mut self) -> Result<()> {
         if self.log.is_newest(self.snapshot.version).await? {

@@ -26,7 +26,7 @@ pub(super) async fn oldest(upkeep: &Upkeep<'_>, subject: &Subject<'_>, snapshot:
         }
         let mut taken = 0;
         if let Some(computed) = upkeep.lake.table_log(&contract.name)?.load_unguarded().await? {
-            taken = computed.txn(&upkeep.ledger.app()).await?.unwrap_or(0);
+            taken = upkeep.ledger.taken(&computed).await?;
             if let Some(seen) = computed.txn(&input_app(&snapshot.id)).await? {
                 oldest = oldest.min(seen.max(0) as u64);
             }

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use serde_json::{Value, json};
 
 use crate::backoff;
-use crate::batch::{self, Batch, OLDEST_ATTEMPT, Opened, SideFile, Summary, Tally, progress_app};
+use crate::batch::{self, Batch, OLDEST_ATTEMPT, Opened, SideFile, Summary, Tally};
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -103,7 +103,7 @@ pub(super) async fn commit(
         let change = Commit {
             operation: "REBUILD",
             actions: actions(&log, &ready, &base).await?,
-            txns: std::iter::once((progress_app(ledger.id()), batch))
+            txns: std::iter::once((ledger.app(), batch))
                 .chain(ready.inputs.clone())
                 .collect(),
             about,

@@ -1,6 +1,6 @@
 //! Where a table and its ledger stand, also when they do not fit each other.
 
-use crate::batch::{LEDGER, progress_app, recorded_app};
+use crate::batch::{LEDGER, recorded_app};
 use crate::contract::Contract;
 use crate::delta::Snapshot;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ impl Standing {
         let claimed = ledger.progress(name).await?.claimed;
         let (mut taken, mut stranger) = (0, false);
         if let Some(snapshot) = &snapshot {
-            taken = snapshot.txn(&progress_app(ledger.id())).await?.unwrap_or(0);
+            taken = ledger.taken(snapshot).await?;
             stranger = snapshot.properties.get(LEDGER).map(String::as_str) != Some(ledger.id());
         }
         let (mut recorded, app) = (0, recorded_app(ledger, name));

@@ -275,19 +275,23 @@ fn a_changed_rule_holds_the_table_and_nothing_else_until_it_is_undone() -> Resul
     Ok(())
 }
 
-#[test]
-fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Result<()> {
+/// A shop whose visits have a column for the weather only after these were taken in; a dry one waits.
+fn with_weather_after(visits: &str) -> Result<Shop> {
     let shop = Shop::open()?;
     fs::remove_file(shop.folder.join("shop/visits.sql"))?;
     let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
     shop.write("visits.toml", &plain)?;
-    shop.deliver("2026-03-01", "a", "visit_id,guests\nv1,2\n")?;
+    shop.deliver("2026-03-01", "a", visits)?;
     shop.lake.run(&[])?.exits_with(0)?;
-    shop.write(
-        "visits.toml",
-        &plain.replace("guests   = ", "weather  = \"text\"\nguests   = "),
-    )?;
+    let grown = plain.replace("guests   = ", "weather  = \"text\"\nguests   = ");
+    shop.write("visits.toml", &grown)?;
     shop.deliver("2026-03-01", "b", "visit_id,guests,weather\nv2,4,dry\n")?;
+    Ok(shop)
+}
+
+#[test]
+fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Result<()> {
+    let shop = with_weather_after("visit_id,guests\nv1,2\n")?;
     let run = shop.lake.run(&[])?.exits_with(0)?;
     assert_eq!(run.outcome("shop.visits")?, "updated");
     assert_eq!(
@@ -299,17 +303,7 @@ fn a_column_for_a_field_that_was_never_seen_comes_with_the_next_batch() -> Resul
 
 #[test]
 fn a_column_for_a_field_that_rows_already_have_in_extra_holds_the_table() -> Result<()> {
-    let shop = Shop::open()?;
-    fs::remove_file(shop.folder.join("shop/visits.sql"))?;
-    let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
-    shop.write("visits.toml", &plain)?;
-    shop.deliver("2026-03-01", "a", "visit_id,guests,weather\nv1,2,wet\n")?;
-    shop.lake.run(&[])?.exits_with(0)?;
-    shop.write(
-        "visits.toml",
-        &plain.replace("guests   = ", "weather  = \"text\"\nguests   = "),
-    )?;
-    shop.deliver("2026-03-01", "b", "visit_id,guests,weather\nv2,4,dry\n")?;
+    let shop = with_weather_after("visit_id,guests,weather\nv1,2,wet\n")?;
     let held = shop.lake.run(&[])?.exits_with(3)?;
     assert_eq!(held.outcome("shop.visits")?, "held");
     let messages = held.about("shop.visits")?["messages"].to_string();

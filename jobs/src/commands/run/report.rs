@@ -40,11 +40,7 @@ pub(super) fn text(report: &RunReport) -> String {
             format!("{:.1}", table.millis as f64 / 1000.0),
         ]);
     }
-    let mut text = if grid.is_empty() {
-        String::new()
-    } else {
-        grid.to_string()
-    };
+    let mut text = grid.to_string();
     if !unchanged.is_empty() {
         let _ = writeln!(text, "unchanged: {}", unchanged.join(", "));
     }

@@ -95,7 +95,7 @@ async fn look(
         status.bytes = snapshot.files.iter().map(|file| file.size).sum();
         status.last_commit_at = log.committed_at(snapshot.version).await?;
         if let Some(ledger) = ledger {
-            taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
+            taken = ledger.taken(snapshot).await?;
         }
     }
     let Some(ledger) = ledger else {

@@ -71,7 +71,7 @@ impl Table {
             .map_err(|message: String| Error::new(Kind::Foreign, message))?;
         let log = table_log(&lake.settings().curated, &name.to_string())?;
         let taken = match log.load().await? {
-            Some(snapshot) => snapshot.txn(&ledger.app()).await?.unwrap_or(0),
+            Some(snapshot) => ledger.taken(&snapshot).await?,
             None => 0,
         };
         Ok(Self { log, taken })

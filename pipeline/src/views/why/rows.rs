@@ -41,11 +41,11 @@ pub(crate) async fn why_rows(lake: &Lake, table: &TableName, condition: &str) ->
     let ledger = Ledger::open_existing(curated).await?;
     let observations = match (&contract.feed, ledger) {
         (Feed::Raw(feed), Some(ledger)) if matches!(feed.keep, Keep::LatestDocument { .. }) => {
-            let taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
+            let taken = ledger.taken(&snapshot).await?;
             documents(lake, contract, &ledger, taken, &kept).await?
         }
         (Feed::Raw(feed), Some(ledger)) => {
-            let taken = snapshot.txn(&ledger.app()).await?.unwrap_or(0);
+            let taken = ledger.taken(&snapshot).await?;
             observed(lake, contract, feed, &ledger, taken, &kept).await?
         }
         _ => vec![Vec::new(); kept.num_rows()],

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use marketlake_tests::{Lake, Run};
 use serde_json::{Value, json};
 
-use super::tree::{actions, append, copy, log_entries};
+use super::tree::{actions, again, append, copy, log_entries};
 use super::{ACCOUNT, orders, report, two_batches};
 
 const ORDERS: &str = "jwo.orders";
@@ -33,17 +33,7 @@ fn refused(lake: &Lake) -> Result<Run> {
 #[test]
 fn a_commit_of_somebody_else_that_changes_rows_is_refused_and_other_tables_go_on() -> Result<()> {
     let lake = two_batches()?;
-    let entries = log_entries(&lake, ORDERS)?;
-    let newest = actions(entries.last().context("no log")?)?;
-    let mut add = newest
-        .iter()
-        .find_map(|action| action.get("add"))
-        .context("no file")?
-        .clone();
-    let path = add["path"].as_str().context("no path")?.to_owned();
-    let copied = path.replace(".parquet", "-again.parquet");
-    fs::copy(lake.table(ORDERS).join(&path), lake.table(ORDERS).join(&copied))?;
-    add["path"] = json!(copied);
+    let mut add = again(&lake, ORDERS)?;
     add["dataChange"] = json!(true);
     append(
         &lake,

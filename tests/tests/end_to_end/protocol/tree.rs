@@ -57,6 +57,22 @@ pub(crate) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> 
     Ok(fs::write(path, lines.join("\n") + "\n")?)
 }
 
+/// An action that adds the newest file of a table once more, under another name.
+pub(crate) fn again(lake: &Lake, table: &str) -> Result<Value> {
+    let entries = log_entries(lake, table)?;
+    let newest = actions(entries.last().context("no log")?)?;
+    let mut add = newest
+        .iter()
+        .find_map(|action| action.get("add"))
+        .context("no file")?
+        .clone();
+    let path = add["path"].as_str().context("no path")?.to_owned();
+    let copied = path.replace(".parquet", "-again.parquet");
+    fs::copy(lake.table(table).join(&path), lake.table(table).join(&copied))?;
+    add["path"] = Value::String(copied);
+    Ok(add)
+}
+
 /// Copies a folder with all that is in it.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;

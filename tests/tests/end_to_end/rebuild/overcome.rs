@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{ORDERS, rebuild, three};
 use crate::demo::{assert_same, fingerprints};
-use crate::protocol::tree::{actions, append, copy, log_entries};
+use crate::protocol::tree::{actions, again, append, copy, log_entries};
 use crate::protocol::{ACCOUNT, orders, report, two_batches};
 
 /// What a lake holds that never knew anything but these reports.
@@ -57,17 +57,7 @@ fn is_released(lake: &Lake, tables: &[&str]) -> Result<()> {
 #[test]
 fn a_commit_of_somebody_else_is_overcome() -> Result<()> {
     let lake = two_batches()?;
-    let entries = log_entries(&lake, ORDERS)?;
-    let newest = actions(entries.last().context("no log")?)?;
-    let mut add = newest
-        .iter()
-        .find_map(|action| action.get("add"))
-        .context("no file")?
-        .clone();
-    let path = add["path"].as_str().context("no path")?.to_owned();
-    let copied = path.replace(".parquet", "-again.parquet");
-    fs::copy(lake.table(ORDERS).join(&path), lake.table(ORDERS).join(&copied))?;
-    add["path"] = json!(copied);
+    let add = again(&lake, ORDERS)?;
     append(
         &lake,
         ORDERS,
