@@ -55,6 +55,21 @@ fn brief(changes: &[Value]) -> Vec<String> {
     changes.iter().map(brief).collect()
 }
 
+/// Fails unless the rows that commits inserted and removed add up to those that each table has.
+pub(crate) fn assert_complete(lake: &Lake) -> Result<()> {
+    let sums = ask(
+        lake,
+        "SELECT table_name, sum(rows_inserted) - sum(rows_removed) AS rows FROM marketlake.changes GROUP BY 1",
+    )?;
+    for name in lake.contracts()?.into_keys() {
+        let name = name.to_string();
+        let sum = sums.iter().find(|sum| sum["table_name"] == name.as_str());
+        let rows = sum.and_then(|sum| sum["rows"].as_u64()).unwrap_or(0);
+        assert_eq!(rows, lake.rows(&name)?.len() as u64, "changes of {name}");
+    }
+    Ok(())
+}
+
 /// Somebody who keeps a copy of a table and reads only what changed.
 struct Follower {
     table: &'static str,

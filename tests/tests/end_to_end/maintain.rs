@@ -12,6 +12,7 @@ use pipeline::failpoint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::changes::assert_complete;
 use crate::contracts::{Shop, VISITS};
 use crate::demo::{Demo, assert_same, fingerprints};
 use crate::protocol::tree::{actions, log_entries, tree};
@@ -325,7 +326,7 @@ fn runs_and_maintenance_at_once_some_of_them_killed_give_what_one_run_gives() ->
     lake.call(&["maintain"])?.exits_with(0)?;
     lake.run(&[])?.exits_with(0)?;
     assert_same(&wanted, &fingerprints(&lake)?);
-    Ok(())
+    assert_complete(&lake)
 }
 
 #[test]
