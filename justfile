@@ -13,8 +13,9 @@ run *arguments:
 test:
     ./.ci/run
 
-# Rewrites the wanted results of the golden cases, to be read before they are committed
+# Rewrites the wanted results of the golden cases and the schemas in docs, to be read before they are committed
 bless:
+    MARKETLAKE_BLESS=1 cargo test --workspace --test command_line the_schemas
     MARKETLAKE_BLESS=1 cargo test --workspace --test golden
 
 # Formatting, lints, licences and advisories of dependencies

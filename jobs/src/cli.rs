@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Maintain(MaintainArgs),
     /// Which settings are in force and where each comes from
     Config(ConfigArgs),
+    /// The JSON Schemas of the documents that --json prints, and of the notice
+    Schemas(SchemasArgs),
     /// Print a script that completes commands in your shell
     Completions(CompletionsArgs),
 }
@@ -316,7 +318,7 @@ Examples:
   marketlake maintain jwo.orders marketlake.ledger
   marketlake maintain --retention 14d")]
 pub(crate) struct MaintainArgs {
-    /// Only these tables; marketlake.ledger, .quarantine and .runs are tables, too
+    /// Only these tables; marketlake.changes, .ledger, .quarantine and .runs are tables, too
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<TableName>,
     /// How long versions can still be read after a newer one came
@@ -346,6 +348,20 @@ pub(crate) struct ConfigArgs {
     /// Print a sample file with every option instead
     #[arg(long)]
     pub(crate) sample: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The documents may get more fields; their number `schema` grows only when one changes its meaning or goes.
+
+Examples:
+  marketlake schemas                       which there are
+  marketlake schemas notice                one of them
+  marketlake schemas --json                all in one document")]
+pub(crate) struct SchemasArgs {
+    /// Document to print the schema of
+    #[arg(value_name = "DOCUMENT")]
+    pub(crate) document: Option<String>,
 }
 
 #[derive(Debug, Args)]

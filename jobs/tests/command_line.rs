@@ -123,3 +123,35 @@ fn help_teaches_by_examples() {
         );
     }
 }
+
+#[test]
+fn the_schemas_in_the_documentation_are_those_of_the_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
+    let said = marketlake(Path::new("."), &["schemas", "--json"]).stdout;
+    let document: serde_json::Value = serde_json::from_slice(&said).unwrap();
+    let mut wanted = std::collections::BTreeMap::new();
+    for one in document["documents"].as_array().unwrap() {
+        let name = one["name"].as_str().unwrap();
+        let alone = marketlake(Path::new("."), &["schemas", name]).stdout;
+        let schema: serde_json::Value = serde_json::from_slice(&alone).unwrap();
+        assert_eq!(schema, one["json_schema"], "{name}");
+        wanted.insert(format!("{name}.json"), String::from_utf8(alone).unwrap());
+    }
+    if std::env::var_os("MARKETLAKE_BLESS").is_some() {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in &wanted {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).unwrap())
+    });
+    let found: std::collections::BTreeMap<String, String> = files.collect();
+    assert!(
+        found == wanted,
+        "docs/schemas is not what the program says; `just bless` rewrites it"
+    );
+}

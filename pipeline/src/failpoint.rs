@@ -16,6 +16,7 @@ pub const ALL: &[&str] = &[
     "before_commit",
     "after_commit",
     "after_quarantine",
+    "after_changes",
     "after_run_record",
     "after_record",
     "before_runs",
@@ -39,6 +40,9 @@ pub const MAINTAIN: &[&str] = &[
     "after_checkpoint",
     "after_vacuum",
 ];
+
+/// Between the commit that merges copies of a key, where there are some, and its record.
+pub const MERGE: &str = "after_merge";
 
 struct Armed {
     point: String,

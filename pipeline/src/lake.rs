@@ -193,7 +193,8 @@ impl Lake {
         maintain::maintain(self, options).await
     }
 
-    /// Runs a SQL query over the curated tables and the system tables `marketlake.ledger`, `.quarantine`, `.runs`.
+    /// Runs a SQL query over the curated tables and the system tables `marketlake.changes`, `.ledger`,
+    /// `.quarantine`, `.runs`.
     ///
     /// # Errors
     /// When the SQL is not a query, names no table of the lake, or fails.

@@ -6,6 +6,9 @@
 //!  objects          as text                  quarantine files  progress  outcome
 //! ```
 
+// What derives schemas names this crate from inside and outside.
+extern crate self as pipeline;
+
 pub mod account;
 mod backoff;
 mod batch;
@@ -29,6 +32,7 @@ mod rebuild;
 mod record;
 pub mod report;
 mod run;
+pub mod schema;
 mod shape;
 mod sorted;
 mod views;

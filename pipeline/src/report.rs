@@ -17,12 +17,14 @@ pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, Why
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Schema;
+
 /// Version of the shape of every document in this module, as its field `schema` says; it grows when a field
 /// changes its meaning or goes, not when one is added.
 pub const SCHEMA: u32 = 1;
 
 /// How a table came out of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing new to take in.
@@ -37,7 +39,7 @@ pub enum Outcome {
     Held,
     /// Another runner has the table.
     Busy,
-    /// An error; `message` says which.
+    /// An error; `messages` say which.
     Failed,
 }
 
@@ -66,7 +68,7 @@ impl Outcome {
 }
 
 /// Rows and objects that a batch, or all batches of a table in a run, dealt with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Counts {
     /// Raw objects taken in; for tables with inputs, input tables that had changed.
     pub objects: u64,
@@ -119,7 +121,7 @@ impl Counts {
 }
 
 /// What a run did to one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct TableReport {
     /// `source.table`.
     pub table: String,
@@ -152,7 +154,7 @@ impl TableReport {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct RunReport {
     /// Version of this document's shape.
     pub schema: u32,
@@ -179,7 +181,7 @@ impl RunReport {
 }
 
 /// What `run --dry-run` would take in for one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct TablePlan {
     /// `source.table`.
     pub table: String,
@@ -200,7 +202,7 @@ pub struct TablePlan {
 }
 
 /// An object that a run would claim.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct PlannedObject {
     /// URI of the object.
     pub uri: String,

@@ -30,6 +30,7 @@ use pipeline::account::Account;
 use pipeline::contract::{
     Column, ColumnType, Contract, Contracts, Feed, Format, OPTION, RawFeed, TableName, Zone, is_lineage,
 };
+use pipeline::schema::Schema;
 
 use column::Proposed;
 pub(crate) use fixture::ROWS as CASE_ROWS;
@@ -84,11 +85,14 @@ pub(crate) struct Proposal {
 }
 
 /// A column for those who read about the proposal.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, Schema)]
 pub(crate) struct ProposedColumn {
+    /// Its name.
     name: String,
+    /// Its type, in the words of contracts.
     #[serde(rename = "type")]
     ty: String,
+    /// The raw fields that it is taken from, the first that has a value.
     from: Vec<String>,
     /// Whether its values are about people, so that they are not stored.
     pub(crate) personal: bool,

@@ -2,29 +2,38 @@
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::contracts;
 use crate::exit::{DONE, USAGE};
 use crate::session::Session;
 
-#[derive(Serialize)]
-struct Document {
+/// Whether contracts and configuration are right.
+#[derive(Serialize, Schema)]
+pub(super) struct Document {
+    /// Version of this document's shape.
     schema: u32,
+    /// Contracts in force; 0 where one has a mistake.
     tables: usize,
+    /// Accounts of the configuration.
     accounts: usize,
+    /// By file and line; empty where all is in order.
     mistakes: Vec<Mistake>,
 }
 
 /// One mistake in a contract.
-#[derive(Serialize)]
+#[derive(Serialize, Schema)]
 struct Mistake {
     /// Path of the file below the folder of contracts.
     file: String,
+    /// Line in that file, from 1.
     line: usize,
     /// Stable code of the kind of mistake, such as `C001`.
     code: String,
+    /// What is wrong.
     message: String,
+    /// What to do.
     help: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;
+use pipeline::schema::Schema;
 use serde::Serialize;
 use toml::Value;
 
@@ -14,10 +15,14 @@ use crate::session::Session;
 
 const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What is in force.
+#[derive(Serialize, Schema)]
+pub(super) struct Document<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// The file that was read, where there is one.
     file: Option<&'a PathBuf>,
+    /// Every key, in the order of the sample file.
     settings: &'a [Entry],
 }
 

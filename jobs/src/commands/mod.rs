@@ -9,6 +9,7 @@ mod quarantine;
 mod query;
 mod rebuild;
 mod run;
+mod schemas;
 mod status;
 mod tables;
 mod test;
@@ -31,6 +32,7 @@ pub(crate) use why::rows as explained;
 pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
     match &cli.command {
         Command::Completions(arguments) => return completions::completions(arguments, output),
+        Command::Schemas(arguments) => return schemas::schemas(arguments, output),
         Command::Config(arguments) if arguments.sample => return config::sample(output),
         _ => {}
     }
@@ -69,5 +71,6 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Maintain(arguments) => maintain::maintain(session, arguments).await,
         Command::Config(_) => config::config(session),
         Command::Completions(arguments) => completions::completions(&arguments, &session.output),
+        Command::Schemas(arguments) => schemas::schemas(&arguments, &session.output),
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use cases::{Bench, Case, Way, bless};
 use pipeline::contract::{Contracts, SourceFile, TableName, builtin, load as check, read_dir};
 use pipeline::report::SCHEMA;
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use super::test::{bench, cases_folder};
@@ -23,19 +24,26 @@ const CONTRACTS: &str = "sql";
 /// Name of the first case.
 const FIRST: &str = "first";
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What was made of the samples.
+#[derive(Serialize, Schema)]
+pub(super) struct Document<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// The table, as `source.table`.
     table: String,
+    /// Format of the samples, in the words of contracts.
     format: &'a str,
     /// Rows of the samples.
     rows: usize,
-    /// Path pattern of raw objects, and whether the samples' paths told it.
+    /// Path pattern of raw objects.
     path: &'a str,
+    /// Whether the samples' own paths told it.
     path_known: bool,
     /// Where the samples should lie below the raw root.
     keys: &'a [String],
+    /// The columns, in the order of the contract.
     columns: &'a [ProposedColumn],
+    /// What a person should decide, one sentence each.
     notes: &'a [String],
     /// Files that were written.
     written: Vec<String>,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use pipeline::lake::Lake;
 use pipeline::report::{QuarantineFilter, QuarantineGroup, RejectedRow, SCHEMA};
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use super::run;
@@ -13,15 +14,21 @@ use crate::exit::{DONE, worse};
 use crate::output::{Grid, count, minute};
 use crate::session::{Session, find};
 
-#[derive(Serialize)]
-struct Groups<'a> {
+/// What waits in quarantine.
+#[derive(Serialize, Schema)]
+pub(super) struct Groups<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// Open rejects by table, object and reason.
     rejects: &'a [QuarantineGroup],
 }
 
-#[derive(Serialize)]
-struct Rows<'a> {
+/// Rejected rows, and objects rejected whole.
+#[derive(Serialize, Schema)]
+pub(super) struct Rows<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// Open rejects by table, object and row, at most as many as asked for.
     rows: &'a [RejectedRow],
 }
 

@@ -5,6 +5,7 @@ mod report;
 use anyhow::Result;
 use pipeline::lake::{Lake, Selection};
 use pipeline::report::{PeriodState, RunReport, SCHEMA, StatusOptions, TablePlan};
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
@@ -12,9 +13,12 @@ use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
 use crate::notice;
 use crate::session::{Session, find};
 
-#[derive(Serialize)]
-struct Plans<'a> {
+/// What a run would do.
+#[derive(Serialize, Schema)]
+pub(super) struct Plans<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// Tables in the order in which they would be worked on.
     tables: &'a [TablePlan],
 }
 

@@ -1,11 +1,12 @@
 //! `tables`: what the contracts say, and the SQL that makes the rows.
 
-mod describe;
+pub(super) mod describe;
 
 use anyhow::Result;
 use catalog::{Catalog, Column, LocalCatalog, Table};
 use pipeline::lake::Lake;
 use pipeline::report::{SCHEMA, TableDescription};
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::cli::TablesArgs;
@@ -13,9 +14,12 @@ use crate::exit::DONE;
 use crate::output::Grid;
 use crate::session::{Session, find};
 
-#[derive(Serialize)]
-struct Document {
+/// The tables of the contracts in force.
+#[derive(Serialize, Schema)]
+pub(super) struct Document {
+    /// Version of this document's shape.
     schema: u32,
+    /// By name.
     tables: Vec<describe::Table>,
 }
 

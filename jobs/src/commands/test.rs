@@ -10,37 +10,44 @@ use cases::{Bench, Blessed, Case, Way, bless, folders};
 use indicatif::ProgressBar;
 use pipeline::contract::{Contracts, TableName};
 use pipeline::report::SCHEMA;
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::cli::TestArgs;
 use crate::exit::{DONE, FAILED, usage};
 use crate::session::{Session, find};
 
-#[derive(Serialize)]
-struct Document {
+#[derive(Serialize, Schema)]
+pub(super) struct Document {
+    /// Version of this document's shape.
     schema: u32,
     /// Folder of the cases.
     folder: String,
+    /// Cases that came out as wanted, in every way.
     passed: usize,
+    /// Cases that did not.
     failed: usize,
+    /// All of them, by name.
     cases: Vec<Tested>,
 }
 
 /// One case.
-#[derive(Serialize)]
+#[derive(Serialize, Schema)]
 struct Tested {
     /// `source/table/case`.
     case: String,
     /// What it proves; null when the case cannot be read.
     proves: Option<String>,
+    /// How it was run, and what came out.
     ways: Vec<TestedWay>,
 }
 
 /// One way of running a case.
-#[derive(Serialize)]
+#[derive(Serialize, Schema)]
 struct TestedWay {
     /// `as_is`, `reversed_one_by_one`, `twice`, `crash`, or `read` and `bless` for what comes before.
     way: &'static str,
+    /// Whether the rows, the rejects and the outcome were those wanted.
     passed: bool,
     /// What differs or went wrong; of a blessed case what was rewritten.
     message: Option<String>,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use pipeline::account::Account;
 use pipeline::lake::Settings;
+use pipeline::schema::Schema;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -46,7 +47,7 @@ pub(crate) struct Config {
 }
 
 /// A key, the value in force, and where it comes from.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, Schema)]
 pub(crate) struct Entry {
     /// Key of the file.
     pub(crate) key: &'static str,

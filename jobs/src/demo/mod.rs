@@ -9,6 +9,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use pipeline::lake::Lake;
 use pipeline::report::{RunReport, SCHEMA};
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -28,14 +29,22 @@ const DEATHS: [(&str, &str); 2] = [
     ("after_commit", "its commit was written, its record was not"),
 ];
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What the demo made and did.
+#[derive(Serialize, Schema)]
+pub(crate) struct Document<'a> {
+    /// Version of this document's shape.
     schema: u32,
+    /// Folder of the lake.
     lake: String,
+    /// Raw objects made.
     objects: u64,
+    /// Their bytes.
     bytes: u64,
+    /// The troubles in them, one sentence each.
     story: &'a [String],
+    /// The runs, one a day; empty where only the raw zone was made.
     days: &'a [Day],
+    /// What was verified of the results; empty where only the raw zone was made.
     checks: &'a [Check],
 }
 

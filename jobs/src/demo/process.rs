@@ -5,16 +5,17 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use pipeline::report::RunReport;
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use super::folder::Folder;
 
 /// A day of deliveries, taken in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Schema)]
 pub(super) struct Day {
     /// Period of the run.
     pub(super) date: NaiveDate,
-    /// Failpoint at which a first process died.
+    /// Failpoint at which a first process died; null where none did.
     pub(super) died_at: Option<&'static str>,
     /// What the process that came through did.
     pub(super) report: RunReport,

@@ -223,7 +223,7 @@ async fn recompute(
             return Ok(());
         }
         let plan = replace(contract, &table.log, &table.snapshot, &touched, rows.clone()).await?;
-        let (actions, done) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
         let side_file = side
             .write(
@@ -239,7 +239,7 @@ async fn recompute(
             rows_warned: checked.warned.values().sum(),
             ..Counts::default()
         };
-        counts.add(&done);
+        counts.add(&applied.counts);
         let progress = inputs
             .iter()
             .map(|input| (input_app(&input.range.id), input.range.to as i64))
@@ -250,8 +250,11 @@ async fn recompute(
             late_objects: 0,
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
+            run: Some(tally.run().id.clone()),
+            changed: applied.changed,
             ..Summary::default()
         };
+        let actions = applied.actions;
         match commit(ledger, &table, &attempt, &side_file, actions, progress, &summary).await? {
             Outcome::In(version) => {
                 let batch = Batch {

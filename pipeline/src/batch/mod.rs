@@ -8,8 +8,8 @@
 //!    written. Counts and rejected rows go to a side file. Nothing of it is visible.
 //! 3. **Commit** ([`commit`]): one compare-and-swap on T with the files and `txn(marketlake:<ledger>, n)`, planned
 //!    from a snapshot whose txn is exactly n - 1. The only moment at which the table changes.
-//! 4. **Record** ([`record`]): quarantine, run record and results are appended from the side file and the summary
-//!    that the commit names, each with a txn of T and n, before n + 1 is claimed.
+//! 4. **Record** ([`record`]): quarantine, changes, run record and results are appended from the side file and the
+//!    summary that the commit names, each with a txn of T, before n + 1 is claimed.
 //!
 //! Dying anywhere between two of these leaves a state from which the next run goes on: an open claim is resumed
 //! with its own list; a commit without record is recorded. Two runners at once are kept apart by the lease most of

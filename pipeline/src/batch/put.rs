@@ -47,6 +47,7 @@ pub(super) async fn put_documents(
     gathered: &Gathered,
     superseded: Superseded,
 ) -> Result<()> {
+    let named = superseded.away.parts.is_some();
     let mut away = Some(superseded.away);
     for portion in spooled.portions(portion_bytes) {
         let rows = gathered.ordered(&spooled.read(&portion)?, portion.first)?;
@@ -54,11 +55,14 @@ pub(super) async fn put_documents(
         let end = first + rows.num_rows() as u32;
         let come = &superseded.come;
         let come = come.partition_point(|row| *row < first)..come.partition_point(|row| *row < end);
-        let plan = Plan {
+        let mut plan = Plan {
             homeless: superseded.come[come].iter().map(|row| row - first).collect(),
             rows,
-            ..away.take().unwrap_or_else(Plan::without_rows)
+            ..away.take().unwrap_or_else(|| Plan::without_rows(named))
         };
+        if let Some(parts) = &mut plan.parts {
+            parts.count_new(contract, &plan.rows, &plan.homeless)?;
+        }
         table.apply(contract, plan).await?;
     }
     Ok(())

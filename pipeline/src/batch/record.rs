@@ -1,4 +1,4 @@
-//! The record of a batch: quarantine, run record and ledger, from the side file that the commit names.
+//! The record of a batch: quarantine, changes, run record and ledger, from the commit and the side file that it names.
 
 use chrono::Utc;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::ledger::Ledger;
-use crate::record::{quarantine, runs};
+use crate::record::{changes, quarantine, runs};
 use crate::report::{RunReport, SCHEMA};
 
 use super::side::SideFile;
@@ -33,6 +33,11 @@ pub(super) async fn catch_up(
     recorded: i64,
     tally: &mut Tally,
 ) -> Result<()> {
+    let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
+    if let Some((version, _)) = table.last.as_ref().filter(merged) {
+        // Maintenance may have died after its commit.
+        changes::record(&lake.settings().curated, &table.log, *version).await?;
+    }
     if recorded >= table.taken {
         return Ok(());
     }
@@ -67,6 +72,8 @@ pub(crate) async fn record(
         quarantine::record(curated, batch.side.quarantine, progress.clone()).await?;
     }
     failpoint::pass("after_quarantine");
+    changes::record(curated, &lake.table_log(name)?, batch.version).await?;
+    failpoint::pass("after_changes");
     let run = tally.run();
     let report = RunReport {
         schema: SCHEMA,

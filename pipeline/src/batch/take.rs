@@ -111,14 +111,14 @@ pub(super) async fn take(
                 put_documents(contract, &mut working, &spooled, portion, gathered, superseded).await?;
             }
         }
-        let (actions, done) = working.finish();
+        let applied = working.finish(contract);
         failpoint::pass("after_files");
         let side_file = side
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)
             .await?;
         failpoint::pass("after_side_file");
         let mut counts = counts.clone();
-        counts.add(&done);
+        counts.add(&applied.counts);
         counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
         let summary = Summary {
             counts,
@@ -127,13 +127,15 @@ pub(super) async fn take(
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
             notes,
+            run: Some(tally.run().id.clone()),
+            changed: applied.changed,
         };
         match commit(
             ledger,
             &table,
             &attempt,
             &side_file,
-            actions,
+            applied.actions,
             Vec::new(),
             &summary,
         )

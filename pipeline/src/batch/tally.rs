@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
 use crate::error::Error;
+use crate::keep::ChangedPart;
 use crate::report::{Counts, Outcome, TableReport};
 
 use super::notes::Notes;
@@ -43,6 +44,12 @@ pub(crate) struct Summary {
     /// What is to be said about its documents.
     #[serde(default)]
     pub(crate) notes: Notes,
+    /// Id of the run that committed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<String>,
+    /// The parts of the table that it changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changed: Vec<ChangedPart>,
 }
 
 impl Summary {

@@ -16,12 +16,14 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 
 use crate::contract::Contract;
+use crate::delta::partition::PartitionValues;
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout::{OBJECT, ORDER};
 use crate::ledger::{Coverage, Recorded};
 use crate::write::Found;
 
+use super::changed::scope_columns;
 use super::keys::Keys;
 use super::plan::{Plan, open};
 use super::texts;
@@ -234,7 +236,12 @@ pub(crate) async fn supersede(
     documents: &Documents,
     recorded: &[Recorded],
 ) -> Result<Superseded> {
-    let mut plan = Plan::without_rows();
+    let columns = scope_columns(contract);
+    let scope = |cell: &Cell| -> PartitionValues {
+        let values = documents.per.iter().cloned().zip(cell.iter().cloned().map(Some));
+        values.filter(|(name, _)| columns.contains(name)).collect()
+    };
+    let mut plan = Plan::without_rows(!columns.is_empty());
     let mut come = Vec::new();
     let newest = documents.newest();
     let cells: Vec<&Cell> = newest.keys().collect();
@@ -256,6 +263,12 @@ pub(crate) async fn supersede(
         }
         for (file, row) in &there.rows {
             plan.edit(&files[*file]).deletes.push(*row);
+        }
+        if let Some(parts) = &mut plan.parts {
+            for rows in there.rows.chunk_by(|one, next| one.0 == next.0) {
+                let part = parts.scope(&files[rows[0].0].partition, scope(cell));
+                part.removed += rows.len() as u64;
+            }
         }
         come.extend(candidate.rows);
         replaced.push(Replaced {

@@ -4,6 +4,7 @@
 //! commutative, associative and idempotent. So it does not matter whether rows meet in one batch, in the table, twice,
 //! or in another order; and the rows of the table are observations like those of a batch.
 
+mod changed;
 mod copies;
 mod every_row;
 mod group;
@@ -26,6 +27,7 @@ use arrow::compute::take_record_batch;
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
 
+pub(crate) use changed::{ChangedPart, replaced_partitions};
 pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
 pub(crate) use latest_document::{

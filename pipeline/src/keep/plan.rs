@@ -18,6 +18,7 @@ use crate::layout;
 use crate::report::Counts;
 use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
 
+use super::changed::{ChangedPart, Parts};
 use super::working_set::WorkingSet;
 
 /// Files written at the same time; each is one blocking task that holds one column of one row group.
@@ -53,6 +54,18 @@ pub(crate) struct Plan {
     pub(crate) homeless: Vec<u32>,
     /// What the plan does, as far as it is known.
     pub(crate) counts: Counts,
+    /// The parts of the table that it changes, where they are smaller than partitions.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// A plan that was carried out, up to the commit.
+pub(crate) struct Applied {
+    /// The actions that put the files into the table.
+    pub(crate) actions: Vec<Action>,
+    /// What they do.
+    pub(crate) counts: Counts,
+    /// The parts of the table that they change.
+    pub(crate) changed: Vec<ChangedPart>,
 }
 
 impl Plan {
@@ -63,12 +76,16 @@ impl Plan {
             edits: BTreeMap::new(),
             homeless: Vec::new(),
             counts: Counts::default(),
+            parts: None,
         }
     }
 
-    /// A plan that changes nothing yet and brings no rows.
-    pub(crate) fn without_rows() -> Self {
-        Self::new(RecordBatch::new_empty(Schema::empty().into()))
+    /// A plan that changes nothing yet and brings no rows; whether it names parts that are smaller than partitions.
+    pub(crate) fn without_rows(names_parts: bool) -> Self {
+        Self {
+            parts: names_parts.then(Parts::default),
+            ..Self::new(RecordBatch::new_empty(Schema::empty().into()))
+        }
     }
 
     /// The changes of a file.
@@ -110,38 +127,47 @@ impl Plan {
     }
 }
 
-/// Writes the files of a plan and gives the actions that put them into the table. Nothing is visible yet.
+/// Writes the files of a plan. Nothing is visible yet.
 pub(crate) async fn apply(
     contract: &Contract,
     log: &DeltaLog,
     files: &[DataFile],
     plan: Plan,
     attempt: &str,
-) -> Result<(Vec<Action>, Counts)> {
+) -> Result<Applied> {
     let mut set = WorkingSet::new(log, files.to_vec(), attempt);
     set.apply(contract, plan).await?;
-    Ok(set.finish())
+    Ok(set.finish(contract))
 }
 
-/// Writes the files of a plan: what it takes away, and what it adds in its place.
+/// The files that a plan wrote.
+pub(super) struct Written {
+    /// What it takes away, and what it adds in its place.
+    pub(super) files: Vec<(Option<DataFile>, Option<Add>)>,
+    /// The partitions that it changes.
+    pub(super) partitions: Parts,
+}
+
+/// Writes the files of a plan.
 pub(super) async fn write_files(
     contract: &Contract,
     log: &DeltaLog,
     files: &[DataFile],
     plan: Plan,
     attempt: &str,
-) -> Result<Vec<(Option<DataFile>, Option<Add>)>> {
+) -> Result<Written> {
     let options = options(contract);
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
+    let partitions = Parts::of_edits(&edits, &places);
     let kept: Vec<usize> = schema
         .fields()
         .iter()
         .map(|field| rows.schema_ref().index_of(field.name()))
         .collect::<Result<_, _>>()?;
     let content = rows.project(&kept)?;
-    futures::stream::iter(edits)
+    let files = futures::stream::iter(edits)
         .map(|edit| {
             let values = match (&edit.old, edit.inserts.first()) {
                 (Some(file), _) => file.partition.clone(),
@@ -161,7 +187,8 @@ pub(super) async fn write_files(
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
-        .await
+        .await?;
+    Ok(Written { files, partitions })
 }
 
 #[expect(

@@ -10,6 +10,7 @@ use crate::delta::partition::RowPartitions;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 
+use super::changed::{Parts, Scopes, scope_columns};
 use super::keys::Keys;
 use super::plan::Plan;
 
@@ -60,14 +61,21 @@ pub(crate) async fn replace(
             }
         }
         Touched::Values(values) => {
+            let columns = scope_columns(contract);
+            let (mut parts, scopes) = (Parts::default(), Scopes::of(values, &columns)?);
             let values = Keys::new(values, &feed.recompute, &contract.partition)?;
             for file in snapshot.files.iter() {
                 let found = values.find(log, file, None).await?;
+                for row in &found {
+                    parts.scope(&file.partition, scopes.of_row(row.key)).removed += 1;
+                }
                 if !found.is_empty() {
                     plan.counts.rows_removed += found.len() as u64;
                     plan.edit(file).deletes = found.iter().map(|found| found.file_row).collect();
                 }
             }
+            parts.count_new(contract, &plan.rows, &plan.homeless)?;
+            plan.parts = Some(parts);
         }
     }
     Ok(plan)

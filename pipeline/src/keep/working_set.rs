@@ -12,7 +12,8 @@ use crate::delta::{DataFile, DeltaLog};
 use crate::error::Result;
 use crate::report::Counts;
 
-use super::plan::{Plan, write_files};
+use super::changed::Parts;
+use super::plan::{Applied, Plan, write_files};
 
 /// A table's files, with those that parts of a batch wrote in place of others.
 pub(crate) struct WorkingSet<'a> {
@@ -22,6 +23,9 @@ pub(crate) struct WorkingSet<'a> {
     removed: Vec<Remove>,
     added: BTreeMap<Path, Add>,
     counts: Counts,
+    partitions: Parts,
+    /// Parts that are smaller than partitions; none where they are too many to be named, or not known.
+    parts: Option<Parts>,
 }
 
 impl<'a> WorkingSet<'a> {
@@ -34,6 +38,8 @@ impl<'a> WorkingSet<'a> {
             removed: Vec::new(),
             added: BTreeMap::new(),
             counts: Counts::default(),
+            partitions: Parts::default(),
+            parts: Some(Parts::default()),
         }
     }
 
@@ -48,10 +54,16 @@ impl<'a> WorkingSet<'a> {
     }
 
     /// Writes the files of a part.
-    pub(crate) async fn apply(&mut self, contract: &Contract, plan: Plan) -> Result<()> {
+    pub(crate) async fn apply(&mut self, contract: &Contract, mut plan: Plan) -> Result<()> {
         self.counts.add(&plan.counts);
+        self.parts = self.parts.take().zip(plan.parts.take()).map(|(mut parts, more)| {
+            parts.add(more);
+            parts
+        });
+        self.parts = self.parts.take().filter(Parts::are_few);
         let written = write_files(contract, self.log, &self.files, plan, self.attempt).await?;
-        for (old, new) in written {
+        self.partitions.add(written.partitions);
+        for (old, new) in written.files {
             if let Some(old) = old {
                 self.take_out(&old).await;
             }
@@ -79,12 +91,16 @@ impl<'a> WorkingSet<'a> {
     }
 
     /// The actions that put all of it into the table, and what they do.
-    pub(crate) fn finish(self) -> (Vec<Action>, Counts) {
+    pub(crate) fn finish(self, contract: &Contract) -> Applied {
         let mut counts = self.counts;
         counts.files_removed += self.removed.len() as u64;
         counts.files_added += self.added.len() as u64;
         let removed = self.removed.into_iter().map(Action::Remove);
         let added = self.added.into_values().map(Action::Add);
-        (removed.chain(added).collect(), counts)
+        Applied {
+            actions: removed.chain(added).collect(),
+            counts,
+            changed: self.parts.unwrap_or(self.partitions).named(contract),
+        }
     }
 }

@@ -17,9 +17,11 @@ use crate::batch::{Opened, open};
 use crate::contract::{Contract, Feed};
 use crate::delta::{Commit, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::keep::{apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
+use crate::record::changes;
 use crate::report::{MaintainedTable, Outcome};
 
 use super::Upkeep;
@@ -81,8 +83,8 @@ pub(super) async fn audit(
     let attempt = Uuid::new_v4().simple().to_string();
     let plan = merge_copies(contract, &table.log, &table.snapshot, &copied).await?;
     let merged = plan.counts.rows_removed;
-    let (actions, _) = apply(contract, &table.log, &table.snapshot.files, plan, &attempt).await?;
-    for action in &actions {
+    let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt).await?;
+    for action in &applied.actions {
         if let Action::Add(add) = action
             && !table.log.has_file(&Path::from(add.path.as_str())).await?
         {
@@ -91,16 +93,20 @@ pub(super) async fn audit(
     }
     // The table is at the same batch as before, which is what its newest commit has to say.
     let mut about = about.as_object().cloned().unwrap_or_default();
+    about.remove("run");
+    about.insert("changed".to_owned(), json!(applied.changed));
     about.insert("attempt".to_owned(), json!(attempt));
     about.insert("merged".to_owned(), json!(merged));
     let commit = Commit {
         operation: "MERGE COPIES",
-        actions,
+        actions: applied.actions,
         txns: Vec::new(),
         about,
     };
     match table.log.commit(&table.snapshot, commit).await? {
-        Landed::At(_) => {
+        Landed::At(version) => {
+            failpoint::pass(failpoint::MERGE);
+            changes::record(&upkeep.lake.settings().curated, &table.log, version).await?;
             done.merged_rows = merged;
             done.commits += 1;
             done.messages.push(say("they were merged"));

@@ -13,7 +13,8 @@ use crate::write::WriteOptions;
 const SYSTEM_FILE_SIZE: u64 = 32 << 20;
 
 /// The system tables, with the columns by which they are looked up.
-const SYSTEM: [(&str, &[&str]); 3] = [
+const SYSTEM: [(&str, &[&str]); 4] = [
+    ("changes", &["version"]),
     ("ledger", &["batch", "entry", "object"]),
     ("quarantine", &["batch", "object", "row"]),
     ("runs", &["started_at", "table_name"]),

@@ -23,7 +23,7 @@ use super::session::{register, session};
 /// Schema of the tables that this program keeps for itself.
 const SYSTEM: &str = "marketlake";
 /// Tables of that schema.
-const SYSTEM_TABLES: [&str; 3] = ["ledger", "quarantine", "runs"];
+const SYSTEM_TABLES: [&str; 4] = ["changes", "ledger", "quarantine", "runs"];
 /// Schema whose tables list tables.
 const INFORMATION_SCHEMA: &str = "information_schema";
 /// Logs that are read at once.

@@ -12,6 +12,7 @@ use crate::batch::{self, Batch, OLDEST_ATTEMPT, Opened, SideFile, Summary, Tally
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
+use crate::keep::replaced_partitions;
 use crate::layout;
 use crate::ledger::{Claim, Ledger};
 use crate::report::Counts;
@@ -88,6 +89,8 @@ pub(super) async fn commit(
             late_objects: 0,
             millis: ready.started.elapsed().as_millis() as u64,
             released: job.options.release,
+            run: Some(job.run.id.clone()),
+            changed: replaced_partitions(job.contract, &base.old, &ready.sorted.adds),
             ..Summary::default()
         };
         let Value::Object(mut about) = json!(summary) else {

@@ -1,7 +1,8 @@
-//! What is written down after a commit: rejected rows, and what runs did.
+//! What is written down after a commit: rejected rows, which parts of the table changed, and what runs did.
 //!
-//! Both are Delta tables of this program's own. Their rows are appended once, in whichever order runners meet.
+//! All of them are Delta tables of this program's own. Their rows are appended once, in whichever order runners meet.
 
+pub(crate) mod changes;
 mod columns;
 mod open;
 pub(crate) mod quarantine;

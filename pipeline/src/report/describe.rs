@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Schema;
+
 /// A curated table as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct TableDescription {
     /// `source.table`.
     pub table: String,
@@ -22,7 +24,7 @@ pub struct TableDescription {
 }
 
 /// One column of a curated table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct ColumnDescription {
     /// Name.
     pub name: String,

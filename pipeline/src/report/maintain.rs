@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
+use crate::schema::Schema;
 
 use super::Outcome;
 
@@ -18,7 +19,8 @@ pub const LOG_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What to maintain, and how much of the past to keep.
 #[derive(Debug, Clone)]
 pub struct MaintainOptions {
-    /// Only these tables, `marketlake.ledger`, `.quarantine` and `.runs` among them; empty means all.
+    /// Only these tables, `marketlake.changes`, `.ledger`, `.quarantine` and `.runs` among them; empty
+    /// means all.
     pub tables: BTreeSet<TableName>,
     /// Versions younger than this can still be read afterwards.
     pub retention: Duration,
@@ -40,7 +42,7 @@ impl Default for MaintainOptions {
 }
 
 /// What maintenance did, or would do, to one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct MaintainedTable {
     /// `source.table`.
     pub table: String,
@@ -101,7 +103,7 @@ impl MaintainedTable {
 }
 
 /// What maintenance did, or would do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct MaintainReport {
     /// Version of this document's shape.
     pub schema: u32,

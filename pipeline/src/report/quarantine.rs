@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
+use crate::schema::Schema;
 
 /// Which open rejects are meant; what is absent does not restrict.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +18,7 @@ pub struct QuarantineFilter {
 }
 
 /// Open rejects of one object in one table for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct QuarantineGroup {
     /// `source.table`.
     pub table: String,
@@ -32,7 +33,7 @@ pub struct QuarantineGroup {
 }
 
 /// One rejected row, or one object that was rejected whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct RejectedRow {
     /// `source.table`.
     pub table: String,

@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Schema;
+
 use super::{Counts, Outcome};
 
 /// What to look at beyond the tables themselves.
@@ -17,7 +19,7 @@ pub struct StatusOptions {
 }
 
 /// State of the lake.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct Status {
     /// Version of this document's shape.
     pub schema: u32,
@@ -30,7 +32,7 @@ pub struct Status {
 }
 
 /// State of one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct TableStatus {
     /// `source.table`.
     pub table: String,
@@ -63,7 +65,7 @@ pub struct TableStatus {
 }
 
 /// A period that an account should have delivered by now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct PeriodGap {
     /// Alias of the account.
     pub account: String,
@@ -78,7 +80,7 @@ pub struct PeriodGap {
 }
 
 /// Kind of a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
 pub enum PeriodState {
     /// A newer period has arrived, this one has not.
@@ -97,7 +99,7 @@ impl fmt::Display for PeriodState {
 }
 
 /// What a past run did to one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct RunRecord {
     /// Unique id of the run.
     pub run: String,

@@ -6,8 +6,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Schema;
+
 /// Where one raw object went.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct WhyObject {
     /// Version of this document's shape.
     pub schema: u32,
@@ -18,7 +20,7 @@ pub struct WhyObject {
 }
 
 /// One object in one batch of one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct ObjectEntry {
     /// `source.table`.
     pub table: String,
@@ -48,7 +50,7 @@ pub struct ObjectEntry {
 }
 
 /// How often something was the reason of a rejection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct ReasonCount {
     /// Why.
     pub reason: String,
@@ -57,7 +59,7 @@ pub struct ReasonCount {
 }
 
 /// Whether a table has an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectState {
     /// Committed.
@@ -79,7 +81,7 @@ impl fmt::Display for ObjectState {
 }
 
 /// Why rows of a table are as they are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct WhyRows {
     /// Version of this document's shape.
     pub schema: u32,
@@ -92,7 +94,7 @@ pub struct WhyRows {
 }
 
 /// Why one row is as it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct WhyRow {
     /// Key column to value.
     pub key: BTreeMap<String, String>,
@@ -105,7 +107,7 @@ pub struct WhyRow {
 }
 
 /// What one row of one raw object said.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct Observation {
     /// URI of the object.
     pub object: String,
@@ -122,7 +124,7 @@ pub struct Observation {
 }
 
 /// Where the value of one column comes from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
 pub struct ColumnWhy {
     /// Name of the column.
     pub column: String,

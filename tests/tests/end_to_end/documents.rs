@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const TABLE: &str = "reports.daily";
 
 /// A lake with the tables of the tests' own source.
-fn reports() -> Result<Lake> {
+pub(crate) fn reports() -> Result<Lake> {
     let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
     Ok(Lake::new("")?.with_contracts(contracts))
 }
@@ -18,13 +18,13 @@ fn key(name: &str) -> String {
     format!("reports/corner/2026-03-04/{name}.csv")
 }
 
-fn report(name: &str, rows: &[&str]) -> Delivery {
+pub(crate) fn report(name: &str, rows: &[&str]) -> Delivery {
     let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
     Delivery::new(key(name), format!("day,campaign,clicks\n{lines}"))
 }
 
 /// The manifest of a report about the first days of March that was made at that hour.
-fn manifest(name: &str, id: &str, days: (u32, u32), hour: u32, parts: (u32, u32)) -> Delivery {
+pub(crate) fn manifest(name: &str, id: &str, days: (u32, u32), hour: u32, parts: (u32, u32)) -> Delivery {
     let said = json!({
         "schema": 1,
         "document_id": id,

@@ -11,6 +11,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::changes::assert_complete;
 use crate::demo::{Demo, assert_same, fingerprints};
 
 /// Deaths that the lake has to survive.
@@ -58,5 +59,5 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
     lake.deliver_all(&waiting)?;
     lake.run(&[])?.exits_with(0)?;
     assert_same(&wanted, &fingerprints(&lake)?);
-    Ok(())
+    assert_complete(&lake)
 }

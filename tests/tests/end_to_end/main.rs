@@ -1,6 +1,7 @@
 //! The whole program from outside: killed, run twice at once, fed in any order, tampered with, read by others.
 
 mod authoring;
+mod changes;
 mod contracts;
 mod demo;
 mod documents;
@@ -13,4 +14,5 @@ mod oracle;
 mod permute;
 mod protocol;
 mod rebuild;
+mod schemas;
 mod together;

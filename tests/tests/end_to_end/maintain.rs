@@ -12,6 +12,7 @@ use pipeline::failpoint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::changes::assert_complete;
 use crate::contracts::{Shop, VISITS};
 use crate::demo::{Demo, assert_same, fingerprints};
 use crate::protocol::tree::{actions, log_entries, tree};
@@ -71,7 +72,12 @@ fn no_row_changes_and_there_are_fewer_files() -> Result<()> {
     lake.run(&["--batch-objects", "40"])?.exits_with(0)?;
     let would = lake.call(&["maintain", "--dry-run"])?.exits_with(0)?;
     let done = lake.call(&["maintain"])?.exits_with(0)?;
-    for system in ["marketlake.ledger", "marketlake.quarantine", "marketlake.runs"] {
+    for system in [
+        "marketlake.changes",
+        "marketlake.ledger",
+        "marketlake.quarantine",
+        "marketlake.runs",
+    ] {
         assert_eq!(
             maintained(&would, system, "files_before")?,
             maintained(&would, system, "files_after")?
@@ -320,7 +326,7 @@ fn runs_and_maintenance_at_once_some_of_them_killed_give_what_one_run_gives() ->
     lake.call(&["maintain"])?.exits_with(0)?;
     lake.run(&[])?.exits_with(0)?;
     assert_same(&wanted, &fingerprints(&lake)?);
-    Ok(())
+    assert_complete(&lake)
 }
 
 #[test]

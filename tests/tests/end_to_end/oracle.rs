@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
@@ -50,7 +51,9 @@ fn duckdb_computes_the_same_tables_from_the_raw_files_and_reads_ours() -> Result
 }
 
 /// Python with the pinned packages, in a folder beside the build; made when it is not there or the pins changed.
-fn environment(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(folder: &Path) -> Result<PathBuf> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let requirements = folder.join("requirements.txt");
     let pins = fs::read_to_string(&requirements)?;
     let program = marketlake_tests::program()?;

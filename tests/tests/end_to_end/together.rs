@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::{Lake, Run};
 
+use crate::changes::assert_complete;
 use crate::demo::{Demo, assert_same, fingerprints};
 
 #[test]
@@ -38,7 +39,7 @@ fn together(count: usize, patience: &str) -> Result<()> {
         }
     }
     assert_same(&wanted, &fingerprints(&lake)?);
-    Ok(())
+    assert_complete(&lake)
 }
 
 fn start(lake: &Lake, patience: &str) -> Result<Child> {

@@ -3,22 +3,29 @@
 use std::fmt::Write;
 
 use pipeline::contract::{self, Contract, Feed, Format, Keep, Personal, Pick, Word, Zone};
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use crate::output::Grid;
 
 /// One table, as documents and people are told.
-#[derive(Debug, Serialize)]
-pub(super) struct Table {
+#[derive(Debug, Serialize, Schema)]
+pub(in crate::commands) struct Table {
+    /// `source.table`.
     pub(super) table: String,
+    /// What one row is.
     pub(super) description: String,
     /// What stays of the rows: `every_row` …, or `recompute` for tables with inputs.
     pub(super) keep: &'static str,
+    /// Columns that identify one row.
     pub(super) key: Vec<String>,
+    /// Columns of the order in which rows or documents supersede each other, the weightiest first.
     newest_by: Vec<String>,
+    /// Columns by which files are laid out.
     partition: Vec<String>,
     /// Path patterns of raw objects.
     paths: Vec<String>,
+    /// Format of raw objects; null for tables with inputs.
     format: Option<&'static str>,
     /// Of JSON documents: path of the array whose elements are rows.
     rows: Option<String>,
@@ -34,32 +41,46 @@ pub(super) struct Table {
     covers: Option<String>,
     /// When a document with fewer rows is suspicious.
     shrink: Option<String>,
-    /// How far the partition of a key can move.
+    /// How far the partition of a key can move, in days.
     key_window_days: Option<u32>,
+    /// Time from one delivery to the next, in minutes.
     expect_every_minutes: Option<u32>,
+    /// Time within which a period is delivered after its end, in minutes.
     expect_within_minutes: Option<u32>,
+    /// Columns of the contract, in its order.
     columns: Vec<Column>,
+    /// Assertions about rows.
     checks: Vec<Check>,
     /// The contract's own SELECT.
     sql: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A column of a contract.
+#[derive(Debug, Serialize, Schema)]
 struct Column {
+    /// Name.
     name: String,
+    /// Type in the words of a contract: `text`, `decimal(18,4)`, `timestamp` …
     #[serde(rename = "type")]
     ty: String,
+    /// Raw fields of which the first that has a value fills the column.
     from: Vec<String>,
+    /// Meaning, unit, source.
     doc: Option<String>,
+    /// Whether a row without a value is rejected.
     required: bool,
     /// What is unusual about it: zone, pick, personal.
     notes: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+/// An assertion about rows.
+#[derive(Debug, Serialize, Schema)]
 struct Check {
+    /// Name.
     name: String,
+    /// Condition that a row has to fulfil.
     sql: String,
+    /// What happens where it does not: `warn`, `quarantine` or `hold`.
     #[serde(rename = "else")]
     otherwise: &'static str,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use pipeline::lake::Lake;
 use pipeline::report::QuarantineFilter;
+use pipeline::schema::Schema;
 use serde::Serialize;
 
 use super::questions::{beside, settled};
@@ -13,8 +14,9 @@ use crate::commands::printed;
 use crate::demo::generate::Generated;
 
 /// A claim and what speaks against it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Schema)]
 pub(crate) struct Check {
+    /// What should be true of the tables.
     pub(crate) claim: String,
     /// Rows that contradict it: 0 when it is true.
     pub(crate) contradictions: u64,

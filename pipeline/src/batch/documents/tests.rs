@@ -239,10 +239,10 @@ impl Bench {
         )
         .await
         .unwrap();
-        let (actions, _) = working.finish();
+        let applied = working.finish(&self.contract);
         let commit = Commit {
             operation: "CURATE",
-            actions,
+            actions: applied.actions,
             ..Commit::default()
         };
         self.log.commit(&snapshot, commit).await.unwrap();

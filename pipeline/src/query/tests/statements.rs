@@ -67,8 +67,8 @@ async fn tables_that_are_not_there_are_said_by_name() {
     assert_eq!(kind, Kind::Usage);
     assert_eq!(
         message,
-        "there is no table shop.order; the tables are marketlake.ledger, marketlake.quarantine, marketlake.runs, \
-         shop.lines, shop.orders"
+        "there is no table shop.order; the tables are marketlake.changes, marketlake.ledger, marketlake.quarantine, \
+         marketlake.runs, shop.lines, shop.orders"
     );
     let (kind, message, _) = refusal("SELECT * FROM shop.lines, shop.orders").await;
     assert_eq!(kind, Kind::Usage);

@@ -1,0 +1,92 @@
+//! `schemas`: what programs can rely on in the documents that are printed and published.
+
+use anyhow::Result;
+use pipeline::report::{MaintainReport, RunReport, SCHEMA, Status, WhyObject, WhyRows};
+use pipeline::schema::{Schema, Value, document};
+use serde::Serialize;
+
+use super::{check, config, new, quarantine, run, tables, test};
+use crate::cli::SchemasArgs;
+use crate::demo;
+use crate::exit::{DONE, usage};
+use crate::notice::Notice;
+use crate::output::{Grid, Output};
+
+/// All schemas.
+#[derive(Serialize, Schema)]
+struct Document {
+    /// Version of this document's shape.
+    schema: u32,
+    /// By name.
+    documents: Vec<Described>,
+}
+
+/// A document with its schema.
+#[derive(Serialize, Schema)]
+struct Described {
+    /// Name of the document, and of its file in docs/schemas.
+    name: &'static str,
+    /// What prints or publishes it.
+    from: &'static str,
+    /// Its JSON Schema, draft 2020-12.
+    json_schema: Value,
+}
+
+fn described<T: Schema>(name: &'static str, from: &'static str) -> Described {
+    Described {
+        name,
+        from,
+        json_schema: document::<T>(from),
+    }
+}
+
+/// Every document there is. A query prints rows, which are what the SQL says.
+fn all() -> Vec<Described> {
+    vec![
+        described::<check::Document>("check", "marketlake check --json"),
+        described::<config::Document<'_>>("config", "marketlake config --json"),
+        described::<demo::Document<'_>>("demo", "marketlake demo --json"),
+        described::<MaintainReport>("maintain", "marketlake maintain --json"),
+        described::<new::Document<'_>>("new", "marketlake new --json"),
+        described::<Notice<'_>>("notice", "a line of notices.jsonl"),
+        described::<quarantine::Groups<'_>>("quarantine_list", "marketlake quarantine list --json"),
+        described::<quarantine::Rows<'_>>("quarantine_show", "marketlake quarantine show --json"),
+        described::<RunReport>("run", "marketlake run --json, as rebuild and quarantine replay"),
+        described::<run::Plans<'_>>("run_dry_run", "marketlake run --dry-run --json"),
+        described::<Document>("schemas", "marketlake schemas --json"),
+        described::<Status>("status", "marketlake status --json"),
+        described::<tables::describe::Table>("table", "marketlake tables TABLE --json"),
+        described::<tables::Document>("tables", "marketlake tables --json"),
+        described::<test::Document>("test", "marketlake test --json"),
+        described::<WhyObject>("why_object", "marketlake why OBJECT --json"),
+        described::<WhyRows>("why_rows", "marketlake why TABLE --where CONDITION --json"),
+    ]
+}
+
+/// Lists the documents, or prints the schema of one.
+pub(super) fn schemas(arguments: &SchemasArgs, output: &Output) -> Result<u8> {
+    let documents = all();
+    let Some(name) = &arguments.document else {
+        let document = Document {
+            schema: SCHEMA,
+            documents,
+        };
+        output.show(&document, || {
+            let mut grid = Grid::new(&["document", "from"]);
+            for one in &document.documents {
+                grid.row([one.name.to_owned(), one.from.to_owned()]);
+            }
+            grid.to_string()
+        })?;
+        return Ok(DONE);
+    };
+    let Some(one) = documents.iter().find(|one| one.name == name) else {
+        let names: Vec<&str> = documents.iter().map(|one| one.name).collect();
+        return Err(usage(format!(
+            "there is no document {name}; there is {}",
+            names.join(", ")
+        )));
+    };
+    output.document(&one.json_schema)?;
+    Ok(DONE)
+}

@@ -1,0 +1,192 @@
+//! Which parts of tables commits changed, `marketlake.changes`: a row per commit and part.
+//!
+//! Invariant: the rows of a table are what its log says, commit after commit without a gap, each once. How far they
+//! go is a txn, by the table's id, in the commit that brings them; so whoever records a commit, however often, and
+//! whatever died before, adds just those that are missing. A table that is made anew has another id and begins with
+//! the commit that made it.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, RecordBatch};
+use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+use deltalake_core::kernel::{Action, Add};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::backoff;
+use crate::contract::ColumnType;
+use crate::delta::partition::PartitionValues;
+use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
+use crate::error::{Context, Error, Kind, Result};
+use crate::keep::ChangedPart;
+use crate::shape::map_builder;
+
+use super::columns::{instant_field, instants, int_field, ints, text_field, texts};
+
+const TABLE: &str = "table_name";
+
+/// A part that a commit changed.
+struct Row {
+    version: u64,
+    batch: Option<i64>,
+    run: Option<String>,
+    committed_at: DateTime<Utc>,
+    operation: String,
+    part: ChangedPart,
+}
+
+/// What a commit says about itself, as far as it matters here.
+#[derive(Deserialize)]
+struct About {
+    batch: Option<i64>,
+    run: Option<String>,
+    /// Only said by a merge of copies, which is no batch of its own.
+    merged: Option<u64>,
+    #[serde(default)]
+    changed: Vec<ChangedPart>,
+}
+
+/// Brings the changes of a table up to one of its versions, which was committed with what it changes.
+pub(crate) async fn record(curated: &Url, table: &DeltaLog, version: u64) -> Result<()> {
+    let log = crate::lake::system_table(curated, "changes")?;
+    let app = format!("changes:{}", table.load_at(version).await?.id);
+    let mut written: Option<(u64, Vec<Add>)> = None;
+    let mut failed = None;
+    loop {
+        let snapshot = load_or_create(&log).await?;
+        let seen = snapshot.txn(&app).await?.map(|seen| seen as u64);
+        if seen >= Some(version) {
+            return Ok(());
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let seen = seen.unwrap_or(version - 1);
+        let adds = match written.take().filter(|(from, _)| *from == seen) {
+            Some((_, adds)) => adds,
+            None => write(&log, table, seen, version).await?,
+        };
+        let commit = Commit {
+            operation: "CHANGES",
+            actions: adds.iter().cloned().map(Action::Add).collect(),
+            txns: vec![(app.clone(), version as i64)],
+            about: Map::from_iter([("table".to_owned(), json!(table.table()))]),
+        };
+        match log.commit(&snapshot, commit).await {
+            Ok(Landed::At(_)) => return Ok(()),
+            Ok(Landed::Lost) => backoff::pause().await,
+            // It may have been written all the same: the newest version tells.
+            Err(error) => failed = Some(error),
+        }
+        written = Some((seen, adds));
+    }
+}
+
+async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
+    let description = "Which parts of tables commits changed.";
+    log.load_or_create(&schema(), &[TABLE.to_owned()], &[], description)
+        .await
+}
+
+/// Writes the changes of the commits after `seen` up to `version` to files that no commit names yet.
+async fn write(log: &DeltaLog, table: &DeltaLog, seen: u64, version: u64) -> Result<Vec<Add>> {
+    let mut rows = Vec::new();
+    for version in seen + 1..=version {
+        let entry = table.entry(version).await?.ok_or_else(|| {
+            let what = format!(
+                "log no longer has a commit that was not recorded; make the table anew with `marketlake rebuild {}`",
+                table.table()
+            );
+            Error::new(Kind::Foreign, what).with("version", version)
+        })?;
+        rows.extend(changes(&entry, version).map_err(|error| error.with("table", table.table()))?);
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    write_partitioned(
+        log,
+        &batch(table.table(), &rows)?,
+        &[TABLE.to_owned()],
+        &["version"],
+    )
+    .await
+}
+
+/// What the entry of a commit says that it changed. Commits that only rearrange files say nothing.
+fn changes(entry: &[Value], version: u64) -> Result<Vec<Row>> {
+    let Some(info) = entry.iter().find_map(|action| action.get("commitInfo")) else {
+        return Ok(Vec::new());
+    };
+    let about = match info.get("marketlake") {
+        Some(about) if about.get("changed").is_some() => About::deserialize(about)
+            .context(Kind::Foreign, "commit does not say what it changed")
+            .map_err(|error| error.with("version", version))?,
+        _ => return Ok(Vec::new()),
+    };
+    let operation = info.get("operation").and_then(Value::as_str).unwrap_or_default();
+    let committed_at = info.get("timestamp").and_then(Value::as_i64);
+    let row = |part| Row {
+        version,
+        batch: about.batch.filter(|_| about.merged.is_none()),
+        run: about.run.clone(),
+        committed_at: committed_at
+            .and_then(DateTime::from_timestamp_millis)
+            .unwrap_or_default(),
+        operation: operation.to_lowercase().replace(' ', "_"),
+        part,
+    };
+    Ok(about.changed.into_iter().map(row).collect())
+}
+
+fn schema() -> SchemaRef {
+    let map = |name| Field::new(name, ColumnType::Map.arrow(), true);
+    Arc::new(Schema::new(vec![
+        text_field(TABLE),
+        int_field("version"),
+        int_field("batch"),
+        text_field("run"),
+        instant_field("committed_at"),
+        text_field("operation"),
+        map("partition_values"),
+        map("scope_values"),
+        Field::new("period", DataType::Date32, true),
+        int_field("rows_inserted"),
+        int_field("rows_updated"),
+        int_field("rows_removed"),
+    ]))
+}
+
+fn batch(table: &str, rows: &[Row]) -> Result<RecordBatch> {
+    let day = |row: &Row| row.part.period.map(Date32Type::from_naive_date);
+    let count = |of: fn(&Row) -> u64| ints(rows.iter().map(|row| Some(of(row) as i64)));
+    let columns: Vec<ArrayRef> = vec![
+        texts(rows.iter().map(|_| Some(table))),
+        ints(rows.iter().map(|row| Some(row.version as i64))),
+        ints(rows.iter().map(|row| row.batch)),
+        texts(rows.iter().map(|row| row.run.as_deref())),
+        instants(rows.iter().map(|row| row.committed_at)),
+        texts(rows.iter().map(|row| Some(row.operation.as_str()))),
+        maps(rows.iter().map(|row| Some(&row.part.partition)))?,
+        maps(rows.iter().map(|row| row.part.scope.as_ref()))?,
+        Arc::new(rows.iter().map(day).collect::<Date32Array>()),
+        count(|row| row.part.rows.inserted),
+        count(|row| row.part.rows.updated),
+        count(|row| row.part.rows.removed),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+fn maps<'a>(values: impl Iterator<Item = Option<&'a PartitionValues>>) -> Result<ArrayRef> {
+    let mut builder = map_builder();
+    for values in values {
+        for (name, value) in values.into_iter().flatten() {
+            builder.keys().append_value(name);
+            builder.values().append_option(value.as_deref());
+        }
+        builder.append(values.is_some())?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
