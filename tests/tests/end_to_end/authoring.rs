@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::{Lake, Run, gzip};
 
-const VISITS: &str = "Visit ID;Day;Guests;Sales;Mail\n\
+pub(crate) const VISITS: &str = "Visit ID;Day;Guests;Sales;Mail\n\
                       0017;2026-03-01;2;10,50;ann@example.com\n\
                       0018;2026-03-01;0;7,00;\n";
 
 /// A folder of work with a sample in it; contracts are where `new` puts them.
-fn desk(sample: &str, bytes: &[u8]) -> Result<Lake> {
+pub(crate) fn desk(sample: &str, bytes: &[u8]) -> Result<Lake> {
     let lake = Lake::new("")?;
     let path = lake.path().join(sample);
     fs::create_dir_all(path.parent().context("the sample has no folder")?)?;

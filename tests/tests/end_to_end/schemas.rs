@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use marketlake_tests::Lake;
 use serde_json::{Value, json};
 
+use crate::authoring::{VISITS, desk};
 use crate::contracts::Shop;
 use crate::documents::{manifest, report, reports};
 use crate::oracle;
@@ -122,6 +123,13 @@ fn every_document_is_what_its_schema_says() -> Result<()> {
     shop.write("visits.toml", "nonsense = 1\n")?;
     documents.add("check", &shop.lake, &["check"])?;
     documents.notices(&shop.lake)?;
+
+    let desk = desk("visits.csv", VISITS.as_bytes())?;
+    let sample = ["new", "shop.visits", "--sample", "visits.csv"];
+    documents.add("new", &desk, &sample)?;
+    documents.add("test", &desk, &["test"])?;
+    fs::write(desk.path().join("fixtures/shop/visits/first/rows.csv"), "day\n")?;
+    documents.add("test", &desk, &["test"])?;
 
     let outcomes: Vec<&Value> = documents
         .0
