@@ -1,13 +1,17 @@
 //! Rows by key.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, make_comparator};
+use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
-use arrow::row::{Row, RowConverter, SortField};
-use xxhash_rust::xxh3::Xxh3Builder;
 
 use crate::error::{Error, Result};
+use crate::write::hash_rows;
+
+/// The newest group of each hash.
+type Known = HashMap<u64, u32, BuildNoHasher>;
 
 /// Rows of a batch by key, in the order in which keys first appear.
 pub(crate) struct Groups {
@@ -18,21 +22,36 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// Groups the rows by the columns at `key`.
+    /// Groups the rows by the columns at `key`; null is a value like any other.
     pub(crate) fn of(rows: &RecordBatch, key: &[usize]) -> Result<Self> {
-        let columns: Vec<_> = key.iter().map(|column| rows.column(*column).clone()).collect();
-        let fields = columns
+        let columns: Vec<ArrayRef> = key.iter().map(|column| rows.column(*column).clone()).collect();
+        let order = SortOptions::default();
+        let comparators = columns
             .iter()
-            .map(|column| SortField::new(column.data_type().clone()));
-        let keys = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
-        let mut known: HashMap<Row<'_>, u32, Xxh3Builder> = HashMap::default();
+            .map(|column| make_comparator(column, column, order))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let is_same = |one: u32, other: u32| {
+            let mut columns = comparators.iter();
+            columns.all(|compare| compare(one as usize, other as usize).is_eq())
+        };
+        let mut known = Known::with_capacity_and_hasher(rows.num_rows(), BuildNoHasher);
         let mut sizes: Vec<u32> = Vec::new();
+        // Per group its first row, and the group before it whose key has the same hash.
+        let mut groups: Vec<(u32, Option<u32>)> = Vec::new();
         let mut group_of = Vec::with_capacity(rows.num_rows());
-        for key in keys.iter() {
-            let group = *known.entry(key).or_insert_with(|| {
-                sizes.push(0);
-                sizes.len() as u32 - 1
-            });
+        for (row, hash) in (0..).zip(hash_rows(&columns)?) {
+            let newest = known.get(&hash).copied();
+            let same_hash = std::iter::successors(newest, |group| groups[*group as usize].1);
+            let group = same_hash
+                .into_iter()
+                .find(|group| is_same(groups[*group as usize].0, row))
+                .unwrap_or_else(|| {
+                    let group = groups.len() as u32;
+                    groups.push((row, newest));
+                    sizes.push(0);
+                    known.insert(hash, group);
+                    group
+                });
             sizes[group as usize] += 1;
             group_of.push(group);
         }
@@ -76,4 +95,71 @@ pub(crate) fn key_positions(schema: &Schema, key: &[String]) -> Result<Vec<usize
                 .map_err(|_| Error::internal("key column is missing in the rows").with("column", name))
         })
         .collect()
+}
+
+/// Keys that are hashes are their own hash.
+struct BuildNoHasher;
+
+impl BuildHasher for BuildNoHasher {
+    type Hasher = NoHasher;
+
+    fn build_hasher(&self) -> NoHasher {
+        NoHasher(0)
+    }
+}
+
+struct NoHasher(u64);
+
+impl Hasher for NoHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn rows_of_a_key_are_together_and_nulls_are_one_key() {
+        let words: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("a"),
+            None,
+            Some("b"),
+            Some("a"),
+            None,
+            Some(""),
+        ]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![
+            Some(1),
+            None,
+            Some(1),
+            Some(1),
+            None,
+            None,
+        ]));
+        let rows = RecordBatch::try_from_iter([("word", words), ("number", numbers)]).unwrap();
+        let groups = Groups::of(&rows, &[0, 1]).unwrap();
+        assert_eq!(groups.len(), 4);
+        assert_eq!(
+            groups.iter().collect::<Vec<_>>(),
+            [&[0, 3][..], &[1, 4], &[2], &[5]]
+        );
+        let by_number = Groups::of(&rows, &[1]).unwrap();
+        assert_eq!(by_number.iter().collect::<Vec<_>>(), [&[0, 2, 3][..], &[1, 4, 5]]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Hashes of the rows of some columns.
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
@@ -8,13 +9,28 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Error, Result};
 
-/// One hash per row over all columns; rows with nulls get some hash. Fails on types that cannot be keys.
-pub(super) fn hash_rows(columns: &[ArrayRef]) -> Result<Vec<u64>> {
+/// What a null does to the hash of its row.
+const NULL: u64 = 0x9fb2_1c65_1e98_df25;
+
+/// One hash per row over all columns; nulls of a column are alike. Fails on types that cannot be keys.
+pub(crate) fn hash_rows(columns: &[ArrayRef]) -> Result<Vec<u64>> {
     let mut hashes = vec![0; columns.first().map_or(0, |column| column.len())];
     for column in columns {
+        let before = column.nulls().map(|nulls| (nulls, hashes.clone()));
         hash_column(column, &mut hashes)?;
+        // What lies under a null is anything.
+        for (row, hash) in before
+            .iter()
+            .flat_map(|(nulls, before)| nulls_of(nulls).map(|row| (row, before[row])))
+        {
+            hashes[row] = hash.rotate_left(17) ^ NULL;
+        }
     }
     Ok(hashes)
+}
+
+fn nulls_of(nulls: &NullBuffer) -> impl Iterator<Item = usize> + '_ {
+    (0..nulls.len()).filter(|row| nulls.is_null(*row))
 }
 
 fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {

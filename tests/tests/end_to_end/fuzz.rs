@@ -4,7 +4,7 @@ use marketlake_tests::fuzz::{TARGETS, Target};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Mutations of each decoder.
+/// Mutations of each decoder; `MARKETLAKE_FUZZ_RUNS` asks for more.
 const RUNS: usize = 3000;
 /// Pieces that formats give a meaning to.
 const WORDS: [&[u8]; 16] = [
@@ -41,12 +41,15 @@ fn mutated(target: &Target, random: &mut ChaCha8Rng) -> Vec<u8> {
 
 #[test]
 fn no_bytes_harm_a_decoder() {
+    let runs = std::env::var("MARKETLAKE_FUZZ_RUNS")
+        .ok()
+        .and_then(|runs| runs.parse().ok());
     for target in &TARGETS {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         for seed in target.seeds {
             (target.check)(seed);
         }
-        for run in 0..RUNS {
+        for run in 0..runs.unwrap_or(RUNS) {
             let bytes = mutated(target, &mut random);
             let held = std::panic::catch_unwind(|| (target.check)(&bytes));
             assert!(

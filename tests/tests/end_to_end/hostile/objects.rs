@@ -116,7 +116,7 @@ fn damaged_and_absurd_reports_cost_themselves_alone() -> Result<()> {
     let told = vec![
         (bare_report(0, &whole[..whole.len() / 2]), Whole("gzip")),
         (report(1, b"b-\xff\xfe,2026-03-01,1.00,USD\n"), Row(2, "UTF-8")),
-        (report(2, long), Row(2, "longer than")),
+        (report(2, long), Row(2, "larger than")),
         (report(3, b"b-1,2026-03-01,1\x00.00,USD\n"), Row(2, "order_total")),
         (report(4, "b-1,2026-03-01,1.00\n"), Row(2, "3 cells")),
         (report(5, "b-1,2026-03-01,1.00,USD,more\n"), Row(2, "5 cells")),
@@ -158,7 +158,7 @@ fn damaged_and_absurd_messages_cost_themselves_alone() -> Result<()> {
         ),
         (
             messages(4, message("b", "").replace("2026-03-01T10", "12026-03-01T10")),
-            Row(2, "usage_updated_timestamp"),
+            Row(2, "usage_updated_at"),
         ),
         (messages(5, invalid), Row(2, "UTF-8")),
         (messages(6, "\0\0\0\0\n"), Row(2, "JSON")),
@@ -214,12 +214,10 @@ fn a_damaged_document_replaces_nothing() -> Result<()> {
 }
 
 #[test]
-fn links_pipes_and_strange_names_disturb_nothing() -> Result<()> {
+fn pipes_dangling_links_and_strange_names_disturb_nothing() -> Result<()> {
     let lake = Lake::new(ACCOUNTS)?;
     lake.deliver(&report(0, ""))?;
     let folder = lake.raw().join("jwo/corner/Order/2026-03-01/00");
-    symlink(&folder, folder.join("loop"))?;
-    symlink("ALL30.csv000", folder.join("ALL30.csv000"))?;
     symlink(folder.join("nothing"), folder.join("ALL31.csv000"))?;
     let pipe = Command::new("mkfifo").arg(folder.join("ALL32.csv000")).status()?;
     ensure!(pipe.success(), "no pipe was made");
@@ -231,6 +229,25 @@ fn links_pipes_and_strange_names_disturb_nothing() -> Result<()> {
         said.contains("notes.txt") && said.contains("fits no path pattern"),
         "{said}"
     );
+    assert_eq!(lake.rows(ORDERS)?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_link_in_a_circle_fails_the_tables_that_list_it_and_is_named() -> Result<()> {
+    let lake = Lake::new(ACCOUNTS)?;
+    lake.deliver_all([&report(0, ""), &messages(0, "")])?;
+    let folder = lake.raw().join("jwo/corner/Order/2026-03-01/00");
+    for (target, link) in [(folder.clone(), "loop"), ("ALL30.csv000".into(), "ALL30.csv000")] {
+        symlink(target, folder.join(link))?;
+        let run = lake.run(&[])?.exits_with(1)?;
+        assert_eq!(run.outcome(ORDERS)?, "failed");
+        let said = run.about(ORDERS)?["messages"].to_string();
+        ensure!(said.contains(link), "{said}");
+        assert_eq!(lake.rows(MESSAGES)?.len(), 1, "other tables go on");
+        fs::remove_file(folder.join(link))?;
+    }
+    lake.run(&[])?.exits_with(0)?;
     assert_eq!(lake.rows(ORDERS)?.len(), 1);
     Ok(())
 }
