@@ -24,7 +24,7 @@ use super::take::take;
 use super::tally::{Tallies, Tally};
 
 /// The part of the memory limit that rows of a batch may wait in; the rest is for decoding, shaping and folding.
-const IN_MEMORY: usize = 4;
+const IN_MEMORY: usize = 16;
 
 /// Tables with the same paths and format: their objects are listed once and decoded once.
 pub(crate) struct Group<'a> {

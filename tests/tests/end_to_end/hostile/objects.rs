@@ -161,7 +161,7 @@ fn damaged_and_absurd_messages_cost_themselves_alone() -> Result<()> {
             Row(2, "usage_updated_at"),
         ),
         (messages(5, invalid), Row(2, "UTF-8")),
-        (messages(6, "\0\0\0\0\n"), Row(2, "JSON")),
+        (messages(6, "\0\0\0\0\n"), Row(2, "is not an object")),
         (messages(7, &message("b", "")[..60]), Row(2, "cut")),
     ];
     lake.deliver_all(told.iter().map(|(delivery, _)| delivery))?;
@@ -222,7 +222,7 @@ fn pipes_dangling_links_and_strange_names_disturb_nothing() -> Result<()> {
     let pipe = Command::new("mkfifo").arg(folder.join("ALL32.csv000")).status()?;
     ensure!(pipe.success(), "no pipe was made");
     lake.deliver(&Delivery::new("jwo/corner/Order/2026-03-01/00/notes.txt", "x"))?;
-    fs::write(folder.join("a b%2F\u{1F600}\n.csv"), "x")?;
+    fs::write(folder.join("a b%2F\u{1F600}.csv"), "x")?;
     let run = lake.run(&[ORDERS])?.exits_with(0)?;
     let said = run.about(ORDERS)?["messages"].to_string();
     ensure!(
@@ -234,7 +234,7 @@ fn pipes_dangling_links_and_strange_names_disturb_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_link_in_a_circle_fails_the_tables_that_list_it_and_is_named() -> Result<()> {
+fn what_cannot_be_listed_fails_the_tables_that_look_there_and_is_named() -> Result<()> {
     let lake = Lake::new(ACCOUNTS)?;
     lake.deliver_all([&report(0, ""), &messages(0, "")])?;
     let folder = lake.raw().join("jwo/corner/Order/2026-03-01/00");
@@ -247,6 +247,12 @@ fn a_link_in_a_circle_fails_the_tables_that_list_it_and_is_named() -> Result<()>
         assert_eq!(lake.rows(MESSAGES)?.len(), 1, "other tables go on");
         fs::remove_file(folder.join(link))?;
     }
+    // Nor can a name with a line end be the name of an object.
+    fs::write(folder.join("a\nb.csv"), "x")?;
+    let run = lake.run(&[])?.exits_with(1)?;
+    let said = run.about(ORDERS)?["messages"].to_string();
+    ensure!(said.contains("b.csv"), "{said}");
+    fs::remove_file(folder.join("a\nb.csv"))?;
     lake.run(&[])?.exits_with(0)?;
     assert_eq!(lake.rows(ORDERS)?.len(), 1);
     Ok(())
