@@ -1,8 +1,8 @@
 //! The facade: everything that a job can ask of a lake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -63,6 +63,8 @@ pub struct Lake {
     contracts: Contracts,
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
+    /// Logs that were asked for, each with the version that it loaded last.
+    logs: Mutex<BTreeMap<TableName, DeltaLog>>,
 }
 
 impl Lake {
@@ -86,6 +88,7 @@ impl Lake {
             contracts,
             accounts,
             pseudonyms,
+            logs: Mutex::default(),
         })
     }
 
@@ -232,7 +235,13 @@ impl Lake {
 
     /// The log of a curated table.
     pub(crate) fn table_log(&self, table: &TableName) -> Result<DeltaLog> {
-        table_log(&self.settings.curated, &table.to_string())
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = logs.get(table) {
+            return Ok(log.clone());
+        }
+        let log = table_log(&self.settings.curated, &table.to_string())?;
+        logs.insert(table.clone(), log.clone());
+        Ok(log)
     }
 
     /// Makes pseudonyms of personal values.
@@ -250,6 +259,7 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
+            logs: Mutex::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
@@ -36,6 +36,12 @@ pub(crate) struct DeltaLog {
     location: Url,
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
+    /// The version that was loaded last: what every part of a run begins with is mostly what the last one ended with.
+    loaded: Arc<Mutex<Option<Snapshot>>>,
+}
+
+fn entry_path(version: u64) -> Path {
+    Path::from(format!("_delta_log/{version:020}.json"))
 }
 
 /// One commit, planned from a snapshot.
@@ -84,6 +90,7 @@ impl DeltaLog {
             location,
             log,
             store,
+            loaded: Arc::default(),
         })
     }
 
@@ -114,8 +121,7 @@ impl DeltaLog {
 
     /// Whether no version follows this one.
     pub(crate) async fn is_newest(&self, version: u64) -> Result<bool> {
-        let next = Path::from(format!("_delta_log/{:020}.json", version + 1));
-        Ok(!self.has_file(&next).await?)
+        Ok(!self.has_file(&entry_path(version + 1)).await?)
     }
 
     /// A given version.
@@ -136,10 +142,26 @@ impl DeltaLog {
     }
 
     async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+        if let Some(loaded) = self.loaded() {
+            let is_wanted = match version {
+                Some(version) => version == loaded.version,
+                None => self.is_newest(loaded.version).await?,
+            };
+            // A log that was set back, or another one in its place, lacks the entry.
+            if is_wanted && self.has_file(&entry_path(loaded.version)).await? {
+                return Ok(Some(loaded));
+            }
+        }
         let eager = self.load_eager(version).await?;
-        eager
+        let snapshot = eager
             .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
-            .transpose()
+            .transpose()?;
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        Ok(snapshot)
+    }
+
+    fn loaded(&self) -> Option<Snapshot> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn load_eager(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
