@@ -4,14 +4,14 @@
 //! arrive. `fuzz/` gives these functions what cargo-fuzz finds, the tests what a few thousand mutations make of
 //! [`SEEDS`].
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 
 use arrow::array::{Array, AsArray};
 use bytes::Bytes;
 use pipeline::Result;
 use pipeline::contract::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
-use pipeline::decode::{Decoded, Input, decode};
+use pipeline::decode::{Decoded, InMemory, Input, decode};
 
 /// A decoder under any bytes.
 pub struct Target {
@@ -131,7 +131,7 @@ fn holds(bytes: &[u8], format: &Format, charset: Option<Charset>) {
 
 fn said(bytes: &[u8], piece: usize, format: &Format, charset: Option<Charset>) -> Said {
     let input = Pieces {
-        bytes: Cursor::new(bytes.to_vec()),
+        bytes: InMemory::new(bytes.to_vec()),
         piece,
     };
     let mut records = Vec::new();
@@ -169,7 +169,7 @@ fn row(fields: &arrow::array::RecordBatch, index: usize) -> String {
 
 /// Bytes that come in pieces of at most some size.
 struct Pieces {
-    bytes: Cursor<Vec<u8>>,
+    bytes: InMemory,
     piece: usize,
 }
 
@@ -183,19 +183,16 @@ impl Read for Pieces {
 impl Input for Pieces {
     fn again(&self) -> Result<Box<dyn Input>> {
         Ok(Box::new(Self {
-            bytes: Cursor::new(self.bytes.get_ref().clone()),
+            bytes: self.bytes.from_start(),
             piece: self.piece,
         }))
     }
 
     fn length(&self) -> u64 {
-        self.bytes.get_ref().len() as u64
+        self.bytes.length()
     }
 
     fn range(&self, range: Range<u64>) -> Result<Bytes> {
-        let bytes = self.bytes.get_ref();
-        let end = (range.end as usize).min(bytes.len());
-        let start = (range.start as usize).min(end);
-        Ok(Bytes::copy_from_slice(&bytes[start..end]))
+        self.bytes.range(range)
     }
 }

@@ -15,6 +15,8 @@ use arrow::ipc::writer::FileWriter;
 
 use crate::error::{Context, Error, Kind, Result};
 
+const NO_ROOM: &str = "rows that do not fit into memory cannot be put into the temporary folder";
+
 /// Bytes of rows that may wait in memory, shared by the tables that take the same objects in.
 pub(super) struct Budget {
     limit: usize,
@@ -124,14 +126,13 @@ impl State {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = tempfile::tempfile().context(
-                    Kind::Io,
-                    "rows that do not fit into memory cannot be put into the temporary folder",
-                )?;
-                self.file.insert(FileWriter::try_new_buffered(file, schema)?)
+                let file = tempfile::tempfile().context(Kind::Io, NO_ROOM)?;
+                let file = FileWriter::try_new_buffered(file, schema).context(Kind::Io, NO_ROOM)?;
+                self.file.insert(file)
             }
         };
-        file.write(rows)?;
+        // An error of storage: the batch fails, no object is to blame.
+        file.write(rows).context(Kind::Io, NO_ROOM)?;
         self.in_file += 1;
         Ok(self.in_file - 1)
     }
@@ -139,7 +140,8 @@ impl State {
 
 fn reopen(writer: FileWriter<BufWriter<File>>) -> Result<FileReader<File>> {
     let file = writer
-        .into_inner()?
+        .into_inner()
+        .context(Kind::Io, NO_ROOM)?
         .into_inner()
         .map_err(|error| Error::from(error.into_error()))?;
     Ok(FileReader::try_new(file, None)?)

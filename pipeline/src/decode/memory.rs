@@ -17,6 +17,11 @@ impl InMemory {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         Self(Cursor::new(bytes.into()))
     }
+
+    /// The same bytes from their start.
+    pub fn from_start(&self) -> Self {
+        Self::new(self.0.get_ref().clone())
+    }
 }
 
 impl Read for InMemory {
@@ -27,7 +32,7 @@ impl Read for InMemory {
 
 impl Input for InMemory {
     fn again(&self) -> Result<Box<dyn Input>> {
-        Ok(Box::new(Self::new(self.0.get_ref().clone())))
+        Ok(Box::new(self.from_start()))
     }
 
     fn length(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The files of a table while a batch goes in, part by part. Nothing of it is visible: one commit at the end takes the
 //! old files out and puts the new ones in, whatever files came and went between the parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deltalake_core::kernel::{Action, Add, Remove};
 use object_store::ObjectStoreExt;
@@ -63,21 +63,25 @@ impl<'a> WorkingSet<'a> {
         self.parts = self.parts.take().filter(Parts::are_few);
         let written = write_files(contract, self.log, &self.files, plan, self.attempt).await?;
         self.partitions.add(written.partitions);
-        for (old, new) in written.files {
-            if let Some(old) = old {
-                self.take_out(&old).await;
-            }
-            if let Some(add) = new {
-                let file = DataFile::written(&add);
-                self.added.insert(file.path.clone(), add);
-                self.files.push(file);
-            }
+        let (old, new): (Vec<_>, Vec<_>) = written.files.into_iter().unzip();
+        let gone: HashMap<Path, DataFile> = old
+            .into_iter()
+            .flatten()
+            .map(|file| (file.path.clone(), file))
+            .collect();
+        self.files.retain(|file| !gone.contains_key(&file.path));
+        for old in gone.values() {
+            self.take_out(old).await;
+        }
+        for add in new.into_iter().flatten() {
+            let file = DataFile::written(&add);
+            self.added.insert(file.path.clone(), add);
+            self.files.push(file);
         }
         Ok(())
     }
 
     async fn take_out(&mut self, old: &DataFile) {
-        self.files.retain(|file| file.path != old.path);
         match old.remove() {
             Some(remove) => self.removed.push(remove),
             None => {

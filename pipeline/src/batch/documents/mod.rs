@@ -150,7 +150,7 @@ pub(super) fn gather(
                 own.add(&spooled.read(&portion)?, portion.first as u32)?;
             }
         }
-        gathered.conflicts += own.rows - own.keys.len() as u64;
+        gathered.conflicts += own.conflicts();
         gathered.documents.rows += own.rows;
         let content = parts
             .iter()
@@ -249,7 +249,7 @@ struct OwnRows<'a> {
     rows: u64,
     /// Rows and greatest order of each cell.
     cells: BTreeMap<Cell, (Vec<u32>, String)>,
-    /// Hashes of the keys, or of the ordinals where there is no key.
+    /// Hashes of the keys; none where there is no key.
     keys: HashSet<u128>,
 }
 
@@ -281,10 +281,7 @@ impl<'a> OwnRows<'a> {
             }
         }
         self.rows += rows.num_rows() as u64;
-        if self.rules.key.is_empty() {
-            let ordinals = first..first + rows.num_rows() as u32;
-            self.keys.extend(ordinals.map(u128::from));
-        } else {
+        if !self.rules.key.is_empty() {
             let columns: Vec<ArrayRef> = key_positions(rows.schema_ref(), self.rules.key)?
                 .into_iter()
                 .map(|position| rows.column(position).clone())
@@ -296,6 +293,15 @@ impl<'a> OwnRows<'a> {
             self.keys.extend(keys.iter().map(|key| xxh3_128(key.data())));
         }
         Ok(())
+    }
+
+    /// Rows that have the key of an earlier row; none where there is no key.
+    fn conflicts(&self) -> u64 {
+        if self.rules.key.is_empty() {
+            0
+        } else {
+            self.rows - self.keys.len() as u64
+        }
     }
 }
 
