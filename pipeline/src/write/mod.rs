@@ -19,6 +19,8 @@ mod find;
 mod footer;
 mod fresh;
 mod hash;
+mod hybrid;
+mod keyed;
 mod keys;
 mod literal;
 mod open;

@@ -71,7 +71,7 @@ fn write_group<W: Write + Send>(
             parquet,
         };
         if let [Source::Old(source)] = sources.as_mut_slice()
-            && source.copy(target, &column)?
+            && source.write(target, &column, options)?
         {
             continue;
         }

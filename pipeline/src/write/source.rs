@@ -13,12 +13,13 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::OpenFile;
 use super::chunks::Chunks;
-use super::encode::is_plain;
+use super::encode::{is_plain, properties};
+use super::keyed::Keyed;
 use super::patch::Patched;
 use super::plan::{Part, Piece};
 use super::read::{BATCH_ROWS, selection};
+use super::{OpenFile, WriteOptions};
 use crate::error::Result;
 
 /// Bytes of chunks that are fetched and held at a time.
@@ -99,25 +100,48 @@ pub(super) struct OldSource<'a> {
 }
 
 impl<'a> OldSource<'a> {
-    /// Copies the column's chunks as bytes, if the edit leaves its values as they are; says whether it did.
-    pub(super) fn copy<W: Write + Send>(
+    /// Writes the column's chunks without encoding its values anew: as they are, if the edit leaves the values as they
+    /// are, or with other keys into its distinct values; says whether either was possible.
+    pub(super) fn write<W: Write + Send>(
         &mut self,
         target: &mut SerializedRowGroupWriter<'_, W>,
         column: &Column<'_>,
+        options: &WriteOptions,
     ) -> Result<bool> {
         // The writer cannot make a file in which only some chunks have an offset index.
         let has_pages = self.file.metadata().offset_index().is_some();
-        if !has_pages || !self.part.deletes.is_empty() || !self.has_layout_of(column) {
+        if !has_pages || !self.has_layout_of(column) {
             return Ok(false);
         }
         let chunks = self.chunks(column.position)?;
-        if !self.keeps_values(column, &chunks)? {
+        let keyed = self.keyed(column, &chunks);
+        if self.part.deletes.is_empty() && self.keeps_values(column, &chunks, keyed.as_ref())? {
+            for leaf in self.file.leaves(column.field.name()) {
+                self.copy_chunk(target, leaf, &chunks)?;
+            }
+            return Ok(true);
+        }
+        let Some(mut keyed) = keyed else { return Ok(false) };
+        keyed.edit(&self.part, column.new);
+        let properties = properties(&single(column.field), options, 1)?.build();
+        let Some(chunk) = keyed.write(properties)? else {
             return Ok(false);
-        }
-        for leaf in self.file.leaves(column.field.name()) {
-            self.copy_chunk(target, leaf, &chunks)?;
-        }
+        };
+        target.append_column(&chunk.bytes, chunk.close)?;
         Ok(true)
+    }
+
+    /// The column by the keys of its values, where it is stored so.
+    fn keyed(&self, column: &Column<'_>, chunks: &Chunks) -> Option<Keyed> {
+        let mut leaves = self.file.leaves(column.field.name());
+        let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
+            return None;
+        };
+        if self.part.updates.is_empty() && self.part.deletes.is_empty() {
+            return None;
+        }
+        let chunk = self.file.row_group(self.part.group).column(leaf);
+        Keyed::read(chunk, column.field.data_type(), chunks)
     }
 
     /// Whether the old chunks are described exactly as those of the new file.
@@ -133,10 +157,13 @@ impl<'a> OldSource<'a> {
     }
 
     /// Whether every updated row has its old value of this column again.
-    fn keeps_values(&self, column: &Column<'_>, chunks: &Chunks) -> Result<bool> {
+    fn keeps_values(&self, column: &Column<'_>, chunks: &Chunks, keyed: Option<&Keyed>) -> Result<bool> {
         let updates = self.part.updates;
         if updates.is_empty() {
             return Ok(true);
+        }
+        if let Some(keyed) = keyed {
+            return Ok(keyed.keeps_values(&self.part, column.new));
         }
         let rows = selection(
             updates.iter().map(|(row, _)| row - self.part.start),

@@ -2,6 +2,7 @@
 
 mod carrying;
 mod finding;
+mod keying;
 mod opening;
 mod rewriting;
 mod sinking;

@@ -1,0 +1,177 @@
+//! Parquet's hybrid of runs and packed bits, in which levels and keys of dictionaries are stored.
+//!
+//! A sequence of pieces, each headed by a variable-length integer whose lowest bit tells what follows: 0, a value
+//! that repeats as often as the other bits say; 1, as many groups of eight packed values.
+
+/// Values in a row from which they are stored as a run.
+const RUN: usize = 8;
+
+/// Bits that values up to `greatest` need.
+pub(super) fn width(greatest: u32) -> u32 {
+    u32::BITS - greatest.leading_zeros()
+}
+
+/// Appends the first `count` values to `values`; none where the bytes end before, or are not of this form.
+pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Vec<u32>) -> Option<()> {
+    let end = values.len() + count;
+    values.reserve(count);
+    while values.len() < end {
+        let header = take_header(&mut bytes)?;
+        let wanted = end - values.len();
+        let repeats = (header >> 1) as usize;
+        if header & 1 == 0 {
+            let (value, rest) = bytes.split_at_checked(width.div_ceil(8) as usize)?;
+            bytes = rest;
+            let mut word = [0; 4];
+            word.get_mut(..value.len())?.copy_from_slice(value);
+            let repeated = std::iter::repeat_n(u32::from_le_bytes(word), repeats.min(wanted));
+            values.extend(repeated);
+        } else {
+            // The last group may be cut off behind the last value.
+            let size = repeats.checked_mul(width as usize)?.min(bytes.len());
+            let (packed, rest) = bytes.split_at(size);
+            bytes = rest;
+            let count = repeats.saturating_mul(8).min(wanted);
+            if packed.len() * 8 < count * width as usize {
+                return None;
+            }
+            unpack(packed, width, count, values);
+        }
+        if repeats == 0 {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// The values, none of which needs more than `width` bits.
+pub(super) fn encode(values: &[u32], width: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(values.len() * width as usize / 8 + 16);
+    let (mut packed_from, mut at) = (0, 0);
+    while at < values.len() {
+        let run = values[at..]
+            .iter()
+            .take_while(|value| **value == values[at])
+            .count();
+        // What is packed before the run has to be whole groups: the run gives what is missing.
+        let missing = (at - packed_from).next_multiple_of(8) - (at - packed_from);
+        if run >= missing + RUN {
+            pack(&values[packed_from..at + missing], width, &mut bytes);
+            put_header(((run - missing) as u64) << 1, &mut bytes);
+            bytes.extend(&values[at].to_le_bytes()[..width.div_ceil(8) as usize]);
+            packed_from = at + run;
+        }
+        at += run;
+    }
+    pack(&values[packed_from..], width, &mut bytes);
+    bytes
+}
+
+fn unpack(packed: &[u8], width: u32, count: usize, values: &mut Vec<u32>) {
+    let mask = (1u64 << width) - 1;
+    let mut padded = packed.to_vec();
+    padded.extend([0; 8]);
+    let value = |index: usize| {
+        let bit = index * width as usize;
+        let mut word = [0; 8];
+        word.copy_from_slice(&padded[bit / 8..bit / 8 + 8]);
+        ((u64::from_le_bytes(word) >> (bit % 8)) & mask) as u32
+    };
+    values.extend((0..count).map(value));
+}
+
+/// Packs values as whole groups of eight, the last filled up with zeros.
+fn pack(values: &[u32], width: u32, bytes: &mut Vec<u8>) {
+    if values.is_empty() {
+        return;
+    }
+    let groups = values.len().div_ceil(8);
+    put_header((groups as u64) << 1 | 1, bytes);
+    let end = bytes.len() + groups * width as usize;
+    let (mut word, mut bits) = (0u64, 0);
+    for value in values {
+        word |= u64::from(*value) << bits;
+        bits += width;
+        if bits >= u32::BITS {
+            bytes.extend((word as u32).to_le_bytes());
+            word >>= u32::BITS;
+            bits -= u32::BITS;
+        }
+    }
+    bytes.extend(word.to_le_bytes());
+    bytes.resize(end, 0);
+}
+
+fn take_header(bytes: &mut &[u8]) -> Option<u64> {
+    let mut header = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        header |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(header);
+        }
+    }
+    None
+}
+
+fn put_header(mut header: u64, bytes: &mut Vec<u8>) {
+    while header >= 0x80 {
+        bytes.push(header as u8 | 0x80);
+        header >>= 7;
+    }
+    bytes.push(header as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn round_trip(values: &[u32], width: u32) {
+        let encoded = encode(values, width);
+        let mut decoded = vec![7];
+        decode(&encoded, width, values.len(), &mut decoded).unwrap();
+        assert_eq!(decoded[1..], *values);
+    }
+
+    #[test]
+    fn runs_are_short_and_packed_values_have_the_bytes_of_the_format() {
+        assert_eq!(
+            encode(&[0, 1, 2, 3, 4, 5, 6, 7], 3),
+            [3, 0b1000_1000, 0b1100_0110, 0b1111_1010]
+        );
+        assert_eq!(encode(&[4; 100], 3), [200, 1, 4]);
+        assert!(encode(&[], 3).is_empty());
+        // Two values and the first six of the run are one group.
+        let values: Vec<u32> = [1, 0].into_iter().chain([1; 20]).collect();
+        assert_eq!(encode(&values, 1), [3, 0b1111_1101, 28, 1]);
+    }
+
+    #[test]
+    fn bytes_of_another_form_are_no_values() {
+        for bytes in [&[][..], &[0, 0], &[1], &[0x80], &[3, 1], &[0xff; 12], &[200]] {
+            assert!(decode(bytes, 3, 8, &mut Vec::new()).is_none(), "{bytes:?}");
+        }
+        // Values without bits take no bytes.
+        let mut values = Vec::new();
+        decode(&[16], 0, 8, &mut values).unwrap();
+        assert_eq!(values, [0; 8]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            width in 1u32..=32,
+            runs in prop::collection::vec((any::<u32>(), 1usize..40), 0..60),
+        ) {
+            let mask = u32::MAX >> (32 - width);
+            let values: Vec<u32> = runs
+                .iter()
+                .flat_map(|(value, run)| std::iter::repeat_n(value & mask, *run))
+                .collect();
+            round_trip(&values, width);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Chunks that are edited by their keys, against files that hold the same rows from the beginning.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Field, Schema};
+use parquet::basic::PageType;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+
+use super::{file_of, open, read_plainly};
+use crate::contract::ColumnType;
+use crate::write::{Edit, WriteOptions, rewrite};
+
+/// More than two data pages.
+const ROWS: u64 = 50_000;
+
+/// Rows with few distinct values in all columns but `id`, a tenth of them null where `nulls`.
+fn batch(ids: impl Iterator<Item = i64> + Clone, kinds: i64, nulls: bool) -> RecordBatch {
+    let value = |id: i64, column: i64| {
+        let seed = id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64).rotate_left(17) ^ column;
+        (!nulls || seed.rem_euclid(10) != 0).then_some(seed.rem_euclid(kinds.max(1)) - kinds / 2)
+    };
+    let column = |number| ids.clone().map(move |id| value(id, number));
+    let decimals = |number, precision, scale| -> ArrayRef {
+        let values: Decimal128Array = column(number).map(|value| value.map(i128::from)).collect();
+        Arc::new(values.with_precision_and_scale(precision, scale).unwrap())
+    };
+    let text = |value: i64| format!("{} {value}", "a value longer than what bounds keep ".repeat(3));
+    let columns: Vec<(&str, ColumnType, ArrayRef)> = vec![
+        (
+            "id",
+            ColumnType::Int,
+            Arc::new(Int64Array::from_iter_values(ids.clone())),
+        ),
+        (
+            "number",
+            ColumnType::Int,
+            Arc::new(column(1).collect::<Int64Array>()),
+        ),
+        (
+            "text",
+            ColumnType::Text,
+            Arc::new(column(2).map(|value| value.map(text)).collect::<StringArray>()),
+        ),
+        (
+            "day",
+            ColumnType::Date,
+            Arc::new(
+                column(3)
+                    .map(|value| value.map(|value| value as i32))
+                    .collect::<Date32Array>(),
+            ),
+        ),
+        (
+            "at",
+            ColumnType::Timestamp,
+            Arc::new(
+                column(4)
+                    .collect::<TimestampMicrosecondArray>()
+                    .with_timezone("UTC"),
+            ),
+        ),
+        ("small", ColumnType::Decimal(9, 2), decimals(5, 9, 2)),
+        ("amount", ColumnType::Decimal(18, 4), decimals(6, 18, 4)),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, kind, _)| Field::new(*name, kind.arrow(), *name != "id"))
+        .collect();
+    let columns = columns.into_iter().map(|(_, _, column)| column).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+/// Applies updates (row, kind of the new value) and deletes to a file, and compares it with one made of the result.
+fn check(old: &RecordBatch, changes: &[(u64, bool)], new_kinds: i64, nulls: bool) {
+    let options = WriteOptions::default();
+    let file = open(file_of(old, &options));
+    let new = batch(changes.iter().map(|(row, _)| *row as i64 + 7), new_kinds, nulls);
+    let updates: Vec<(u64, u32)> = changes
+        .iter()
+        .zip(0..)
+        .filter(|((_, goes), _)| !goes)
+        .map(|((row, _), new)| (*row, new))
+        .collect();
+    let deletes: Vec<u64> = changes
+        .iter()
+        .filter(|(_, goes)| *goes)
+        .map(|(row, _)| *row)
+        .collect();
+    let edit = Edit {
+        updates: updates.clone(),
+        deletes: deletes.clone(),
+        inserts: Vec::new(),
+        rows: &new,
+    };
+    let mut bytes = Vec::new();
+    let written = rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes)
+        .unwrap()
+        .unwrap();
+
+    let mut places: Vec<u32> = (0..old.num_rows() as u32).collect();
+    for (row, new) in &updates {
+        places[*row as usize] = old.num_rows() as u32 + new;
+    }
+    for row in deletes.iter().rev() {
+        places.remove(*row as usize);
+    }
+    let both = concat_batches(&old.schema(), [old, &new]).unwrap();
+    let wanted = take_record_batch(&both, &UInt32Array::from(places)).unwrap();
+    assert_eq!(read_plainly(&bytes, &old.schema()), wanted);
+    let mut afresh = Vec::new();
+    let of_afresh = rewrite(None, &old.schema(), &Edit::insert(&wanted), &options, &mut afresh)
+        .unwrap()
+        .unwrap();
+    assert_eq!(written.stats, of_afresh.stats);
+    // What is read by page is found by page.
+    let file = open(bytes);
+    let rows = [0, 19_999, 20_000, 39_999, wanted.num_rows() as u64 - 1];
+    let rows = rows.map(|row| row.min(wanted.num_rows() as u64 - 1));
+    let mut rows = rows.to_vec();
+    rows.dedup();
+    let places = UInt32Array::from_iter_values(rows.iter().map(|row| *row as u32));
+    assert_eq!(
+        file.read_rows(&rows, &old.schema()).unwrap(),
+        take_record_batch(&wanted, &places).unwrap()
+    );
+}
+
+#[test]
+fn updates_of_few_values_leave_keys_and_only_values_in_use() {
+    let old = batch(0..ROWS as i64, 40, true);
+    let changes: Vec<(u64, bool)> = (0..ROWS).step_by(50).map(|row| (row, false)).collect();
+    check(&old, &changes, 1000, true);
+
+    // All rows get one of two values: nothing else is left in the dictionary.
+    let new = batch(0..ROWS as i64, 2, false);
+    let edit = Edit {
+        updates: (0..ROWS).zip(0..).collect(),
+        deletes: Vec::new(),
+        inserts: Vec::new(),
+        rows: &new,
+    };
+    let options = WriteOptions::default();
+    let mut bytes = Vec::new();
+    rewrite(
+        Some(&open(file_of(&old, &options))),
+        &old.schema(),
+        &edit,
+        &options,
+        &mut bytes,
+    )
+    .unwrap();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let group = reader.get_row_group(0).unwrap();
+    for column in 1..old.num_columns() {
+        let mut pages = group.get_column_page_reader(column).unwrap();
+        let first = pages.get_next_page().unwrap().unwrap();
+        let name = old.schema().field(column).name().clone();
+        assert_eq!(
+            (first.page_type(), first.num_values()),
+            (PageType::DICTIONARY_PAGE, 2),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn columns_without_any_value_or_with_many_are_written_all_the_same() {
+    let old = batch(0..ROWS as i64, 40, false);
+    let none = RecordBatch::try_new(
+        old.schema(),
+        old.columns()
+            .iter()
+            .zip(0..)
+            .map(|(column, place)| match place {
+                0 => column.clone(),
+                _ => arrow::array::new_null_array(column.data_type(), column.len()),
+            })
+            .collect(),
+    )
+    .unwrap();
+    let edit = Edit {
+        updates: (0..ROWS).zip(0..).collect(),
+        deletes: Vec::new(),
+        inserts: Vec::new(),
+        rows: &none,
+    };
+    let options = WriteOptions::default();
+    let mut bytes = Vec::new();
+    rewrite(
+        Some(&open(file_of(&old, &options))),
+        &old.schema(),
+        &edit,
+        &options,
+        &mut bytes,
+    )
+    .unwrap();
+    assert_eq!(read_plainly(&bytes, &old.schema()), none);
+
+    let all: Vec<(u64, bool)> = (0..ROWS).map(|row| (row, false)).collect();
+    check(&old, &all, i64::MAX >> 32, false);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn random_edits_give_what_a_fresh_file_has(
+        kinds in 1i64..3000,
+        new_kinds in 1i64..3000,
+        nulls: bool,
+        changes in btree_map(0..ROWS, any::<bool>(), 1..2000),
+    ) {
+        let changes: Vec<(u64, bool)> = changes.into_iter().collect();
+        check(&batch(0..ROWS as i64, kinds, nulls), &changes, new_kinds, nulls);
+    }
+}
