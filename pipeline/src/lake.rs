@@ -1,8 +1,8 @@
 //! The facade: everything that a job can ask of a lake.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::account::Account;
 use crate::contract::{Contracts, TableName};
+use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::personal::Pseudonyms;
@@ -63,8 +64,7 @@ pub struct Lake {
     contracts: Contracts,
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
-    /// Logs that were asked for, each with the version that it loaded last.
-    logs: Mutex<BTreeMap<TableName, DeltaLog>>,
+    curated: Curated,
 }
 
 impl Lake {
@@ -84,11 +84,11 @@ impl Lake {
         }
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
         Ok(Self {
+            curated: Curated::at(settings.curated.clone()),
             settings,
             contracts,
             accounts,
             pseudonyms,
-            logs: Mutex::default(),
         })
     }
 
@@ -203,7 +203,7 @@ impl Lake {
     /// When the SQL is not a query, names no table of the lake, or fails.
     pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
         let known: Vec<TableName> = self.contracts.keys().cloned().collect();
-        query::query(&self.settings.curated, self.settings.memory_limit, &known, sql).await
+        query::query(&self.curated, self.settings.memory_limit, &known, sql).await
     }
 
     /// The whole statement that stands for what the program does for a table.
@@ -233,15 +233,14 @@ impl Lake {
         })
     }
 
+    /// The curated zone.
+    pub(crate) fn curated(&self) -> &Curated {
+        &self.curated
+    }
+
     /// The log of a curated table.
     pub(crate) fn table_log(&self, table: &TableName) -> Result<DeltaLog> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(log) = logs.get(table) {
-            return Ok(log.clone());
-        }
-        let log = table_log(&self.settings.curated, &table.to_string())?;
-        logs.insert(table.clone(), log.clone());
-        Ok(log)
+        self.curated.table(table)
     }
 
     /// Makes pseudonyms of personal values.
@@ -252,6 +251,7 @@ impl Lake {
     /// The same lake with another curated zone.
     pub(crate) fn staged(&self, curated: Url) -> Self {
         Self {
+            curated: Curated::at(curated.clone()),
             settings: Settings {
                 curated,
                 ..self.settings.clone()
@@ -259,7 +259,6 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
-            logs: Mutex::default(),
         }
     }
 
@@ -285,20 +284,4 @@ impl Lake {
         })?;
         Ok(root.join("marketlake").join(name))
     }
-}
-
-/// A table that this program keeps for itself, below `marketlake/` in the curated zone.
-pub(crate) fn system_table(curated: &Url, name: &str) -> Result<DeltaLog> {
-    table_log(curated, &format!("marketlake.{name}"))
-}
-
-/// The log of the table `source.table` in the curated zone.
-pub(crate) fn table_log(curated: &Url, name: &str) -> Result<DeltaLog> {
-    let mut location = curated.clone();
-    location.set_path(&format!(
-        "{}/{}/",
-        curated.path().trim_end_matches('/'),
-        name.replacen('.', "/", 1)
-    ));
-    DeltaLog::at(name, location)
 }

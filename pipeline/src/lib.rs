@@ -14,6 +14,7 @@ mod backoff;
 mod batch;
 pub mod cast;
 pub mod contract;
+mod curated;
 pub mod decode;
 mod delta;
 mod describe;

@@ -28,6 +28,7 @@ pub(crate) async fn run(
     observer: &dyn Observer,
 ) -> Result<RunReport> {
     let contracts = selected(lake, selection)?;
+    load_ahead(lake, &contracts)?;
     let run = RunId {
         id: Uuid::new_v4().to_string(),
         started_at: Utc::now(),
@@ -87,15 +88,30 @@ pub(crate) async fn run(
         ..report.clone()
     };
     failpoint::pass("before_runs");
-    runs::append(&lake.settings().curated, &undone, None).await?;
+    runs::append(lake.curated(), &undone, None).await?;
     Ok(report)
+}
+
+/// Begins to load what every table's work begins with.
+fn load_ahead(lake: &Lake, contracts: &[&Contract]) -> Result<()> {
+    let inputs = |contract: &'_ &Contract| match &contract.feed {
+        Feed::Inputs(feed) => feed.inputs.clone(),
+        Feed::Raw(_) => Vec::new(),
+    };
+    let mut tables: BTreeSet<TableName> = contracts.iter().flat_map(inputs).collect();
+    tables.extend(contracts.iter().map(|contract| contract.name.clone()));
+    Ledger::log(lake.curated())?.load_ahead();
+    for table in &tables {
+        lake.table_log(table)?.load_ahead();
+    }
+    Ok(())
 }
 
 /// Tables with an open claim for which there is no contract any more.
 async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> {
     let mut forsaken = Vec::new();
     if selection.tables.is_empty()
-        && let Some(ledger) = Ledger::open_existing(&lake.settings().curated).await?
+        && let Some(ledger) = Ledger::open_existing(lake.curated()).await?
     {
         for name in ledger
             .tables()
@@ -118,7 +134,7 @@ pub(crate) async fn replay(
     observer: &dyn Observer,
 ) -> Result<RunReport> {
     let mut objects = Replay::new();
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     if let Some(ledger) = Ledger::open_existing(curated).await? {
         let rejects = open_rejects(curated, &ledger, filter).await?;
         let rejected: BTreeSet<(String, String)> = rejects
@@ -167,7 +183,7 @@ pub(crate) async fn replay(
 
 /// What a run would take in.
 pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<TablePlan>> {
-    let ledger = Ledger::open_existing(&lake.settings().curated).await?;
+    let ledger = Ledger::open_existing(lake.curated()).await?;
     let contracts = selected(lake, selection)?;
     let mut plans = Vec::new();
     for group in Group::all(contracts.iter().copied()) {

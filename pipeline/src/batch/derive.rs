@@ -55,7 +55,7 @@ pub(crate) async fn run_derived(
         tally.busy();
         return Ok(());
     };
-    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let mut ledger = Ledger::open(lake.curated()).await?;
     let mut looked_at = selection.release.contains(&contract.name);
     loop {
         match state(lake, &mut ledger, contract, tally).await? {
@@ -94,6 +94,7 @@ pub(crate) async fn run_derived(
                     objects: Vec::new(),
                     inputs,
                 };
+                crate::record::load_ahead(lake.curated())?;
                 ledger.claim(&[draft], table::now()).await?;
             }
         }
@@ -226,12 +227,7 @@ async fn recompute(
         let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
         failpoint::pass("after_files");
         let side_file = side
-            .write(
-                &lake.settings().curated,
-                &contract.name,
-                claim.draft.batch,
-                &attempt.id,
-            )
+            .write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id)
             .await?;
         failpoint::pass("after_side_file");
         let mut counts = Counts {

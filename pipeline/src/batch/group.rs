@@ -99,7 +99,7 @@ pub(crate) async fn run_group(
         names.iter().for_each(|name| tallies.of(name).busy());
         return Ok(());
     };
-    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let mut ledger = Ledger::open(lake.curated()).await?;
     let look_back = LookBack::of(
         lake,
         selection,
@@ -205,6 +205,7 @@ pub(crate) async fn run_group(
             }
             return Ok(());
         }
+        crate::record::load_ahead(lake.curated())?;
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
             known.extend(drafts.iter().map(|draft| (draft.table.clone(), draft.batch)));

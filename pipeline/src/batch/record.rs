@@ -36,7 +36,7 @@ pub(super) async fn catch_up(
     let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
     if let Some((version, _)) = table.last.as_ref().filter(merged) {
         // Maintenance may have died after its commit.
-        changes::record(&lake.settings().curated, &table.log, *version).await?;
+        changes::record(lake.curated(), &table.log, *version).await?;
     }
     if recorded >= table.taken {
         return Ok(());
@@ -53,7 +53,7 @@ pub(super) async fn catch_up(
         version: *version,
         summary: serde_json::from_value(about.clone())
             .context(Kind::Foreign, "commit of the last batch has no summary")?,
-        side: SideFile::read(&lake.settings().curated, side).await?,
+        side: SideFile::read(lake.curated(), side).await?,
     };
     record(lake, ledger, name, batch, tally).await
 }
@@ -66,14 +66,9 @@ pub(crate) async fn record(
     batch: Batch,
     tally: &mut Tally,
 ) -> Result<()> {
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     let progress = (recorded_app(ledger, name), batch.number);
-    if !batch.side.quarantine.is_empty() {
-        quarantine::record(curated, batch.side.quarantine, progress.clone()).await?;
-    }
-    failpoint::pass("after_quarantine");
-    changes::record(curated, &lake.table_log(name)?, batch.version).await?;
-    failpoint::pass("after_changes");
+    let table = lake.table_log(name)?;
     let run = tally.run();
     let report = RunReport {
         schema: SCHEMA,
@@ -82,8 +77,27 @@ pub(crate) async fn record(
         ended_at: Utc::now(),
         tables: vec![batch.summary.report(name, batch.version)],
     };
-    runs::append(curated, &report, Some(progress)).await?;
-    failpoint::pass("after_run_record");
+    let rejects = batch.side.quarantine;
+    let quarantined = async {
+        if !rejects.is_empty() {
+            quarantine::record(curated, rejects, progress.clone()).await?;
+        }
+        failpoint::pass("after_quarantine");
+        Ok::<_, Error>(())
+    };
+    let changed = async {
+        changes::record(curated, &table, batch.version).await?;
+        failpoint::pass("after_changes");
+        Ok::<_, Error>(())
+    };
+    let ran = async {
+        runs::append(curated, &report, Some(progress.clone())).await?;
+        failpoint::pass("after_run_record");
+        Ok::<_, Error>(())
+    };
+    // Each is there once, whichever of the others are; the ledger says that all of them are.
+    let (quarantined, changed, ran) = futures::join!(quarantined, changed, ran);
+    quarantined.and(changed).and(ran)?;
     let mut results = batch.side.results;
     for result in &mut results {
         result.commit_version = Some(batch.version);

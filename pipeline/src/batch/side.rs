@@ -4,9 +4,9 @@ use deltalake_core::kernel::Add;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::error::{Context, Kind, Result};
 use crate::ledger::ObjectResult;
 
@@ -23,7 +23,7 @@ impl SideFile {
     /// Writes the file and gives its path.
     pub(crate) async fn write(
         &self,
-        curated: &Url,
+        curated: &Curated,
         table: &TableName,
         batch: i64,
         attempt: &str,
@@ -37,7 +37,7 @@ impl SideFile {
     }
 
     /// Reads the file of an attempt.
-    pub(crate) async fn read(curated: &Url, path: &str) -> Result<Self> {
+    pub(crate) async fn read(curated: &Curated, path: &str) -> Result<Self> {
         let bytes = store(curated)?
             .get(&Path::from(path))
             .await
@@ -51,6 +51,6 @@ impl SideFile {
 }
 
 /// The folder of the attempts' files.
-fn store(curated: &Url) -> Result<std::sync::Arc<dyn object_store::ObjectStore>> {
-    Ok(crate::lake::system_table(curated, "attempts")?.store().clone())
+fn store(curated: &Curated) -> Result<std::sync::Arc<dyn object_store::ObjectStore>> {
+    Ok(curated.system("attempts")?.store().clone())
 }

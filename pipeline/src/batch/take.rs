@@ -41,7 +41,7 @@ pub(super) async fn take(
     if !tally.passes(&contract.name, claim.draft.batch, &held) {
         return Ok(());
     }
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     let attempt = Attempt::new(claim.draft.batch);
     let taken: HashSet<usize> = intakes
         .iter()

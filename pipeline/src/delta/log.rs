@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
@@ -18,6 +18,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
@@ -37,6 +38,7 @@ pub(crate) struct DeltaLog {
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
     /// The version that was loaded last: what every part of a run begins with is mostly what the last one ended with.
+    /// Whoever loads holds it, so that nobody else reads the same at the same time.
     loaded: Arc<Mutex<Option<Snapshot>>>,
 }
 
@@ -119,6 +121,13 @@ impl DeltaLog {
         self.load_version(None).await
     }
 
+    /// Begins to load the newest version, for a caller that will ask for it later and has other work until then.
+    pub(crate) fn load_ahead(&self) {
+        let log = self.clone();
+        // Whoever needs the version gets the error.
+        tokio::spawn(async move { log.load().await.is_ok() });
+    }
+
     /// Whether no version follows this one.
     pub(crate) async fn is_newest(&self, version: u64) -> Result<bool> {
         Ok(!self.has_file(&entry_path(version + 1)).await?)
@@ -142,26 +151,48 @@ impl DeltaLog {
     }
 
     async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
-        if let Some(loaded) = self.loaded() {
-            let is_wanted = match version {
+        let mut held = self.loaded.lock().await;
+        let mut known = held.clone();
+        if let Some(loaded) = &known {
+            // A log that was set back, or another one in its place, lacks the entry.
+            if !self.has_file(&entry_path(loaded.version)).await? {
+                known = None;
+            } else if match version {
                 Some(version) => version == loaded.version,
                 None => self.is_newest(loaded.version).await?,
-            };
-            // A log that was set back, or another one in its place, lacks the entry.
-            if is_wanted && self.has_file(&entry_path(loaded.version)).await? {
-                return Ok(Some(loaded));
+            } {
+                return Ok(known);
             }
         }
-        let eager = self.load_eager(version).await?;
-        let snapshot = eager
-            .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
-            .transpose()?;
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        let newer = |loaded: &Snapshot| version.is_none_or(|version| version > loaded.version);
+        let snapshot = match known.filter(newer) {
+            Some(loaded) => Some(self.advance(loaded, version).await?),
+            None => self
+                .load_eager(version)
+                .await?
+                .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
+                .transpose()?,
+        };
+        held.clone_from(&snapshot);
         Ok(snapshot)
     }
 
-    fn loaded(&self) -> Option<Snapshot> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A later version of a table, from what is known of an earlier one and the entries that came after it.
+    async fn advance(&self, from: Snapshot, to: Option<u64>) -> Result<Snapshot> {
+        let eager = from
+            .later(to)
+            .await
+            .map_err(|error| error.with("table", &self.table))?;
+        let snapshot = Snapshot::new(&self.table, eager, self.log.clone())?;
+        let mut progress = from.progress();
+        for version in from.version + 1..=snapshot.version {
+            let Some(actions) = self.entry(version).await? else {
+                // It has been cleaned up since; what it said of progress stands in a checkpoint.
+                return Ok(snapshot);
+            };
+            progress.extend(actions.iter().filter_map(txn));
+        }
+        Ok(snapshot.with_progress(progress))
     }
 
     async fn load_eager(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
@@ -308,6 +339,13 @@ impl DeltaLog {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The progress that an action of a log's entry states.
+fn txn(action: &Value) -> Option<(String, Option<i64>)> {
+    let txn = action.get("txn")?;
+    let app = txn.get("appId")?.as_str()?;
+    Some((app.to_owned(), Some(txn.get("version")?.as_i64()?)))
 }
 
 fn serialise(commit: Commit) -> Result<Vec<u8>> {

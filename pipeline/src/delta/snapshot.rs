@@ -1,11 +1,12 @@
 //! One version of a table: its live files, schema and properties.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use deltalake_core::kernel::{Add, EagerSnapshot, LogicalFileView, Remove};
 use deltalake_core::logstore::LogStoreRef;
+use deltalake_core::table::state::DeltaTableState;
 use object_store::path::Path;
 
 use crate::error::{Error, Kind, Result};
@@ -117,7 +118,12 @@ pub(crate) struct Snapshot {
     pub(crate) files: Arc<Vec<DataFile>>,
     eager: EagerSnapshot,
     log: LogStoreRef,
+    /// Progress that was looked up, by application.
+    progress: Arc<Mutex<Progress>>,
 }
+
+/// Greatest version that each application committed; none where it never did.
+pub(super) type Progress = HashMap<String, Option<i64>>;
 
 impl Snapshot {
     pub(super) fn new(table: &str, eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
@@ -147,12 +153,40 @@ impl Snapshot {
             files: Arc::new(files),
             eager,
             log,
+            progress: Arc::default(),
         })
     }
 
     /// Greatest version that the application committed; none when it never did.
     pub(crate) async fn txn(&self, app: &str) -> Result<Option<i64>> {
-        Ok(self.eager.transaction_version(self.log.as_ref(), app).await?)
+        if let Some(known) = self.lock_progress().get(app) {
+            return Ok(*known);
+        }
+        let version = self.eager.transaction_version(self.log.as_ref(), app).await?;
+        self.lock_progress().insert(app.to_owned(), version);
+        Ok(version)
+    }
+
+    /// What was looked up so far: of a later version it holds as far as no entry since says otherwise.
+    pub(super) fn progress(&self) -> Progress {
+        self.lock_progress().clone()
+    }
+
+    /// The same version, with progress that need not be looked up.
+    pub(super) fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = Arc::new(Mutex::new(progress));
+        self
+    }
+
+    fn lock_progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state of a later version (the newest, where none is given), for which only later entries are read.
+    pub(super) async fn later(&self, version: Option<u64>) -> Result<EagerSnapshot> {
+        let mut state = DeltaTableState::new(self.eager.clone());
+        state.update(self.log.as_ref(), version).await?;
+        Ok(state.snapshot().clone())
     }
 
     /// Columns that files are laid out by.

@@ -20,9 +20,9 @@ use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::Action;
 use serde_json::{Map, json};
-use url::Url;
 
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, read_files, write_partitioned};
 use crate::error::Result;
 use crate::failpoint;
@@ -46,7 +46,7 @@ pub(crate) struct Progress {
 
 impl Ledger {
     /// Opens the ledger below the curated root, creating it in a new lake.
-    pub(crate) async fn open(curated: &Url) -> Result<Self> {
+    pub(crate) async fn open(curated: &Curated) -> Result<Self> {
         let log = Self::log(curated)?;
         let properties = [(
             "delta.logRetentionDuration".to_owned(),
@@ -64,14 +64,14 @@ impl Ledger {
     }
 
     /// Opens the ledger below the curated root for reading; none where there is no lake yet, and none is made.
-    pub(crate) async fn open_existing(curated: &Url) -> Result<Option<Self>> {
+    pub(crate) async fn open_existing(curated: &Curated) -> Result<Option<Self>> {
         let log = Self::log(curated)?;
         Ok(log.load().await?.map(|snapshot| Self { log, snapshot }))
     }
 
     /// The ledger's own table.
-    pub(crate) fn log(curated: &Url) -> Result<DeltaLog> {
-        crate::lake::system_table(curated, "ledger")
+    pub(crate) fn log(curated: &Curated) -> Result<DeltaLog> {
+        curated.system("ledger")
     }
 
     /// Identity of this ledger: part of every table's app id, so that progress of another ledger never counts.

@@ -42,7 +42,7 @@ pub(super) async fn unrecorded(upkeep: &Upkeep<'_>) -> Result<BTreeSet<Path>> {
         let Some(side) = file.side.filter(|_| file.batch > recorded) else {
             continue;
         };
-        let side = SideFile::read(&upkeep.lake.settings().curated, &side).await?;
+        let side = SideFile::read(upkeep.lake.curated(), &side).await?;
         paths.extend(side.quarantine.iter().map(|add| Path::from(add.path.as_str())));
     }
     Ok(paths)

@@ -106,7 +106,7 @@ pub(super) async fn audit(
     match table.log.commit(&table.snapshot, commit).await? {
         Landed::At(version) => {
             failpoint::pass(failpoint::MERGE);
-            changes::record(&upkeep.lake.settings().curated, &table.log, version).await?;
+            changes::record(upkeep.lake.curated(), &table.log, version).await?;
             done.merged_rows = merged;
             done.commits += 1;
             done.messages.push(say("they were merged"));

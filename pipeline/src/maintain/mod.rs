@@ -76,7 +76,7 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
         leftovers_removed: 0,
     };
     let subjects = Subject::all(lake, &options.tables)?;
-    let Some(ledger) = Ledger::open_existing(&lake.settings().curated).await? else {
+    let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
         return Ok(report);
     };
     let _lease = if options.dry_run {

@@ -6,7 +6,7 @@ use crate::contract::{Contract, TableName};
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::Result;
 use crate::keep;
-use crate::lake::{Lake, system_table};
+use crate::lake::Lake;
 use crate::write::WriteOptions;
 
 /// Bytes of a file of a system table: those are read whole.
@@ -39,7 +39,7 @@ impl<'a> Subject<'a> {
                     source: "marketlake".to_owned(),
                     table: table.to_owned(),
                 },
-                log: system_table(&lake.settings().curated, table)?,
+                log: lake.curated().system(table)?,
                 contract: None,
                 sort: sort.iter().map(|name| (*name).to_owned()).collect(),
             });

@@ -11,11 +11,10 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt, stream};
-use url::Url;
 
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::error::{Context, Error, Kind, Result};
-use crate::lake::table_log;
 
 use super::provider::SnapshotTable;
 use super::session::{register, session};
@@ -32,13 +31,13 @@ const CONCURRENT_LOADS: usize = 8;
 /// A session that knows those of the named tables that exist, each at its newest version. `marketlake.ledger` and
 /// its like are names as any other.
 pub(crate) async fn open_all(
-    curated: &Url,
+    curated: &Curated,
     names: impl IntoIterator<Item = TableName>,
     memory_limit: usize,
 ) -> Result<SessionContext> {
     let context = session(memory_limit, None)?;
     let loads = names.into_iter().map(|name| async move {
-        let log = table_log(curated, &name.to_string())?;
+        let log = curated.table(&name)?;
         Ok::<_, Error>(
             log.load()
                 .await?
@@ -61,7 +60,7 @@ pub(crate) async fn open_all(
 ///
 /// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
 pub(crate) async fn query(
-    curated: &Url,
+    curated: &Curated,
     memory_limit: usize,
     known: &[TableName],
     sql: &str,

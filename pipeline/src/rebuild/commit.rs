@@ -66,7 +66,7 @@ pub(super) async fn commit(
     failpoint::pass("after_rebuild_claim");
     let side = ready
         .side
-        .write(&lake.settings().curated, name, batch, &ready.attempt)
+        .write(lake.curated(), name, batch, &ready.attempt)
         .await?;
     failpoint::pass("before_rebuild_commit");
     let (version, summary) = loop {

@@ -34,7 +34,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) 
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
         return Ok(Some(busy()));
     };
-    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let mut ledger = Ledger::open(lake.curated()).await?;
     failpoint::pass("after_staging");
     loop {
         ledger.refresh().await?;

@@ -94,7 +94,7 @@ pub(crate) async fn rebuild(
     let mut undone = report.clone();
     undone.tables.retain(|table| table.outcome.exit_code() != 0);
     undone.tables = undone.tables.iter().map(TableReport::without_batches).collect();
-    runs::append(&lake.settings().curated, &undone, None).await?;
+    runs::append(lake.curated(), &undone, None).await?;
     Ok(report)
 }
 

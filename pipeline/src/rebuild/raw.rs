@@ -31,7 +31,7 @@ const NAMED: usize = 100;
 /// Stages while runs go on, then makes the table anew from what was staged.
 pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
-    let mut ledger = Ledger::open(&lake.settings().curated).await?;
+    let mut ledger = Ledger::open(lake.curated()).await?;
     if let Err(ended) = stage(job, feed, &ledger).await? {
         return Ok(Some(ended));
     }
@@ -163,7 +163,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let rejects = staging.rejects(&claim, &attempt).await?;
     let side = SideFile {
         results,
-        quarantine: quarantine::write(&lake.settings().curated, &rejects).await?,
+        quarantine: quarantine::write(lake.curated(), &rejects).await?,
     };
     let ready = Ready {
         claim,

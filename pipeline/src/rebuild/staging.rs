@@ -63,7 +63,7 @@ impl<'a> Staging<'a> {
                 return Ok(report);
             }
             // A release is for the one batch that waits: the next call lets it go in, and meets the next one.
-            let ledger = Ledger::open(&self.lake.settings().curated).await?;
+            let ledger = Ledger::open(self.lake.curated()).await?;
             let now = Some(ledger.progress(&self.job.contract.name).await?);
             if now == before {
                 return Ok(report);
@@ -74,7 +74,7 @@ impl<'a> Staging<'a> {
 
     async fn take_in(&self, sources: &Sources, release: bool) -> Result<TableReport> {
         let table = &self.job.contract.name;
-        let ledger = Ledger::open(&self.lake.settings().curated).await?;
+        let ledger = Ledger::open(self.lake.curated()).await?;
         let staged: HashSet<Identity> = ledger
             .rows(table)
             .await?
@@ -128,7 +128,7 @@ impl<'a> Staging<'a> {
 
     /// What became of every object of the claim, and the sums.
     pub(super) async fn results(&self, claim: &Claim, attempt: &str) -> Result<(Vec<ObjectResult>, Counts)> {
-        let ledger = Ledger::open(&self.lake.settings().curated).await?;
+        let ledger = Ledger::open(self.lake.curated()).await?;
         let rows = ledger.rows(&claim.draft.table).await?;
         let staged: HashMap<Identity, &LedgerRow> = rows
             .iter()
@@ -162,7 +162,7 @@ impl<'a> Staging<'a> {
 
     /// The staged rejects of the claim's objects, as rejects of its batch.
     pub(super) async fn rejects(&self, claim: &Claim, attempt: &str) -> Result<Vec<QuarantineRow>> {
-        let curated = &self.lake.settings().curated;
+        let curated = self.lake.curated();
         let rows = Ledger::open(curated).await?.rows(&claim.draft.table).await?;
         let latest = latest_batches(&rows);
         let claimed: HashSet<&str> = claim.draft.objects.iter().map(|o| o.uri.as_str()).collect();

@@ -4,7 +4,7 @@ use crate::batch::{LEDGER, recorded_app};
 use crate::contract::Contract;
 use crate::delta::Snapshot;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, system_table};
+use crate::lake::Lake;
 use crate::ledger::Ledger;
 
 /// A table as somebody left it.
@@ -39,7 +39,7 @@ impl Standing {
         }
         let (mut recorded, app) = (0, recorded_app(ledger, name));
         for table in ["quarantine", "runs"] {
-            let log = system_table(&lake.settings().curated, table)?;
+            let log = lake.curated().system(table)?;
             if let Some(snapshot) = log.load_unguarded().await? {
                 recorded = recorded.max(snapshot.txn(&app).await?.unwrap_or(0));
             }

@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 use deltalake_core::kernel::{Action, Add};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use crate::backoff;
 use crate::contract::ColumnType;
+use crate::curated::Curated;
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
 use crate::error::{Context, Error, Kind, Result};
@@ -49,8 +49,8 @@ struct About {
 }
 
 /// Brings the changes of a table up to one of its versions, which was committed with what it changes.
-pub(crate) async fn record(curated: &Url, table: &DeltaLog, version: u64) -> Result<()> {
-    let log = crate::lake::system_table(curated, "changes")?;
+pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) -> Result<()> {
+    let log = curated.system("changes")?;
     let app = format!("changes:{}", table.load_at(version).await?.id);
     let mut written: Option<(u64, Vec<Add>)> = None;
     let mut failed = None;

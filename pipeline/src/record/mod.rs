@@ -13,8 +13,17 @@ pub(crate) use open::{latest_batches, open_rejects};
 use deltalake_core::kernel::{Action, Add};
 use serde_json::{Map, json};
 
+use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
+
+/// Begins to load the tables to which the record of a batch goes.
+pub(crate) fn load_ahead(curated: &Curated) -> Result<()> {
+    for table in ["changes", "runs"] {
+        curated.system(table)?.load_ahead();
+    }
+    Ok(())
+}
 
 /// Adds files to a table in one commit, exactly once: not when `progress` (app id and version) says that it was
 /// done before, nor when the files are there although an earlier try came back with an error.

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use url::Url;
-
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Ledger, LedgerRow};
 use crate::report::QuarantineFilter;
@@ -14,7 +13,7 @@ use super::quarantine::{self, QuarantineRow};
 /// The open rejects that the filter means, by table, object and row. Those of an object in a table are the ones of
 /// the latest batch that took it: an object taken again closes what an earlier batch rejected of it.
 pub(crate) async fn open_rejects(
-    curated: &Url,
+    curated: &Curated,
     ledger: &Ledger,
     filter: &QuarantineFilter,
 ) -> Result<Vec<QuarantineRow>> {

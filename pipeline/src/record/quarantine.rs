@@ -9,9 +9,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Add;
-use url::Url;
 
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot, read_files, write_partitioned};
 use crate::error::Result;
 
@@ -46,7 +46,7 @@ pub(crate) struct QuarantineRow {
 
 /// Writes rejects to files that no commit names yet, creating the table in a lake that has none. The actions go
 /// into the attempt's side file as JSON, and from there to [`record`].
-pub(crate) async fn write(curated: &Url, rows: &[QuarantineRow]) -> Result<Vec<Add>> {
+pub(crate) async fn write(curated: &Curated, rows: &[QuarantineRow]) -> Result<Vec<Add>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -57,7 +57,7 @@ pub(crate) async fn write(curated: &Url, rows: &[QuarantineRow]) -> Result<Vec<A
 
 /// Commits the files of a batch's rejects, once however often it is called.
 /// `progress` is the app id and version by which a second call is known.
-pub(crate) async fn record(curated: &Url, adds: Vec<Add>, progress: (String, i64)) -> Result<()> {
+pub(crate) async fn record(curated: &Curated, adds: Vec<Add>, progress: (String, i64)) -> Result<()> {
     if adds.is_empty() {
         return Ok(());
     }
@@ -68,7 +68,7 @@ pub(crate) async fn record(curated: &Url, adds: Vec<Add>, progress: (String, i64
 
 /// The rejects, of one table or of all, that are `wanted`; open or not.
 pub(crate) async fn read(
-    curated: &Url,
+    curated: &Curated,
     table: Option<&TableName>,
     wanted: impl Fn(&QuarantineRow) -> bool,
 ) -> Result<Vec<QuarantineRow>> {
@@ -88,8 +88,8 @@ pub(crate) async fn read(
     Ok(rows)
 }
 
-fn log(curated: &Url) -> Result<DeltaLog> {
-    crate::lake::system_table(curated, "quarantine")
+fn log(curated: &Curated) -> Result<DeltaLog> {
+    curated.system("quarantine")
 }
 
 async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
@@ -155,6 +155,8 @@ fn rows_of(batch: &RecordBatch) -> impl Iterator<Item = QuarantineRow> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     fn row(table: &str, batch: i64, ordinal: Option<i64>) -> QuarantineRow {
@@ -175,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn rejects_recorded_twice_from_a_side_file_are_there_once() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Url::from_directory_path(folder.path()).unwrap();
+        let curated = Curated::at(Url::from_directory_path(folder.path()).unwrap());
         let table: TableName = "jwo.orders".parse().unwrap();
         let rows = vec![row("jwo.orders", 1, Some(7)), row("jwo.orders", 1, None)];
         let adds = write(&curated, &rows).await.unwrap();
@@ -200,16 +202,19 @@ mod tests {
     #[tokio::test]
     async fn tables_that_record_at_the_same_time_all_get_in() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Url::from_directory_path(folder.path()).unwrap();
+        let root = Url::from_directory_path(folder.path()).unwrap();
         let names = ["jwo.orders", "jwo.order_lines", "jwo.order_rows", "ams.campaigns"];
         let recorded = names.map(|name| {
-            let curated = curated.clone();
+            let curated = Curated::at(root.clone());
             async move {
                 let adds = write(&curated, &[row(name, 1, Some(1))]).await?;
                 record(&curated, adds, (name.to_owned(), 1)).await
             }
         });
         futures::future::try_join_all(recorded).await.unwrap();
-        assert_eq!(read(&curated, None, |_| true).await.unwrap().len(), names.len());
+        assert_eq!(
+            read(&Curated::at(root), None, |_| true).await.unwrap().len(),
+            names.len()
+        );
     }
 }

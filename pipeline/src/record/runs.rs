@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use serde_json::Value;
-use url::Url;
 
+use crate::curated::Curated;
 use crate::delta::{DataFile, DeltaLog, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
 use crate::report::{Counts, RunRecord, RunReport, TableReport};
@@ -41,7 +41,11 @@ const COUNTS: [Count; 14] = [
 
 /// Appends what a report says of its tables in one commit; without tables none. Where `progress` (app id and
 /// version) is given, a second call changes nothing.
-pub(crate) async fn append(curated: &Url, report: &RunReport, progress: Option<(String, i64)>) -> Result<()> {
+pub(crate) async fn append(
+    curated: &Curated,
+    report: &RunReport,
+    progress: Option<(String, i64)>,
+) -> Result<()> {
     let tables: Vec<&TableReport> = report.tables.iter().collect();
     if tables.is_empty() {
         return Ok(());
@@ -56,7 +60,7 @@ pub(crate) async fn append(curated: &Url, report: &RunReport, progress: Option<(
 }
 
 /// The records of the newest runs, newest run first, at most `limit` of them.
-pub(crate) async fn read(curated: &Url, limit: usize) -> Result<Vec<RunRecord>> {
+pub(crate) async fn read(curated: &Curated, limit: usize) -> Result<Vec<RunRecord>> {
     let log = log(curated)?;
     let Some(snapshot) = log.load().await? else {
         return Ok(Vec::new());
@@ -83,8 +87,8 @@ pub(crate) async fn read(curated: &Url, limit: usize) -> Result<Vec<RunRecord>> 
     Ok(records)
 }
 
-fn log(curated: &Url) -> Result<DeltaLog> {
-    crate::lake::system_table(curated, "runs")
+fn log(curated: &Curated) -> Result<DeltaLog> {
+    curated.system("runs")
 }
 
 fn schema() -> SchemaRef {
@@ -164,6 +168,8 @@ fn record(cells: &Cells<'_>, row: usize) -> Result<RunRecord> {
 mod tests {
     use chrono::{DateTime, TimeDelta};
 
+    use url::Url;
+
     use super::*;
     use crate::report::Outcome;
 
@@ -196,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn the_newest_runs_come_first_and_each_progress_once() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Url::from_directory_path(folder.path()).unwrap();
+        let curated = Curated::at(Url::from_directory_path(folder.path()).unwrap());
         append(&curated, &report("quiet", 9, &[]), None).await.unwrap();
         assert!(
             log(&curated).unwrap().load().await.unwrap().is_none(),

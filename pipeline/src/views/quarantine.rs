@@ -55,7 +55,7 @@ pub(crate) async fn show(lake: &Lake, filter: &QuarantineFilter, limit: usize) -
 }
 
 async fn rejects(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>> {
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     match Ledger::open_existing(curated).await? {
         Some(ledger) => open_rejects(curated, &ledger, filter).await,
         None => Ok(Vec::new()),
@@ -82,8 +82,8 @@ mod tests {
                 .iter()
                 .map(|(name, row)| test.reject(&claim, name, *row))
                 .collect();
-            let adds = write(&test.curated, &rows).await.unwrap();
-            record(&test.curated, adds, (orders.to_string(), batch))
+            let adds = write(test.lake.curated(), &rows).await.unwrap();
+            record(test.lake.curated(), adds, (orders.to_string(), batch))
                 .await
                 .unwrap();
             test.record(&claim).await;
@@ -132,6 +132,6 @@ mod tests {
     async fn asking_a_lake_that_is_not_there_does_not_make_it() {
         let test = TestLake::new().await;
         assert_eq!(list(&test.lake, &QuarantineFilter::default()).await.unwrap(), []);
-        assert!(!test.curated.to_file_path().unwrap().exists());
+        assert!(!test.lake.settings().curated.to_file_path().unwrap().exists());
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 use crate::account::Account;
 use crate::contract::{TableName, builtin, load};
 use crate::delta::Commit;
-use crate::lake::{Lake, Settings, table_log};
+use crate::lake::{Lake, Settings};
 use crate::layout;
 use crate::ledger::{Claim, Draft, Ledger, ObjectResult};
 use crate::list::RawObject;
@@ -18,7 +18,6 @@ use crate::record::quarantine::QuarantineRow;
 /// The lake, with the built-in contracts and one account.
 pub(super) struct TestLake {
     pub(super) lake: Lake,
-    pub(super) curated: Url,
     _folder: TempDir,
 }
 
@@ -26,9 +25,8 @@ impl TestLake {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
-        let curated = root.join("curated").unwrap();
         let settings = Settings {
-            curated: curated.clone(),
+            curated: root.join("curated").unwrap(),
             raw: root.join("raw").unwrap(),
             batch_objects: 10,
             batch_bytes: 1 << 20,
@@ -45,7 +43,6 @@ impl TestLake {
         let lake = Lake::open(settings, contracts, vec![account]).await.unwrap();
         Self {
             lake,
-            curated,
             _folder: folder,
         }
     }
@@ -71,7 +68,7 @@ impl TestLake {
     }
 
     pub(super) async fn claim(&self, table: &TableName, batch: i64, objects: &[&str]) -> Claim {
-        let mut ledger = Ledger::open(&self.curated).await.unwrap();
+        let mut ledger = Ledger::open(self.lake.curated()).await.unwrap();
         let objects = objects.iter().map(|name| self.object(name)).collect();
         let draft = Draft {
             table: table.clone(),
@@ -91,9 +88,9 @@ impl TestLake {
 
     /// Creates the table if there is none, and commits the batch without any row.
     pub(super) async fn commit(&self, claim: &Claim) {
-        let ledger = Ledger::open(&self.curated).await.unwrap();
+        let ledger = Ledger::open(self.lake.curated()).await.unwrap();
         let contract = &self.lake.contracts()[&claim.draft.table];
-        let log = table_log(&self.curated, &claim.draft.table.to_string()).unwrap();
+        let log = self.lake.table_log(&claim.draft.table).unwrap();
         let schema = layout::schema(contract);
         let base = log
             .load_or_create(&schema, &contract.partition, &[], &contract.description)
@@ -109,7 +106,7 @@ impl TestLake {
 
     /// Records that every object of the claim was taken, three rows each, one of them rejected.
     pub(super) async fn record(&self, claim: &Claim) {
-        let mut ledger = Ledger::open(&self.curated).await.unwrap();
+        let mut ledger = Ledger::open(self.lake.curated()).await.unwrap();
         let result = |object| ObjectResult {
             rows_read: 3,
             rows_rejected: 1,

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use url::Url;
 
 use crate::contract::{SourceFile, load};
+use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, read_files};
 use crate::keep::{WorkingSet, supersede};
 use crate::ledger::{Claim, Draft, Ledger, ObjectResult};
@@ -204,7 +205,7 @@ impl Bench {
         Self {
             contract,
             log,
-            ledger: Ledger::open(&root).await.unwrap(),
+            ledger: Ledger::open(&Curated::at(root)).await.unwrap(),
             batch: 0,
             _folder: folder,
         }

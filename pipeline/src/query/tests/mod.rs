@@ -14,17 +14,17 @@ use deltalake_core::kernel::{Action, Add};
 use url::Url;
 
 use crate::contract::TableName;
+use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
-use crate::lake::table_log;
 
 use super::{SnapshotTable, register, session};
 
 const MEMORY: usize = 64 << 20;
 
 /// An empty curated zone that goes away with the test.
-fn zone() -> (tempfile::TempDir, Url) {
+fn zone() -> (tempfile::TempDir, Curated) {
     let folder = tempfile::tempdir().unwrap();
-    let curated = Url::from_directory_path(folder.path().join("a lake")).unwrap();
+    let curated = Curated::at(Url::from_directory_path(folder.path().join("a lake")).unwrap());
     (folder, curated)
 }
 
@@ -45,8 +45,8 @@ fn texts<const N: usize>(values: [Option<&str>; N]) -> ArrayRef {
 }
 
 /// A table of that schema, empty.
-async fn create(curated: &Url, name: &str, schema: &Schema, partition: &[&str]) -> DeltaLog {
-    let log = table_log(curated, name).unwrap();
+async fn create(curated: &Curated, name: &str, schema: &Schema, partition: &[&str]) -> DeltaLog {
+    let log = curated.table(&name.parse().unwrap()).unwrap();
     let partition: Vec<String> = partition.iter().map(ToString::to_string).collect();
     log.load_or_create(schema, &partition, &[], "").await.unwrap();
     log

@@ -2,7 +2,7 @@ use super::super::query;
 use super::*;
 use crate::error::{Error, Kind};
 
-async fn lake() -> (tempfile::TempDir, Url, Vec<TableName>) {
+async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
     let (folder, curated) = zone();
     let rows = batch([("id", texts([Some("a"), Some("b")])), ("n", ints([1, 2]))]);
     for name in ["shop.orders", "marketlake.runs"] {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures::future::try_join_all;
-use url::Url;
 
 use crate::contract::{Contract, Feed, TableName};
+use crate::curated::Curated;
 use crate::error::{Kind, Result};
-use crate::lake::{Lake, table_log};
+use crate::lake::Lake;
 use crate::ledger::{Ledger, LedgerRow};
 use crate::record::{latest_batches, runs};
 use crate::report::{SCHEMA, Status, StatusOptions, TableStatus};
@@ -26,7 +26,7 @@ pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Statu
 }
 
 async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> Result<Status> {
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     let ledger = Ledger::open_existing(curated).await?;
     let looks = lake
         .contracts()
@@ -59,11 +59,11 @@ async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> 
 
 /// The state of one table, and which periods were delivered to it.
 async fn look(
-    curated: &Url,
+    curated: &Curated,
     ledger: Option<&Ledger>,
     contract: &Contract,
 ) -> Result<(TableStatus, Delivered)> {
-    let log = table_log(curated, &contract.name.to_string())?;
+    let log = curated.table(&contract.name)?;
     // One table that cannot be read must not hide the others.
     let (snapshot, problem) = match log.load().await {
         Ok(snapshot) => (snapshot, None),
@@ -197,7 +197,7 @@ mod tests {
                 (at(0, 15), PeriodState::Overdue)
             ]
         );
-        assert!(!test.curated.to_file_path().unwrap().exists());
+        assert!(!test.lake.settings().curated.to_file_path().unwrap().exists());
     }
 
     #[tokio::test]

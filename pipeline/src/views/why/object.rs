@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::contract::TableName;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
-use crate::lake::{Lake, table_log};
+use crate::lake::Lake;
 use crate::ledger::{Coverage, Ledger, LedgerRow};
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
@@ -18,7 +18,7 @@ use super::names::names;
 /// Where the object went: given as its address, as a path below a raw root, or as a path in the file system. No
 /// entries when no table took it. An error when a path names objects of several accounts.
 pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     let mut answer = WhyObject {
         schema: SCHEMA,
         object: object.to_owned(),
@@ -69,7 +69,7 @@ impl Table {
         let name: TableName = name
             .parse()
             .map_err(|message: String| Error::new(Kind::Foreign, message))?;
-        let log = table_log(&lake.settings().curated, &name.to_string())?;
+        let log = lake.table_log(&name)?;
         let taken = match log.load().await? {
             Some(snapshot) => ledger.taken(&snapshot).await?,
             None => 0,
@@ -164,10 +164,10 @@ mod tests {
         let (orders, lines) = (table("jwo.orders"), table("jwo.order_lines"));
         let first = test.claim(&orders, 1, &["a", "b"]).await;
         test.commit(&first).await;
-        let adds = write(&test.curated, &[test.reject(&first, "a", Some(2))])
+        let adds = write(test.lake.curated(), &[test.reject(&first, "a", Some(2))])
             .await
             .unwrap();
-        record(&test.curated, adds, (orders.to_string(), 1))
+        record(test.lake.curated(), adds, (orders.to_string(), 1))
             .await
             .unwrap();
         test.record(&first).await;

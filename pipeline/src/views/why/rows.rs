@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::{Contract, Feed, Keep, TableName};
 use crate::error::{Error, Result};
-use crate::lake::{Lake, table_log};
+use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::Ledger;
 use crate::report::{Observation, SCHEMA, WhyRow, WhyRows};
@@ -26,14 +26,14 @@ pub(crate) async fn why_rows(lake: &Lake, table: &TableName, condition: &str) ->
         .contracts()
         .get(table)
         .ok_or_else(|| Error::usage("there is no such table").with("table", table))?;
-    let curated = &lake.settings().curated;
+    let curated = lake.curated();
     let mut answer = WhyRows {
         schema: SCHEMA,
         table: table.to_string(),
         matched: 0,
         rows: Vec::new(),
     };
-    let log = table_log(curated, &table.to_string())?;
+    let log = curated.table(table)?;
     let Some(snapshot) = log.load().await? else {
         return Ok(answer);
     };
@@ -150,7 +150,7 @@ mod tests {
             _ => new_null_array(field.data_type(), 2),
         });
         let rows = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
-        let log = table_log(&test.curated, &name.to_string()).unwrap();
+        let log = test.lake.table_log(&name).unwrap();
         let base = log
             .load_or_create(&schema, &contract.partition, &[], "")
             .await
