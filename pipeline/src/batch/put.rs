@@ -3,15 +3,18 @@
 //! does not matter how the rows are cut.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::vec::IntoIter;
 
 use chrono::NaiveDate;
+use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
-use crate::error::Result;
-use crate::keep::{Observations, Plan, Superseded, WorkingSet, fold, merge};
+use crate::error::{Context, Kind, Result};
+use crate::keep::{Folded, Observations, Plan, Superseded, WorkingSet, fold, merge};
 
 use super::documents::Gathered;
-use super::spool::Spooled;
+use super::spool::{Portion, Spooled};
 
 /// Folds the rows of each key with those of the table. `whole` are the objects that state whole records, `periods` the
 /// first and the last day that the batch's objects are about. A key whose rows come in several portions counts as
@@ -19,23 +22,50 @@ use super::spool::Spooled;
 pub(super) async fn put_keys(
     contract: &Contract,
     table: &mut WorkingSet<'_>,
-    spooled: &Spooled,
+    spooled: &Arc<Spooled>,
     portion_bytes: usize,
-    whole: &HashSet<usize>,
+    whole: HashSet<usize>,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<()> {
-    for portion in spooled.portions(portion_bytes) {
-        let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
-        let observations = Observations {
-            whole: whole.collect(),
-            rows: spooled.read(&portion)?,
-        };
-        let folded = fold(contract, &observations)?;
-        drop(observations);
+    let mut folding = Folding {
+        contract: Arc::new(contract.clone()),
+        spooled: spooled.clone(),
+        whole: Arc::new(whole),
+        portions: spooled.portions(portion_bytes).into_iter(),
+    };
+    let mut next = folding.start();
+    while let Some(folded) = next {
+        let folded = folded.await.context(Kind::Internal, "folding panicked")??;
+        // While these go in, those that follow are folded.
+        next = folding.start();
         let plan = merge(contract, table.log(), table.files(), &folded, periods).await?;
         table.apply(contract, plan).await?;
     }
     Ok(())
+}
+
+/// The portions of a batch that have not been folded.
+struct Folding {
+    contract: Arc<Contract>,
+    spooled: Arc<Spooled>,
+    whole: Arc<HashSet<usize>>,
+    portions: IntoIter<Portion>,
+}
+
+impl Folding {
+    /// Starts to fold the next portion on a thread of its own.
+    fn start(&mut self) -> Option<JoinHandle<Result<Folded>>> {
+        let portion = self.portions.next()?;
+        let (contract, spooled, whole) = (self.contract.clone(), self.spooled.clone(), self.whole.clone());
+        Some(tokio::task::spawn_blocking(move || {
+            let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
+            let observations = Observations {
+                whole: whole.collect(),
+                rows: spooled.read(&portion)?,
+            };
+            fold(&contract, &observations)
+        }))
+    }
 }
 
 /// Takes superseded rows out and puts those of the documents in.

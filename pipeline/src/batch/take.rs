@@ -1,6 +1,7 @@
 //! The shaped rows of a batch go into their table.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use crate::backoff;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
@@ -49,6 +50,7 @@ pub(super) async fn take(
         .map(|(_, intake)| intake.ordinal)
         .collect();
     spooled.retain(|object| taken.contains(&object));
+    let spooled = Arc::new(spooled);
     let gathered = gather(contract, &mut intakes, &spooled)?;
     let mut said = gathered
         .as_ref()
@@ -97,7 +99,7 @@ pub(super) async fn take(
         let files = table.snapshot.files.to_vec();
         let mut working = WorkingSet::new(&table.log, files, &attempt.id);
         match &gathered {
-            None => put_keys(contract, &mut working, &spooled, portion, &whole, periods).await?,
+            None => put_keys(contract, &mut working, &spooled, portion, whole.clone(), periods).await?,
             Some(gathered) => {
                 notes = gathered.notes.clone();
                 let (order, days) = gathered.documents.reach();

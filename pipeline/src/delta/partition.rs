@@ -41,12 +41,18 @@ impl RowPartitions {
         let encoded = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
         let (mut first, mut of_row) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
         let mut seen: HashMap<Row<'_>, u32, Xxh3Builder> = HashMap::default();
+        // Rows mostly are of the partition of the row before.
+        let mut last: Option<(Row<'_>, u32)> = None;
         for (row, values) in encoded.iter().enumerate() {
-            let next = first.len() as u32;
-            of_row.push(*seen.entry(values).or_insert_with(|| {
-                first.push(row as u32);
-                next
-            }));
+            let partition = match last {
+                Some((known, partition)) if known == values => partition,
+                _ => *seen.entry(values).or_insert_with(|| {
+                    first.push(row as u32);
+                    first.len() as u32 - 1
+                }),
+            };
+            last = Some((values, partition));
+            of_row.push(partition);
         }
         let mut values = vec![PartitionValues::new(); first.len()];
         let first = UInt32Array::from(first);

@@ -21,8 +21,8 @@ pub(crate) mod shrink;
 mod tests;
 mod working_set;
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{Array, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
 
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
@@ -134,6 +134,18 @@ pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
 }
 
 fn take_rows(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
+    if indices.len() == rows.num_rows() && indices.is_sorted() {
+        return Ok(rows.clone());
+    }
+    if indices.len() > rows.num_rows() / 2 && indices.is_sorted() {
+        let mut stays = BooleanBufferBuilder::new(rows.num_rows());
+        stays.append_n(rows.num_rows(), false);
+        indices.iter().for_each(|row| stays.set_bit(*row as usize, true));
+        return Ok(filter_record_batch(
+            rows,
+            &BooleanArray::new(stays.finish(), None),
+        )?);
+    }
     Ok(take_record_batch(rows, &UInt32Array::from(indices.to_vec()))?)
 }
 

@@ -231,17 +231,22 @@ impl<'a> Fields<'a> {
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
     /// the order of their names, personal ones left out.
     pub(crate) fn hashes(&self) -> Int64Array {
+        // Lengths keep ("ab", "c") and ("a", "bc") apart.
+        let measured = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
         let columns = self.delivered(|name| !self.personal.contains_key(name));
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(name, column)| (measured(name), column))
+            .collect();
         let mut content = Vec::new();
         let hash = |row: usize| {
             content.clear();
             for (name, column) in &columns {
                 if column.is_valid(row) {
-                    // Lengths keep ("ab", "c") and ("a", "bc") apart.
-                    content.extend_from_slice(&(name.len() as u32).to_le_bytes());
-                    content.extend_from_slice(name.as_bytes());
-                    content.extend_from_slice(&(column.value(row).len() as u32).to_le_bytes());
-                    content.extend_from_slice(column.value(row).as_bytes());
+                    let value = column.value(row);
+                    content.extend_from_slice(name);
+                    content.extend_from_slice(&(value.len() as u32).to_le_bytes());
+                    content.extend_from_slice(value.as_bytes());
                 }
             }
             xxh3_64(&content) as i64

@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 /// hundred hardly ever rules all of them out.
 const SINGLE_KEYS: usize = 256;
 
+/// Keys by which it is told at first whether many are within the bounds of a row group.
+const SAMPLED_KEYS: usize = 1024;
+
 /// A row of a file whose key is in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
@@ -102,6 +105,9 @@ impl Search<'_> {
 
     /// Whether any key that is looked for can be in the row group.
     fn may_hold(&self, group: usize, bounds: &[Bounds]) -> Result<bool> {
+        if self.mostly_between(bounds, group)? {
+            return Ok(true);
+        }
         let mut narrowest: Option<&[u32]> = None;
         for (column, bounds) in bounds.iter().enumerate() {
             let between = self.index.between(column, &bounds.low, &bounds.high, group)?;
@@ -125,6 +131,17 @@ impl Search<'_> {
             self.retain_by_bloom(&mut keys, group)?;
         }
         Ok(!keys.is_empty())
+    }
+
+    /// Whether too many of a few keys are within the bounds for looking closer, which takes all keys in order.
+    fn mostly_between(&self, bounds: &[Bounds], group: usize) -> Result<bool> {
+        let wanted = |key: &u32| self.only.is_none_or(|only| only.value(*key as usize));
+        let some = (0..self.index.len() as u32).step_by(self.index.len() / SAMPLED_KEYS + 1);
+        let mut keys: Vec<u32> = some.filter(wanted).collect();
+        for (column, bounds) in bounds.iter().enumerate() {
+            self.retain_between(&mut keys, column, bounds, group)?;
+        }
+        Ok(keys.len() > SINGLE_KEYS)
     }
 
     fn retain_between(
