@@ -156,7 +156,6 @@ pub(super) async fn write_files(
     plan: Plan,
     attempt: &str,
 ) -> Result<Written> {
-    let options = options(contract);
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
@@ -167,6 +166,11 @@ pub(super) async fn write_files(
         .map(|field| rows.schema_ref().index_of(field.name()))
         .collect::<Result<_, _>>()?;
     let content = rows.project(&kept)?;
+    let options = WriteOptions {
+        // What files do not keep busy, columns do.
+        threads: AT_ONCE / edits.len().max(1),
+        ..options(contract)
+    };
     let files = futures::stream::iter(edits)
         .map(|edit| {
             let values = match (&edit.old, edit.inserts.first()) {

@@ -27,6 +27,7 @@ use super::encode::is_plain;
 use super::hybrid::{decode, encode, width};
 use super::plan::Part;
 use super::read::within;
+use super::ready::ReadyChunk;
 use crate::error::Result;
 
 /// The key of rows without a value.
@@ -41,12 +42,6 @@ pub(super) struct Keyed {
     values: Vec<Bytes>,
     /// Per row the place of its value.
     keys: Vec<u32>,
-}
-
-/// A chunk to be appended to a row group.
-pub(super) struct KeyedChunk {
-    pub(super) bytes: Bytes,
-    pub(super) close: ColumnCloseResult,
 }
 
 impl Keyed {
@@ -180,7 +175,7 @@ impl Keyed {
     }
 
     /// The chunk; none where it would better have no keys, or has no values at all.
-    pub(super) fn write(&self, properties: WriterProperties) -> Result<Option<KeyedChunk>> {
+    pub(super) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
         if self.values.len() > self.keys.len() / 2 {
             return Ok(None);
         }
@@ -241,17 +236,15 @@ impl Keyed {
         if let Some(statistics) = described.statistics() {
             metadata = metadata.set_statistics(statistics.clone());
         }
-        Ok(Some(KeyedChunk {
-            close: ColumnCloseResult {
-                bytes_written: bytes.len() as u64,
-                rows_written: self.keys.len() as u64,
-                metadata: metadata.build()?,
-                bloom_filter: None,
-                column_index: None,
-                offset_index: Some(index.build()),
-            },
-            bytes,
-        }))
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: self.keys.len() as u64,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: Some(index.build()),
+        };
+        Ok(Some(ReadyChunk::Keyed(bytes, close)))
     }
 
     /// A data page of rows with these keys, and how many bytes their values have where they are text.

@@ -29,6 +29,7 @@ mod patch;
 mod plan;
 mod ranges;
 mod read;
+mod ready;
 mod rewrite;
 mod sink;
 mod source;

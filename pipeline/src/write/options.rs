@@ -19,6 +19,8 @@ pub struct WriteOptions {
     pub small_row_groups: usize,
     /// Text columns that get a Bloom filter: those by which rows are looked up.
     pub bloom_filters: BTreeSet<String>,
+    /// Threads that encode the columns of a row group that is not small.
+    pub threads: usize,
     /// Columns whose minimum and maximum stay out of the file's statistics: personal ones.
     pub no_stats: BTreeSet<String>,
 }
@@ -30,6 +32,7 @@ impl Default for WriteOptions {
             small_row_group_rows: 1 << 16,
             small_row_groups: 8,
             bloom_filters: BTreeSet::new(),
+            threads: 1,
             no_stats: BTreeSet::new(),
         }
     }

@@ -1,6 +1,5 @@
 //! Where the values of a new row group come from: an old row group with its edit, or new rows.
 
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use super::chunks::Chunks;
@@ -19,6 +17,7 @@ use super::keyed::Keyed;
 use super::patch::Patched;
 use super::plan::{Part, Piece};
 use super::read::{BATCH_ROWS, selection};
+use super::ready::ReadyChunk;
 use super::{OpenFile, WriteOptions};
 use crate::error::Result;
 
@@ -100,35 +99,29 @@ pub(super) struct OldSource<'a> {
 }
 
 impl<'a> OldSource<'a> {
-    /// Writes the column's chunks without encoding its values anew: as they are, if the edit leaves the values as they
-    /// are, or with other keys into its distinct values; says whether either was possible.
-    pub(super) fn write<W: Write + Send>(
+    /// The column's chunks without encoding its values anew: as they are, if the edit leaves the values as they are,
+    /// or with other keys into its distinct values; none where neither is possible.
+    pub(super) fn kept(
         &mut self,
-        target: &mut SerializedRowGroupWriter<'_, W>,
         column: &Column<'_>,
         options: &WriteOptions,
-    ) -> Result<bool> {
+    ) -> Result<Option<Vec<ReadyChunk>>> {
         // The writer cannot make a file in which only some chunks have an offset index.
         let has_pages = self.file.metadata().offset_index().is_some();
         if !has_pages || !self.has_layout_of(column) {
-            return Ok(false);
+            return Ok(None);
         }
         let chunks = self.chunks(column.position)?;
         let keyed = self.keyed(column, &chunks);
         if self.part.deletes.is_empty() && self.keeps_values(column, &chunks, keyed.as_ref())? {
-            for leaf in self.file.leaves(column.field.name()) {
-                self.copy_chunk(target, leaf, &chunks)?;
-            }
-            return Ok(true);
+            let leaves = self.file.leaves(column.field.name());
+            let copies = leaves.map(|leaf| self.copied_chunk(leaf, &chunks));
+            return copies.collect::<Result<_>>().map(Some);
         }
-        let Some(mut keyed) = keyed else { return Ok(false) };
+        let Some(mut keyed) = keyed else { return Ok(None) };
         keyed.edit(&self.part, column.new);
         let properties = properties(&single(column.field), options, 1)?.build();
-        let Some(chunk) = keyed.write(properties)? else {
-            return Ok(false);
-        };
-        target.append_column(&chunk.bytes, chunk.close)?;
-        Ok(true)
+        Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
     }
 
     /// The column by the keys of its values, where it is stored so.
@@ -186,12 +179,7 @@ impl<'a> OldSource<'a> {
         Ok(true)
     }
 
-    fn copy_chunk<W: Write + Send>(
-        &self,
-        target: &mut SerializedRowGroupWriter<'_, W>,
-        leaf: usize,
-        chunks: &Chunks,
-    ) -> Result<()> {
+    fn copied_chunk(&self, leaf: usize, chunks: &Chunks) -> Result<ReadyChunk> {
         let (metadata, group) = (self.file.metadata(), self.part.group);
         let chunk = self.file.row_group(group).column(leaf);
         let bloom_filter = match self.file.bloom_range(group, leaf) {
@@ -212,7 +200,7 @@ impl<'a> OldSource<'a> {
             column_index: column_index.filter(|index| !matches!(index, ColumnIndexMetaData::NONE)),
             offset_index,
         };
-        Ok(target.append_column(chunks, close)?)
+        Ok(ReadyChunk::Copied(chunks.clone(), close))
     }
 
     fn arrays<'b>(&'b mut self, column: &Column<'b>) -> Result<Arrays<'b>> {

@@ -79,7 +79,12 @@ fn batch(ids: impl Iterator<Item = i64> + Clone, kinds: i64, nulls: bool) -> Rec
 
 /// Applies updates (row, kind of the new value) and deletes to a file, and compares it with one made of the result.
 fn check(old: &RecordBatch, changes: &[(u64, bool)], new_kinds: i64, nulls: bool) {
-    let options = WriteOptions::default();
+    // Row groups of this size are not small; a text, numbers and dates are made on threads of their own.
+    let options = WriteOptions {
+        small_row_group_rows: ROWS / 2,
+        threads: 3,
+        ..WriteOptions::default()
+    };
     let file = open(file_of(old, &options));
     let new = batch(changes.iter().map(|(row, _)| *row as i64 + 7), new_kinds, nulls);
     let updates: Vec<(u64, u32)> = changes

@@ -238,6 +238,7 @@ fn options() -> WriteOptions {
         row_group_rows: 9,
         small_row_group_rows: 5,
         small_row_groups: 3,
+        threads: 3,
         bloom_filters: BTreeSet::from(["name".to_owned()]),
         no_stats: BTreeSet::from(["added".to_owned()]),
     }

@@ -1,0 +1,31 @@
+//! Column chunks that are made and wait to be written.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::writer::SerializedRowGroupWriter;
+
+use super::chunks::Chunks;
+use crate::error::Result;
+
+/// A column chunk, to be appended to a row group after those of the columns before it.
+pub(super) enum ReadyChunk {
+    /// As it is in the old file.
+    Copied(Chunks, ColumnCloseResult),
+    /// Old values with new keys.
+    Keyed(Bytes, ColumnCloseResult),
+    Encoded(ArrowColumnChunk),
+}
+
+impl ReadyChunk {
+    pub(super) fn append<W: Write + Send>(self, target: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        match self {
+            Self::Copied(chunks, close) => target.append_column(&chunks, close)?,
+            Self::Keyed(bytes, close) => target.append_column(&bytes, close)?,
+            Self::Encoded(chunk) => chunk.append_to_row_group(target)?,
+        }
+        Ok(())
+    }
+}
