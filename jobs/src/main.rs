@@ -26,6 +26,7 @@ use output::Output;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     let cli = Cli::parse();
     let output = Output::new(cli.json);
     let code = match commands::dispatch(cli, &output) {
@@ -39,4 +40,15 @@ fn main() -> ExitCode {
         },
     };
     ExitCode::from(code)
+}
+
+/// Asks the kernel for pages of their ordinary size. It would clear two megabytes and count them as ours wherever the
+/// allocator touches some of them: a third of the memory of a run, for no time gained.
+fn refuse_huge_pages() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call sets a flag of this process and reads or writes no memory.
+    unsafe {
+        let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
+        libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused);
+    }
 }
