@@ -8,6 +8,7 @@ mod contracts;
 mod demo;
 mod exit;
 mod logging;
+mod memory;
 mod notice;
 mod output;
 mod progress;
@@ -21,12 +22,8 @@ use clap::Parser;
 use cli::Cli;
 use output::Output;
 
-/// Rows of raw objects are many small pieces of text, made on one thread and given up on another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
-    refuse_huge_pages();
+    memory::refuse_huge_pages();
     let cli = Cli::parse();
     let output = Output::new(cli.json);
     let code = match commands::dispatch(cli, &output) {
@@ -40,15 +37,4 @@ fn main() -> ExitCode {
         },
     };
     ExitCode::from(code)
-}
-
-/// Asks the kernel for pages of their ordinary size. It would clear two megabytes and count them as ours wherever the
-/// allocator touches some of them: a third of the memory of a run, for no time gained.
-fn refuse_huge_pages() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the call sets a flag of this process and reads or writes no memory.
-    unsafe {
-        let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
-        libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused);
-    }
 }

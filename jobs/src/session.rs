@@ -8,6 +8,7 @@ use pipeline::lake::Lake;
 use crate::config::Config;
 use crate::contracts;
 use crate::exit::usage;
+use crate::memory;
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -29,6 +30,7 @@ impl Session {
 
     /// The lake with its contracts and accounts.
     pub(crate) async fn lake(&self) -> Result<Lake> {
+        memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
         Ok(Lake::open(self.config.settings.clone(), self.contracts()?, accounts).await?)
     }
