@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every failpoint, in the order in which a batch passes them.
+/// Every failpoint, in the order in which a batch passes them; those between the commit and the record in any.
 pub const ALL: &[&str] = &[
     "before_claim",
     "after_claim",

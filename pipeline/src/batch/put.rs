@@ -1,5 +1,5 @@
 //! The rows of a batch go into the files of their table, portion by portion: a batch of any size takes no more memory
-//! than a portion. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
+//! than a portion, and by key than two, of which one goes in while the other is folded. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
 //! does not matter how the rows are cut.
 
 use std::collections::HashSet;
@@ -38,8 +38,17 @@ pub(super) async fn put_keys(
         let folded = folded.await.context(Kind::Internal, "folding panicked")??;
         // While these go in, those that follow are folded.
         next = folding.start();
-        let plan = merge(contract, table.log(), table.files(), &folded, periods).await?;
-        table.apply(contract, plan).await?;
+        let put = async {
+            let plan = merge(contract, table.log(), table.files(), &folded, periods).await?;
+            table.apply(contract, plan).await
+        };
+        if let Err(error) = put.await {
+            // What is being folded holds rows that the next try has no room for.
+            if let Some(folding) = next {
+                let _ = folding.await;
+            }
+            return Err(error);
+        }
     }
     Ok(())
 }

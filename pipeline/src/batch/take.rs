@@ -25,7 +25,7 @@ use super::spool::Spooled;
 use super::table::{self, Opened};
 use super::tally::{Summary, Tally};
 
-/// The part of the memory limit that the rows of a batch go in by: folding them takes a few times as much.
+/// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
 const PORTION: usize = 16;
 
 /// Takes in what the objects of a claim gave, commits and records.

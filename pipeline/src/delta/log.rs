@@ -39,8 +39,11 @@ pub(crate) struct DeltaLog {
     store: Arc<dyn ObjectStore>,
     /// The version that was loaded last: what every part of a run begins with is mostly what the last one ended with.
     /// Whoever loads holds it, so that nobody else reads the same at the same time.
-    loaded: Arc<Mutex<Option<Snapshot>>>,
+    loaded: Arc<Mutex<Option<(Snapshot, Written)>>>,
 }
+
+/// When, how large and as what an entry of a log was written.
+type Written = (DateTime<Utc>, u64, Option<String>);
 
 fn entry_path(version: u64) -> Path {
     Path::from(format!("_delta_log/{version:020}.json"))
@@ -152,33 +155,59 @@ impl DeltaLog {
 
     async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
         let mut held = self.loaded.lock().await;
-        let mut known = held.clone();
-        if let Some(loaded) = &known {
-            // A log that was set back, or another one in its place, lacks the entry.
-            if !self.has_file(&entry_path(loaded.version)).await? {
-                known = None;
+        if let Some((loaded, entry)) = &*held {
+            // A log that was set back, or another one in its place, lacks the entry or has another one.
+            if self.written(loaded.version).await?.as_ref() != Some(entry) {
+                *held = None;
             } else if match version {
                 Some(version) => version == loaded.version,
                 None => self.is_newest(loaded.version).await?,
             } {
-                return Ok(known);
+                return Ok(Some(loaded.clone()));
             }
         }
-        let newer = |loaded: &Snapshot| version.is_none_or(|version| version > loaded.version);
-        let snapshot = match known.filter(newer) {
-            Some(loaded) => Some(self.advance(loaded, version).await?),
+        let known = held.as_ref().map(|(loaded, _)| loaded);
+        // Where a checkpoint was to be written in between, all is read anew: what is held never goes on for long.
+        let leads_to = |loaded: &&Snapshot| {
+            version.is_none_or(|version| {
+                version > loaded.version && version / CHECKPOINT_EVERY == loaded.version / CHECKPOINT_EVERY
+            })
+        };
+        let advanced = match known.filter(leads_to) {
+            // What is held must not make a load fail.
+            Some(loaded) => self.advance(loaded, version).await.ok(),
+            None => None,
+        };
+        let snapshot = match advanced {
+            Some(snapshot) => Some(snapshot),
             None => self
                 .load_eager(version)
                 .await?
                 .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
                 .transpose()?,
         };
-        held.clone_from(&snapshot);
+        if let Some(snapshot) = &snapshot
+            && held
+                .as_ref()
+                .is_none_or(|(held, _)| held.version < snapshot.version)
+        {
+            let entry = self.written(snapshot.version).await?;
+            *held = entry.map(|entry| (snapshot.clone(), entry));
+        }
         Ok(snapshot)
     }
 
+    /// What tells the entry of a version from another one of that name; none where there is no entry.
+    async fn written(&self, version: u64) -> Result<Option<Written>> {
+        match self.store.head(&entry_path(version)).await {
+            Ok(meta) => Ok(Some((meta.last_modified, meta.size, meta.e_tag))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A later version of a table, from what is known of an earlier one and the entries that came after it.
-    async fn advance(&self, from: Snapshot, to: Option<u64>) -> Result<Snapshot> {
+    async fn advance(&self, from: &Snapshot, to: Option<u64>) -> Result<Snapshot> {
         let eager = from
             .later(to)
             .await
@@ -369,4 +398,59 @@ fn serialise(commit: Commit) -> Result<Vec<u8>> {
         bytes.push(b'\n');
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field};
+
+    use super::*;
+
+    async fn commit(log: &DeltaLog, batch: i64) {
+        let base = log.load().await.unwrap().unwrap();
+        let commit = Commit {
+            operation: "CURATE",
+            txns: vec![("app".to_owned(), batch)],
+            ..Commit::default()
+        };
+        assert!(matches!(log.commit(&base, commit).await.unwrap(), Landed::At(_)));
+    }
+
+    async fn create(location: &Url, batches: std::ops::RangeInclusive<i64>) -> DeltaLog {
+        let log = DeltaLog::at("a.b", location.clone()).unwrap();
+        let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+        log.load_or_create(&schema, &[], &[], "").await.unwrap();
+        for batch in batches {
+            commit(&log, batch).await;
+        }
+        log
+    }
+
+    #[tokio::test]
+    async fn what_is_held_goes_on_with_what_others_commit_and_knows_a_log_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Url::from_directory_path(folder.path()).unwrap();
+        let log = create(&location, 1..=3).await;
+        let held = log.load().await.unwrap().unwrap();
+        assert_eq!(held.txn("app").await.unwrap(), Some(3));
+        assert_eq!(held.txn("other").await.unwrap(), None);
+
+        // Beyond a checkpoint, too.
+        let other = DeltaLog::at("a.b", location.clone()).unwrap();
+        for batch in 4..=CHECKPOINT_EVERY as i64 + 5 {
+            commit(&other, batch).await;
+            let seen = log.load().await.unwrap().unwrap();
+            assert_eq!(seen.version, batch as u64);
+            assert_eq!(seen.txn("app").await.unwrap(), Some(batch));
+        }
+        let early = log.load_at(2).await.unwrap();
+        assert_eq!((early.version, early.txn("app").await.unwrap()), (2, Some(2)));
+
+        // Another table, with more versions than the one that is held.
+        std::fs::remove_dir_all(folder.path().join("_delta_log")).unwrap();
+        let replaced = create(&location, 101..=140).await.load().await.unwrap().unwrap();
+        let seen = log.load().await.unwrap().unwrap();
+        assert_ne!(held.id, replaced.id);
+        assert_eq!((seen.id, seen.version), (replaced.id, 40));
+    }
 }

@@ -134,10 +134,11 @@ pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
 }
 
 fn take_rows(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
-    if indices.len() == rows.num_rows() && indices.is_sorted() {
+    let ascend = indices.is_sorted_by(|one, next| one < next);
+    if ascend && indices.len() == rows.num_rows() {
         return Ok(rows.clone());
     }
-    if indices.len() > rows.num_rows() / 2 && indices.is_sorted() {
+    if ascend && indices.len() > rows.num_rows() / 2 {
         let mut stays = BooleanBufferBuilder::new(rows.num_rows());
         stays.append_n(rows.num_rows(), false);
         indices.iter().for_each(|row| stays.set_bit(*row as usize, true));

@@ -14,6 +14,9 @@ pub(super) fn width(greatest: u32) -> u32 {
 /// Appends the first `count` values to `values`; none where the bytes end before, or are not of this form.
 pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Vec<u32>) -> Option<()> {
     let end = values.len() + count;
+    if width > u32::BITS {
+        return None;
+    }
     values.reserve(count);
     while values.len() < end {
         let header = take_header(&mut bytes)?;
@@ -47,6 +50,11 @@ pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Ve
 /// The values, none of which needs more than `width` bits.
 pub(super) fn encode(values: &[u32], width: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(values.len() * width as usize / 8 + 16);
+    if width == 0 {
+        // Some readers look for packed bits even where values have none.
+        put_header((values.len() as u64) << 1, &mut bytes);
+        return bytes;
+    }
     let (mut packed_from, mut at) = (0, 0);
     while at < values.len() {
         let run = values[at..]
@@ -144,6 +152,11 @@ mod tests {
         );
         assert_eq!(encode(&[4; 100], 3), [200, 1, 4]);
         assert!(encode(&[], 3).is_empty());
+        for count in [1, 3, 7, 200] {
+            let zeros = vec![0; count];
+            assert_eq!(encode(&zeros, 0)[0] & 1, 0, "a run");
+            round_trip(&zeros, 0);
+        }
         // Two values and the first six of the run are one group.
         let values: Vec<u32> = [1, 0].into_iter().chain([1; 20]).collect();
         assert_eq!(encode(&values, 1), [3, 0b1111_1101, 28, 1]);
@@ -154,6 +167,7 @@ mod tests {
         for bytes in [&[][..], &[0, 0], &[1], &[0x80], &[3, 1], &[0xff; 12], &[200]] {
             assert!(decode(bytes, 3, 8, &mut Vec::new()).is_none(), "{bytes:?}");
         }
+        assert!(decode(&[16; 99], 64, 8, &mut Vec::new()).is_none());
         // Values without bits take no bytes.
         let mut values = Vec::new();
         decode(&[16], 0, 8, &mut values).unwrap();

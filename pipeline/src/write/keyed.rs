@@ -4,7 +4,7 @@
 //! rows change. What the library says about a chunk (its bounds, its dictionary page) it says of the distinct values
 //! here, in the order of their keys; only the pages of keys are our own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -26,7 +26,6 @@ use super::chunks::Chunks;
 use super::encode::is_plain;
 use super::hybrid::{decode, encode, width};
 use super::plan::Part;
-use super::read::within;
 use super::ready::ReadyChunk;
 use crate::error::Result;
 
@@ -68,7 +67,9 @@ impl Keyed {
         while let Some(page) = pages.get_next_page().ok()? {
             keyed.add(&page)?;
         }
-        (keyed.keys.len() == rows).then_some(keyed)
+        // A value may be there twice, but not in a dictionary of ours, whose page the library makes.
+        let distinct: HashSet<&Bytes> = keyed.values.iter().collect();
+        (keyed.keys.len() == rows && distinct.len() == keyed.values.len()).then_some(keyed)
     }
 
     fn add(&mut self, page: &Page) -> Option<()> {
@@ -100,7 +101,7 @@ impl Keyed {
         let valid = rows - levels.iter().filter(|level| **level == 0).count();
         if valid > 0 {
             let (width, keys) = page.split_first()?;
-            decode(keys, u32::from(*width), valid, &mut self.keys).filter(|()| *width <= 32)?;
+            decode(keys, u32::from(*width), valid, &mut self.keys)?;
         }
         let known = self.values.len() as u32;
         if self.keys[first..].iter().any(|key| *key >= known) {
@@ -144,7 +145,7 @@ impl Keyed {
         if !part.deletes.is_empty() {
             let (mut row, mut deletes) = (part.start, part.deletes);
             self.keys.retain(|_| {
-                let goes = !within(deletes, &(row..row + 1), |delete| *delete).is_empty();
+                let goes = deletes.first() == Some(&row);
                 deletes = &deletes[usize::from(goes)..];
                 row += 1;
                 !goes
@@ -174,12 +175,13 @@ impl Keyed {
         self.values.retain(|_| is_used.next().unwrap_or(false));
     }
 
-    /// The chunk; none where it would better have no keys, or has no values at all.
+    /// The chunk; none where it would better have no keys, has no values at all, or lacks one that it must have.
     pub(super) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
-        if self.values.len() > self.keys.len() / 2 {
+        let nulls = self.keys.iter().filter(|key| **key == NULL).count();
+        let lacks = nulls > 0 && self.column.max_def_level() == 0;
+        if lacks || self.values.is_empty() || self.values.len() > self.keys.len() / 2 {
             return Ok(None);
         }
-        let nulls = self.keys.iter().filter(|key| **key == NULL).count();
         let codec = properties.compression(self.column.path());
         let Some((dictionary, described)) = self.describe(nulls, properties)? else {
             return Ok(None);
@@ -188,7 +190,7 @@ impl Keyed {
         std::io::Write::write_all(&mut sink, &dictionary)?;
         let mut compressor = zstd::bulk::Compressor::new(1)?;
         let (mut pages, mut index) = (0, OffsetIndexBuilder::new());
-        // One page of keys too much: the library made one for the distinct values.
+        // A little too much: the library made pages of keys for the distinct values.
         let mut uncompressed = described.uncompressed_size();
         let first = sink.bytes_written();
         let mut text_bytes = 0;

@@ -3,7 +3,8 @@
 //! ```text
 //!  open     footer and page index of the old file
 //!  find     rows of the file whose key is among the keys of the batch
-//!  rewrite  unchanged column chunks copied as bytes, the others decoded, patched, encoded
+//!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their keys, the others
+//!           decoded, patched, encoded
 //!  sink     where the new file goes: local disk or object storage
 //!  stats    what the Delta log says about the new file
 //! ```
