@@ -1,6 +1,6 @@
 //! The rows of a batch go into the files of their table, portion by portion: a batch of any size takes no more memory
-//! than a portion, and by key than two, of which one goes in while the other is folded. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
-//! does not matter how the rows are cut.
+//! than a portion, and by key than two, of which one goes in while the other is folded. Each portion meets the files
+//! that those before it left, and what stays per key is a maximum, so it does not matter how the rows are cut.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -97,12 +97,9 @@ pub(crate) async fn record(
     };
     // Each is there once, whichever of the others are; the ledger says that all of them are.
     let (quarantined, changed, ran) = futures::join!(quarantined, changed, ran);
-    let failed = [quarantined, changed, ran].into_iter().filter_map(Result::err);
-    let mut failed: Vec<Error> = failed.collect();
-    if let Some(first) = failed.pop() {
-        for error in failed {
-            tracing::warn!(table = %name, %error, "batch is not recorded");
-        }
+    let mut errors = [quarantined, changed, ran].into_iter().filter_map(Result::err);
+    if let Some(first) = errors.next() {
+        errors.for_each(|error| tracing::warn!(table = %name, %error, "batch is not recorded"));
         return Err(first);
     }
     let mut results = batch.side.results;

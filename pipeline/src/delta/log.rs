@@ -16,7 +16,7 @@ use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, defaul
 use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use url::Url;
@@ -199,11 +199,8 @@ impl DeltaLog {
 
     /// What tells the entry of a version from another one of that name; none where there is no entry.
     async fn written(&self, version: u64) -> Result<Option<Written>> {
-        match self.store.head(&entry_path(version)).await {
-            Ok(meta) => Ok(Some((meta.last_modified, meta.size, meta.e_tag))),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let meta = self.head(&entry_path(version)).await?;
+        Ok(meta.map(|meta| (meta.last_modified, meta.size, meta.e_tag)))
     }
 
     /// A later version of a table, from what is known of an earlier one and the entries that came after it.
@@ -362,9 +359,13 @@ impl DeltaLog {
 
     /// Whether a file of the table is there.
     pub(crate) async fn has_file(&self, path: &Path) -> Result<bool> {
+        Ok(self.head(path).await?.is_some())
+    }
+
+    async fn head(&self, path: &Path) -> Result<Option<ObjectMeta>> {
         match self.store.head(path).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(meta) => Ok(Some(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

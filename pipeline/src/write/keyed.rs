@@ -4,7 +4,7 @@
 //! rows change. What the library says about a chunk (its bounds, its dictionary page) it says of the distinct values
 //! here, in the order of their keys; only the pages of keys are our own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -67,9 +67,7 @@ impl Keyed {
         while let Some(page) = pages.get_next_page().ok()? {
             keyed.add(&page)?;
         }
-        // A value may be there twice, but not in a dictionary of ours, whose page the library makes.
-        let distinct: HashSet<&Bytes> = keyed.values.iter().collect();
-        (keyed.keys.len() == rows && distinct.len() == keyed.values.len()).then_some(keyed)
+        (keyed.keys.len() == rows).then_some(keyed)
     }
 
     fn add(&mut self, page: &Page) -> Option<()> {
@@ -125,9 +123,13 @@ impl Keyed {
         })
     }
 
-    /// Gives updated rows their new values, and takes deleted ones out.
-    pub(super) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) {
+    /// Gives updated rows their new values, and takes deleted ones out. False, and nothing done, where the dictionary
+    /// has a value twice: ours cannot, since the library makes its page.
+    pub(super) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) -> bool {
         let mut known: HashMap<Bytes, u32> = self.values.iter().cloned().zip(0..).collect();
+        if known.len() < self.values.len() {
+            return false;
+        }
         let mut bytes = Vec::new();
         for (row, new_row) in part.updates {
             let key = if !self.plain(new, *new_row as usize, &mut bytes) {
@@ -152,6 +154,7 @@ impl Keyed {
             });
         }
         self.forget_unused();
+        true
     }
 
     fn forget_unused(&mut self) {

@@ -119,7 +119,9 @@ impl<'a> OldSource<'a> {
             return copies.collect::<Result<_>>().map(Some);
         }
         let Some(mut keyed) = keyed else { return Ok(None) };
-        keyed.edit(&self.part, column.new);
+        if !keyed.edit(&self.part, column.new) {
+            return Ok(None);
+        }
         let properties = properties(&single(column.field), options, 1)?.build();
         Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
     }

@@ -137,6 +137,21 @@ fn check(old: &RecordBatch, changes: &[(u64, bool)], new_kinds: i64, nulls: bool
     );
 }
 
+/// A file of `old` in which each row is updated to that of `new`.
+fn replaced(old: &RecordBatch, new: &RecordBatch) -> Vec<u8> {
+    let edit = Edit {
+        updates: (0..ROWS).zip(0..).collect(),
+        deletes: Vec::new(),
+        inserts: Vec::new(),
+        rows: new,
+    };
+    let options = WriteOptions::default();
+    let file = open(file_of(old, &options));
+    let mut bytes = Vec::new();
+    rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes).unwrap();
+    bytes
+}
+
 #[test]
 fn updates_of_few_values_leave_keys_and_only_values_in_use() {
     let old = batch(0..ROWS as i64, 40, true);
@@ -145,22 +160,7 @@ fn updates_of_few_values_leave_keys_and_only_values_in_use() {
 
     // All rows get one of two values: nothing else is left in the dictionary.
     let new = batch(0..ROWS as i64, 2, false);
-    let edit = Edit {
-        updates: (0..ROWS).zip(0..).collect(),
-        deletes: Vec::new(),
-        inserts: Vec::new(),
-        rows: &new,
-    };
-    let options = WriteOptions::default();
-    let mut bytes = Vec::new();
-    rewrite(
-        Some(&open(file_of(&old, &options))),
-        &old.schema(),
-        &edit,
-        &options,
-        &mut bytes,
-    )
-    .unwrap();
+    let bytes = replaced(&old, &new);
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
     let group = reader.get_row_group(0).unwrap();
     for column in 1..old.num_columns() {
@@ -190,23 +190,7 @@ fn columns_without_any_value_or_with_many_are_written_all_the_same() {
             .collect(),
     )
     .unwrap();
-    let edit = Edit {
-        updates: (0..ROWS).zip(0..).collect(),
-        deletes: Vec::new(),
-        inserts: Vec::new(),
-        rows: &none,
-    };
-    let options = WriteOptions::default();
-    let mut bytes = Vec::new();
-    rewrite(
-        Some(&open(file_of(&old, &options))),
-        &old.schema(),
-        &edit,
-        &options,
-        &mut bytes,
-    )
-    .unwrap();
-    assert_eq!(read_plainly(&bytes, &old.schema()), none);
+    assert_eq!(read_plainly(&replaced(&old, &none), &old.schema()), none);
 
     let all: Vec<(u64, bool)> = (0..ROWS).map(|row| (row, false)).collect();
     check(&old, &all, i64::MAX >> 32, false);
