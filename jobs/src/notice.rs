@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use pipeline::report::{Counts, Outcome, RunReport, TableReport};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Version of a notice's shape.
 const SCHEMA: u32 = 1;
 
 /// What is told about one table after a run; tables without news tell nothing.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Notice<'a> {
     /// Version of this shape; it grows when a field changes its meaning or goes, not when one is added.
     schema: u32,

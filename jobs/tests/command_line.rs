@@ -135,6 +135,19 @@ fn the_schemas_in_the_documentation_are_those_of_the_program() {
         let alone = marketlake(Path::new("."), &["schemas", name]).stdout;
         let schema: serde_json::Value = serde_json::from_slice(&alone).unwrap();
         assert_eq!(schema, one["json_schema"], "{name}");
+        let types = schema["$defs"]
+            .as_object()
+            .into_iter()
+            .flat_map(|types| types.values());
+        for of_type in types.chain([&schema]) {
+            let properties = of_type["properties"].as_object();
+            for (property, said) in properties.into_iter().flatten() {
+                assert!(
+                    said["description"].is_string(),
+                    "{name}: {property} is not described"
+                );
+            }
+        }
         wanted.insert(format!("{name}.json"), String::from_utf8(alone).unwrap());
     }
     if std::env::var_os("MARKETLAKE_BLESS").is_some() {

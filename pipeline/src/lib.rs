@@ -33,7 +33,6 @@ mod rebuild;
 mod record;
 pub mod report;
 mod run;
-pub mod schema;
 mod shape;
 mod sorted;
 mod views;

@@ -15,16 +15,15 @@ pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, Table
 pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::schema::Schema;
 
 /// Version of the shape of every document in this module, as its field `schema` says; it grows when a field
 /// changes its meaning or goes, not when one is added.
 pub const SCHEMA: u32 = 1;
 
 /// How a table came out of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing new to take in.
@@ -68,7 +67,7 @@ impl Outcome {
 }
 
 /// Rows and objects that a batch, or all batches of a table in a run, dealt with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Raw objects taken in; for tables with inputs, input tables that had changed.
     pub objects: u64,
@@ -121,7 +120,7 @@ impl Counts {
 }
 
 /// What a run did to one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TableReport {
     /// `source.table`.
     pub table: String,
@@ -154,7 +153,7 @@ impl TableReport {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// Version of this document's shape.
     pub schema: u32,
@@ -181,7 +180,7 @@ impl RunReport {
 }
 
 /// What `run --dry-run` would take in for one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TablePlan {
     /// `source.table`.
     pub table: String,
@@ -202,7 +201,7 @@ pub struct TablePlan {
 }
 
 /// An object that a run would claim.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedObject {
     /// URI of the object.
     pub uri: String,

@@ -30,7 +30,7 @@ use pipeline::account::Account;
 use pipeline::contract::{
     Column, ColumnType, Contract, Contracts, Feed, Format, OPTION, RawFeed, TableName, Zone, is_lineage,
 };
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 
 use column::Proposed;
 pub(crate) use fixture::ROWS as CASE_ROWS;
@@ -85,7 +85,7 @@ pub(crate) struct Proposal {
 }
 
 /// A column for those who read about the proposal.
-#[derive(Debug, serde::Serialize, Schema)]
+#[derive(Debug, serde::Serialize, JsonSchema)]
 pub(crate) struct ProposedColumn {
     /// Its name.
     name: String,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::contracts;
@@ -10,7 +10,7 @@ use crate::exit::{DONE, USAGE};
 use crate::session::Session;
 
 /// Whether contracts and configuration are right.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document {
     /// Version of this document's shape.
     schema: u32,
@@ -23,7 +23,7 @@ pub(super) struct Document {
 }
 
 /// One mistake in a contract.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 struct Mistake {
     /// Path of the file below the folder of contracts.
     file: String,

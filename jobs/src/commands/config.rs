@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::Value;
 
@@ -16,7 +16,7 @@ use crate::session::Session;
 const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
 
 /// What is in force.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document<'a> {
     /// Version of this document's shape.
     schema: u32,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cases::{Bench, Case, Way, bless};
 use pipeline::contract::{Contracts, SourceFile, TableName, builtin, load as check, read_dir};
 use pipeline::report::SCHEMA;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::test::{bench, cases_folder};
@@ -25,7 +25,7 @@ const CONTRACTS: &str = "sql";
 const FIRST: &str = "first";
 
 /// What was made of the samples.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document<'a> {
     /// Version of this document's shape.
     schema: u32,

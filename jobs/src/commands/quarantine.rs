@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use pipeline::lake::Lake;
 use pipeline::report::{QuarantineFilter, QuarantineGroup, RejectedRow, SCHEMA};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::run;
@@ -15,7 +15,7 @@ use crate::output::{Grid, count, minute};
 use crate::session::{Session, find};
 
 /// What waits in quarantine.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Groups<'a> {
     /// Version of this document's shape.
     schema: u32,
@@ -24,7 +24,7 @@ pub(super) struct Groups<'a> {
 }
 
 /// Rejected rows, and objects rejected whole.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Rows<'a> {
     /// Version of this document's shape.
     schema: u32,

@@ -5,7 +5,7 @@ mod report;
 use anyhow::Result;
 use pipeline::lake::{Lake, Selection};
 use pipeline::report::{PeriodState, RunReport, SCHEMA, StatusOptions, TablePlan};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
@@ -14,7 +14,7 @@ use crate::notice;
 use crate::session::{Session, find};
 
 /// What a run would do.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Plans<'a> {
     /// Version of this document's shape.
     schema: u32,

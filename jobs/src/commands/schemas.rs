@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use pipeline::report::{MaintainReport, RunReport, SCHEMA, Status, WhyObject, WhyRows};
-use pipeline::schema::{Schema, Value, document};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{check, config, new, quarantine, run, tables, test};
@@ -13,7 +14,7 @@ use crate::notice::Notice;
 use crate::output::{Grid, Output};
 
 /// All schemas.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 struct Document {
     /// Version of this document's shape.
     schema: u32,
@@ -22,21 +23,27 @@ struct Document {
 }
 
 /// A document with its schema.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 struct Described {
     /// Name of the document, and of its file in docs/schemas.
     name: &'static str,
     /// What prints or publishes it.
     from: &'static str,
     /// Its JSON Schema, draft 2020-12.
-    json_schema: Value,
+    json_schema: Schema,
 }
 
-fn described<T: Schema>(name: &'static str, from: &'static str) -> Described {
+/// A document with the schema of what is serialised: a field that can be missing is not required, every other one always
+/// stands there, if only as null. Readers have to expect fields that they do not know: a document's `schema` number does
+/// not grow with them.
+fn described<T: JsonSchema>(name: &'static str, from: &'static str) -> Described {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut json_schema = generator.into_root_schema_for::<T>();
+    json_schema.insert("title".to_owned(), from.into());
     Described {
         name,
         from,
-        json_schema: document::<T>(from),
+        json_schema,
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use catalog::{Catalog, Column, LocalCatalog, Table};
 use pipeline::lake::Lake;
 use pipeline::report::{SCHEMA, TableDescription};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::TablesArgs;
@@ -15,7 +15,7 @@ use crate::output::Grid;
 use crate::session::{Session, find};
 
 /// The tables of the contracts in force.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document {
     /// Version of this document's shape.
     schema: u32,

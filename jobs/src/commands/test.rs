@@ -10,14 +10,14 @@ use cases::{Bench, Blessed, Case, Way, bless, folders};
 use indicatif::ProgressBar;
 use pipeline::contract::{Contracts, TableName};
 use pipeline::report::SCHEMA;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::TestArgs;
 use crate::exit::{DONE, FAILED, usage};
 use crate::session::{Session, find};
 
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document {
     /// Version of this document's shape.
     schema: u32,
@@ -32,7 +32,7 @@ pub(super) struct Document {
 }
 
 /// One case.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 struct Tested {
     /// `source/table/case`.
     case: String,
@@ -43,7 +43,7 @@ struct Tested {
 }
 
 /// One way of running a case.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 struct TestedWay {
     /// `as_is`, `reversed_one_by_one`, `twice`, `crash`, or `read` and `bless` for what comes before.
     way: &'static str,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use pipeline::account::Account;
 use pipeline::lake::Settings;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -47,11 +47,12 @@ pub(crate) struct Config {
 }
 
 /// A key, the value in force, and where it comes from.
-#[derive(Debug, PartialEq, Serialize, Schema)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Entry {
     /// Key of the file.
     pub(crate) key: &'static str,
     /// Its value, none where there is none; secrets are masked.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub(crate) value: Option<Value>,
     /// `default`, `FILE:LINE`, the variable or the flag.
     pub(crate) origin: String,

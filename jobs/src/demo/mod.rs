@@ -9,7 +9,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use pipeline::lake::Lake;
 use pipeline::report::{RunReport, SCHEMA};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -30,7 +30,7 @@ const DEATHS: [(&str, &str); 2] = [
 ];
 
 /// What the demo made and did.
-#[derive(Serialize, Schema)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Document<'a> {
     /// Version of this document's shape.
     schema: u32,

@@ -5,13 +5,13 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use pipeline::report::RunReport;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::folder::Folder;
 
 /// A day of deliveries, taken in.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Day {
     /// Period of the run.
     pub(super) date: NaiveDate,

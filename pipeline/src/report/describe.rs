@@ -1,11 +1,10 @@
 //! What other engines, and people, are told about a table.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Schema;
-
 /// A curated table as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableDescription {
     /// `source.table`.
     pub table: String,
@@ -24,7 +23,7 @@ pub struct TableDescription {
 }
 
 /// One column of a curated table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnDescription {
     /// Name.
     pub name: String,

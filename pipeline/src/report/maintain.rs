@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::schema::Schema;
 
 use super::Outcome;
 
@@ -42,7 +42,7 @@ impl Default for MaintainOptions {
 }
 
 /// What maintenance did, or would do, to one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MaintainedTable {
     /// `source.table`.
     pub table: String,
@@ -103,7 +103,7 @@ impl MaintainedTable {
 }
 
 /// What maintenance did, or would do.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MaintainReport {
     /// Version of this document's shape.
     pub schema: u32,

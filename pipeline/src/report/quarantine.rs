@@ -1,10 +1,10 @@
 //! What waits in quarantine.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::schema::Schema;
 
 /// Which open rejects are meant; what is absent does not restrict.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub struct QuarantineFilter {
 }
 
 /// Open rejects of one object in one table for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineGroup {
     /// `source.table`.
     pub table: String,
@@ -33,7 +33,7 @@ pub struct QuarantineGroup {
 }
 
 /// One rejected row, or one object that was rejected whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RejectedRow {
     /// `source.table`.
     pub table: String,

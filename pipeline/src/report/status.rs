@@ -3,9 +3,8 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::schema::Schema;
 
 use super::{Counts, Outcome};
 
@@ -19,7 +18,7 @@ pub struct StatusOptions {
 }
 
 /// State of the lake.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Version of this document's shape.
     pub schema: u32,
@@ -32,7 +31,7 @@ pub struct Status {
 }
 
 /// State of one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TableStatus {
     /// `source.table`.
     pub table: String,
@@ -65,7 +64,7 @@ pub struct TableStatus {
 }
 
 /// A period that an account should have delivered by now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeriodGap {
     /// Alias of the account.
     pub account: String,
@@ -80,7 +79,7 @@ pub struct PeriodGap {
 }
 
 /// Kind of a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PeriodState {
     /// A newer period has arrived, this one has not.
@@ -99,7 +98,7 @@ impl fmt::Display for PeriodState {
 }
 
 /// What a past run did to one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// Unique id of the run.
     pub run: String,

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Schema;
-
 /// Where one raw object went.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WhyObject {
     /// Version of this document's shape.
     pub schema: u32,
@@ -20,7 +19,7 @@ pub struct WhyObject {
 }
 
 /// One object in one batch of one table.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectEntry {
     /// `source.table`.
     pub table: String,
@@ -50,7 +49,7 @@ pub struct ObjectEntry {
 }
 
 /// How often something was the reason of a rejection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonCount {
     /// Why.
     pub reason: String,
@@ -59,7 +58,7 @@ pub struct ReasonCount {
 }
 
 /// Whether a table has an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectState {
     /// Committed.
@@ -81,7 +80,7 @@ impl fmt::Display for ObjectState {
 }
 
 /// Why rows of a table are as they are.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WhyRows {
     /// Version of this document's shape.
     pub schema: u32,
@@ -94,7 +93,7 @@ pub struct WhyRows {
 }
 
 /// Why one row is as it is.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WhyRow {
     /// Key column to value.
     pub key: BTreeMap<String, String>,
@@ -107,7 +106,7 @@ pub struct WhyRow {
 }
 
 /// What one row of one raw object said.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// URI of the object.
     pub object: String,
@@ -124,7 +123,7 @@ pub struct Observation {
 }
 
 /// Where the value of one column comes from.
-#[derive(Debug, Clone, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnWhy {
     /// Name of the column.
     pub column: String,

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use pipeline::contract::{self, Contract, Feed, Format, Keep, Personal, Pick, Word, Zone};
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::Grid;
 
 /// One table, as documents and people are told.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::commands) struct Table {
     /// `source.table`.
     pub(super) table: String,
@@ -56,7 +56,7 @@ pub(in crate::commands) struct Table {
 }
 
 /// A column of a contract.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Column {
     /// Name.
     name: String,
@@ -74,7 +74,7 @@ struct Column {
 }
 
 /// An assertion about rows.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Check {
     /// Name.
     name: String,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use pipeline::lake::Lake;
 use pipeline::report::QuarantineFilter;
-use pipeline::schema::Schema;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::questions::{beside, settled};
@@ -14,7 +14,7 @@ use crate::commands::printed;
 use crate::demo::generate::Generated;
 
 /// A claim and what speaks against it.
-#[derive(Debug, Serialize, Schema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Check {
     /// What should be true of the tables.
     pub(crate) claim: String,
