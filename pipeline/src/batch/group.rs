@@ -321,7 +321,13 @@ async fn work(
     let budget = Budget::new(lake.settings().memory_limit / IN_MEMORY);
     let spools: Vec<Arc<Spool>> = open
         .iter()
-        .map(|(contract, _)| Arc::new(Spool::new(layout::schema(contract), budget.clone())))
+        .map(|(contract, _)| {
+            Arc::new(Spool::new(
+                layout::schema(contract),
+                &contract.partition,
+                budget.clone(),
+            ))
+        })
         .collect();
     let takers: Vec<Taker<'_>> = open
         .iter()

@@ -36,7 +36,7 @@ pub(crate) async fn observe(
     };
     let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);
     let budget = Budget::new(lake.settings().memory_limit);
-    let spool = Arc::new(Spool::new(layout::schema(contract), budget));
+    let spool = Arc::new(Spool::new(layout::schema(contract), &[], budget));
     let taker = Taker {
         shaper: &shaper,
         spool: &spool,

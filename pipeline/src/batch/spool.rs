@@ -1,18 +1,20 @@
 //! Shaped rows of a batch on their way into a table: in memory as far as the budget goes, the others in a temporary
 //! file that vanishes with the process.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 
+use crate::delta::partition::{PartitionValues, RowPartitions};
 use crate::error::{Context, Error, Kind, Result};
 
 const NO_ROOM: &str = "rows that do not fit into memory cannot be put into the temporary folder";
@@ -47,6 +49,7 @@ impl Budget {
 /// Takes the rows that objects give one table; objects may give theirs in turns.
 pub(super) struct Spool {
     schema: SchemaRef,
+    partition: Vec<String>,
     budget: Arc<Budget>,
     state: Mutex<State>,
 }
@@ -60,10 +63,14 @@ struct State {
 
 /// Rows that came together.
 struct Entry {
+    /// No portion has rows of two groups.
+    group: Option<usize>,
     /// Ordinal of their object in the batch.
     object: usize,
     rows: usize,
     bytes: usize,
+    /// How many of them each partition has; nothing where they cannot be told apart.
+    partitions: BTreeMap<PartitionValues, usize>,
     place: Place,
 }
 
@@ -74,9 +81,11 @@ enum Place {
 }
 
 impl Spool {
-    pub(super) fn new(schema: SchemaRef, budget: Arc<Budget>) -> Self {
+    /// For rows of a table with these columns, and with these of them for its partition.
+    pub(super) fn new(schema: SchemaRef, partition: &[String], budget: Arc<Budget>) -> Self {
         Self {
             schema,
+            partition: partition.to_vec(),
             budget,
             state: Mutex::default(),
         }
@@ -84,10 +93,15 @@ impl Spool {
 
     /// Takes rows of the object with this ordinal. It may write to disk: call it on a blocking thread.
     pub(super) fn push(&self, object: usize, rows: RecordBatch) -> Result<()> {
+        self.put(None, object, rows)
+    }
+
+    fn put(&self, group: Option<usize>, object: usize, rows: RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
         let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
+        let partitions = RowPartitions::of(&rows, &self.partition).map(|partitions| partitions.counts());
         let mut state = self.state();
         let place = if self.budget.take(bytes) {
             Place::Memory(rows)
@@ -95,23 +109,26 @@ impl Spool {
             Place::File(state.write(&self.schema, &rows)?)
         };
         state.entries.push(Entry {
+            group,
             object,
             rows: count,
             bytes,
+            partitions: partitions.unwrap_or_default(),
             place,
         });
         Ok(())
     }
 
-    /// All rows, those of an object together, objects by their ordinals.
+    /// All rows, those of an object (of its group) together, objects by their ordinals.
     pub(super) fn close(&self) -> Result<Spooled> {
         let state = std::mem::take(&mut *self.state());
         let mut entries = state.entries;
-        entries.sort_by_key(|entry| entry.object);
+        entries.sort_by_key(|entry| (entry.group, entry.object));
         Ok(Spooled {
             entries,
             file: state.file.map(reopen).transpose()?.map(Mutex::new),
             schema: self.schema.clone(),
+            partition: self.partition.clone(),
             budget: self.budget.clone(),
         })
     }
@@ -150,6 +167,7 @@ fn reopen(writer: FileWriter<BufWriter<File>>) -> Result<FileReader<File>> {
 /// The rows of a batch for one table, to be read as often as needed.
 pub(super) struct Spooled {
     schema: SchemaRef,
+    partition: Vec<String>,
     entries: Vec<Entry>,
     file: Option<Mutex<FileReader<File>>>,
     budget: Arc<Budget>,
@@ -175,6 +193,56 @@ impl Spooled {
         });
     }
 
+    /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
+    /// fits into one. Reads and writes all rows once more, where some that came together belong to several groups.
+    pub(super) fn by_partition(mut self, bytes: usize) -> Result<Self> {
+        let mut sizes: BTreeMap<&PartitionValues, usize> = BTreeMap::new();
+        for entry in &self.entries {
+            for (values, rows) in &entry.partitions {
+                *sizes.entry(values).or_default() += entry.bytes * rows / entry.rows;
+            }
+        }
+        let (mut groups, mut group, mut held) = (BTreeMap::new(), 0, 0);
+        for (values, size) in sizes {
+            if held > 0 && held + size > bytes {
+                (group, held) = (group + 1, 0);
+            }
+            held += size;
+            groups.insert(values.clone(), group);
+        }
+        let is_known = self.entries.iter().all(|entry| !entry.partitions.is_empty());
+        if group == 0 || !is_known {
+            return Ok(self);
+        }
+        for entry in &mut self.entries {
+            let mut of_entry = entry.partitions.keys().map(|values| groups[values]);
+            let first = of_entry.next();
+            if let Some(group) = first.filter(|first| of_entry.all(|group| group == *first)) {
+                entry.group = Some(group);
+            }
+        }
+        if self.entries.iter().all(|entry| entry.group.is_some()) {
+            self.entries.sort_by_key(|entry| (entry.group, entry.object));
+            return Ok(self);
+        }
+        let grouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
+        for entry in std::mem::take(&mut self.entries) {
+            let rows = self.rows_of(&entry);
+            entry.forget(&self.budget);
+            let (object, rows) = (entry.object, rows?);
+            drop(entry);
+            let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+            for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
+                of_group.entry(groups[&values]).or_default().extend(rows);
+            }
+            for (group, positions) in of_group {
+                let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
+                grouped.put(Some(group), object, rows)?;
+            }
+        }
+        grouped.close()
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.entries.iter().map(|entry| entry.rows).sum()
     }
@@ -184,7 +252,8 @@ impl Spooled {
         let mut portions = Vec::new();
         let (mut begin, mut first, mut next, mut held) = (0, 0, 0, 0);
         for (index, entry) in self.entries.iter().enumerate() {
-            if index > begin && held + entry.bytes > bytes {
+            let other_group = || entry.group != self.entries[begin].group;
+            if index > begin && (held + entry.bytes > bytes || other_group()) {
                 portions.push(Portion {
                     entries: begin..index,
                     first,
@@ -220,10 +289,7 @@ impl Spooled {
     /// The rows of a portion.
     pub(super) fn read(&self, portion: &Portion) -> Result<RecordBatch> {
         let entries = &self.entries[portion.entries.clone()];
-        let batches = entries.iter().map(|entry| match &entry.place {
-            Place::Memory(rows) => Ok(rows.clone()),
-            Place::File(ordinal) => self.read_back(*ordinal),
-        });
+        let batches = entries.iter().map(|entry| self.rows_of(entry));
         let batches = batches.collect::<Result<Vec<_>>>()?;
         match batches.as_slice() {
             [one] => Ok(one.clone()),
@@ -235,6 +301,13 @@ impl Spooled {
     pub(super) fn objects<'a>(&'a self, portion: &Portion) -> impl Iterator<Item = usize> + 'a {
         let entries = self.entries[portion.entries.clone()].iter();
         entries.flat_map(|entry| std::iter::repeat_n(entry.object, entry.rows))
+    }
+
+    fn rows_of(&self, entry: &Entry) -> Result<RecordBatch> {
+        match &entry.place {
+            Place::Memory(rows) => Ok(rows.clone()),
+            Place::File(ordinal) => self.read_back(*ordinal),
+        }
     }
 
     fn read_back(&self, ordinal: usize) -> Result<RecordBatch> {
@@ -262,6 +335,8 @@ impl Drop for Spooled {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use arrow::array::{ArrayRef, AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
 
@@ -281,7 +356,7 @@ mod tests {
         let bytes = numbers(0..10).get_array_memory_size();
         for fits in [0, 1, 2, 5] {
             let budget = Budget::new(fits * bytes);
-            let spool = Spool::new(numbers(0..0).schema(), budget.clone());
+            let spool = Spool::new(numbers(0..0).schema(), &[], budget.clone());
             for (object, range) in [(1, 10..20), (0, 0..10), (1, 20..30), (2, 90..91), (0, 0..0)] {
                 spool.push(object, numbers(range)).unwrap();
             }
@@ -319,8 +394,53 @@ mod tests {
     }
 
     #[test]
+    fn grouped_rows_of_a_partition_are_in_one_portion_where_they_fit() {
+        let day_of = |number: &i64| number % 5;
+        let rows = |range: Range<i64>| {
+            let day: ArrayRef = Arc::new(Int64Array::from_iter_values(
+                range.clone().map(|number| day_of(&number)),
+            ));
+            let number: ArrayRef = Arc::new(Int64Array::from_iter_values(range));
+            RecordBatch::try_from_iter([("n", number), ("day", day)]).unwrap()
+        };
+        let partition = ["day".to_owned()];
+        let bytes = rows(0..50).get_array_memory_size();
+        for fits in [0, 2, 20] {
+            let budget = Budget::new(fits * bytes);
+            let spool = Spool::new(rows(0..0).schema(), &partition, budget.clone());
+            for object in [1, 0, 2, 3] {
+                spool
+                    .push(object, rows(object as i64 * 50..object as i64 * 50 + 50))
+                    .unwrap();
+            }
+            // Two of the five days fit into a portion.
+            let grouped = spool.close().unwrap().by_partition(2 * bytes).unwrap();
+            let portions = grouped.portions(8 * bytes);
+            assert_eq!(portions.len(), 3);
+            let (mut days, mut all) = (Vec::new(), Vec::new());
+            for portion in &portions {
+                let numbers = values(&grouped.read(portion).unwrap());
+                days.extend(numbers.iter().map(day_of).collect::<BTreeSet<_>>());
+                let objects: Vec<_> = grouped.objects(portion).collect();
+                assert!(
+                    numbers
+                        .iter()
+                        .zip(objects)
+                        .all(|(number, object)| *number as usize / 50 == object)
+                );
+                all.extend(numbers);
+            }
+            assert_eq!(days, [0, 1, 2, 3, 4]);
+            all.sort_unstable();
+            assert_eq!(all, (0..200).collect::<Vec<_>>());
+            drop(grouped);
+            assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
     fn without_rows_there_is_one_empty_portion() {
-        let spool = Spool::new(numbers(0..0).schema(), Budget::new(0));
+        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(0));
         let spooled = spool.close().unwrap();
         let portions = spooled.portions(1);
         assert_eq!(portions.len(), 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::backoff;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::keep::{Replaced, WorkingSet, shrink, supersede};
 use crate::lake::Lake;
@@ -27,6 +27,8 @@ use super::tally::{Summary, Tally};
 
 /// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
 const PORTION: usize = 16;
+/// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
+const PARTITIONS: usize = 64;
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -50,8 +52,24 @@ pub(super) async fn take(
         .map(|(_, intake)| intake.ordinal)
         .collect();
     spooled.retain(|object| taken.contains(&object));
-    let spooled = Arc::new(spooled);
     let gathered = gather(contract, &mut intakes, &spooled)?;
+    let portion = lake.settings().memory_limit / PORTION;
+    if gathered.is_none() {
+        // Where a key can be in any partition, each group of them looks for its keys in the others, too.
+        let stays = contract
+            .partition
+            .iter()
+            .all(|name| contract.key().contains(name));
+        let bytes = if stays {
+            lake.settings().memory_limit / PARTITIONS
+        } else {
+            portion
+        };
+        spooled = tokio::task::spawn_blocking(move || spooled.by_partition(bytes))
+            .await
+            .context(Kind::Internal, "grouping rows panicked")??;
+    }
+    let spooled = Arc::new(spooled);
     let mut said = gathered
         .as_ref()
         .map_or_else(Vec::new, |gathered| gathered.results.clone())
@@ -71,7 +89,6 @@ pub(super) async fn take(
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let periods = periods(&claim.draft.objects)?;
 
-    let portion = lake.settings().memory_limit / PORTION;
     let whole: HashSet<usize> = intakes
         .iter()
         .filter(|(_, intake)| intake.whole)

@@ -83,6 +83,16 @@ impl RowPartitions {
         self.values[..some].iter().collect()
     }
 
+    /// How many rows each partition has.
+    pub(crate) fn counts(self) -> BTreeMap<PartitionValues, usize> {
+        let mut counts = vec![0; self.values.len()];
+        for partition in self.of_row {
+            counts[partition as usize] += 1;
+        }
+        let named = self.values.into_iter().zip(counts);
+        named.filter(|(_, rows)| *rows > 0).collect()
+    }
+
     /// The rows of each partition.
     pub(crate) fn groups(&self) -> BTreeMap<PartitionValues, Vec<u32>> {
         let mut groups: Vec<Vec<u32>> = vec![Vec::new(); self.values.len()];

@@ -101,7 +101,7 @@ fn spooled(
     delivered: Vec<Delivered>,
     in_memory: usize,
 ) -> (Vec<(RawObject, Intake)>, Spooled) {
-    let spool = Spool::new(layout::schema(contract), Budget::new(in_memory));
+    let spool = Spool::new(layout::schema(contract), &[], Budget::new(in_memory));
     let mut intakes = Vec::new();
     for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
         intake.ordinal = ordinal;
