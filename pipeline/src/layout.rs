@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 pub(crate) use crate::contract::EXTRA;
-use crate::contract::{ColumnType, Contract, Feed, Keep, Unknown};
+use crate::contract::{Column, ColumnType, Contract, Feed, Keep, Unknown};
 
 /// Address of the raw object that the row comes from.
 pub(crate) const OBJECT: &str = "_object";
@@ -74,6 +74,22 @@ pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef
         .cloned()
         .collect();
     Arc::new(Schema::new(fields))
+}
+
+/// Columns by which files are skipped: those that rows are found and sorted by, days, instants, and the batch.
+/// The log holds bounds of these only, since whoever reads it reads the bounds of every file. Personal columns are not
+/// among them.
+pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
+    let named = [contract.key(), contract.scope(), contract.sort()].concat();
+    let is_indexed = |column: &&Column| {
+        let is_time = matches!(column.ty, ColumnType::Date | ColumnType::Timestamp);
+        (is_time || named.contains(&column.name))
+            && column.personal.is_none()
+            && !contract.partition.contains(&column.name)
+    };
+    let columns = contract.columns.iter().filter(is_indexed);
+    let own = [BATCH, LOADED_AT].map(str::to_owned);
+    columns.map(|column| column.name.clone()).chain(own).collect()
 }
 
 /// Whether a column describes where a row comes from rather than what it says.

@@ -11,7 +11,7 @@ use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, Snapshot, read_files};
+use crate::delta::{DeltaLog, INDEXED, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -47,7 +47,7 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     let log = lake.table_log(&contract.name)?;
     let schema = layout::schema(contract);
     let properties = properties(lake, ledger, contract)?;
-    let [_, (_, rules), (_, key_id)] = properties.clone();
+    let [_, (_, rules), (_, key_id), (_, indexed)] = properties.clone();
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
@@ -94,6 +94,7 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
                 .clone()
                 .with_schema(&kernel)
                 .and_then(|metadata| metadata.add_config_key(RULES.to_owned(), rules))
+                .and_then(|metadata| metadata.add_config_key(INDEXED.to_owned(), indexed))
                 .context(Kind::Internal, "metadata could not be changed")?;
             Some(Action::Metadata(metadata))
         }
@@ -112,13 +113,14 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
 }
 
 /// The properties of a table that is made under a contract.
-pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 3]> {
+pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 4]> {
     let rules =
         serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
     Ok([
         (LEDGER.to_owned(), ledger.id().to_owned()),
         (RULES.to_owned(), rules),
         (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
+        (INDEXED.to_owned(), layout::indexed(contract).join(",")),
     ])
 }
 

@@ -13,6 +13,9 @@ pub(crate) mod partition;
 mod rows;
 mod snapshot;
 
+/// Property that names the columns of which a table's log holds bounds, with commas between them.
+pub(crate) const INDEXED: &str = "delta.dataSkippingStatsColumns";
+
 pub(crate) use changes::{Change, changes};
 pub(crate) use history::Kept;
 pub(crate) use log::{Commit, DeltaLog, Landed};

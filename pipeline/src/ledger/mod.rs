@@ -23,7 +23,7 @@ use serde_json::{Map, json};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, read_files, write_partitioned};
+use crate::delta::{Commit, DataFile, DeltaLog, INDEXED, Landed, Snapshot, read_files, write_partitioned};
 use crate::error::Result;
 use crate::failpoint;
 use crate::list::{Identity, RawObject};
@@ -48,10 +48,13 @@ impl Ledger {
     /// Opens the ledger below the curated root, creating it in a new lake.
     pub(crate) async fn open(curated: &Curated) -> Result<Self> {
         let log = Self::log(curated)?;
-        let properties = [(
-            "delta.logRetentionDuration".to_owned(),
-            "interval 3650 days".to_owned(),
-        )];
+        let properties = [
+            (
+                "delta.logRetentionDuration".to_owned(),
+                "interval 3650 days".to_owned(),
+            ),
+            (INDEXED.to_owned(), schema::BOUNDED.join(",")),
+        ];
         let snapshot = log
             .load_or_create(
                 &schema::schema(),

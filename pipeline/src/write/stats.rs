@@ -37,26 +37,26 @@ pub struct ColumnStats {
 }
 
 impl FileStats {
-    /// Derives the statistics of the first leaf columns of `schema` from the footer; those in `no_stats` have no bounds.
+    /// Derives the statistics of the first leaf columns of `schema` from the footer; without those in `unindexed`.
     pub(super) fn new(
         metadata: &ParquetMetaData,
         schema: &Schema,
-        no_stats: &BTreeSet<String>,
+        unindexed: &BTreeSet<String>,
     ) -> Result<Self> {
         let rows = metadata.file_metadata().num_rows() as u64;
         let mut columns = Vec::new();
         let mut leaves = 0;
-        for field in schema.fields() {
+        let indexed = schema
+            .fields()
+            .iter()
+            .filter(|field| !unindexed.contains(field.name()));
+        for field in indexed {
             leaves += leaves_of(field);
             if leaves > INDEXED_LEAVES {
                 break;
             }
             if let Some(ranges) = ranges(metadata, schema, field.name())? {
-                let mut column = column(metadata, field, &ranges);
-                if no_stats.contains(field.name()) {
-                    (column.min, column.max) = (None, None);
-                }
-                columns.push(column);
+                columns.push(column(metadata, field, &ranges));
             }
         }
         Ok(Self { rows, columns })
