@@ -174,8 +174,14 @@ async fn copies(
         files: Vec::new(),
         rows: Vec::new(),
     };
-    for (file, found) in found.into_iter().filter(|(_, found)| !found.is_empty()) {
-        let rows = search.read(&file, &found).await?;
+    let search = &search;
+    let mut read = futures::stream::iter(found.into_iter().filter(|(_, found)| !found.is_empty()))
+        .map(|(file, found)| async move {
+            let rows = search.read(&file, &found).await?;
+            Ok::<_, Error>((file, found, rows))
+        })
+        .buffered(AT_ONCE);
+    while let Some((file, found, rows)) = read.try_next().await? {
         copies
             .places
             .extend(found.iter().map(|row| (copies.files.len(), row.file_row)));

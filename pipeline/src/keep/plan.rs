@@ -21,8 +21,11 @@ use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
 use super::changed::{ChangedPart, Parts};
 use super::working_set::WorkingSet;
 
-/// Files written at the same time; each is one blocking task that holds one column of one row group.
-const AT_ONCE: usize = 2;
+/// Threads that are kept busy.
+const CORES: usize = 2;
+/// Files written at the same time, one of which may wait for the disk; each is one blocking task that holds one column
+/// of one row group.
+const AT_ONCE: usize = CORES + 1;
 /// New rows join a file that changes anyway up to this size, in bytes.
 const LARGE_FILE: u64 = 64 << 20;
 /// New rows join a file that would not change otherwise up to this size, in bytes: above it, copying costs more
@@ -168,7 +171,7 @@ pub(super) async fn write_files(
     let content = rows.project(&kept)?;
     let options = WriteOptions {
         // What files do not keep busy, columns do.
-        threads: AT_ONCE / edits.len().max(1),
+        threads: CORES / edits.len().max(1),
         ..options(contract)
     };
     let files = futures::stream::iter(edits)
@@ -260,19 +263,27 @@ pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
         .map_err(|error| error.with("table", log.table()))
 }
 
-/// How files of a table are written: which columns are looked up, and which are not for statistics.
+/// How files of a table are written: which columns are looked up, how those are stored that this program adds, and
+/// by which files are skipped.
 pub(crate) fn options(contract: &Contract) -> WriteOptions {
     let is_text = |name: &&String| {
         contract
             .column(name)
             .is_some_and(|column| column.ty == ColumnType::Text)
     };
-    let personal = contract.columns.iter().filter(|column| column.personal.is_some());
+    let indexed = layout::indexed(contract);
+    let schema = layout::schema(contract);
+    let unindexed = schema
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .filter(|name| !indexed.contains(name));
     WriteOptions {
         bloom_filters: contract.scope().iter().filter(is_text).cloned().collect(),
-        no_stats: personal
-            .map(|column| column.name.clone())
-            .collect::<BTreeSet<_>>(),
+        counting: BTreeSet::from([layout::ROW.to_owned()]),
+        random: BTreeSet::from([layout::HASH.to_owned()]),
+        key: contract.key().iter().cloned().collect(),
+        unindexed: unindexed.cloned().collect(),
         ..WriteOptions::default()
     }
 }

@@ -39,8 +39,18 @@ pub(super) fn properties(
         .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
     for field in schema.fields() {
+        let path = ColumnPath::from(field.name().as_str());
+        if options.counting.contains(field.name()) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        if options.random.contains(field.name()) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+        }
         if field.data_type() == &DataType::Utf8 && options.bloom_filters.contains(field.name()) {
-            let path = ColumnPath::from(field.name().as_str());
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
                 .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)

@@ -3,8 +3,8 @@
 //! A sequence of pieces, each headed by a variable-length integer whose lowest bit tells what follows: 0, a value
 //! that repeats as often as the other bits say; 1, as many groups of eight packed values.
 
-/// Values in a row from which they are stored as a run.
-const RUN: usize = 8;
+/// Values that are packed together, or begin a run where they are one value.
+const GROUP: usize = 8;
 
 /// Bits that values up to `greatest` need.
 pub(super) fn width(greatest: u32) -> u32 {
@@ -56,36 +56,58 @@ pub(super) fn encode(values: &[u32], width: u32) -> Vec<u8> {
         return bytes;
     }
     let (mut packed_from, mut at) = (0, 0);
-    while at < values.len() {
-        let run = values[at..]
-            .iter()
-            .take_while(|value| **value == values[at])
-            .count();
-        // What is packed before the run has to be whole groups: the run gives what is missing.
-        let missing = (at - packed_from).next_multiple_of(8) - (at - packed_from);
-        if run >= missing + RUN {
-            pack(&values[packed_from..at + missing], width, &mut bytes);
-            put_header(((run - missing) as u64) << 1, &mut bytes);
-            bytes.extend(&values[at].to_le_bytes()[..width.div_ceil(8) as usize]);
-            packed_from = at + run;
+    while let Some(group) = values.get(at..at + GROUP) {
+        let first = group[0];
+        if group.iter().fold(0, |differ, value| differ | (value ^ first)) != 0 {
+            at += GROUP;
+            continue;
         }
+        pack(&values[packed_from..at], width, &mut bytes);
+        let run = values[at..].iter().take_while(|value| **value == first).count();
+        put_header((run as u64) << 1, &mut bytes);
+        bytes.extend(&first.to_le_bytes()[..width.div_ceil(8) as usize]);
         at += run;
+        packed_from = at;
     }
     pack(&values[packed_from..], width, &mut bytes);
     bytes
 }
 
 fn unpack(packed: &[u8], width: u32, count: usize, values: &mut Vec<u32>) {
-    let mask = (1u64 << width) - 1;
+    let (start, groups) = (values.len(), count.div_ceil(GROUP));
+    values.resize(start + groups * GROUP, 0);
     let mut padded = packed.to_vec();
-    padded.extend([0; 8]);
-    let value = |index: usize| {
-        let bit = index * width as usize;
-        let mut word = [0; 8];
-        word.copy_from_slice(&padded[bit / 8..bit / 8 + 8]);
-        ((u64::from_le_bytes(word) >> (bit % 8)) & mask) as u32
-    };
-    values.extend((0..count).map(value));
+    padded.resize(groups * width as usize, 0);
+    // Code of its own for each width, in which every place is known: several times as fast.
+    macro_rules! of_width {
+        ($($width:literal)*) => {
+            match width {
+                $($width => unpack_groups::<$width>(&padded, &mut values[start..]),)*
+                _ => {}
+            }
+        };
+    }
+    of_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+    values.truncate(start + count);
+}
+
+fn unpack_groups<const WIDTH: usize>(packed: &[u8], values: &mut [u32]) {
+    let mask = u32::MAX >> (u32::BITS as usize - WIDTH);
+    for (packed, values) in packed
+        .as_chunks::<WIDTH>()
+        .0
+        .iter()
+        .zip(values.as_chunks_mut::<GROUP>().0)
+    {
+        let mut bytes = [0; 40];
+        bytes[..WIDTH].copy_from_slice(packed);
+        for (index, value) in values.iter_mut().enumerate() {
+            let bit = index * WIDTH;
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[bit / 8..bit / 8 + 8]);
+            *value = (u64::from_le_bytes(word) >> (bit % 8)) as u32 & mask;
+        }
+    }
 }
 
 /// Packs values as whole groups of eight, the last filled up with zeros.
@@ -93,21 +115,30 @@ fn pack(values: &[u32], width: u32, bytes: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
-    let groups = values.len().div_ceil(8);
+    let groups = values.len().div_ceil(GROUP);
     put_header((groups as u64) << 1 | 1, bytes);
-    let end = bytes.len() + groups * width as usize;
+    let start = bytes.len();
+    bytes.resize(start + groups * width as usize, 0);
+    let (mut words, tail) = bytes[start..].as_chunks_mut::<4>();
     let (mut word, mut bits) = (0u64, 0);
     for value in values {
         word |= u64::from(*value) << bits;
         bits += width;
-        if bits >= u32::BITS {
-            bytes.extend((word as u32).to_le_bytes());
+        if bits >= u32::BITS
+            && let [packed, rest @ ..] = words
+        {
+            *packed = (word as u32).to_le_bytes();
+            words = rest;
             word >>= u32::BITS;
             bits -= u32::BITS;
         }
     }
-    bytes.extend(word.to_le_bytes());
-    bytes.resize(end, 0);
+    // What is left fills a word, where groups end with one, or what is behind the last.
+    let left = word.to_le_bytes();
+    match words {
+        [packed, ..] => *packed = (word as u32).to_le_bytes(),
+        [] => tail.copy_from_slice(&left[..tail.len()]),
+    }
 }
 
 fn take_header(bytes: &mut &[u8]) -> Option<u64> {

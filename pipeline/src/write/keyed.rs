@@ -1,17 +1,18 @@
 //! Column chunks that store each value once, and for each row its key: edited by the keys alone.
 //!
 //! Decoding the values of all rows and looking each up again to encode it is most of the work of a file in which few
-//! rows change. What the library says about a chunk (its bounds, its dictionary page) it says of the distinct values
-//! here, in the order of their keys; only the pages of keys are our own.
+//! rows change. The bounds of a chunk are what the library says of its least and its greatest value; dictionary and
+//! pages of keys are our own.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::basic::{Encoding, PageType, Type as Physical};
-use parquet::column::page::{CompressedPage, Page, PageReader, PageWriter};
+use parquet::column::page::{CompressedPage, Page, PageReader, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType as ParquetType, Int32Type, Int64Type as PlainInt64Type,
@@ -19,10 +20,13 @@ use parquet::data_type::{
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::properties::WriterProperties;
 use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::{ColumnDescPtr, Type};
+use zstd::bulk::Compressor;
 
 use super::chunks::Chunks;
+use super::dictionary::{Dictionary, int, long};
 use super::encode::is_plain;
 use super::hybrid::{decode, encode, width};
 use super::plan::Part;
@@ -37,8 +41,7 @@ const PAGE_ROWS: usize = 20_000;
 /// The values of one column in one row group.
 pub(super) struct Keyed {
     column: ColumnDescPtr,
-    /// Distinct values as their bytes in a dictionary page, without a length before them.
-    values: Vec<Bytes>,
+    values: Dictionary,
     /// Per row the place of its value.
     keys: Vec<u32>,
 }
@@ -60,8 +63,8 @@ impl Keyed {
         let rows = chunk.num_values() as usize;
         let mut pages = SerializedPageReader::new(Arc::new(chunks.clone()), chunk, rows, None).ok()?;
         let mut keyed = Self {
+            values: Dictionary::new(column.physical_type())?,
             column,
-            values: Vec::new(),
             keys: Vec::with_capacity(rows),
         };
         while let Some(page) = pages.get_next_page().ok()? {
@@ -72,10 +75,7 @@ impl Keyed {
 
     fn add(&mut self, page: &Page) -> Option<()> {
         match page {
-            Page::DictionaryPage { buf, num_values, .. } => {
-                self.values = distinct(buf, *num_values as usize, &self.column)?;
-                Some(())
-            }
+            Page::DictionaryPage { buf, num_values, .. } => self.values.read(buf, *num_values as usize),
             Page::DataPage {
                 buf,
                 num_values,
@@ -119,30 +119,26 @@ impl Keyed {
         part.updates.iter().all(|(row, new_row)| {
             let old = self.values.get(self.keys[(row - part.start) as usize] as usize);
             let is_valid = self.plain(new, *new_row as usize, &mut bytes);
-            old.map(Bytes::as_ref) == is_valid.then_some(bytes.as_slice())
+            old == is_valid.then_some(bytes.as_slice())
         })
     }
 
-    /// Gives updated rows their new values, and takes deleted ones out. False, and nothing done, where the dictionary
-    /// has a value twice: ours cannot, since the library makes its page.
-    pub(super) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) -> bool {
-        let mut known: HashMap<Bytes, u32> = self.values.iter().cloned().zip(0..).collect();
-        if known.len() < self.values.len() {
-            return false;
-        }
-        let mut bytes = Vec::new();
+    /// Gives updated rows their new values, and takes deleted ones out.
+    pub(super) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) {
+        let (mut values, mut rows, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for (row, new_row) in part.updates {
-            let key = if !self.plain(new, *new_row as usize, &mut bytes) {
-                NULL
-            } else if let Some(key) = known.get(bytes.as_slice()) {
-                *key
-            } else {
-                let (key, value) = (self.values.len() as u32, Bytes::copy_from_slice(&bytes));
-                known.insert(value.clone(), key);
-                self.values.push(value);
-                key
-            };
-            self.keys[(row - part.start) as usize] = key;
+            let row = (row - part.start) as usize;
+            self.keys[row] = NULL;
+            if self.plain(new, *new_row as usize, &mut bytes) {
+                let start = values.len();
+                values.extend_from_slice(&bytes);
+                rows.push((row, start..values.len()));
+            }
+        }
+        let new_values = rows.iter().map(|(_, value)| &values[value.clone()]);
+        let places = self.values.places(new_values);
+        for ((row, _), place) in rows.iter().zip(places) {
+            self.keys[*row] = place;
         }
         if !part.deletes.is_empty() {
             let (mut row, mut deletes) = (part.start, part.deletes);
@@ -154,7 +150,6 @@ impl Keyed {
             });
         }
         self.forget_unused();
-        true
     }
 
     fn forget_unused(&mut self) {
@@ -174,51 +169,48 @@ impl Keyed {
         for key in self.keys.iter_mut().filter(|key| **key != NULL) {
             *key = places[*key as usize];
         }
-        let mut is_used = is_used.into_iter();
-        self.values.retain(|_| is_used.next().unwrap_or(false));
+        self.values.retain(&is_used);
     }
 
     /// The chunk; none where it would better have no keys, has no values at all, or lacks one that it must have.
     pub(super) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
         let nulls = self.keys.iter().filter(|key| **key == NULL).count();
         let lacks = nulls > 0 && self.column.max_def_level() == 0;
-        if lacks || self.values.is_empty() || self.values.len() > self.keys.len() / 2 {
+        let is_large =
+            self.values.page().len() > properties.column_dictionary_page_size_limit(self.column.path());
+        if lacks || is_large || self.values.len() == 0 || self.values.len() > self.keys.len() / 2 {
             return Ok(None);
         }
         let codec = properties.compression(self.column.path());
-        let Some((dictionary, described)) = self.describe(nulls, properties)? else {
-            return Ok(None);
-        };
-        let mut sink = TrackedWrite::new(Vec::new());
-        std::io::Write::write_all(&mut sink, &dictionary)?;
-        let mut compressor = zstd::bulk::Compressor::new(1)?;
+        let statistics = self.statistics(nulls, properties)?;
+        let mut chunk = Pages::new()?;
+        chunk.write(self.values.page(), |buf| Page::DictionaryPage {
+            buf,
+            num_values: self.values.len() as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        })?;
+        let first = chunk.sink.bytes_written();
         let (mut pages, mut index) = (0, OffsetIndexBuilder::new());
-        // A little too much: the library made pages of keys for the distinct values.
-        let mut uncompressed = described.uncompressed_size();
-        let first = sink.bytes_written();
         let mut text_bytes = 0;
         for keys in self.keys.chunks(PAGE_ROWS) {
             let (page, bytes) = self.page(keys);
-            let compressed = CompressedPage::new(
-                Page::DataPage {
-                    buf: compressor.compress(&page)?.into(),
-                    num_values: keys.len() as u32,
-                    encoding: Encoding::RLE_DICTIONARY,
-                    def_level_encoding: Encoding::RLE,
-                    rep_level_encoding: Encoding::RLE,
-                    statistics: None,
-                },
-                page.len(),
-            );
-            let written = SerializedPageWriter::new(&mut sink).write_page(compressed)?;
-            uncompressed += written.uncompressed_size as i64;
+            let written = chunk.write(&page, |buf| Page::DataPage {
+                buf,
+                num_values: keys.len() as u32,
+                encoding: Encoding::RLE_DICTIONARY,
+                def_level_encoding: Encoding::RLE,
+                rep_level_encoding: Encoding::RLE,
+                statistics: None,
+            })?;
             index.append_row_count(keys.len() as i64);
             index.append_offset_and_size(written.offset as i64, written.compressed_size as i32);
             index.append_unencoded_byte_array_data_bytes(bytes);
             text_bytes += bytes.unwrap_or(0);
             pages += 1;
         }
-        let bytes = Bytes::from(sink.into_inner()?);
+        let uncompressed = chunk.uncompressed;
+        let bytes = Bytes::from(chunk.sink.into_inner()?);
         let is_text = self.column.physical_type() == Physical::BYTE_ARRAY;
         let counted = |page_type, encoding, count| PageEncodingStats {
             page_type,
@@ -238,8 +230,8 @@ impl Keyed {
             .set_dictionary_page_offset(Some(0))
             .set_data_page_offset(first as i64)
             .set_unencoded_byte_array_data_bytes(is_text.then_some(text_bytes));
-        if let Some(statistics) = described.statistics() {
-            metadata = metadata.set_statistics(statistics.clone());
+        if let Some(statistics) = statistics {
+            metadata = metadata.set_statistics(statistics);
         }
         let close = ColumnCloseResult {
             bytes_written: bytes.len() as u64,
@@ -263,57 +255,53 @@ impl Keyed {
         }
         let width = width(self.values.len().saturating_sub(1) as u32);
         page.push(width as u8);
-        let valid: Vec<u32> = keys.iter().copied().filter(|key| *key != NULL).collect();
+        let valid: Cow<'_, [u32]> = if keys.contains(&NULL) {
+            keys.iter().copied().filter(|key| *key != NULL).collect()
+        } else {
+            keys.into()
+        };
         page.extend(encode(&valid, width));
         let is_text = self.column.physical_type() == Physical::BYTE_ARRAY;
-        let size = |key: &u32| self.values[*key as usize].len() as i64;
+        let size = |key: &u32| self.values.get(*key as usize).map_or(0, <[u8]>::len) as i64;
         (page, is_text.then(|| valid.iter().map(size).sum()))
     }
 
-    /// What the library makes of the distinct values and as many nulls as there are.
-    fn describe(
-        &self,
-        nulls: usize,
-        properties: WriterProperties,
-    ) -> Result<Option<(Bytes, ColumnChunkMetaData)>> {
-        let int = |value: &Bytes| value.first_chunk().copied().map_or(0, i32::from_le_bytes);
-        let long = |value: &Bytes| value.first_chunk().copied().map_or(0, i64::from_le_bytes);
+    /// What the library says of the least and the greatest value, and of as many nulls as there are.
+    fn statistics(&self, nulls: usize, properties: WriterProperties) -> Result<Option<Statistics>> {
+        let Some((least, greatest)) = self.values.bounds() else {
+            return Ok(None);
+        };
+        let bounds = [least, greatest];
         match self.column.physical_type() {
-            Physical::INT32 => self.describe_as::<Int32Type>(int, nulls, properties),
-            Physical::INT64 => self.describe_as::<PlainInt64Type>(long, nulls, properties),
+            Physical::INT32 => self.statistics_of::<Int32Type>(&bounds.map(int), nulls, properties),
+            Physical::INT64 => self.statistics_of::<PlainInt64Type>(&bounds.map(long), nulls, properties),
             Physical::BYTE_ARRAY => {
-                self.describe_as::<ByteArrayType>(|value| ByteArray::from(value.clone()), nulls, properties)
+                let bounds = bounds.map(|bound| ByteArray::from(bound.to_vec()));
+                self.statistics_of::<ByteArrayType>(&bounds, nulls, properties)
             }
             _ => Ok(None),
         }
     }
 
-    fn describe_as<T: ParquetType>(
+    fn statistics_of<T: ParquetType>(
         &self,
-        value: impl Fn(&Bytes) -> T::T,
+        bounds: &[T::T],
         nulls: usize,
         properties: WriterProperties,
-    ) -> Result<Option<(Bytes, ColumnChunkMetaData)>> {
+    ) -> Result<Option<Statistics>> {
         let root = Type::group_type_builder("schema").with_fields(vec![self.column.self_type_ptr()]);
-        let mut file = SerializedFileWriter::new(Vec::new(), Arc::new(root.build()?), Arc::new(properties))?;
+        let mut file = SerializedFileWriter::new(io::sink(), Arc::new(root.build()?), Arc::new(properties))?;
         let mut group = file.next_row_group()?;
         let Some(mut column) = group.next_column()? else {
             return Ok(None);
         };
-        let values: Vec<T::T> = self.values.iter().map(value).collect();
-        let levels: Vec<i16> = std::iter::repeat_n(1, values.len())
+        let levels: Vec<i16> = std::iter::repeat_n(1, bounds.len())
             .chain(std::iter::repeat_n(0, nulls))
             .collect();
         let levels = (self.column.max_def_level() > 0).then_some(levels.as_slice());
-        column.typed::<T>().write_batch(&values, levels, None)?;
+        column.typed::<T>().write_batch(bounds, levels, None)?;
         column.close()?;
-        let metadata = group.close()?.column(0).clone();
-        let bytes = Bytes::from(file.into_inner()?);
-        let Some(start) = metadata.dictionary_page_offset().filter(|_| !is_plain(&metadata)) else {
-            return Ok(None);
-        };
-        let dictionary = bytes.slice(start as usize..metadata.data_page_offset() as usize);
-        Ok(Some((dictionary, metadata)))
+        Ok(group.close()?.column(0).statistics().cloned())
     }
 
     /// Writes the bytes of a new value as a dictionary has them; says whether there is one.
@@ -354,26 +342,28 @@ fn is_handled(data_type: &DataType, physical: Physical) -> bool {
     )
 }
 
-/// The values of a dictionary page; none where it does not hold so many.
-fn distinct(page: &Bytes, count: usize, column: &ColumnDescPtr) -> Option<Vec<Bytes>> {
-    let fixed = match column.physical_type() {
-        Physical::INT32 => Some(4),
-        Physical::INT64 => Some(8),
-        _ => None,
-    };
-    let mut at = 0;
-    let value = |_| {
-        let size = match fixed {
-            Some(size) => size,
-            None => {
-                let size = page.get(at..)?.first_chunk::<4>()?;
-                at += size.len();
-                u32::from_le_bytes(*size) as usize
-            }
-        };
-        let value = page.get(at..at.checked_add(size)?)?;
-        at += size;
-        Some(page.slice_ref(value))
-    };
-    (0..count).map(value).collect()
+/// The pages of a chunk, compressed as all of a file's pages are.
+struct Pages {
+    sink: TrackedWrite<Vec<u8>>,
+    compressor: Compressor<'static>,
+    /// Bytes of the pages before they were compressed, with those of their headers.
+    uncompressed: i64,
+}
+
+impl Pages {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            sink: TrackedWrite::new(Vec::new()),
+            compressor: Compressor::new(1)?,
+            uncompressed: 0,
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<PageWriteSpec> {
+        let page = page(self.compressor.compress(bytes)?.into());
+        let compressed = CompressedPage::new(page, bytes.len());
+        let written = SerializedPageWriter::new(&mut self.sink).write_page(compressed)?;
+        self.uncompressed += written.uncompressed_size as i64;
+        Ok(written)
+    }
 }

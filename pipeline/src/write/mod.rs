@@ -14,6 +14,7 @@
 //! of the runtime in which the file was opened, never on a thread that drives futures.
 
 mod chunks;
+mod dictionary;
 mod edit;
 mod encode;
 mod find;

@@ -19,10 +19,17 @@ pub struct WriteOptions {
     pub small_row_groups: usize,
     /// Text columns that get a Bloom filter: those by which rows are looked up.
     pub bloom_filters: BTreeSet<String>,
+    /// Columns of integers most of which are one more than the one before: a few bits a row, where their differences
+    /// are stored.
+    pub counting: BTreeSet<String>,
+    /// Columns of numbers without order or likeness, such as hashes: compressing them costs time and saves nothing.
+    pub random: BTreeSet<String>,
+    /// Columns that updates leave as they are: those by which rows are found.
+    pub key: BTreeSet<String>,
     /// Threads that encode the columns of a row group that is not small.
     pub threads: usize,
-    /// Columns whose minimum and maximum stay out of the file's statistics: personal ones.
-    pub no_stats: BTreeSet<String>,
+    /// Columns that the file's statistics leave out: those by which nobody skips files, and personal ones.
+    pub unindexed: BTreeSet<String>,
 }
 
 impl Default for WriteOptions {
@@ -32,8 +39,11 @@ impl Default for WriteOptions {
             small_row_group_rows: 1 << 16,
             small_row_groups: 8,
             bloom_filters: BTreeSet::new(),
+            counting: BTreeSet::new(),
+            random: BTreeSet::new(),
+            key: BTreeSet::new(),
             threads: 1,
-            no_stats: BTreeSet::new(),
+            unindexed: BTreeSet::new(),
         }
     }
 }
@@ -56,7 +66,7 @@ impl Written {
         schema: &Schema,
         options: &WriteOptions,
     ) -> Result<Self> {
-        let stats = FileStats::new(metadata, schema, &options.no_stats)?;
+        let stats = FileStats::new(metadata, schema, &options.unindexed)?;
         Ok(Self {
             rows: stats.rows,
             bytes: bytes as u64,

@@ -112,16 +112,21 @@ impl<'a> OldSource<'a> {
             return Ok(None);
         }
         let chunks = self.chunks(column.position)?;
-        let keyed = self.keyed(column, &chunks);
-        if self.part.deletes.is_empty() && self.keeps_values(column, &chunks, keyed.as_ref())? {
+        let keeps_rows = self.part.deletes.is_empty();
+        let is_untouched =
+            keeps_rows && (self.part.updates.is_empty() || options.key.contains(column.field.name()));
+        let keyed = if is_untouched {
+            None
+        } else {
+            self.keyed(column, &chunks)
+        };
+        if is_untouched || keeps_rows && self.keeps_values(column, &chunks, keyed.as_ref())? {
             let leaves = self.file.leaves(column.field.name());
             let copies = leaves.map(|leaf| self.copied_chunk(leaf, &chunks));
             return copies.collect::<Result<_>>().map(Some);
         }
         let Some(mut keyed) = keyed else { return Ok(None) };
-        if !keyed.edit(&self.part, column.new) {
-            return Ok(None);
-        }
+        keyed.edit(&self.part, column.new);
         let properties = properties(&single(column.field), options, 1)?.build();
         Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
     }
@@ -132,9 +137,6 @@ impl<'a> OldSource<'a> {
         let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
             return None;
         };
-        if self.part.updates.is_empty() && self.part.deletes.is_empty() {
-            return None;
-        }
         let chunk = self.file.row_group(self.part.group).column(leaf);
         Keyed::read(chunk, column.field.data_type(), chunks)
     }
@@ -154,9 +156,6 @@ impl<'a> OldSource<'a> {
     /// Whether every updated row has its old value of this column again.
     fn keeps_values(&self, column: &Column<'_>, chunks: &Chunks, keyed: Option<&Keyed>) -> Result<bool> {
         let updates = self.part.updates;
-        if updates.is_empty() {
-            return Ok(true);
-        }
         if let Some(keyed) = keyed {
             return Ok(keyed.keeps_values(&self.part, column.new));
         }

@@ -238,9 +238,12 @@ fn options() -> WriteOptions {
         row_group_rows: 9,
         small_row_group_rows: 5,
         small_row_groups: 3,
+        counting: BTreeSet::from(["id".to_owned()]),
+        random: BTreeSet::from(["amount".to_owned()]),
+        key: BTreeSet::from(["id".to_owned()]),
         threads: 3,
         bloom_filters: BTreeSet::from(["name".to_owned()]),
-        no_stats: BTreeSet::from(["added".to_owned()]),
+        unindexed: BTreeSet::from(["added".to_owned()]),
     }
 }
 
