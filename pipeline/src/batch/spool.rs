@@ -1,7 +1,7 @@
 //! Shaped rows of a batch on their way into a table: in memory as far as the budget goes, the others in a temporary
 //! file that vanishes with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
@@ -76,8 +76,8 @@ struct Entry {
 
 enum Place {
     Memory(RecordBatch),
-    /// Ordinal in the file.
-    File(usize),
+    /// Which file, and the ordinal in it.
+    File(usize, usize),
 }
 
 impl Spool {
@@ -106,7 +106,7 @@ impl Spool {
         let place = if self.budget.take(bytes) {
             Place::Memory(rows)
         } else {
-            Place::File(state.write(&self.schema, &rows)?)
+            Place::File(0, state.write(&self.schema, &rows)?)
         };
         state.entries.push(Entry {
             group,
@@ -126,7 +126,13 @@ impl Spool {
         entries.sort_by_key(|entry| (entry.group, entry.object));
         Ok(Spooled {
             entries,
-            file: state.file.map(reopen).transpose()?.map(Mutex::new),
+            files: state
+                .file
+                .map(reopen)
+                .transpose()?
+                .map(Mutex::new)
+                .into_iter()
+                .collect(),
             schema: self.schema.clone(),
             partition: self.partition.clone(),
             budget: self.budget.clone(),
@@ -169,7 +175,7 @@ pub(super) struct Spooled {
     schema: SchemaRef,
     partition: Vec<String>,
     entries: Vec<Entry>,
-    file: Option<Mutex<FileReader<File>>>,
+    files: Vec<Mutex<FileReader<File>>>,
     budget: Arc<Budget>,
 }
 
@@ -194,7 +200,7 @@ impl Spooled {
     }
 
     /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
-    /// fits into one. Reads and writes all rows once more, where some that came together belong to several groups.
+    /// fits into one. Rows that came together and belong to several groups are read and kept once more.
     pub(super) fn by_partition(mut self, bytes: usize) -> Result<Self> {
         let mut sizes: BTreeMap<&PartitionValues, usize> = BTreeMap::new();
         for entry in &self.entries {
@@ -214,19 +220,14 @@ impl Spooled {
         if group == 0 || !is_known {
             return Ok(self);
         }
-        for entry in &mut self.entries {
-            let mut of_entry = entry.partitions.keys().map(|values| groups[values]);
-            let first = of_entry.next();
-            if let Some(group) = first.filter(|first| of_entry.all(|group| group == *first)) {
-                entry.group = Some(group);
+        let regrouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
+        for mut entry in std::mem::take(&mut self.entries) {
+            let of_entry: BTreeSet<usize> = entry.partitions.keys().map(|values| groups[values]).collect();
+            if let (Some(group), 1) = (of_entry.first(), of_entry.len()) {
+                entry.group = Some(*group);
+                self.entries.push(entry);
+                continue;
             }
-        }
-        if self.entries.iter().all(|entry| entry.group.is_some()) {
-            self.entries.sort_by_key(|entry| (entry.group, entry.object));
-            return Ok(self);
-        }
-        let grouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
-        for entry in std::mem::take(&mut self.entries) {
             let rows = self.rows_of(&entry);
             entry.forget(&self.budget);
             let (object, rows) = (entry.object, rows?);
@@ -237,10 +238,19 @@ impl Spooled {
             }
             for (group, positions) in of_group {
                 let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
-                grouped.put(Some(group), object, rows)?;
+                regrouped.put(Some(group), object, rows)?;
             }
         }
-        grouped.close()
+        let mut regrouped = regrouped.close()?;
+        for mut entry in std::mem::take(&mut regrouped.entries) {
+            if let Place::File(file, _) = &mut entry.place {
+                *file += self.files.len();
+            }
+            self.entries.push(entry);
+        }
+        self.files.append(&mut regrouped.files);
+        self.entries.sort_by_key(|entry| (entry.group, entry.object));
+        Ok(self)
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -306,13 +316,13 @@ impl Spooled {
     fn rows_of(&self, entry: &Entry) -> Result<RecordBatch> {
         match &entry.place {
             Place::Memory(rows) => Ok(rows.clone()),
-            Place::File(ordinal) => self.read_back(*ordinal),
+            Place::File(file, ordinal) => self.read_back(*file, *ordinal),
         }
     }
 
-    fn read_back(&self, ordinal: usize) -> Result<RecordBatch> {
+    fn read_back(&self, file: usize, ordinal: usize) -> Result<RecordBatch> {
         let lost = || Error::internal("rows that were put into a temporary file are not there");
-        let file = self.file.as_ref().ok_or_else(lost)?;
+        let file = self.files.get(file).ok_or_else(lost)?;
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.set_index(ordinal)?;
         Ok(file.next().ok_or_else(lost)??)
@@ -335,8 +345,6 @@ impl Drop for Spooled {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use arrow::array::{ArrayRef, AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
 
