@@ -78,12 +78,13 @@ pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef
 
 /// Columns by which files are skipped: those that rows are found and sorted by, days, instants, and the batch.
 /// The log holds bounds of these only, since whoever reads it reads the bounds of every file. Personal columns are not
-/// among them.
+/// among them, and truths have no bounds.
 pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
     let named = [contract.key(), contract.scope(), contract.sort()].concat();
     let is_indexed = |column: &&Column| {
         let is_time = matches!(column.ty, ColumnType::Date | ColumnType::Timestamp);
         (is_time || named.contains(&column.name))
+            && column.ty != ColumnType::Bool
             && column.personal.is_none()
             && !contract.partition.contains(&column.name)
     };

@@ -34,15 +34,25 @@ impl Budget {
     }
 
     /// Takes so many bytes, if they are left.
-    fn take(&self, bytes: usize) -> bool {
+    fn take(self: &Arc<Self>, bytes: usize) -> Option<Taken> {
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-            .is_ok()
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        taken.is_ok().then(|| Taken {
+            budget: self.clone(),
+            bytes,
+        })
     }
+}
 
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+/// Bytes of a budget, which has them back when this is dropped.
+struct Taken {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -75,7 +85,10 @@ struct Entry {
 }
 
 enum Place {
-    Memory(RecordBatch),
+    Memory(
+        RecordBatch,
+        #[expect(dead_code, reason = "held for as long as the rows are")] Taken,
+    ),
     /// Which file, and the ordinal in it.
     File(usize, usize),
 }
@@ -103,10 +116,9 @@ impl Spool {
         let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
         let partitions = RowPartitions::of(&rows, &self.partition).map(|partitions| partitions.counts());
         let mut state = self.state();
-        let place = if self.budget.take(bytes) {
-            Place::Memory(rows)
-        } else {
-            Place::File(0, state.write(&self.schema, &rows)?)
+        let place = match self.budget.take(bytes) {
+            Some(taken) => Place::Memory(rows, taken),
+            None => Place::File(0, state.write(&self.schema, &rows)?),
         };
         state.entries.push(Entry {
             group,
@@ -189,14 +201,7 @@ pub(super) struct Portion {
 impl Spooled {
     /// Forgets the rows of some objects.
     pub(super) fn retain(&mut self, keeps: impl Fn(usize) -> bool) {
-        let budget = &self.budget;
-        self.entries.retain(|entry| {
-            let kept = keeps(entry.object);
-            if !kept {
-                entry.forget(budget);
-            }
-            kept
-        });
+        self.entries.retain(|entry| keeps(entry.object));
     }
 
     /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
@@ -228,9 +233,7 @@ impl Spooled {
                 self.entries.push(entry);
                 continue;
             }
-            let rows = self.rows_of(&entry);
-            entry.forget(&self.budget);
-            let (object, rows) = (entry.object, rows?);
+            let (object, rows) = (entry.object, self.rows_of(&entry)?);
             drop(entry);
             let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
             for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
@@ -242,7 +245,7 @@ impl Spooled {
             }
         }
         let mut regrouped = regrouped.close()?;
-        for mut entry in std::mem::take(&mut regrouped.entries) {
+        for mut entry in regrouped.entries {
             if let Place::File(file, _) = &mut entry.place {
                 *file += self.files.len();
             }
@@ -315,7 +318,7 @@ impl Spooled {
 
     fn rows_of(&self, entry: &Entry) -> Result<RecordBatch> {
         match &entry.place {
-            Place::Memory(rows) => Ok(rows.clone()),
+            Place::Memory(rows, _) => Ok(rows.clone()),
             Place::File(file, ordinal) => self.read_back(*file, *ordinal),
         }
     }
@@ -326,20 +329,6 @@ impl Spooled {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.set_index(ordinal)?;
         Ok(file.next().ok_or_else(lost)??)
-    }
-}
-
-impl Entry {
-    fn forget(&self, budget: &Budget) {
-        if let Place::Memory(_) = self.place {
-            budget.give_back(self.bytes);
-        }
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        self.entries.iter().for_each(|entry| entry.forget(&self.budget));
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn take(
         let bytes = if stays {
             lake.settings().memory_limit / PARTITIONS
         } else {
-            portion
+            portion / 2
         };
         spooled = tokio::task::spawn_blocking(move || spooled.by_partition(bytes))
             .await

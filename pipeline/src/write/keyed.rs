@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use bytes::Bytes;
-use parquet::basic::{Encoding, PageType, Type as Physical};
+use parquet::basic::{Compression, Encoding, PageType, Type as Physical};
 use parquet::column::page::{CompressedPage, Page, PageReader, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::{
@@ -75,7 +75,9 @@ impl Keyed {
 
     fn add(&mut self, page: &Page) -> Option<()> {
         match page {
-            Page::DictionaryPage { buf, num_values, .. } => self.values.read(buf, *num_values as usize),
+            Page::DictionaryPage { buf, num_values, .. } if self.keys.is_empty() => {
+                self.values.read(buf, *num_values as usize)
+            }
             Page::DataPage {
                 buf,
                 num_values,
@@ -182,6 +184,10 @@ impl Keyed {
             return Ok(None);
         }
         let codec = properties.compression(self.column.path());
+        if !matches!(codec, Compression::ZSTD(_)) {
+            // The pages here are compressed so. A file of older rules may have a dictionary that a new one would not.
+            return Ok(None);
+        }
         let statistics = self.statistics(nulls, properties)?;
         let mut chunk = Pages::new()?;
         chunk.write(self.values.page(), |buf| Page::DictionaryPage {

@@ -1,5 +1,6 @@
 //! Chunks that are edited by their keys, against files that hold the same rows from the beginning.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,7 +9,7 @@ use arrow::array::{
 };
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Field, Schema};
-use parquet::basic::PageType;
+use parquet::basic::{Compression, PageType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -173,6 +174,35 @@ fn updates_of_few_values_leave_keys_and_only_values_in_use() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_dictionary_in_a_column_that_has_none_by_now_goes() {
+    let old = batch(0..ROWS as i64, 40, true);
+    let file = open(file_of(&old, &WriteOptions::default()));
+    let options = WriteOptions {
+        random: BTreeSet::from(["number".to_owned()]),
+        counting: BTreeSet::from(["id".to_owned()]),
+        ..WriteOptions::default()
+    };
+    let new = batch(7..8, 40, false);
+    let edit = Edit {
+        updates: vec![(3, 0)],
+        deletes: vec![5],
+        inserts: Vec::new(),
+        rows: &new,
+    };
+    let mut bytes = Vec::new();
+    rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes).unwrap();
+    let places = (0..ROWS as u32).filter(|row| *row != 5);
+    let places = places.map(|row| if row == 3 { ROWS as u32 } else { row });
+    let both = concat_batches(&old.schema(), [&old, &new]).unwrap();
+    let wanted = take_record_batch(&both, &UInt32Array::from_iter_values(places)).unwrap();
+    assert_eq!(read_plainly(&bytes, &old.schema()), wanted);
+    let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let number = file.metadata().row_group(0).column(1);
+    assert_eq!(number.compression(), Compression::UNCOMPRESSED);
+    assert_eq!(number.dictionary_page_offset(), None);
 }
 
 #[test]
