@@ -74,12 +74,12 @@ struct State {
 /// Rows that came together.
 struct Entry {
     /// No portion has rows of two groups.
-    group: Option<usize>,
+    group: usize,
     /// Ordinal of their object in the batch.
     object: usize,
     rows: usize,
     bytes: usize,
-    /// How many of them each partition has; nothing where they cannot be told apart.
+    /// How many of them each partition has; nothing where they cannot be told apart, or are grouped already.
     partitions: BTreeMap<PartitionValues, usize>,
     place: Place,
 }
@@ -106,15 +106,21 @@ impl Spool {
 
     /// Takes rows of the object with this ordinal. It may write to disk: call it on a blocking thread.
     pub(super) fn push(&self, object: usize, rows: RecordBatch) -> Result<()> {
-        self.put(None, object, rows)
-    }
-
-    fn put(&self, group: Option<usize>, object: usize, rows: RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
         let partitions = RowPartitions::of(&rows, &self.partition).map(|partitions| partitions.counts());
+        self.put(0, object, partitions.unwrap_or_default(), rows)
+    }
+
+    fn put(
+        &self,
+        group: usize,
+        object: usize,
+        partitions: BTreeMap<PartitionValues, usize>,
+        rows: RecordBatch,
+    ) -> Result<()> {
+        let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
         let mut state = self.state();
         let place = match self.budget.take(bytes) {
             Some(taken) => Place::Memory(rows, taken),
@@ -125,17 +131,17 @@ impl Spool {
             object,
             rows: count,
             bytes,
-            partitions: partitions.unwrap_or_default(),
+            partitions,
             place,
         });
         Ok(())
     }
 
-    /// All rows, those of an object (of its group) together, objects by their ordinals.
+    /// All rows, those of an object together, objects by their ordinals.
     pub(super) fn close(&self) -> Result<Spooled> {
         let state = std::mem::take(&mut *self.state());
         let mut entries = state.entries;
-        entries.sort_by_key(|entry| (entry.group, entry.object));
+        entries.sort_by_key(|entry| entry.object);
         Ok(Spooled {
             entries,
             files: state
@@ -207,6 +213,43 @@ impl Spooled {
     /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
     /// fits into one. Rows that came together and belong to several groups are read and kept once more.
     pub(super) fn by_partition(mut self, bytes: usize) -> Result<Self> {
+        let Some(groups) = self.groups(bytes) else {
+            return Ok(self);
+        };
+        let regrouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
+        for mut entry in std::mem::take(&mut self.entries) {
+            let of_entry: BTreeSet<usize> = entry.partitions.keys().map(|values| groups[values]).collect();
+            if let (Some(group), 1) = (of_entry.first(), of_entry.len()) {
+                entry.group = *group;
+                self.entries.push(entry);
+                continue;
+            }
+            let (object, rows) = (entry.object, self.rows_of(&entry)?);
+            drop(entry);
+            let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+            for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
+                of_group.entry(groups[&values]).or_default().extend(rows);
+            }
+            for (group, positions) in of_group {
+                let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
+                regrouped.put(group, object, BTreeMap::new(), rows)?;
+            }
+        }
+        let mut regrouped = regrouped.close()?;
+        for mut entry in regrouped.entries {
+            if let Place::File(file, _) = &mut entry.place {
+                *file += self.files.len();
+            }
+            self.entries.push(entry);
+        }
+        self.files.append(&mut regrouped.files);
+        self.entries.sort_by_key(|entry| (entry.group, entry.object));
+        Ok(self)
+    }
+
+    /// The group of each partition, those of a group no more than so many bytes unless it is one alone; none where
+    /// all rows are one group, or their partitions are not known.
+    fn groups(&self, bytes: usize) -> Option<BTreeMap<PartitionValues, usize>> {
         let mut sizes: BTreeMap<&PartitionValues, usize> = BTreeMap::new();
         for entry in &self.entries {
             for (values, rows) in &entry.partitions {
@@ -222,38 +265,7 @@ impl Spooled {
             groups.insert(values.clone(), group);
         }
         let is_known = self.entries.iter().all(|entry| !entry.partitions.is_empty());
-        if group == 0 || !is_known {
-            return Ok(self);
-        }
-        let regrouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
-        for mut entry in std::mem::take(&mut self.entries) {
-            let of_entry: BTreeSet<usize> = entry.partitions.keys().map(|values| groups[values]).collect();
-            if let (Some(group), 1) = (of_entry.first(), of_entry.len()) {
-                entry.group = Some(*group);
-                self.entries.push(entry);
-                continue;
-            }
-            let (object, rows) = (entry.object, self.rows_of(&entry)?);
-            drop(entry);
-            let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-            for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
-                of_group.entry(groups[&values]).or_default().extend(rows);
-            }
-            for (group, positions) in of_group {
-                let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
-                regrouped.put(Some(group), object, rows)?;
-            }
-        }
-        let mut regrouped = regrouped.close()?;
-        for mut entry in regrouped.entries {
-            if let Place::File(file, _) = &mut entry.place {
-                *file += self.files.len();
-            }
-            self.entries.push(entry);
-        }
-        self.files.append(&mut regrouped.files);
-        self.entries.sort_by_key(|entry| (entry.group, entry.object));
-        Ok(self)
+        (is_known && group > 0).then_some(groups)
     }
 
     pub(super) fn rows(&self) -> usize {
