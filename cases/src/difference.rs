@@ -46,7 +46,7 @@ fn rows(text: &str) -> Result<Vec<Row>> {
     let format = Format::Csv(CsvFormat::default());
     for decoded in decode(Box::new(InMemory::new(text.to_owned())), &format, None)? {
         let batch = match decoded? {
-            Decoded::Rows(batch) => batch.fields,
+            Decoded::Rows(batch) => batch.texts()?,
             Decoded::Header(_) => continue,
             Decoded::Malformed(malformed) => anyhow::bail!("{}", malformed.reason),
         };

@@ -142,10 +142,11 @@ fn said(bytes: &[u8], piece: usize, format: &Format, charset: Option<Charset>) -
             Decoded::Malformed(malformed) => records.push((malformed.row, malformed.reason)),
             Decoded::Rows(batch) => {
                 assert_eq!(batch.rows.len(), batch.fields.num_rows());
+                let fields = batch.texts().unwrap();
                 for (index, ordinal) in batch.rows.iter().enumerate() {
                     assert!(*ordinal > last, "records are not in order");
                     last = *ordinal;
-                    records.push((*ordinal, row(&batch.fields, index)));
+                    records.push((*ordinal, row(&fields, index)));
                 }
             }
         }

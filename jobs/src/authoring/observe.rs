@@ -116,8 +116,9 @@ fn take(observed: &mut Observed, number: usize, sample: &Sample, format: &Format
                 let start = observed.rows();
                 let rows = batch.fields.num_rows().min(ROWS.saturating_sub(start));
                 observed.sample.extend(std::iter::repeat_n(number, rows));
-                let schema = batch.fields.schema();
-                for (field, column) in schema.fields().iter().zip(batch.fields.columns()) {
+                let fields = batch.texts()?;
+                let schema = fields.schema();
+                for (field, column) in schema.fields().iter().zip(fields.columns()) {
                     let column = column.as_string::<i32>();
                     let position = observed.position(field.name(), false);
                     let values = &mut observed.fields[position].values;

@@ -1,6 +1,6 @@
 //! Raw objects of a batch become rows: each object is read once for all tables that take it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
@@ -29,6 +29,8 @@ use super::spool::Spool;
 const AT_ONCE: usize = 2;
 /// Decoded batches that wait to be shaped.
 const WAITING: usize = 2;
+/// Decoded batches that are shaped at the same time, of one object or of several.
+const SHAPED_AT_ONCE: usize = 2;
 
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
@@ -117,13 +119,14 @@ pub(crate) async fn take_in(
     at_once: usize,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
+    let permits = &Arc::new(Semaphore::new(SHAPED_AT_ONCE));
     futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
                 return Ok(rejected_by(&wanting, ordinal, &reason));
             }
-            let read = one(ordinal, object, accounts, format, takers, &wanting).await;
+            let read = one(ordinal, object, accounts, format, takers, &wanting, permits).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -175,22 +178,58 @@ fn reason_to_reject(error: Error) -> Result<String> {
     }
 }
 
-impl Taker<'_> {
-    /// Shapes rows of an object on a thread of its own, beside the decoding of the next ones. The good ones go to the
-    /// spool.
-    async fn shape(&self, ordinal: usize, batch: &Arc<RawBatch>, of: &Arc<Source>) -> Result<Shaped> {
-        let (shaper, spool, stamp) = (self.shaper.clone(), self.spool.clone(), self.stamp);
+/// Rows of an object that are being shaped, on threads of their own beside the decoding of the next ones: the oldest
+/// first.
+struct Shaping<'a> {
+    takers: &'a [Taker<'a>],
+    ordinal: usize,
+    permits: &'a Arc<Semaphore>,
+    /// Each with the taker that it is for.
+    waiting: VecDeque<(usize, JoinHandle<Result<Shaped>>)>,
+}
+
+impl Shaping<'_> {
+    /// Begins to shape rows for a taker, once there is room for it. The good ones go to the taker's spool.
+    async fn begin(
+        &mut self,
+        taker: usize,
+        batch: &Arc<RawBatch>,
+        of: &Arc<Source>,
+        intakes: &mut [Option<Intake>],
+    ) -> Result<()> {
+        self.finish(SHAPED_AT_ONCE - 1, intakes).await?;
+        let Taker {
+            shaper, spool, stamp, ..
+        } = &self.takers[taker];
+        let (shaper, spool, stamp, ordinal) = (Arc::clone(shaper), Arc::clone(spool), *stamp, self.ordinal);
         let (batch, of) = (batch.clone(), of.clone());
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.context(Kind::Internal, "no more rows are shaped")?;
         let handle = Handle::current();
         let shaped = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
             let mut shaped = handle.block_on(shaper.shape(&batch, &of.origin(), stamp))?;
             let none = shaped.rows.slice(0, 0);
-            spool.push(ordinal, std::mem::replace(&mut shaped.rows, none))?;
+            let rows = std::mem::replace(&mut shaped.rows, none);
+            spool.push(ordinal, batch.rows.first().copied().unwrap_or_default(), rows)?;
             Ok(shaped)
         });
-        shaped
-            .await
-            .map_err(|error| Error::data("object cannot be shaped: shaping panicked").because(error))?
+        self.waiting.push_back((taker, shaped));
+        Ok(())
+    }
+
+    /// Waits until no more than so many are left, and gives the intakes what comes of the others.
+    async fn finish(&mut self, left: usize, intakes: &mut [Option<Intake>]) -> Result<()> {
+        while self.waiting.len() > left
+            && let Some((taker, shaped)) = self.waiting.pop_front()
+        {
+            let panicked = |error| Error::data("object cannot be shaped: shaping panicked").because(error);
+            let shaped = shaped.await.map_err(panicked)?;
+            if let Some(intake) = intakes[taker].as_mut().filter(|one| one.rejected.is_none()) {
+                intake.take(shaped)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -241,6 +280,7 @@ async fn one(
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
+    permits: &Arc<Semaphore>,
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
     let account = account_of(object, manifest.as_ref(), accounts)?;
@@ -263,20 +303,31 @@ async fn one(
             })
         })
         .collect();
+    let mut shaping = Shaping {
+        takers,
+        ordinal,
+        permits,
+        waiting: VecDeque::new(),
+    };
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
-    let keeps_whole = takers
-        .iter()
-        .zip(wanting)
-        .any(|(taker, wants)| *wants && taker.shaper.wants_whole_objects());
     while let Some(next) = decoded.recv().await {
+        if !matches!(next, Ok(Decoded::Rows(_))) {
+            // What comes next comes after the rows before it.
+            shaping.finish(0, &mut intakes).await?;
+        }
         match next? {
             Decoded::Header(header) => Arc::make_mut(&mut of).header = header,
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
-                for (taker, intake) in taking(takers, &mut intakes) {
-                    intake.rows_read += batch.rows.len() as u64;
-                    if !taker.shaper.wants_whole_objects() {
-                        intake.take(taker.shape(ordinal, &batch, &of).await)?;
+                let mut keeps_whole = false;
+                for taker in taking(&intakes) {
+                    if let Some(intake) = &mut intakes[taker] {
+                        intake.rows_read += batch.rows.len() as u64;
+                    }
+                    if takers[taker].shaper.wants_whole_objects() {
+                        keeps_whole = true;
+                    } else {
+                        shaping.begin(taker, &batch, &of, &mut intakes).await?;
                     }
                 }
                 if keeps_whole {
@@ -284,41 +335,42 @@ async fn one(
                 }
             }
             Decoded::Malformed(malformed) => {
-                for (taker, intake) in taking(takers, &mut intakes) {
-                    intake.rows_read += 1;
-                    intake.rejects.push(taker.shaper.malformed(
-                        malformed.row,
-                        malformed.reason.clone(),
-                        &malformed.text,
-                    ));
+                for taker in taking(&intakes) {
+                    let shaper = takers[taker].shaper;
+                    let reject = shaper.malformed(malformed.row, malformed.reason.clone(), &malformed.text);
+                    if let Some(intake) = &mut intakes[taker] {
+                        intake.rows_read += 1;
+                        intake.rejects.push(reject);
+                    }
                 }
             }
         }
     }
+    shaping.finish(0, &mut intakes).await?;
     decoder
         .await
         .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
         let all = Arc::new(concat(&whole)?);
-        for (taker, intake) in taking(takers, &mut intakes) {
-            if taker.shaper.wants_whole_objects() {
-                intake.take(taker.shape(ordinal, &all, &of).await)?;
+        for taker in taking(&intakes) {
+            if takers[taker].shaper.wants_whole_objects() {
+                shaping.begin(taker, &all, &of, &mut intakes).await?;
             }
         }
+        shaping.finish(0, &mut intakes).await?;
     }
-    for (taker, intake) in taking(takers, &mut intakes) {
-        intake.declared = taker.shaper.declared(&of.origin())?;
+    for taker in taking(&intakes) {
+        if let Some(intake) = &mut intakes[taker] {
+            intake.declared = takers[taker].shaper.declared(&of.origin())?;
+        }
     }
     Ok(intakes)
 }
 
-/// The takers that want the object and have not rejected it, each with what it was given.
-fn taking<'a, 'b>(
-    takers: &'a [Taker<'a>],
-    intakes: &'b mut [Option<Intake>],
-) -> impl Iterator<Item = (&'a Taker<'a>, &'b mut Intake)> {
-    let pairs = takers.iter().zip(intakes);
-    pairs.filter_map(|(taker, intake)| Some((taker, intake.as_mut().filter(|one| one.rejected.is_none())?)))
+/// The takers that want the object and have not rejected it.
+fn taking(intakes: &[Option<Intake>]) -> Vec<usize> {
+    let takes = |intake: &Option<Intake>| intake.as_ref().is_some_and(|one| one.rejected.is_none());
+    (0..intakes.len()).filter(|taker| takes(&intakes[*taker])).collect()
 }
 
 /// Starts decoding an object on a thread of its own; an error ends the stream.
@@ -412,11 +464,13 @@ fn format_of(format: &Format, account: &Account) -> Result<Format> {
     Ok(Format::Csv(csv))
 }
 
-/// Batches of one object as one; a field that a batch lacks is null there.
+/// Batches of one object as one, all fields as text; a field that a batch lacks is null there.
 fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
+    let texts = batches.iter().map(|batch| batch.texts());
+    let texts = texts.collect::<Result<Vec<_>>>()?;
     let mut names: Vec<&str> = Vec::new();
-    for batch in batches {
-        for field in batch.fields.schema_ref().fields() {
+    for fields in &texts {
+        for field in fields.schema_ref().fields() {
             if !names.contains(&field.name().as_str()) {
                 names.push(field.name());
             }
@@ -427,14 +481,14 @@ fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
         .map(|name| Field::new(*name, DataType::Utf8, true))
         .collect();
     let schema = Arc::new(Schema::new(fields));
-    let aligned = batches
+    let aligned = texts
         .iter()
-        .map(|batch| {
+        .map(|fields| {
             let columns: Vec<ArrayRef> = names
                 .iter()
                 .map(|name| {
-                    let column = batch.fields.column_by_name(name).cloned();
-                    column.unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.rows.len()))
+                    let column = fields.column_by_name(name).cloned();
+                    column.unwrap_or_else(|| new_null_array(&DataType::Utf8, fields.num_rows()))
                 })
                 .collect();
             Ok(RecordBatch::try_new(schema.clone(), columns)?)

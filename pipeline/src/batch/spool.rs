@@ -73,18 +73,26 @@ struct State {
 
 /// Rows that came together.
 struct Entry {
-    /// No portion has rows of two groups.
-    group: usize,
-    /// Ordinal of their object in the batch.
-    object: usize,
+    place: Place,
     rows: usize,
     bytes: usize,
     /// How many of them each partition has; nothing where they cannot be told apart, or are grouped already.
     partitions: BTreeMap<PartitionValues, usize>,
-    place: Place,
+    held: Held,
 }
 
-enum Place {
+/// Where rows stand among all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// No portion has rows of two groups.
+    group: usize,
+    /// Ordinal of their object in the batch.
+    object: usize,
+    /// The first of them in the object.
+    first: i64,
+}
+
+enum Held {
     Memory(
         RecordBatch,
         #[expect(dead_code, reason = "held for as long as the rows are")] Taken,
@@ -104,35 +112,39 @@ impl Spool {
         }
     }
 
-    /// Takes rows of the object with this ordinal. It may write to disk: call it on a blocking thread.
-    pub(super) fn push(&self, object: usize, rows: RecordBatch) -> Result<()> {
+    /// Takes rows of the object with this ordinal, of which the first is this one. It may write to disk: call it on a
+    /// blocking thread.
+    pub(super) fn push(&self, object: usize, first: i64, rows: RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
         let partitions = RowPartitions::of(&rows, &self.partition).map(|partitions| partitions.counts());
-        self.put(0, object, partitions.unwrap_or_default(), rows)
+        let place = Place {
+            group: 0,
+            object,
+            first,
+        };
+        self.put(place, partitions.unwrap_or_default(), rows)
     }
 
     fn put(
         &self,
-        group: usize,
-        object: usize,
+        place: Place,
         partitions: BTreeMap<PartitionValues, usize>,
         rows: RecordBatch,
     ) -> Result<()> {
         let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
         let mut state = self.state();
-        let place = match self.budget.take(bytes) {
-            Some(taken) => Place::Memory(rows, taken),
-            None => Place::File(0, state.write(&self.schema, &rows)?),
+        let held = match self.budget.take(bytes) {
+            Some(taken) => Held::Memory(rows, taken),
+            None => Held::File(0, state.write(&self.schema, &rows)?),
         };
         state.entries.push(Entry {
-            group,
-            object,
+            place,
             rows: count,
             bytes,
             partitions,
-            place,
+            held,
         });
         Ok(())
     }
@@ -141,7 +153,7 @@ impl Spool {
     pub(super) fn close(&self) -> Result<Spooled> {
         let state = std::mem::take(&mut *self.state());
         let mut entries = state.entries;
-        entries.sort_by_key(|entry| entry.object);
+        entries.sort_by_key(|entry| entry.place);
         Ok(Spooled {
             entries,
             files: state
@@ -207,7 +219,7 @@ pub(super) struct Portion {
 impl Spooled {
     /// Forgets the rows of some objects.
     pub(super) fn retain(&mut self, keeps: impl Fn(usize) -> bool) {
-        self.entries.retain(|entry| keeps(entry.object));
+        self.entries.retain(|entry| keeps(entry.place.object));
     }
 
     /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
@@ -220,11 +232,11 @@ impl Spooled {
         for mut entry in std::mem::take(&mut self.entries) {
             let of_entry: BTreeSet<usize> = entry.partitions.keys().map(|values| groups[values]).collect();
             if let (Some(group), 1) = (of_entry.first(), of_entry.len()) {
-                entry.group = *group;
+                entry.place.group = *group;
                 self.entries.push(entry);
                 continue;
             }
-            let (object, rows) = (entry.object, self.rows_of(&entry)?);
+            let (place, rows) = (entry.place, self.rows_of(&entry)?);
             drop(entry);
             let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
             for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
@@ -232,18 +244,18 @@ impl Spooled {
             }
             for (group, positions) in of_group {
                 let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
-                regrouped.put(group, object, BTreeMap::new(), rows)?;
+                regrouped.put(Place { group, ..place }, BTreeMap::new(), rows)?;
             }
         }
         let mut regrouped = regrouped.close()?;
         for mut entry in regrouped.entries {
-            if let Place::File(file, _) = &mut entry.place {
+            if let Held::File(file, _) = &mut entry.held {
                 *file += self.files.len();
             }
             self.entries.push(entry);
         }
         self.files.append(&mut regrouped.files);
-        self.entries.sort_by_key(|entry| (entry.group, entry.object));
+        self.entries.sort_by_key(|entry| entry.place);
         Ok(self)
     }
 
@@ -277,7 +289,7 @@ impl Spooled {
         let mut portions = Vec::new();
         let (mut begin, mut first, mut next, mut held) = (0, 0, 0, 0);
         for (index, entry) in self.entries.iter().enumerate() {
-            let other_group = || entry.group != self.entries[begin].group;
+            let other_group = || entry.place.group != self.entries[begin].place.group;
             if index > begin && (held + entry.bytes > bytes || other_group()) {
                 portions.push(Portion {
                     entries: begin..index,
@@ -300,7 +312,7 @@ impl Spooled {
         let mut first = 0;
         let mut portions = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            if entry.object == object {
+            if entry.place.object == object {
                 portions.push(Portion {
                     entries: index..index + 1,
                     first,
@@ -325,13 +337,13 @@ impl Spooled {
     /// For each row of a portion the ordinal of its object.
     pub(super) fn objects<'a>(&'a self, portion: &Portion) -> impl Iterator<Item = usize> + 'a {
         let entries = self.entries[portion.entries.clone()].iter();
-        entries.flat_map(|entry| std::iter::repeat_n(entry.object, entry.rows))
+        entries.flat_map(|entry| std::iter::repeat_n(entry.place.object, entry.rows))
     }
 
     fn rows_of(&self, entry: &Entry) -> Result<RecordBatch> {
-        match &entry.place {
-            Place::Memory(rows, _) => Ok(rows.clone()),
-            Place::File(file, ordinal) => self.read_back(*file, *ordinal),
+        match &entry.held {
+            Held::Memory(rows, _) => Ok(rows.clone()),
+            Held::File(file, ordinal) => self.read_back(*file, *ordinal),
         }
     }
 
@@ -366,8 +378,8 @@ mod tests {
         for fits in [0, 1, 2, 5] {
             let budget = Budget::new(fits * bytes);
             let spool = Spool::new(numbers(0..0).schema(), &[], budget.clone());
-            for (object, range) in [(1, 10..20), (0, 0..10), (1, 20..30), (2, 90..91), (0, 0..0)] {
-                spool.push(object, numbers(range)).unwrap();
+            for (object, range) in [(1, 20..30), (0, 0..10), (1, 10..20), (2, 90..91), (0, 0..0)] {
+                spool.push(object, range.start, numbers(range)).unwrap();
             }
             assert!(budget.used.load(Ordering::Relaxed) <= fits * bytes);
             let mut spooled = spool.close().unwrap();
@@ -418,9 +430,8 @@ mod tests {
             let budget = Budget::new(fits * bytes);
             let spool = Spool::new(rows(0..0).schema(), &partition, budget.clone());
             for object in [1, 0, 2, 3] {
-                spool
-                    .push(object, rows(object as i64 * 50..object as i64 * 50 + 50))
-                    .unwrap();
+                let first = object as i64 * 50;
+                spool.push(object, first, rows(first..first + 50)).unwrap();
             }
             // Two of the five days fit into a portion.
             let grouped = spool.close().unwrap().by_partition(2 * bytes).unwrap();

@@ -28,7 +28,7 @@ use super::tally::{Summary, Tally};
 /// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
 const PORTION: usize = 16;
 /// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
-const PARTITIONS: usize = 64;
+const PARTITIONS: usize = 32;
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(

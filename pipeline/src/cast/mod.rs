@@ -1,6 +1,7 @@
 //! Text to the types of columns, exactly or not at all.
 
 mod boolean;
+mod exact;
 mod instant;
 mod map;
 mod number;
@@ -15,6 +16,7 @@ use arrow::buffer::NullBuffer;
 
 use crate::Result;
 use crate::contract::{Column, ColumnType, Zone};
+pub use exact::exact;
 use instant::Reading;
 
 /// A column with its type.

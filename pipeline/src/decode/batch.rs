@@ -122,7 +122,7 @@ impl TextColumn {
 
 /// The name of a field among those of its row. One that the source has called like lineage must not stand for it:
 /// `_row` becomes `raw._row`. What already begins so gets another `raw.`, so that different fields stay different.
-fn delivered(name: String) -> String {
+pub(super) fn delivered(name: String) -> String {
     let own = name.trim_start_matches("raw.");
     if own == SOURCE_ROW || is_lineage(own) {
         format!("raw.{name}")

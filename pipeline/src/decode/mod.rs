@@ -6,7 +6,8 @@
 //! ```
 //!
 //! What a record says is kept letter by letter: no number is ever parsed here. Values of Parquet files, which are no
-//! text, are written as text from which the same value can be read.
+//! text, stay what they are where they are simple, and become text from which the same value can be read when text is
+//! asked for.
 
 mod batch;
 mod charset;
@@ -23,12 +24,16 @@ mod window;
 
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 
 pub use malformed::Malformed;
 pub use memory::InMemory;
+pub use parquet::texts;
 pub use source::ObjectReader;
 
 use crate::Result;
@@ -46,16 +51,30 @@ pub trait Input: Read + Send + Sync {
     fn range(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
-/// Rows of one raw object as text.
+/// Rows of one raw object.
 #[derive(Debug, Clone)]
 pub struct RawBatch {
-    /// One nullable Utf8 column per raw field, named by the field (canonical name after rename). Of CSV, TSV and
-    /// Parquet all columns of the file; of JSON the header fields, and the fields that had a value in this batch or in
-    /// one before it.
+    /// One nullable column per raw field, named by the field (canonical name after rename). Of CSV, TSV and Parquet all
+    /// columns of the file; of JSON the header fields, and the fields that had a value in this batch or in one before
+    /// it. They are Utf8, or of Parquet another type that [`texts`] takes; which one may change between batches.
     pub fields: RecordBatch,
     /// Ordinal of each row in its object: 1 for the first record (a header line does not count; malformed
     /// records do). Ascending.
     pub rows: Vec<i64>,
+}
+
+impl RawBatch {
+    /// All fields as text.
+    pub fn texts(&self) -> Result<RecordBatch> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
+        for (field, column) in self.fields.schema_ref().fields().iter().zip(self.fields.columns()) {
+            fields.push(Field::new(field.name(), DataType::Utf8, true));
+            columns.push(Arc::new(texts(column)?));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
+        let schema = Arc::new(Schema::new(fields));
+        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    }
 }
 
 /// What comes out of an object.

@@ -79,13 +79,14 @@ pub(super) fn read_from(input: Box<dyn Input>, format: &Format, limits: Limits) 
                 continue;
             }
         };
-        let schema = batch.fields.schema();
         assert_eq!(batch.rows.len(), batch.fields.num_rows());
+        let fields = batch.texts()?;
+        let schema = fields.schema();
         all.columns
             .push(schema.fields().iter().map(|field| field.name().clone()).collect());
         for (index, ordinal) in batch.rows.iter().enumerate() {
             let mut row = Row::new();
-            for (name, column) in schema.fields().iter().zip(batch.fields.columns()) {
+            for (name, column) in schema.fields().iter().zip(fields.columns()) {
                 let column = column.as_string::<i32>();
                 if column.is_valid(index) {
                     row.insert(name.name().clone(), column.value(index).to_owned());

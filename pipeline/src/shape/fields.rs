@@ -1,19 +1,22 @@
-//! The text values of a raw row: its own fields, those of its account, and where it comes from.
+//! The values of a raw row: its own fields, those of its account, and where it comes from.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
 use crate::contract::{ColumnType, OPTION, Personal, is_lineage};
+use crate::error::Result;
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 use crate::list::RawObject;
 use crate::manifest::Manifest;
+
+use super::delivered::Delivered;
 
 /// The field that an account's currency stands for.
 const CURRENCY: &str = "currency_code";
@@ -114,7 +117,8 @@ fn said(manifest: &Manifest, name: &str) -> Option<String> {
 
 /// Raw rows of one batch with everything that a column's `from` can name.
 pub(crate) struct Fields<'a> {
-    raw: &'a RecordBatch,
+    /// The fields of the rows themselves, by their names.
+    own: BTreeMap<&'a str, Delivered<'a>>,
     rows: &'a [i64],
     origin: &'a Origin<'a>,
     personal: &'a PersonalFields,
@@ -130,8 +134,9 @@ impl<'a> Fields<'a> {
         origin: &'a Origin<'a>,
         personal: &'a PersonalFields,
     ) -> Self {
+        let names = raw.schema_ref().fields().iter().map(|field| field.name().as_str());
         Self {
-            raw,
+            own: names.zip(raw.columns().iter().map(Delivered::new)).collect(),
             rows,
             origin,
             personal,
@@ -147,10 +152,8 @@ impl<'a> Fields<'a> {
         filled: &'a Filled,
     ) -> Self {
         Self {
-            raw,
-            rows,
             filled: Some(filled),
-            ..*delivered
+            ..Self::new(raw, rows, delivered.origin, delivered.personal)
         }
     }
 
@@ -166,15 +169,18 @@ impl<'a> Fields<'a> {
 
     /// The first of the named fields that has a value, row by row: a field is what the row has, else what its account
     /// states. A blank is a value of a text only.
-    pub(crate) fn first_of(&self, names: &[String], ty: &ColumnType) -> Values {
-        let mut found: Vec<Source<'_>> = names.iter().flat_map(|name| self.sources(name)).collect();
-        if let [Source::Column(_, None)] = found.as_slice()
-            && let Some(Source::Column(texts, _)) = found.pop()
-        {
-            return Values {
+    pub(crate) fn first_of(&self, names: &[String], ty: &ColumnType) -> Result<Values> {
+        let found = self.sources(names)?;
+        let only = match found.as_slice() {
+            [Source::Own(texts, None)] => Some((*texts).clone()),
+            [Source::Made(texts)] => Some(texts.clone()),
+            _ => None,
+        };
+        if let Some(texts) = only {
+            return Ok(Values {
                 texts,
                 stated: Vec::new(),
-            };
+            });
         }
         let counts = |value: &str| *ty == ColumnType::Text || !value.trim_ascii().is_empty();
         let mut texts = StringBuilder::with_capacity(self.len(), self.len() * 8);
@@ -190,109 +196,125 @@ impl<'a> Fields<'a> {
         if !stated.contains(&true) {
             stated.clear();
         }
-        Values {
+        Ok(Values {
             texts: texts.finish(),
             stated,
-        }
+        })
     }
 
-    /// Where the values of one field come from, the first that has one row by row; none when there is no field of
-    /// that name.
-    fn sources(&self, name: &str) -> Vec<Source<'_>> {
-        let column = self.column(name);
-        if name == ROW && column.is_none() {
-            let rows = self.rows.iter().map(i64::to_string);
-            return vec![Source::Column(StringArray::from_iter_values(rows), None)];
-        }
-        if name == HASH && column.is_none() {
-            return vec![Source::Column(self.hash_texts(), None)];
-        }
-        if let Some(value) = self.origin.lineage(name) {
-            return vec![Source::Object(value)];
-        }
-        let filled = self.filled.and_then(|filled| filled.get(name));
-        let adds = self.filled.is_none() || column.is_none();
-        let stated = self.origin.stated_as(name).filter(|_| adds);
-        let column = column.map(|column| Source::Column(column.clone(), filled.map(Vec::as_slice)));
-        column.into_iter().chain(stated.map(Source::Account)).collect()
+    /// The values of the one delivered field that the first of the named fields can only be, as they were delivered.
+    pub(crate) fn only_of(&self, names: &[String]) -> Option<&'a ArrayRef> {
+        let mut named = names.iter().filter(|name| self.has(name));
+        let (name, None) = (named.next()?, named.next()) else {
+            return None;
+        };
+        let is_filled = self.filled.is_some_and(|filled| filled.contains_key(name));
+        let is_stated = self.filled.is_none() && self.origin.stated_as(name).is_some();
+        let is_own = self.origin.lineage(name).is_none() && !is_filled && !is_stated;
+        self.own.get(name.as_str()).filter(|_| is_own).map(Delivered::values)
     }
 
-    fn column(&self, name: &str) -> Option<&StringArray> {
-        self.raw.column_by_name(name)?.as_string_opt()
+    /// Whether some row may have a value in a field.
+    fn has(&self, name: &str) -> bool {
+        self.own.contains_key(name)
+            || [ROW, HASH].contains(&name)
+            || self.origin.lineage(name).is_some()
+            || self.origin.stated_as(name).is_some()
+    }
+
+    /// Where the values of the fields come from, the first that has one row by row; none where there are no fields of
+    /// these names.
+    fn sources(&self, names: &[String]) -> Result<Vec<Source<'_>>> {
+        let mut sources = Vec::new();
+        for name in names {
+            let own = self.own.get(name.as_str());
+            if name == ROW && own.is_none() {
+                let rows = self.rows.iter().map(i64::to_string);
+                sources.push(Source::Made(StringArray::from_iter_values(rows)));
+                continue;
+            }
+            if name == HASH && own.is_none() {
+                sources.push(Source::Made(self.hash_texts()?));
+                continue;
+            }
+            if let Some(value) = self.origin.lineage(name) {
+                sources.push(Source::Object(value));
+                continue;
+            }
+            if let Some(own) = own {
+                let filled = self.filled.and_then(|filled| filled.get(name));
+                sources.push(Source::Own(own.texts()?, filled.map(Vec::as_slice)));
+            }
+            let adds = self.filled.is_none() || own.is_none();
+            let stated = self.origin.stated_as(name).filter(|_| adds);
+            sources.extend(stated.map(Source::Account));
+        }
+        Ok(sources)
     }
 
     /// Which of the rows have no value of their own in a field.
     pub(super) fn lacks(&self, name: &str, rows: &[u32]) -> Vec<bool> {
-        let column = self.column(name);
-        let lacks = |row: &u32| column.is_none_or(|column| column.is_null(*row as usize));
+        let own = self.own.get(name);
+        let lacks = |row: &u32| own.is_none_or(|own| !own.is_valid(*row as usize));
         rows.iter().map(lacks).collect()
     }
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
     /// the order of their names, personal ones left out.
-    pub(crate) fn hashes(&self) -> Int64Array {
+    pub(crate) fn hashes(&self) -> Result<Int64Array> {
         // Lengths keep ("ab", "c") and ("a", "bc") apart.
         let measured = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
         let columns = self.delivered(|name| !self.personal.contains_key(name));
-        let columns: Vec<_> = columns
-            .iter()
-            .map(|(name, column)| (measured(name), column))
-            .collect();
+        let columns = columns.map(|(name, column)| Ok((measured(name), column.hashed()?)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut content = Vec::new();
         let hash = |row: usize| {
             content.clear();
             for (name, column) in &columns {
-                if column.is_valid(row) {
-                    let value = column.value(row);
-                    content.extend_from_slice(name);
-                    content.extend_from_slice(&(value.len() as u32).to_le_bytes());
-                    content.extend_from_slice(value.as_bytes());
-                }
+                column.write(row, name, &mut content);
             }
             xxh3_64(&content) as i64
         };
-        Int64Array::from_iter_values((0..self.len()).map(hash))
+        Ok(Int64Array::from_iter_values((0..self.len()).map(hash)))
     }
 
     /// The hashes as fields that columns can pick.
-    pub(crate) fn hash_texts(&self) -> StringArray {
-        let hashes = self.hashes();
-        StringArray::from_iter_values(hashes.values().iter().map(|hash| format!("{hash:016x}")))
+    pub(crate) fn hash_texts(&self) -> Result<StringArray> {
+        let hashes = self.hashes()?;
+        let texts = hashes.values().iter().map(|hash| format!("{hash:016x}"));
+        Ok(StringArray::from_iter_values(texts))
     }
 
     /// The fields that `known` does not name as one map a row; null where there is none.
-    pub(crate) fn unknown(&self, known: &HashSet<String>) -> ArrayRef {
+    pub(crate) fn unknown(&self, known: &HashSet<String>) -> Result<ArrayRef> {
         self.map(|name| !known.contains(name))
     }
 
     /// All fields but personal ones as one map a row.
-    pub(crate) fn all(&self) -> ArrayRef {
+    pub(crate) fn all(&self) -> Result<ArrayRef> {
         self.map(|_| true)
     }
 
     /// Names of the fields that `known` does not name and that have a value in some row.
     pub(crate) fn unknown_in(&self, row: usize, known: &HashSet<String>) -> Vec<String> {
-        let columns = self.delivered(|name| !known.contains(name));
-        columns
-            .iter()
-            .filter(|(_, column)| column.is_valid(row))
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
+        let unknown = self.delivered(|name| !known.contains(name));
+        let unknown = unknown.filter(|(_, column)| column.is_valid(row));
+        unknown.map(|(name, _)| name.to_owned()).collect()
     }
 
     /// A row as a JSON object of its fields, personal ones left out: what quarantine shows.
-    pub(crate) fn text(&self, row: usize) -> String {
-        let fields: BTreeMap<&str, &str> = self
-            .delivered(|name| !self.personal.contains_key(name))
-            .into_iter()
-            .filter(|(_, column)| column.is_valid(row))
-            .map(|(name, column)| (name, column.value(row)))
-            .collect();
-        serde_json::to_string(&fields).unwrap_or_default()
+    pub(crate) fn text(&self, row: usize) -> Result<String> {
+        let shown = self.delivered(|name| !self.personal.contains_key(name));
+        let shown = shown.filter(|(_, column)| column.is_valid(row));
+        let shown = shown.map(|(name, column)| Ok((name, column.texts()?.value(row))));
+        let fields: BTreeMap<&str, &str> = shown.collect::<Result<_>>()?;
+        Ok(serde_json::to_string(&fields).unwrap_or_default())
     }
 
-    fn map(&self, wanted: impl Fn(&str) -> bool) -> ArrayRef {
+    fn map(&self, wanted: impl Fn(&str) -> bool) -> Result<ArrayRef> {
         let columns = self.delivered(|name| wanted(name) && !self.personal.contains_key(name));
+        let columns = columns.map(|(name, column)| Ok((name, column.texts()?)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut maps = map_builder();
         for row in 0..self.len() {
             let mut any = false;
@@ -304,22 +326,13 @@ impl<'a> Fields<'a> {
             // Appending to a builder of equal numbers of keys and values cannot fail.
             let _ = maps.append(any);
         }
-        Arc::new(maps.finish())
+        Ok(Arc::new(maps.finish()))
     }
 
-    /// Raw fields by name, in the order of their names.
-    fn delivered(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<&str, &StringArray> {
-        let fields = self
-            .raw
-            .schema_ref()
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str());
-        fields
-            .zip(self.raw.columns())
-            .filter(|(name, _)| wanted(name))
-            .filter_map(|(name, column)| Some((name, column.as_string_opt()?)))
-            .collect()
+    /// The rows' own fields by name, in the order of their names.
+    fn delivered(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &Delivered<'a>)> {
+        let own = self.own.iter().map(|(name, column)| (*name, column));
+        own.filter(move |(name, _)| wanted(name))
     }
 }
 
@@ -335,8 +348,10 @@ pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
 
 /// Where a field's values come from.
 enum Source<'a> {
-    /// A column, and which of its cells only the account states.
-    Column(StringArray, Option<&'a [bool]>),
+    /// The rows, and which of their cells only the account states.
+    Own(&'a StringArray, Option<&'a [bool]>),
+    /// What follows from where a row is, or what it has.
+    Made(StringArray),
     /// The object that all rows are of.
     Object(String),
     /// The account that all rows are of.
@@ -346,7 +361,8 @@ enum Source<'a> {
 impl Source<'_> {
     fn value(&self, row: usize) -> Option<&str> {
         match self {
-            Self::Column(column, _) => column.is_valid(row).then(|| column.value(row)),
+            Self::Own(column, _) => column.is_valid(row).then(|| column.value(row)),
+            Self::Made(column) => column.is_valid(row).then(|| column.value(row)),
             Self::Object(value) => Some(value),
             Self::Account(value) => Some(value),
         }
@@ -354,8 +370,8 @@ impl Source<'_> {
 
     fn is_stated(&self, row: usize) -> bool {
         match self {
-            Self::Column(_, filled) => filled.is_some_and(|filled| filled[row]),
-            Self::Object(_) => false,
+            Self::Own(_, filled) => filled.is_some_and(|filled| filled[row]),
+            Self::Made(_) | Self::Object(_) => false,
             Self::Account(_) => true,
         }
     }

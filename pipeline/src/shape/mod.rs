@@ -4,6 +4,7 @@
 //! an equal object give equal rows.
 
 mod check;
+mod delivered;
 mod document;
 mod fields;
 mod order;
@@ -25,7 +26,7 @@ use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::account::AccountKeep;
-use crate::cast::cast;
+use crate::cast::{self, cast};
 use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
@@ -138,39 +139,42 @@ impl Shaper {
         origin: &Origin<'_>,
         stamp: BatchStamp,
     ) -> Result<Shaped> {
-        let fields = Fields::new(&raw.fields, &raw.rows, origin, &self.personal);
+        let delivered = Fields::new(&raw.fields, &raw.rows, origin, &self.personal);
         let selected = match &self.sql {
-            Some(sql) => Some(sql.select(&fields, &raw.fields, origin).await?),
+            Some(sql) => Some(sql.select(&delivered, &raw.fields, origin).await?),
             None => None,
         };
         // Row of the raw batch behind each shaped row.
         let source: Vec<u32> = match &selected {
             Some(selected) => selected.source.clone(),
-            None => (0..fields.len() as u32).collect(),
+            None => (0..delivered.len() as u32).collect(),
         };
         let indices = UInt32Array::from(source.clone());
         let ordinals: Vec<i64> = source.iter().map(|row| raw.rows[*row as usize]).collect();
         let made = match (&self.sql, &selected) {
             (Some(sql), Some(selected)) => {
-                let filled = sql.filled(&fields, origin, &source);
-                Some((selected.as_fields(&fields, &indices)?, filled))
+                let filled = sql.filled(&delivered, origin, &source);
+                Some((selected.as_fields(&delivered, &indices)?, filled))
             }
             _ => None,
         };
         let made = made
             .as_ref()
-            .map(|(made, filled)| Fields::made(made, &ordinals, &fields, filled));
+            .map(|(made, filled)| Fields::made(made, &ordinals, &delivered, filled));
         let mut stated = Stated::default();
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
+            let fields = made.as_ref().unwrap_or(&delivered);
+            let exact = fields.only_of(&column.from).filter(|_| column.personal.is_none());
+            if let Some(values) = exact.and_then(|values| cast::exact(values, &column.ty)) {
+                columns.push(values);
+                continue;
+            }
             let values = if column.from == ["*"] {
-                take(&fields.all(), &indices, None)?
+                take(&delivered.all()?, &indices, None)?
             } else {
-                let values = made
-                    .as_ref()
-                    .unwrap_or(&fields)
-                    .first_of(&column.from, &column.ty);
+                let values = fields.first_of(&column.from, &column.ty)?;
                 // Of whole rows an empty cell says that there is no value any more: the account's is as new as they.
                 if origin.account.keep == AccountKeep::LatestValue {
                     stated.add(&column.name, values.stated);
@@ -179,26 +183,28 @@ impl Shaper {
             };
             columns.push(self.typed(column, values, origin, &mut reasons)?);
         }
-        self.bookkeeping(&mut columns, &fields, &stated, &indices, origin, stamp)?;
+        self.bookkeeping(&mut columns, &delivered, &stated, &indices, origin, stamp)?;
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
 
         self.require(&rows, &mut reasons);
-        self.check_unknown(&fields, &source, &mut reasons);
+        self.check_unknown(&delivered, &source, &mut reasons);
         self.check_window(&rows, origin, &mut reasons)?;
         self.check_document(&rows, origin, &mut reasons)?;
         let checked = self.checks.evaluate(&rows, &mut reasons)?;
 
-        let filtered = (fields.len() as u64).saturating_sub(distinct(&source));
+        let filtered = (delivered.len() as u64).saturating_sub(distinct(&source));
         let rejects = reasons
             .iter()
             .zip(&source)
             .filter(|(reasons, _)| !reasons.is_empty())
-            .map(|(reasons, row)| Reject {
-                row: Some(fields.rows()[*row as usize]),
-                reason: reasons.join("; "),
-                text: fields.text(*row as usize),
+            .map(|(reasons, row)| {
+                Ok(Reject {
+                    row: Some(delivered.rows()[*row as usize]),
+                    reason: reasons.join("; "),
+                    text: delivered.text(*row as usize)?,
+                })
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let good = BooleanArray::from_iter(reasons.iter().map(|reasons| Some(reasons.is_empty())));
         Ok(Shaped {
             rows: filter_record_batch(&rows, &good)?,
@@ -206,7 +212,7 @@ impl Shaper {
             filtered,
             warned: checked.warned,
             held: checked.held,
-            content: self.keeps_documents().then(|| fields.hashes()),
+            content: self.keeps_documents().then(|| delivered.hashes()).transpose()?,
         })
     }
 
@@ -246,7 +252,7 @@ impl Shaper {
         let rows = indices.len();
         for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
             let column: ArrayRef = match field.name().as_str() {
-                layout::EXTRA => take(&fields.unknown(&self.known), indices, None)?,
+                layout::EXTRA => take(&fields.unknown(&self.known)?, indices, None)?,
                 layout::OBJECT => Arc::new(StringArray::from_iter_values(
                     (0..rows).map(|_| &origin.object.uri),
                 )),
@@ -256,7 +262,7 @@ impl Shaper {
                     let micros = stamp.claimed_at.timestamp_micros();
                     Arc::new(TimestampMicrosecondArray::from(vec![micros; rows]).with_timezone("UTC"))
                 }
-                layout::HASH => take(&fields.hashes(), indices, None)?,
+                layout::HASH => take(&fields.hashes()?, indices, None)?,
                 layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
                 layout::OLDER => stated.older(rows)?,
                 _ => new_null_array(field.data_type(), rows),
@@ -286,7 +292,7 @@ impl Shaper {
             } else {
                 let column = lineage_column(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
-                let texts = fields.first_of(&column.from, &column.ty).texts;
+                let texts = fields.first_of(&column.from, &column.ty)?.texts;
                 let values = cast(&texts, &column, origin.account.zone)?.values;
                 parts.push(take(&values, indices, None)?);
             }

@@ -38,7 +38,7 @@ impl Selected {
     /// The selected columns as text fields, for columns to pick from. The hash is that of the delivered row.
     pub(crate) fn as_fields(&self, delivered: &Fields<'_>, source: &UInt32Array) -> Result<RecordBatch> {
         let mut fields = vec![Field::new(HASH, DataType::Utf8, true)];
-        let mut columns = vec![take(&delivered.hash_texts(), source, None)?];
+        let mut columns = vec![take(&delivered.hash_texts()?, source, None)?];
         for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
             if field.name() != SOURCE_ROW && field.name() != HASH {
                 fields.push(Field::new(field.name(), DataType::Utf8, true));
@@ -138,7 +138,7 @@ impl RawSql {
             }
             names.push(Field::new(name, DataType::Utf8, true));
             columns.push(Arc::new(
-                fields.first_of(&[name.to_owned()], &ColumnType::Text).texts,
+                fields.first_of(&[name.to_owned()], &ColumnType::Text)?.texts,
             ));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;

@@ -105,7 +105,7 @@ fn spooled(
     let mut intakes = Vec::new();
     for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
         intake.ordinal = ordinal;
-        spool.push(ordinal, rows).unwrap();
+        spool.push(ordinal, 1, rows).unwrap();
         intakes.push((object, intake));
     }
     (intakes, spool.close().unwrap())

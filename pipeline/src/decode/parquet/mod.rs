@@ -1,20 +1,22 @@
 //! Parquet files that another program wrote.
 //!
-//! Each column of the file becomes text from which the same value can be read: decimals, integers and booleans as
+//! Each column of the file can be had as text from which the same value can be read: decimals, integers and booleans as
 //! digits and words, floating point as the shortest text that gives it back, days and times as ISO 8601 (instants in
 //! UTC with `Z`; times that the file knows no zone of without), text as it is, other bytes as hex, and what is nested as
-//! JSON. Pages are read one after another, so that neither the file nor one of its row groups is ever held.
+//! JSON. What is simple is handed out as it is, the other columns as text. Pages are read one after another, so that
+//! neither the file nor one of its row groups is ever held.
 
 mod chunks;
+mod simple;
 mod text;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use chunks::Chunks;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -22,6 +24,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::batch::delivered;
 use super::malformed::Malformed;
 use super::{Decoded, Input, Limits, RawBatch};
 use crate::{Error, Result};
@@ -30,7 +33,7 @@ use crate::{Error, Result};
 pub(super) struct ParquetRows {
     reader: ParquetRecordBatchReader,
     chunks: Chunks,
-    schema: SchemaRef,
+    names: Vec<String>,
     ordinal: i64,
     /// What is to be handed out before anything else is read.
     waiting: VecDeque<Decoded>,
@@ -50,13 +53,11 @@ impl ParquetRows {
                 .with_batch_size(rows)
                 .build()
         })?;
-        let names = arrow::array::RecordBatchReader::schema(&reader);
-        let names = names.fields().iter().map(|field| field.name().as_str());
-        let schema = text_schema(names.collect())?;
+        let schema = arrow::array::RecordBatchReader::schema(&reader);
         Ok(Self {
             reader,
             chunks,
-            schema,
+            names: distinct_names(&schema)?,
             ordinal: 0,
             waiting: VecDeque::new(),
         })
@@ -74,43 +75,60 @@ impl ParquetRows {
         }
     }
 
-    /// Makes text of a batch.
+    /// Makes text of what is not simple in a batch.
     fn take(&mut self, batch: &RecordBatch) -> Result<()> {
         let count = batch.num_rows();
         let first = self.ordinal + 1;
         self.ordinal += count as i64;
-        let mut faults: Vec<Option<String>> = vec![None; count];
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for (column, field) in batch.columns().iter().zip(self.schema.fields()) {
+        let mut faults: BTreeMap<usize, String> = BTreeMap::new();
+        let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
+        for (column, name) in batch.columns().iter().zip(&self.names) {
             let fault = |row: usize, what: &str| {
-                faults[row].get_or_insert_with(|| format!("has the field {:?}, which {what}", field.name()));
+                let field = || format!("has the field {name:?}, which {what}");
+                faults.entry(row).or_insert_with(field);
             };
-            columns.push(Arc::new(text::of(column, fault)?));
+            let column = if simple::is_simple(column) {
+                column.clone()
+            } else {
+                Arc::new(text::of(column, fault)?)
+            };
+            fields.push(Field::new(name, column.data_type().clone(), true));
+            columns.push(column);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let fields = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        for (row, reason) in faults.iter().enumerate() {
-            if let Some(reason) = reason {
-                let shown = shown(&fields, row);
-                let malformed = Malformed::whole(first + row as i64, reason, shown.as_bytes());
+        let schema = Arc::new(Schema::new(fields));
+        let mut batch = RawBatch {
+            fields: RecordBatch::try_new_with_options(schema, columns, &options)?,
+            rows: (first..=self.ordinal).collect(),
+        };
+        if !faults.is_empty() {
+            let texts = batch.texts()?;
+            for (row, reason) in &faults {
+                let shown = shown(&texts, *row);
+                let malformed = Malformed::whole(first + *row as i64, reason, shown.as_bytes());
                 self.waiting.push_back(Decoded::Malformed(malformed));
             }
+            let good: BooleanArray = (0..count).map(|row| Some(!faults.contains_key(&row))).collect();
+            batch.fields = filter_record_batch(&batch.fields, &good)?;
+            batch.rows.retain(|row| !faults.contains_key(&((row - first) as usize)));
         }
-        let good: BooleanArray = faults.iter().map(|fault| Some(fault.is_none())).collect();
-        let rows = (0..count).filter(|row| faults[*row].is_none());
-        let rows: Vec<i64> = rows.map(|row| first + row as i64).collect();
-        if !rows.is_empty() {
-            let fields = filter_record_batch(&fields, &good)?;
-            self.waiting.push_back(Decoded::Rows(RawBatch { fields, rows }));
+        if !batch.rows.is_empty() {
+            self.waiting.push_back(Decoded::Rows(batch));
         }
         Ok(())
     }
 }
 
+/// The text of every value of a column that [`decode`](super::decode) gave, null for null. Any other column of Parquet
+/// is taken too; a value that has no text is null then.
+pub fn texts(column: &ArrayRef) -> Result<StringArray> {
+    text::of(column, |_, _| ())
+}
+
 /// A row as JSON; what is wrong in it is missing.
-fn shown(fields: &RecordBatch, row: usize) -> String {
-    let schema = fields.schema_ref().fields().iter();
-    let values = schema.zip(fields.columns()).map(|(field, column)| {
+fn shown(texts: &RecordBatch, row: usize) -> String {
+    let schema = texts.schema_ref().fields().iter();
+    let values = schema.zip(texts.columns()).map(|(field, column)| {
         let column = column.as_string::<i32>();
         let value = column.is_valid(row).then(|| column.value(row).into());
         (field.name().clone(), value.unwrap_or(serde_json::Value::Null))
@@ -155,13 +173,13 @@ fn rows_at_once(metadata: &ParquetMetaData, limits: Limits) -> usize {
     (limits.bytes / row).clamp(1, limits.rows)
 }
 
-fn text_schema(names: Vec<&str>) -> Result<SchemaRef> {
+fn distinct_names(schema: &Schema) -> Result<Vec<String>> {
+    let names = schema.fields().iter().map(|field| field.name());
     let mut seen = BTreeSet::new();
-    if let Some(name) = names.iter().find(|name| !seen.insert(**name)) {
+    if let Some(name) = names.clone().find(|name| !seen.insert(*name)) {
         return Err(Error::data(format!("the file has the column {name:?} twice")));
     }
-    let fields = names.iter().map(|name| Field::new(*name, DataType::Utf8, true));
-    Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    Ok(names.cloned().map(delivered).collect())
 }
 
 /// Runs a part of the Parquet reader. What it says of a failed request is our own error; that it gives up on a damaged
