@@ -36,5 +36,6 @@ fn main() -> ExitCode {
             None => exit::DONE,
         },
     };
+    memory::leave();
     ExitCode::from(code)
 }

@@ -35,6 +35,12 @@ pub(crate) fn keep_within(limit: usize) {
     }
 }
 
+/// Leaves all memory to the end of the process: the allocator would give it back piece by piece before.
+pub(crate) fn leave() {
+    // SAFETY: as above; negative means never.
+    unsafe { mi_option_set(PURGE_DELAY, -1) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

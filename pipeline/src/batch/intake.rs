@@ -370,7 +370,9 @@ async fn one(
 /// The takers that want the object and have not rejected it.
 fn taking(intakes: &[Option<Intake>]) -> Vec<usize> {
     let takes = |intake: &Option<Intake>| intake.as_ref().is_some_and(|one| one.rejected.is_none());
-    (0..intakes.len()).filter(|taker| takes(&intakes[*taker])).collect()
+    (0..intakes.len())
+        .filter(|taker| takes(&intakes[*taker]))
+        .collect()
 }
 
 /// Starts decoding an object on a thread of its own; an error ends the stream.

@@ -1,71 +1,92 @@
 //! The rows of a batch go into the files of their table, portion by portion: a batch of any size takes no more memory
-//! than a portion, and by key than two, of which one goes in while the other is folded. Each portion meets the files
-//! that those before it left, and what stays per key is a maximum, so it does not matter how the rows are cut.
+//! than some portions. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
+//! does not matter how the rows are cut.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
 use chrono::NaiveDate;
+use futures::{StreamExt, TryStreamExt};
 use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
 use crate::error::{Context, Kind, Result};
-use crate::keep::{Folded, Observations, Plan, Superseded, WorkingSet, fold, merge};
+use crate::keep::{Changes, Folded, Observations, Plan, Superseded, WorkingSet, fold, merge};
 
 use super::documents::Gathered;
 use super::spool::{Portion, Spooled};
 
-/// Folds the rows of each key with those of the table. `whole` are the objects that state whole records, `periods` the
-/// first and the last day that the batch's objects are about. A key whose rows come in several portions counts as
-/// updated where it counts as absorbed within one.
-pub(super) async fn put_keys(
-    contract: &Contract,
-    table: &mut WorkingSet<'_>,
-    spooled: &Arc<Spooled>,
-    portion_bytes: usize,
-    whole: HashSet<usize>,
-    periods: (NaiveDate, NaiveDate),
-) -> Result<()> {
-    let mut folding = Folding {
-        contract: Arc::new(contract.clone()),
-        spooled: spooled.clone(),
-        whole: Arc::new(whole),
-        portions: spooled.portions(portion_bytes).into_iter(),
-    };
-    let mut next = folding.start();
-    while let Some(folded) = next {
-        let folded = folded.await.context(Kind::Internal, "folding panicked")??;
-        // While these go in, those that follow are folded.
-        next = folding.start();
-        let put = async {
-            let plan = merge(contract, table.log(), table.files(), &folded, periods).await?;
-            table.apply(contract, plan).await
-        };
-        if let Err(error) = put.await {
-            // What is being folded holds rows that the next try has no room for.
-            if let Some(folding) = next {
-                let _ = folding.await;
-            }
-            return Err(error);
+/// Groups of partitions whose portions go in at the same time.
+const GROUPS_AT_ONCE: usize = 2;
+
+/// Rows that go into a table by key.
+#[derive(Clone)]
+pub(super) struct Keyed {
+    pub(super) contract: Arc<Contract>,
+    pub(super) spooled: Arc<Spooled>,
+    /// The objects that state whole records.
+    pub(super) whole: Arc<HashSet<usize>>,
+    /// The first and the last day that the batch's objects are about.
+    pub(super) periods: (NaiveDate, NaiveDate),
+    /// Whether a key is never looked for in other partitions than the one that its row names.
+    pub(super) stays: bool,
+}
+
+/// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
+/// it counts as absorbed within one.
+pub(super) async fn put_keys(keyed: &Keyed, table: WorkingSet<'_>, portion_bytes: usize) -> Result<Changes> {
+    let mut groups: Vec<Vec<Portion>> = Vec::new();
+    for portion in keyed.spooled.portions(portion_bytes) {
+        match groups.last_mut() {
+            // Groups that stay in their partitions change no file of each other.
+            Some(last) if !keyed.stays || last[0].group == portion.group => last.push(portion),
+            _ => groups.push(vec![portion]),
         }
     }
-    Ok(())
+    let branches = groups.into_iter().map(|portions| (table.branch(), portions));
+    futures::stream::iter(branches)
+        .map(|(branch, portions)| keyed.put(branch, portions))
+        .buffer_unordered(GROUPS_AT_ONCE)
+        .try_fold(Changes::default(), |mut all, changes| async {
+            all.add(changes);
+            Ok(all)
+        })
+        .await
 }
 
-/// The portions of a batch that have not been folded.
-struct Folding {
-    contract: Arc<Contract>,
-    spooled: Arc<Spooled>,
-    whole: Arc<HashSet<usize>>,
-    portions: IntoIter<Portion>,
-}
+impl Keyed {
+    /// One portion after the other; while one goes in, the next is folded.
+    async fn put(&self, mut table: WorkingSet<'_>, portions: Vec<Portion>) -> Result<Changes> {
+        let mut portions = portions.into_iter();
+        let mut next = self.fold_next(&mut portions);
+        while let Some(folded) = next {
+            let folded = folded.await.context(Kind::Internal, "folding panicked")??;
+            next = self.fold_next(&mut portions);
+            let put = async {
+                let plan = merge(&self.contract, table.log(), table.files(), folded, self.periods).await?;
+                table.apply(&self.contract, plan).await
+            };
+            if let Err(error) = put.await {
+                // What is being folded holds rows that the next try has no room for.
+                if let Some(folding) = next {
+                    let _ = folding.await;
+                }
+                return Err(error);
+            }
+        }
+        Ok(table.changes())
+    }
 
-impl Folding {
     /// Starts to fold the next portion on a thread of its own.
-    fn start(&mut self) -> Option<JoinHandle<Result<Folded>>> {
-        let portion = self.portions.next()?;
-        let (contract, spooled, whole) = (self.contract.clone(), self.spooled.clone(), self.whole.clone());
+    fn fold_next(&self, portions: &mut IntoIter<Portion>) -> Option<JoinHandle<Result<Folded>>> {
+        let portion = portions.next()?;
+        let Self {
+            contract,
+            spooled,
+            whole,
+            ..
+        } = self.clone();
         Some(tokio::task::spawn_blocking(move || {
             let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
             let observations = Observations {
@@ -80,12 +101,12 @@ impl Folding {
 /// Takes superseded rows out and puts those of the documents in.
 pub(super) async fn put_documents(
     contract: &Contract,
-    table: &mut WorkingSet<'_>,
+    mut table: WorkingSet<'_>,
     spooled: &Spooled,
     portion_bytes: usize,
     gathered: &Gathered,
     superseded: Superseded,
-) -> Result<()> {
+) -> Result<Changes> {
     let named = superseded.away.parts.is_some();
     let mut away = Some(superseded.away);
     for portion in spooled.portions(portion_bytes) {
@@ -104,5 +125,5 @@ pub(super) async fn put_documents(
         }
         table.apply(contract, plan).await?;
     }
-    Ok(())
+    Ok(table.changes())
 }

@@ -214,6 +214,8 @@ pub(super) struct Portion {
     entries: Range<usize>,
     /// Ordinal of its first row among all rows.
     pub(super) first: usize,
+    /// The group that its rows are of.
+    pub(super) group: usize,
 }
 
 impl Spooled {
@@ -286,24 +288,25 @@ impl Spooled {
 
     /// All rows in portions of about so many bytes; at least one, which may be empty.
     pub(super) fn portions(&self, bytes: usize) -> Vec<Portion> {
+        let group_at = |index: usize| self.entries.get(index).map_or(0, |entry| entry.place.group);
         let mut portions = Vec::new();
         let (mut begin, mut first, mut next, mut held) = (0, 0, 0, 0);
+        let mut cut = |entries: Range<usize>, first| {
+            portions.push(Portion {
+                group: group_at(entries.start),
+                entries,
+                first,
+            });
+        };
         for (index, entry) in self.entries.iter().enumerate() {
-            let other_group = || entry.place.group != self.entries[begin].place.group;
-            if index > begin && (held + entry.bytes > bytes || other_group()) {
-                portions.push(Portion {
-                    entries: begin..index,
-                    first,
-                });
+            if index > begin && (held + entry.bytes > bytes || entry.place.group != group_at(begin)) {
+                cut(begin..index, first);
                 (begin, first, held) = (index, next, 0);
             }
             held += entry.bytes;
             next += entry.rows;
         }
-        portions.push(Portion {
-            entries: begin..self.entries.len(),
-            first,
-        });
+        cut(begin..self.entries.len(), first);
         portions
     }
 
@@ -316,6 +319,7 @@ impl Spooled {
                 portions.push(Portion {
                     entries: index..index + 1,
                     first,
+                    group: entry.place.group,
                 });
             }
             first += entry.rows;

@@ -18,7 +18,7 @@ use super::commit::{Attempt, Outcome, commit};
 use super::documents::gather;
 use super::intake::Intake;
 use super::notes::Notes;
-use super::put::{put_documents, put_keys};
+use super::put::{Keyed, put_documents, put_keys};
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::spool::Spooled;
@@ -28,7 +28,7 @@ use super::tally::{Summary, Tally};
 /// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
 const PORTION: usize = 16;
 /// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
-const PARTITIONS: usize = 32;
+const PARTITIONS: usize = 64;
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -54,12 +54,12 @@ pub(super) async fn take(
     spooled.retain(|object| taken.contains(&object));
     let gathered = gather(contract, &mut intakes, &spooled)?;
     let portion = lake.settings().memory_limit / PORTION;
+    let stays = contract
+        .partition
+        .iter()
+        .all(|name| contract.key().contains(name));
     if gathered.is_none() {
         // Where a key can be in any partition, each group of them looks for its keys in the others, too.
-        let stays = contract
-            .partition
-            .iter()
-            .all(|name| contract.key().contains(name));
         let bytes = if stays {
             lake.settings().memory_limit / PARTITIONS
         } else {
@@ -94,6 +94,13 @@ pub(super) async fn take(
         .filter(|(_, intake)| intake.whole)
         .map(|(_, intake)| intake.ordinal)
         .collect();
+    let keyed = Keyed {
+        contract: Arc::new(contract.clone()),
+        spooled,
+        whole: Arc::new(whole),
+        periods,
+        stays,
+    };
     let quarantine = if rejects.is_empty() {
         Vec::new()
     } else {
@@ -114,9 +121,9 @@ pub(super) async fn take(
         }
         let mut notes = Notes::default();
         let files = table.snapshot.files.to_vec();
-        let mut working = WorkingSet::new(&table.log, files, &attempt.id);
-        match &gathered {
-            None => put_keys(contract, &mut working, &spooled, portion, whole.clone(), periods).await?,
+        let working = WorkingSet::new(&table.log, files, &attempt.id);
+        let changes = match &gathered {
+            None => put_keys(&keyed, working, portion).await?,
             Some(gathered) => {
                 notes = gathered.notes.clone();
                 let (order, days) = gathered.documents.reach();
@@ -127,10 +134,10 @@ pub(super) async fn take(
                 if !guard(contract, claim, &superseded.replaced, &mut notes, tally) {
                     return Ok(());
                 }
-                put_documents(contract, &mut working, &spooled, portion, gathered, superseded).await?;
+                put_documents(contract, working, &keyed.spooled, portion, gathered, superseded).await?
             }
-        }
-        let applied = working.finish(contract);
+        };
+        let applied = changes.finish(contract);
         failpoint::pass("after_files");
         let side_file = side
             .write(curated, &contract.name, claim.draft.batch, &attempt.id)

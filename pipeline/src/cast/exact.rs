@@ -20,7 +20,8 @@ pub fn exact(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
             let numbers = values.as_primitive::<Float64Type>();
             let is_finite = numbers.iter().flatten().all(f64::is_finite);
             // There is no negative zero in a table.
-            is_finite.then(|| Arc::new(unary::<_, _, Float64Type>(numbers, |number| number + 0.0)) as ArrayRef)
+            is_finite
+                .then(|| Arc::new(unary::<_, _, Float64Type>(numbers, |number| number + 0.0)) as ArrayRef)
         }
         (ColumnType::Int, kind) if kind.is_integer() => converted(values, ty),
         (ColumnType::Decimal(precision, scale), DataType::Decimal128(digits, places))
@@ -28,9 +29,10 @@ pub fn exact(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
         {
             converted(values, ty)
         }
-        (ColumnType::Timestamp, DataType::Timestamp(TimeUnit::Millisecond | TimeUnit::Microsecond, Some(_))) => {
-            converted(values, ty)
-        }
+        (
+            ColumnType::Timestamp,
+            DataType::Timestamp(TimeUnit::Millisecond | TimeUnit::Microsecond, Some(_)),
+        ) => converted(values, ty),
         _ => None,
     }
 }
@@ -47,8 +49,8 @@ fn converted(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int16Array, Int64Array, TimestampMicrosecondArray,
-        TimestampMillisecondArray, UInt64Array,
+        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int16Array, Int64Array,
+        TimestampMicrosecondArray, TimestampMillisecondArray, UInt64Array,
     };
     use proptest::prelude::*;
 
@@ -122,8 +124,15 @@ mod tests {
         let takes = |values: ArrayRef, ty| exact(&values, &ty).is_some();
         let large: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         assert!(!takes(large, ColumnType::Int));
-        assert!(!takes(Arc::new(Float64Array::from(vec![f64::NAN])), ColumnType::Double));
-        let cents = || Decimal128Array::from(vec![1]).with_precision_and_scale(18, 2).unwrap();
+        assert!(!takes(
+            Arc::new(Float64Array::from(vec![f64::NAN])),
+            ColumnType::Double
+        ));
+        let cents = || {
+            Decimal128Array::from(vec![1])
+                .with_precision_and_scale(18, 2)
+                .unwrap()
+        };
         assert!(takes(Arc::new(cents()), ColumnType::Decimal(20, 4)));
         assert!(!takes(Arc::new(cents()), ColumnType::Decimal(18, 4)));
         assert!(!takes(Arc::new(cents()), ColumnType::Decimal(18, 1)));

@@ -67,7 +67,13 @@ impl RawBatch {
     /// All fields as text.
     pub fn texts(&self) -> Result<RecordBatch> {
         let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
-        for (field, column) in self.fields.schema_ref().fields().iter().zip(self.fields.columns()) {
+        for (field, column) in self
+            .fields
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(self.fields.columns())
+        {
             fields.push(Field::new(field.name(), DataType::Utf8, true));
             columns.push(Arc::new(texts(column)?));
         }

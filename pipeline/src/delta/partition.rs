@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
-use arrow::compute::{cast, take_record_batch};
+use arrow::compute::{cast, partition as partitions_of, take, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{Row, RowConverter, SortField};
 use xxhash_rust::xxh3::Xxh3Builder;
@@ -35,29 +35,28 @@ impl RowPartitions {
                 of_row: vec![0; batch.num_rows()],
             });
         }
-        let fields = columns
+        // Rows mostly are of the partition of the row before.
+        let runs = partitions_of(&columns)?.ranges();
+        let begins = UInt32Array::from_iter_values(runs.iter().map(|run| run.start as u32));
+        let heads = columns.iter().map(|column| take(column, &begins, None));
+        let heads = heads.collect::<std::result::Result<Vec<_>, _>>()?;
+        let fields = heads
             .iter()
             .map(|column| SortField::new(column.data_type().clone()));
-        let encoded = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
+        let encoded = RowConverter::new(fields.collect())?.convert_columns(&heads)?;
         let (mut first, mut of_row) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
         let mut seen: HashMap<Row<'_>, u32, Xxh3Builder> = HashMap::default();
-        // Rows mostly are of the partition of the row before.
-        let mut last: Option<(Row<'_>, u32)> = None;
-        for (row, values) in encoded.iter().enumerate() {
-            let partition = match last {
-                Some((known, partition)) if known == values => partition,
-                _ => *seen.entry(values).or_insert_with(|| {
-                    first.push(row as u32);
-                    first.len() as u32 - 1
-                }),
-            };
-            last = Some((values, partition));
-            of_row.push(partition);
+        for (values, run) in encoded.iter().zip(runs) {
+            let partition = *seen.entry(values).or_insert_with(|| {
+                first.push(run.start as u32);
+                first.len() as u32 - 1
+            });
+            of_row.resize(run.end, partition);
         }
         let mut values = vec![PartitionValues::new(); first.len()];
         let first = UInt32Array::from(first);
         for (name, column) in partition.iter().zip(&columns) {
-            let texts = cast(&arrow::compute::take(column, &first, None)?, &DataType::Utf8)?;
+            let texts = cast(&take(column, &first, None)?, &DataType::Utf8)?;
             for (values, text) in values.iter_mut().zip(texts.as_string::<i32>()) {
                 if text == Some("") {
                     return Err(Error::data("an empty text cannot be a partition value").with("column", name));
@@ -71,6 +70,16 @@ impl RowPartitions {
     /// The partition of a row.
     pub(crate) fn of_row(&self, row: u32) -> &PartitionValues {
         &self.values[self.of_row[row as usize] as usize]
+    }
+
+    /// The number of a row's partition among those of the batch.
+    pub(crate) fn number_of_row(&self, row: u32) -> usize {
+        self.of_row[row as usize] as usize
+    }
+
+    /// The number of a partition among those of the batch.
+    pub(crate) fn number(&self, values: &PartitionValues) -> Option<usize> {
+        self.values.iter().position(|known| known == values)
     }
 
     /// The partitions that rows belong to.

@@ -55,6 +55,20 @@ impl Groups {
             sizes[group as usize] += 1;
             group_of.push(group);
         }
+        Ok(Self::sorted(&group_of, &sizes))
+    }
+
+    /// Each of so many rows, which are of different keys, with its copies: these come first, `copies` says of each which
+    /// row it is a copy of.
+    pub(crate) fn with_copies(rows: usize, copies: &[u32]) -> Self {
+        let mut sizes = vec![1; rows];
+        copies.iter().for_each(|row| sizes[*row as usize] += 1);
+        let group_of: Vec<u32> = copies.iter().copied().chain(0..rows as u32).collect();
+        Self::sorted(&group_of, &sizes)
+    }
+
+    /// By the group of each row, and how many rows each group has.
+    fn sorted(group_of: &[u32], sizes: &[u32]) -> Self {
         let mut starts = vec![0];
         let mut end = 0;
         for size in sizes {
@@ -62,16 +76,13 @@ impl Groups {
             starts.push(end);
         }
         let mut next = starts.clone();
-        let mut grouped = vec![0; rows.num_rows()];
+        let mut rows = vec![0; group_of.len()];
         for (row, group) in (0..).zip(group_of) {
-            let place = &mut next[group as usize];
-            grouped[*place as usize] = row;
+            let place = &mut next[*group as usize];
+            rows[*place as usize] = row;
             *place += 1;
         }
-        Ok(Self {
-            rows: grouped,
-            starts,
-        })
+        Self { rows, starts }
     }
 
     /// Number of keys.
@@ -159,6 +170,8 @@ mod tests {
             groups.iter().collect::<Vec<_>>(),
             [&[0, 3][..], &[1, 4], &[2], &[5]]
         );
+        let copies = Groups::with_copies(3, &[2, 0, 2]);
+        assert_eq!(copies.iter().collect::<Vec<_>>(), [&[1, 3][..], &[4], &[0, 2, 5]]);
         let by_number = Groups::of(&rows, &[1]).unwrap();
         assert_eq!(by_number.iter().collect::<Vec<_>>(), [&[0, 2, 3][..], &[1, 4, 5]]);
     }

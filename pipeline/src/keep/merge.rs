@@ -4,25 +4,28 @@
 //! can change for a key, in the null partition and in the key window around the batch's periods. All copies that
 //! are found are folded with the batch's row, so one row a key remains.
 
-use arrow::array::{Array, ArrayRef, BooleanBufferBuilder, RecordBatch, new_null_array};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{Contract, Feed};
-use crate::delta::partition::{self, RowPartitions};
+use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
 use crate::list::days_before;
 use crate::shape::window_column;
 use crate::write::Found;
 
 use super::keys::Keys;
-use super::plan::{Plan, open};
-use super::{Folded, Observations, deciding_columns, fold};
+use super::plan::{FileEdit, Plan, open};
+use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays};
 
 /// Files probed at the same time.
 const AT_ONCE: usize = 2;
@@ -31,93 +34,130 @@ const AT_ONCE: usize = 2;
 struct Copies {
     /// File (index into `files`) and row in it, in the order of `rows`.
     places: Vec<(usize, u64)>,
+    /// Which row of the batch each is a copy of.
+    keys: Vec<u32>,
     files: Vec<DataFile>,
-    /// The rows; where a winner is taken whole, only the columns that decide.
+    /// The rows, with the columns that are needed to tell what stays.
     rows: Vec<RecordBatch>,
 }
 
 /// Plans how the folded rows of a batch go into the table. `periods` are the first and the last day that the
 /// batch's objects are about.
 pub(crate) async fn merge(
-    contract: &Contract,
+    contract: &Arc<Contract>,
     log: &DeltaLog,
     files: &[DataFile],
-    batch: &Folded,
+    batch: Folded,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Plan> {
+    if batch.rows.num_rows() == 0 {
+        return settled(contract, &batch, &Copies::of(&[]));
+    }
+    let batch = Arc::new(batch);
+    let copies = copies(contract, log, files, &batch, periods).await?;
+    let contract = contract.clone();
+    busy(move || settled(&contract, &batch, &copies)).await
+}
+
+/// Does work that keeps a thread busy.
+async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context(Kind::Internal, "merging rows panicked")?
+}
+
+/// The plan, by what the table has.
+fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan> {
     let mut plan = Plan::new(batch.rows.clone());
     plan.counts.rows_absorbed = batch.absorbed;
     plan.counts.rows_conflicting = batch.conflicts;
-    if batch.rows.num_rows() == 0 {
-        return Ok(plan);
-    }
-    let copies = copies(contract, log, files, &batch.rows, periods).await?;
-    if copies.places.is_empty() {
+    let known = copies.keys.len();
+    if known == 0 {
         plan.homeless = (0..batch.rows.num_rows() as u32).collect();
         plan.counts.rows_inserted = batch.rows.num_rows() as u64;
         return Ok(plan);
     }
-
-    let known = copies.places.len();
-    let schema = batch.rows.schema();
-    let rows = concat_batches(&schema, copies.rows.iter().chain([&batch.rows]))?;
-    let whole = std::iter::repeat_n(false, known)
-        .chain(batch.whole.iter().copied())
+    let schema = columns_wanted(contract, batch.rows.schema_ref());
+    let rows = concat_batches(
+        &schema,
+        copies.rows.iter().chain([&project(&batch.rows, &schema)?]),
+    )?;
+    let members = Groups::with_copies(batch.rows.num_rows(), &copies.keys);
+    let stays = stays(contract, &rows, &batch.whole, &members)?;
+    match &stays {
+        Stays::Row { conflicts, .. } => plan.counts.rows_conflicting += conflicts,
+        Stays::Made(made) => plan.rows = made.clone(),
+    }
+    let places = RowPartitions::of(&plan.rows, &contract.partition)?;
+    let home_of: Vec<_> = copies
+        .files
+        .iter()
+        .map(|file| places.number(&file.partition))
         .collect();
-    let observations = Observations { rows, whole };
-    let folded = fold(contract, &observations)?;
-    plan.counts.rows_conflicting += folded.conflicts;
-    plan.rows = folded.rows.clone();
-    let places = RowPartitions::of(&folded.rows, &contract.partition)?;
-    for (result, members) in folded.members.iter().enumerate() {
-        let row = result as u32;
-        let old: Vec<u32> = members
-            .iter()
-            .copied()
-            .filter(|member| (*member as usize) < known)
-            .collect();
+    let mut edits: Vec<FileEdit> = copies.files.iter().map(FileEdit::of).collect();
+    for (row, members) in (0..).zip(members.iter()) {
+        let (_, old) = members.split_last().unwrap_or((&0, &[]));
         if old.is_empty() {
             plan.homeless.push(row);
             plan.counts.rows_inserted += 1;
             continue;
         }
-        let file_of = |copy: u32| &copies.files[copies.places[copy as usize].0];
-        let home = old
-            .iter()
-            .copied()
-            .find(|copy| file_of(*copy).partition == *places.of_row(row));
-        let stays = match folded.winner[result] {
-            Some(winner) => home.filter(|_| (winner as usize) < known).map(|_| winner),
-            None => home.filter(|copy| says_the_same(&observations.rows, *copy, &folded.rows, row)),
+        let is_home =
+            |copy: &u32| home_of[copies.places[*copy as usize].0] == Some(places.number_of_row(row));
+        let home = || old.iter().copied().find(is_home);
+        let (kept, stays) = match &stays {
+            // A winner among several copies stays where it is; otherwise the result replaces the copy at home.
+            Stays::Row { winners, .. } if (winners[row as usize] as usize) < known => {
+                (Some(winners[row as usize]), true)
+            }
+            Stays::Row { .. } => (home(), false),
+            Stays::Made(made) => {
+                let home = home();
+                let stays = home.is_some_and(|copy| says_the_same(&rows, copy, made, row));
+                (home, stays)
+            }
         };
-        if stays.is_some() {
+        if stays {
             plan.counts.rows_absorbed += 1;
         } else {
             plan.counts.rows_updated += 1;
         }
-        // A winner among several copies stays where it is; otherwise the result replaces the copy at home.
-        let kept = stays.or(home);
         for copy in old {
-            let (file, file_row) = copies.places[copy as usize];
-            let edit = plan.edit(&copies.files[file]);
-            if Some(copy) != kept {
-                edit.deletes.push(file_row);
-            } else if stays.is_none() {
-                edit.updates.push((file_row, row));
+            let (file, file_row) = copies.places[*copy as usize];
+            if Some(*copy) != kept {
+                edits[file].deletes.push(file_row);
+            } else if !stays {
+                edits[file].updates.push((file_row, row));
             }
         }
-        plan.counts.rows_removed += members.iter().filter(|m| (**m as usize) < known).count() as u64 - 1;
+        plan.counts.rows_removed += old.len() as u64 - 1;
         if kept.is_none() {
             plan.homeless.push(row);
         }
     }
-    plan.edits
-        .retain(|_, edit| !edit.updates.is_empty() || !edit.deletes.is_empty());
-    for edit in plan.edits.values_mut() {
-        edit.updates.sort_unstable();
-        edit.deletes.sort_unstable();
+    for (file, mut edit) in copies.files.iter().zip(edits) {
+        if !edit.updates.is_empty() || !edit.deletes.is_empty() {
+            edit.updates.sort_unstable();
+            edit.deletes.sort_unstable();
+            plan.edits.insert(file.path.clone(), edit);
+        }
     }
     Ok(plan)
+}
+
+/// Columns of a table that are needed to tell what stays of a key, in the order of the table.
+fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
+    let Some(wanted) = deciding_columns(contract) else {
+        return schema.clone();
+    };
+    let columns = schema.fields().iter();
+    let columns = columns.filter(|field| wanted.contains(&field.name().as_str()));
+    Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))
+}
+
+fn project(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    Ok(rows.project(&key_positions(rows.schema_ref(), &names)?)?)
 }
 
 /// Whether a row of the table already is what the fold gives, the batch that wrote it aside.
@@ -132,21 +172,28 @@ fn says_the_same(old: &RecordBatch, old_row: u32, new: &RecordBatch, new_row: u3
 }
 
 async fn copies(
-    contract: &Contract,
+    contract: &Arc<Contract>,
     log: &DeltaLog,
     files: &[DataFile],
-    rows: &RecordBatch,
+    batch: &Arc<Folded>,
     periods: (NaiveDate, NaiveDate),
 ) -> Result<Copies> {
-    let places = RowPartitions::of(rows, &contract.partition)?;
-    let named = places.distinct();
+    let (of_batch, of_contract) = (batch.clone(), contract.clone());
+    let (named, keys) = busy(move || {
+        let (rows, contract) = (&of_batch.rows, of_contract);
+        let named = RowPartitions::of(rows, &contract.partition)?;
+        let named: BTreeSet<PartitionValues> = named.distinct().into_iter().cloned().collect();
+        Ok((named, Keys::new(rows, contract.key(), &contract.partition)?))
+    })
+    .await?;
+    let rows = &batch.rows;
     let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) =
         files.iter().partition(|file| named.contains(&file.partition));
     let search = Search {
-        contract,
         log,
-        rows,
-        keys: Keys::new(rows, contract.key(), &contract.partition)?,
+        wanted: columns_wanted(contract, rows.schema_ref()),
+        partition: &contract.partition,
+        keys,
     };
     let mut found = search.files(first, None).await?;
     if !contract
@@ -168,27 +215,34 @@ async fn copies(
             found.extend(search.files(near, Some(missing)).await?);
         }
     }
+    found.retain(|(_, found)| !found.is_empty());
 
-    let mut copies = Copies {
-        places: Vec::new(),
-        files: Vec::new(),
-        rows: Vec::new(),
-    };
+    let mut copies = Copies::of(&found);
     let search = &search;
-    let mut read = futures::stream::iter(found.into_iter().filter(|(_, found)| !found.is_empty()))
-        .map(|(file, found)| async move {
-            let rows = search.read(&file, &found).await?;
-            Ok::<_, Error>((file, found, rows))
-        })
-        .buffered(AT_ONCE);
-    while let Some((file, found, rows)) = read.try_next().await? {
-        copies
-            .places
-            .extend(found.iter().map(|row| (copies.files.len(), row.file_row)));
-        copies.files.push(file);
-        copies.rows.push(rows);
-    }
+    copies.rows = futures::stream::iter(found)
+        .map(|(file, found)| async move { search.read(&file, &found).await })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
     Ok(copies)
+}
+
+impl Copies {
+    /// Those that were found, before they are read.
+    fn of(found: &[(DataFile, Vec<Found>)]) -> Self {
+        let places = found.iter().enumerate();
+        let places = places.flat_map(|(file, (_, rows))| rows.iter().map(move |row| (file, row.file_row)));
+        Self {
+            places: places.collect(),
+            keys: found
+                .iter()
+                .flat_map(|(_, rows)| rows)
+                .map(|row| row.key)
+                .collect(),
+            files: found.iter().map(|(file, _)| file.clone()).collect(),
+            rows: Vec::new(),
+        }
+    }
 }
 
 /// Whether a key of the batch can be in the file although its row names another partition.
@@ -212,9 +266,10 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
 }
 
 struct Search<'a> {
-    contract: &'a Contract,
     log: &'a DeltaLog,
-    rows: &'a RecordBatch,
+    /// The columns that are read of the rows that are found.
+    wanted: SchemaRef,
+    partition: &'a [String],
     keys: Keys,
 }
 
@@ -236,31 +291,16 @@ impl Search<'_> {
             .await
     }
 
-    /// The rows found in a file in the table's schema; columns that nobody asks for are null.
+    /// The rows found in a file.
     async fn read(&self, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {
-        let schema = self.rows.schema();
-        let wanted = deciding_columns(self.contract);
-        let columns = schema.fields().iter().filter(|field| {
-            let name = field.name().as_str();
-            !self.contract.partition.contains(field.name())
-                && wanted.as_ref().is_none_or(|wanted| wanted.contains(&name))
-        });
-        let wanted: SchemaRef = arrow::datatypes::Schema::new(columns.cloned().collect::<Vec<_>>()).into();
+        let columns = self.wanted.fields().iter();
+        let columns = columns.filter(|field| !self.partition.contains(field.name()));
+        let in_file = Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()));
         let opened = open(self.log, file).await?;
         let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
-        let read = tokio::task::spawn_blocking(move || opened.read_rows(&rows, &wanted))
+        let read = tokio::task::spawn_blocking(move || opened.read_rows(&rows, &in_file))
             .await
             .map_err(|error| Error::internal("reading a file panicked").because(error))??;
-        let missing = schema.fields().iter().filter(|field| {
-            read.column_by_name(field.name()).is_none() && !self.contract.partition.contains(field.name())
-        });
-        let mut fields: Vec<_> = read.schema_ref().fields().iter().cloned().collect();
-        let mut values = read.columns().to_vec();
-        for field in missing {
-            fields.push(field.clone());
-            values.push(new_null_array(field.data_type(), read.num_rows()));
-        }
-        let read = RecordBatch::try_new(arrow::datatypes::Schema::new(fields).into(), values)?;
-        partition::complete(&read, &file.partition, &schema)
+        partition::complete(&read, &file.partition, &self.wanted)
     }
 }

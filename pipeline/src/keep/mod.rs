@@ -36,7 +36,7 @@ pub(crate) use latest_document::{
 pub(crate) use merge::merge;
 pub(crate) use plan::{Plan, apply, options};
 pub(crate) use recompute::{Touched, replace};
-pub(crate) use working_set::WorkingSet;
+pub(crate) use working_set::{Changes, WorkingSet};
 
 /// Rows of which several may have the same key, with what the account says about empty cells.
 pub(crate) struct Observations {
@@ -62,13 +62,46 @@ pub(crate) struct Folded {
     pub(crate) conflicts: u64,
 }
 
-/// Folds the rows of each key to one.
-pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<Folded> {
+/// What stays of the rows of each key.
+enum Stays {
+    /// One of the rows as it is.
+    Row {
+        /// Which, key by key.
+        winners: Vec<u32>,
+        /// Copies of an `every_row` key with another content than the one that stays.
+        conflicts: u64,
+    },
+    /// A row that is made of them.
+    Made(RecordBatch),
+}
+
+/// Finds what stays of the rows of each key. `whole` says of each key whether one of them states the whole of its
+/// record. Where one stays as it is, only the [`deciding_columns`] of the rows are looked at.
+fn stays(contract: &Contract, rows: &RecordBatch, whole: &[bool], members: &Groups) -> Result<Stays> {
     let Feed::Raw(feed) = &contract.feed else {
         return Err(
             Error::internal("rows of a table with inputs are not folded").with("table", &contract.name)
         );
     };
+    Ok(match &feed.keep {
+        Keep::EveryRow { .. } => {
+            let winners = every_row::winners(rows, members)?;
+            let conflicts = every_row::conflicts(rows, members, &winners)?;
+            Stays::Row { winners, conflicts }
+        }
+        Keep::LatestRow { .. } => Stays::Row {
+            winners: latest_row::winners(rows, members)?,
+            conflicts: 0,
+        },
+        Keep::LatestValue { .. } => Stays::Made(latest_value::fold(contract, rows, whole, members)?),
+        Keep::LatestDocument { .. } => {
+            return Err(Error::internal("documents are not folded by key").with("table", &contract.name));
+        }
+    })
+}
+
+/// Folds the rows of each key to one.
+pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<Folded> {
     let rows = &observations.rows;
     let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let whole: Vec<bool> = members
@@ -76,31 +109,12 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
         .map(|members| members.iter().any(|row| observations.whole[*row as usize]))
         .collect();
     let absorbed = members.iter().map(|members| members.len() as u64 - 1).sum();
-    let (rows, winner, conflicts) = match &feed.keep {
-        Keep::EveryRow { .. } => {
-            let winners = every_row::winners(rows, &members)?;
-            let conflicts = every_row::conflicts(rows, &members, &winners)?;
-            (
-                take_rows(rows, &winners)?,
-                winners.into_iter().map(Some).collect(),
-                conflicts,
-            )
+    let (rows, winner, conflicts) = match stays(contract, rows, &whole, &members)? {
+        Stays::Row { winners, conflicts } => {
+            let rows = take_rows(rows, &winners)?;
+            (rows, winners.into_iter().map(Some).collect(), conflicts)
         }
-        Keep::LatestRow { .. } => {
-            let winners = latest_row::winners(rows, &members)?;
-            (
-                take_rows(rows, &winners)?,
-                winners.into_iter().map(Some).collect(),
-                0,
-            )
-        }
-        Keep::LatestValue { .. } => {
-            let folded = latest_value::fold(contract, rows, &whole, &members)?;
-            (folded, vec![None; members.len()], 0)
-        }
-        Keep::LatestDocument { .. } => {
-            return Err(Error::internal("documents are not folded by key").with("table", &contract.name));
-        }
+        Stays::Made(rows) => (rows, vec![None; members.len()], 0),
     };
     Ok(Folded {
         rows,
@@ -113,7 +127,7 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
 }
 
 /// The columns of a table's rows that decide which row wins: what has to be read of them to fold with a batch.
-pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
+fn deciding_columns(contract: &Contract) -> Option<&'static [&'static str]> {
     use crate::layout::{HASH, OBJECT, ORDER, ROW};
     let Feed::Raw(feed) = &contract.feed else {
         return None;
@@ -123,14 +137,7 @@ pub(crate) fn deciding_columns(contract: &Contract) -> Option<Vec<&str>> {
         Keep::LatestRow { .. } => &[ORDER, HASH, OBJECT, ROW],
         Keep::LatestValue { .. } | Keep::LatestDocument { .. } => return None,
     };
-    Some(
-        contract
-            .key()
-            .iter()
-            .map(String::as_str)
-            .chain(columns.iter().copied())
-            .collect(),
-    )
+    Some(columns)
 }
 
 fn take_rows(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {

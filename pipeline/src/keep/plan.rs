@@ -47,6 +47,16 @@ pub(crate) struct FileEdit {
     pub(crate) dropped: bool,
 }
 
+impl FileEdit {
+    /// No change of a file yet.
+    pub(crate) fn of(file: &DataFile) -> Self {
+        Self {
+            old: Some(file.clone()),
+            ..Self::default()
+        }
+    }
+}
+
 /// All changes of a batch.
 pub(crate) struct Plan {
     /// New rows in the table's schema.
@@ -93,21 +103,23 @@ impl Plan {
 
     /// The changes of a file.
     pub(crate) fn edit(&mut self, file: &DataFile) -> &mut FileEdit {
-        self.edits.entry(file.path.clone()).or_insert_with(|| FileEdit {
-            old: Some(file.clone()),
-            ..FileEdit::default()
-        })
+        let edits = self.edits.entry(file.path.clone());
+        edits.or_insert_with(|| FileEdit::of(file))
     }
 
     /// Finds a file for each new row: one of its partition that changes anyway or is small, else a new one.
     fn settle(mut self, files: &[DataFile], partition: &[String]) -> Result<(RecordBatch, Vec<FileEdit>)> {
-        let mut by_partition: BTreeMap<&PartitionValues, Vec<u32>> = BTreeMap::new();
+        let mut of_partition: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         let places = RowPartitions::of(&self.rows, partition)?;
         for row in std::mem::take(&mut self.homeless) {
-            by_partition.entry(places.of_row(row)).or_default().push(row);
+            of_partition
+                .entry(places.number_of_row(row))
+                .or_default()
+                .push(row);
         }
         let mut new = Vec::new();
-        for (values, inserts) in by_partition {
+        for inserts in of_partition.into_values() {
+            let values = places.of_row(inserts[0]);
             let neighbours = || files.iter().filter(|file| file.partition == *values);
             let changing = neighbours()
                 .filter(|file| {
@@ -140,7 +152,7 @@ pub(crate) async fn apply(
 ) -> Result<Applied> {
     let mut set = WorkingSet::new(log, files.to_vec(), attempt);
     set.apply(contract, plan).await?;
-    Ok(set.finish(contract))
+    Ok(set.changes().finish(contract))
 }
 
 /// The files that a plan wrote.

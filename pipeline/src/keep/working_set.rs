@@ -20,6 +20,11 @@ pub(crate) struct WorkingSet<'a> {
     log: &'a DeltaLog,
     attempt: &'a str,
     files: Vec<DataFile>,
+    changes: Changes,
+}
+
+/// What parts of a batch changed.
+pub(crate) struct Changes {
     removed: Vec<Remove>,
     added: BTreeMap<Path, Add>,
     counts: Counts,
@@ -35,12 +40,13 @@ impl<'a> WorkingSet<'a> {
             log,
             attempt,
             files,
-            removed: Vec::new(),
-            added: BTreeMap::new(),
-            counts: Counts::default(),
-            partitions: Parts::default(),
-            parts: Some(Parts::default()),
+            changes: Changes::default(),
         }
+    }
+
+    /// The same files once more: for parts of the batch that change other files than those that go on here.
+    pub(crate) fn branch(&self) -> Self {
+        Self::new(self.log, self.files.clone(), self.attempt)
     }
 
     /// The table's log.
@@ -55,14 +61,11 @@ impl<'a> WorkingSet<'a> {
 
     /// Writes the files of a part.
     pub(crate) async fn apply(&mut self, contract: &Contract, mut plan: Plan) -> Result<()> {
-        self.counts.add(&plan.counts);
-        self.parts = self.parts.take().zip(plan.parts.take()).map(|(mut parts, more)| {
-            parts.add(more);
-            parts
-        });
-        self.parts = self.parts.take().filter(Parts::are_few);
+        let changes = &mut self.changes;
+        changes.counts.add(&plan.counts);
+        changes.name(plan.parts.take());
         let written = write_files(contract, self.log, &self.files, plan, self.attempt).await?;
-        self.partitions.add(written.partitions);
+        self.changes.partitions.add(written.partitions);
         let (old, new): (Vec<_>, Vec<_>) = written.files.into_iter().unzip();
         let gone: HashMap<Path, DataFile> = old
             .into_iter()
@@ -75,7 +78,7 @@ impl<'a> WorkingSet<'a> {
         }
         for add in new.into_iter().flatten() {
             let file = DataFile::written(&add);
-            self.added.insert(file.path.clone(), add);
+            self.changes.added.insert(file.path.clone(), add);
             self.files.push(file);
         }
         Ok(())
@@ -83,15 +86,53 @@ impl<'a> WorkingSet<'a> {
 
     async fn take_out(&mut self, old: &DataFile) {
         match old.remove() {
-            Some(remove) => self.removed.push(remove),
+            Some(remove) => self.changes.removed.push(remove),
             None => {
-                self.added.remove(&old.path);
+                self.changes.added.remove(&old.path);
                 // What stays is removed with the other files that no commit names.
                 if let Err(error) = self.log.store().delete(&old.path).await {
                     tracing::debug!(table = self.log.table(), file = %old.path, %error, "file was not removed");
                 }
             }
         }
+    }
+
+    /// What the parts changed.
+    pub(crate) fn changes(self) -> Changes {
+        self.changes
+    }
+}
+
+impl Default for Changes {
+    /// None.
+    fn default() -> Self {
+        Self {
+            removed: Vec::new(),
+            added: BTreeMap::new(),
+            counts: Counts::default(),
+            partitions: Parts::default(),
+            parts: Some(Parts::default()),
+        }
+    }
+}
+
+impl Changes {
+    /// Adds what parts changed that have no file in common with these.
+    pub(crate) fn add(&mut self, others: Self) {
+        self.removed.extend(others.removed);
+        self.added.extend(others.added);
+        self.counts.add(&others.counts);
+        self.partitions.add(others.partitions);
+        self.name(others.parts);
+    }
+
+    /// Adds names of parts that are smaller than partitions, as long as all are known, and few.
+    fn name(&mut self, more: Option<Parts>) {
+        let named = self.parts.take().zip(more).map(|(mut parts, more)| {
+            parts.add(more);
+            parts
+        });
+        self.parts = named.filter(Parts::are_few);
     }
 
     /// The actions that put all of it into the table, and what they do.

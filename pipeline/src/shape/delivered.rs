@@ -2,12 +2,15 @@
 
 use std::sync::OnceLock;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, TimeUnit};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::decode;
 use crate::error::Result;
+use crate::write::blend;
 
 /// A field's values, and their texts once somebody asked for them.
 pub(super) struct Delivered<'a> {
@@ -44,53 +47,44 @@ impl<'a> Delivered<'a> {
         }
     }
 
-    /// The values as what a hash is made of: equal ones have equal bytes, whatever width or unit they came in.
-    pub(super) fn hashed(&self) -> Result<Hashed<'_>> {
+    /// Mixes the values into the hashes of their rows, each with what stands for the field; null leaves a hash as it is.
+    /// Equal values do the same to it, whatever width or unit they came in.
+    pub(super) fn mix_into(&self, hashes: &mut [u64], field: u64) -> Result<()> {
         let numbers = |values: &ArrayRef| -> Result<Int64Array> {
             Ok(cast(values, &DataType::Int64)?.as_primitive().clone())
         };
-        Ok(match self.values.data_type() {
+        let numbers = match self.values.data_type() {
             DataType::Timestamp(_, zone) => {
                 let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
-                Hashed::Numbers(numbers(&cast(self.values, &micros)?)?)
+                numbers(&cast(self.values, &micros)?)?
             }
-            DataType::Float64 => Hashed::Doubles(self.values.as_primitive()),
-            DataType::Decimal128(_, scale) => Hashed::Decimals(self.values.as_primitive(), *scale as u8),
             kind if *kind == DataType::Date32 || (kind.is_integer() && *kind != DataType::UInt64) => {
-                Hashed::Numbers(numbers(self.values)?)
+                numbers(self.values)?
             }
-            _ => Hashed::Texts(self.texts()?),
-        })
+            DataType::Float64 => {
+                let doubles = self.values.as_primitive::<Float64Type>();
+                doubles.unary(|value| value.to_bits() as i64)
+            }
+            DataType::Decimal128(_, scale) => {
+                let decimals = self.values.as_primitive::<Decimal128Type>();
+                decimals.unary(|value| blend(value as u64, (value >> 64) as u64 ^ *scale as u64) as i64)
+            }
+            _ => {
+                let texts = self.texts()?;
+                let hash = |row: usize| xxh3_64(texts.value(row).as_bytes());
+                mix(hashes, field, texts.nulls(), hash);
+                return Ok(());
+            }
+        };
+        mix(hashes, field, numbers.nulls(), |row| numbers.value(row) as u64);
+        Ok(())
     }
 }
 
-/// Values of a field as bytes.
-pub(super) enum Hashed<'a> {
-    Texts(&'a StringArray),
-    Numbers(Int64Array),
-    Doubles(&'a Float64Array),
-    /// With how many places they have.
-    Decimals(&'a Decimal128Array, u8),
-}
-
-impl Hashed<'_> {
-    /// The bytes of a row's value after those of the field; nothing for null.
-    #[inline]
-    pub(super) fn write(&self, row: usize, field: &[u8], bytes: &mut Vec<u8>) {
-        let mut value = |value: &[u8]| {
-            bytes.extend_from_slice(field);
-            bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(value);
-        };
-        match self {
-            Self::Texts(texts) if texts.is_valid(row) => value(texts.value(row).as_bytes()),
-            Self::Numbers(numbers) if numbers.is_valid(row) => value(&numbers.value(row).to_le_bytes()),
-            Self::Doubles(doubles) if doubles.is_valid(row) => value(&doubles.value(row).to_le_bytes()),
-            Self::Decimals(decimals, places) if decimals.is_valid(row) => {
-                value(&decimals.value(row).to_le_bytes());
-                bytes.push(*places);
-            }
-            _ => {}
+fn mix(hashes: &mut [u64], field: u64, nulls: Option<&NullBuffer>, value: impl Fn(usize) -> u64) {
+    for (row, hash) in hashes.iter_mut().enumerate() {
+        if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+            *hash = blend(blend(*hash, field), value(row));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    new_null_array,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
@@ -134,7 +135,11 @@ impl<'a> Fields<'a> {
         origin: &'a Origin<'a>,
         personal: &'a PersonalFields,
     ) -> Self {
-        let names = raw.schema_ref().fields().iter().map(|field| field.name().as_str());
+        let names = raw
+            .schema_ref()
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str());
         Self {
             own: names.zip(raw.columns().iter().map(Delivered::new)).collect(),
             rows,
@@ -211,7 +216,10 @@ impl<'a> Fields<'a> {
         let is_filled = self.filled.is_some_and(|filled| filled.contains_key(name));
         let is_stated = self.filled.is_none() && self.origin.stated_as(name).is_some();
         let is_own = self.origin.lineage(name).is_none() && !is_filled && !is_stated;
-        self.own.get(name.as_str()).filter(|_| is_own).map(Delivered::values)
+        self.own
+            .get(name.as_str())
+            .filter(|_| is_own)
+            .map(Delivered::values)
     }
 
     /// Whether some row may have a value in a field.
@@ -262,20 +270,12 @@ impl<'a> Fields<'a> {
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
     /// the order of their names, personal ones left out.
     pub(crate) fn hashes(&self) -> Result<Int64Array> {
-        // Lengths keep ("ab", "c") and ("a", "bc") apart.
-        let measured = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
-        let columns = self.delivered(|name| !self.personal.contains_key(name));
-        let columns = columns.map(|(name, column)| Ok((measured(name), column.hashed()?)));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let mut content = Vec::new();
-        let hash = |row: usize| {
-            content.clear();
-            for (name, column) in &columns {
-                column.write(row, name, &mut content);
-            }
-            xxh3_64(&content) as i64
-        };
-        Ok(Int64Array::from_iter_values((0..self.len()).map(hash)))
+        let mut hashes = vec![0; self.len()];
+        for (name, column) in self.delivered(|name| !self.personal.contains_key(name)) {
+            column.mix_into(&mut hashes, xxh3_64(name.as_bytes()))?;
+        }
+        let hashes = hashes.into_iter().map(|hash| hash as i64);
+        Ok(Int64Array::from_iter_values(hashes))
     }
 
     /// The hashes as fields that columns can pick.
@@ -316,6 +316,9 @@ impl<'a> Fields<'a> {
         let columns = columns.map(|(name, column)| Ok((name, column.texts()?)));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut maps = map_builder();
+        if columns.is_empty() {
+            return Ok(new_null_array(maps.finish().data_type(), self.len()));
+        }
         for row in 0..self.len() {
             let mut any = false;
             for (name, column) in columns.iter().filter(|(_, column)| column.is_valid(row)) {

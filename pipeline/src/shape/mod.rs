@@ -192,7 +192,10 @@ impl Shaper {
         self.check_document(&rows, origin, &mut reasons)?;
         let checked = self.checks.evaluate(&rows, &mut reasons)?;
 
-        let filtered = (delivered.len() as u64).saturating_sub(distinct(&source));
+        let filtered = match &self.sql {
+            Some(_) => (delivered.len() as u64).saturating_sub(distinct(&source)),
+            None => 0,
+        };
         let rejects = reasons
             .iter()
             .zip(&source)
@@ -253,9 +256,7 @@ impl Shaper {
         for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
             let column: ArrayRef = match field.name().as_str() {
                 layout::EXTRA => take(&fields.unknown(&self.known)?, indices, None)?,
-                layout::OBJECT => Arc::new(StringArray::from_iter_values(
-                    (0..rows).map(|_| &origin.object.uri),
-                )),
+                layout::OBJECT => Arc::new(StringArray::new_repeated(&origin.object.uri, rows)),
                 layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
                 layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
                 layout::LOADED_AT => {

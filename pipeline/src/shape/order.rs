@@ -4,8 +4,6 @@
 //! texts are written in hexadecimal, and every part ends in a dot, which sorts before all of these characters.
 //! A missing part is empty and so sorts first.
 
-use std::fmt::Write;
-
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType};
 
@@ -35,14 +33,24 @@ fn part(text: &mut String, column: &ArrayRef, row: usize) -> Result<()> {
         DataType::Date32 => i64::from(column.as_primitive::<Date32Type>().value(row)),
         DataType::Utf8 => {
             for byte in column.as_string::<i32>().value(row).bytes() {
-                let _ = write!(text, "{byte:02x}");
+                push_hex(text, byte);
             }
             return Ok(());
         }
         other => return Err(Error::internal("column type has no order").with("type", other)),
     };
-    let _ = write!(text, "{:016x}", (number as u64) ^ (1 << 63));
+    let number = (number as u64) ^ (1 << 63);
+    for byte in number.to_be_bytes() {
+        push_hex(text, byte);
+    }
     Ok(())
+}
+
+#[inline]
+fn push_hex(text: &mut String, byte: u8) {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    text.push(digit(byte >> 4));
+    text.push(digit(byte & 15));
 }
 
 #[cfg(test)]

@@ -89,8 +89,13 @@ fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 
 fn fold(hashes: &mut [u64], values: impl Iterator<Item = u64>) {
     for (hash, value) in hashes.iter_mut().zip(values) {
-        let product =
-            u128::from(*hash ^ value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd6e8_feb8_6659_fd93_u64);
-        *hash = product as u64 ^ (product >> 64) as u64;
+        *hash = blend(*hash, value);
     }
+}
+
+/// The hash of something that continues with a value.
+#[inline]
+pub(crate) fn blend(hash: u64, value: u64) -> u64 {
+    let product = u128::from(hash ^ value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd6e8_feb8_6659_fd93_u64);
+    product as u64 ^ (product >> 64) as u64
 }

@@ -42,7 +42,7 @@ mod tests;
 pub use edit::Edit;
 pub use find::{Found, find};
 pub use fresh::FileWriter;
-pub(crate) use hash::hash_rows;
+pub(crate) use hash::{blend, hash_rows};
 pub use keys::KeyIndex;
 pub use open::OpenFile;
 pub use options::{WriteOptions, Written};

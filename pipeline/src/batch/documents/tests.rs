@@ -219,7 +219,7 @@ impl Bench {
         let (order, days) = gathered.documents.reach();
         let name = &self.contract.name;
         let recorded = self.ledger.documents(name, &order, days).await.unwrap();
-        let mut working = WorkingSet::new(&self.log, snapshot.files.to_vec(), "a");
+        let working = WorkingSet::new(&self.log, snapshot.files.to_vec(), "a");
         let superseded = supersede(
             &self.contract,
             &self.log,
@@ -230,17 +230,10 @@ impl Bench {
         .await
         .unwrap();
         let portion = [1, usize::MAX][self.batch as usize % 2];
-        put_documents(
-            &self.contract,
-            &mut working,
-            &spooled,
-            portion,
-            &gathered,
-            superseded,
-        )
-        .await
-        .unwrap();
-        let applied = working.finish(&self.contract);
+        let changes = put_documents(&self.contract, working, &spooled, portion, &gathered, superseded)
+            .await
+            .unwrap();
+        let applied = changes.finish(&self.contract);
         let commit = Commit {
             operation: "CURATE",
             actions: applied.actions,

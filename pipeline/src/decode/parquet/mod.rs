@@ -110,7 +110,9 @@ impl ParquetRows {
             }
             let good: BooleanArray = (0..count).map(|row| Some(!faults.contains_key(&row))).collect();
             batch.fields = filter_record_batch(&batch.fields, &good)?;
-            batch.rows.retain(|row| !faults.contains_key(&((row - first) as usize)));
+            batch
+                .rows
+                .retain(|row| !faults.contains_key(&((row - first) as usize)));
         }
         if !batch.rows.is_empty() {
             self.waiting.push_back(Decoded::Rows(batch));
