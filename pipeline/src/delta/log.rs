@@ -166,16 +166,9 @@ impl DeltaLog {
                 return Ok(Some(loaded.clone()));
             }
         }
-        let known = held.as_ref().map(|(loaded, _)| loaded);
-        // Where a checkpoint was to be written in between, all is read anew: what is held never goes on for long.
-        let leads_to = |loaded: &&Snapshot| {
-            version.is_none_or(|version| {
-                version > loaded.version && version / CHECKPOINT_EVERY == loaded.version / CHECKPOINT_EVERY
-            })
-        };
-        let advanced = match known.filter(leads_to) {
+        let advanced = match &*held {
             // What is held must not make a load fail.
-            Some(loaded) => self.advance(loaded, version).await.ok(),
+            Some((loaded, _)) => self.advance(loaded, version).await.ok().flatten(),
             None => None,
         };
         let snapshot = match advanced {
@@ -203,22 +196,27 @@ impl DeltaLog {
         Ok(meta.map(|meta| (meta.last_modified, meta.size, meta.e_tag)))
     }
 
-    /// A later version of a table, from what is known of an earlier one and the entries that came after it.
-    async fn advance(&self, from: &Snapshot, to: Option<u64>) -> Result<Snapshot> {
-        let eager = from
-            .later(to)
-            .await
-            .map_err(|error| error.with("table", &self.table))?;
-        let snapshot = Snapshot::new(&self.table, eager, self.log.clone())?;
-        let mut progress = from.progress();
-        for version in from.version + 1..=snapshot.version {
-            let Some(actions) = self.entry(version).await? else {
-                // It has been cleaned up since; what it said of progress stands in a checkpoint.
-                return Ok(snapshot);
-            };
-            progress.extend(actions.iter().filter_map(txn));
+    /// A later version of a table, from what is known of an earlier one and the entries that came after it; none where
+    /// these say more than files and progress, or are not there. Where a checkpoint was to be written in between all is
+    /// read anew, too: what is held never goes on for long.
+    async fn advance(&self, from: &Snapshot, to: Option<u64>) -> Result<Option<Snapshot>> {
+        if to.is_some_and(|to| to < from.version) {
+            return Ok(None);
         }
-        Ok(snapshot.with_progress(progress))
+        let mut snapshot = from.clone();
+        while to != Some(snapshot.version) {
+            let version = snapshot.version + 1;
+            let entry = self.entry(version).await?;
+            match entry {
+                None if to.is_none() => return Ok(Some(snapshot)),
+                Some(entry) if version % CHECKPOINT_EVERY != 0 => match snapshot.followed_by(entry)? {
+                    Some(next) => snapshot = next,
+                    None => return Ok(None),
+                },
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(snapshot))
     }
 
     async fn load_eager(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
@@ -371,13 +369,6 @@ impl DeltaLog {
     }
 }
 
-/// The progress that an action of a log's entry states.
-fn txn(action: &Value) -> Option<(String, Option<i64>)> {
-    let txn = action.get("txn")?;
-    let app = txn.get("appId")?.as_str()?;
-    Some((app.to_owned(), Some(txn.get("version")?.as_i64()?)))
-}
-
 fn serialise(commit: Commit) -> Result<Vec<u8>> {
     let info = CommitInfo {
         timestamp: Some(Utc::now().timestamp_millis()),
@@ -404,6 +395,7 @@ fn serialise(commit: Commit) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use arrow::datatypes::{DataType, Field};
+    use deltalake_core::kernel::Add;
 
     use super::*;
 
@@ -453,5 +445,66 @@ mod tests {
         let seen = log.load().await.unwrap().unwrap();
         assert_ne!(held.id, replaced.id);
         assert_eq!((seen.id, seen.version), (replaced.id, 40));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_goes_on_as_if_all_were_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Url::from_directory_path(folder.path()).unwrap();
+        let log = DeltaLog::at("a.b", location.clone()).unwrap();
+        let fields = ["day", "n"].map(|name| Field::new(name, DataType::Utf8, true));
+        let partition = ["day".to_owned()];
+        let schema = Schema::new(fields.to_vec());
+        let mut held = log.load_or_create(&schema, &partition, &[], "").await.unwrap();
+        let add = |name: &str, day: Option<&str>, size| {
+            Action::Add(Add {
+                path: name.to_owned(),
+                partition_values: HashMap::from([("day".to_owned(), day.map(str::to_owned))]),
+                size,
+                modification_time: 5,
+                data_change: true,
+                stats: Some(json!({"numRecords": size * 2}).to_string()),
+                ..Add::default()
+            })
+        };
+        for number in 1..6 {
+            let mut actions = vec![
+                add(&format!("day=a b/{number} %.parquet"), Some("a b"), number),
+                add(&format!("day=__HIVE_DEFAULT_PARTITION__/{number}"), None, number),
+                // The same file again, with other words about it.
+                add("again", Some("ä"), number),
+            ];
+            let oldest = held.files.iter().min_by_key(|file| file.size);
+            actions.extend(oldest.and_then(|file| file.remove()).map(Action::Remove));
+            let commit = Commit {
+                operation: "CURATE",
+                actions,
+                ..Commit::default()
+            };
+            assert!(matches!(log.commit(&held, commit).await.unwrap(), Landed::At(_)));
+            held = log.load().await.unwrap().unwrap();
+            let anew = DeltaLog::at("a.b", location.clone()).unwrap();
+            let anew = anew.load().await.unwrap().unwrap();
+            let said = |snapshot: &Snapshot| {
+                let said = snapshot.files.iter().map(|file| {
+                    let mut remove = serde_json::to_value(file.remove().unwrap()).unwrap();
+                    remove["deletionTimestamp"] = Value::Null;
+                    let path = file.path.to_string();
+                    (
+                        path,
+                        file.size,
+                        file.partition.clone(),
+                        file.rows(),
+                        file.stats(),
+                        remove,
+                    )
+                });
+                let mut said: Vec<_> = said.collect();
+                said.sort_by(|one, other| one.0.cmp(&other.0));
+                said
+            };
+            assert_eq!((held.version, &held.id), (anew.version, &anew.id));
+            assert_eq!(said(&held), said(&anew));
+        }
     }
 }

@@ -1,17 +1,22 @@
 //! One version of a table: its live files, schema and properties.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
+use chrono::Utc;
 use deltalake_core::kernel::{Add, EagerSnapshot, LogicalFileView, Remove};
 use deltalake_core::logstore::LogStoreRef;
-use deltalake_core::table::state::DeltaTableState;
 use object_store::path::Path;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 use super::guard;
+
+/// Entries that are read for progress: about as many as come between two checkpoints.
+const RECENT: usize = 20;
 
 /// One live file of a table.
 #[derive(Clone)]
@@ -28,8 +33,10 @@ pub(crate) struct DataFile {
 /// Where a file is described.
 #[derive(Clone)]
 enum SaidBy {
-    /// In the log.
+    /// In the state of the log.
     Log(LogicalFileView),
+    /// In an entry of the log that came after that state.
+    Entry(Arc<Add>),
     /// By whoever wrote it: no commit names it yet.
     Writer(Option<String>),
 }
@@ -46,11 +53,21 @@ impl DataFile {
 
     /// A file that a commit is going to add.
     pub(crate) fn written(add: &Add) -> Self {
+        Self::added(add, SaidBy::Writer(add.stats.clone()))
+    }
+
+    /// A file that a commit added.
+    fn committed(add: Add) -> Self {
+        let add = Arc::new(add);
+        Self::added(&add, SaidBy::Entry(add.clone()))
+    }
+
+    fn added(add: &Add, said_by: SaidBy) -> Self {
         Self {
-            path: Path::from(add.path.as_str()),
+            path: path_of(&add.path),
             size: add.size.max(0) as u64,
             partition: add.partition_values.clone().into_iter().collect(),
-            said_by: SaidBy::Writer(add.stats.clone()),
+            said_by,
         }
     }
 
@@ -58,6 +75,7 @@ impl DataFile {
     pub(crate) fn stats(&self) -> Option<serde_json::Value> {
         let stats = match &self.said_by {
             SaidBy::Log(view) => view.stats(),
+            SaidBy::Entry(add) => add.stats.clone(),
             SaidBy::Writer(stats) => stats.clone(),
         };
         serde_json::from_str(&stats?).ok()
@@ -67,7 +85,7 @@ impl DataFile {
     pub(crate) fn rows(&self) -> Option<u64> {
         match &self.said_by {
             SaidBy::Log(view) => view.num_records().map(|rows| rows as u64),
-            SaidBy::Writer(_) => self.stats()?["numRecords"].as_u64(),
+            SaidBy::Entry(_) | SaidBy::Writer(_) => self.stats()?["numRecords"].as_u64(),
         }
     }
 
@@ -85,6 +103,15 @@ impl DataFile {
     fn taken_out(&self, data_change: bool) -> Option<Remove> {
         match &self.said_by {
             SaidBy::Log(view) => Some(view.remove_action(data_change)),
+            SaidBy::Entry(add) => Some(Remove {
+                path: add.path.clone(),
+                data_change,
+                deletion_timestamp: Some(Utc::now().timestamp_millis()),
+                extended_file_metadata: Some(true),
+                partition_values: Some(add.partition_values.clone()),
+                size: Some(add.size),
+                ..Remove::default()
+            }),
             SaidBy::Writer(_) => None,
         }
     }
@@ -92,6 +119,11 @@ impl DataFile {
     fn has_deletion_vector(&self) -> bool {
         matches!(&self.said_by, SaidBy::Log(view) if view.deletion_vector_descriptor().is_some())
     }
+}
+
+/// As the state of a log gives it.
+fn path_of(path: &str) -> Path {
+    Path::parse(path).unwrap_or_else(|_| Path::from(path))
 }
 
 impl std::fmt::Debug for DataFile {
@@ -116,14 +148,22 @@ pub(crate) struct Snapshot {
     pub(crate) properties: HashMap<String, String>,
     /// Live files.
     pub(crate) files: Arc<Vec<DataFile>>,
+    /// The state of the log up to a version, after which no entry says more than files and progress.
     eager: EagerSnapshot,
     log: LogStoreRef,
-    /// Progress that was looked up, by application.
     progress: Arc<Mutex<Progress>>,
 }
 
-/// Greatest version that each application committed; none where it never did.
-pub(super) type Progress = HashMap<String, Option<i64>>;
+/// What applications committed, as far as it was looked up.
+#[derive(Clone, Default)]
+struct Progress {
+    /// The greatest version of each; none where it never committed.
+    of_app: HashMap<String, Option<i64>>,
+    /// Whether the newest entries were read.
+    is_read: bool,
+    /// Whether all there ever was is known.
+    is_complete: bool,
+}
 
 impl Snapshot {
     pub(super) fn new(table: &str, eager: EagerSnapshot, log: LogStoreRef) -> Result<Self> {
@@ -159,34 +199,76 @@ impl Snapshot {
 
     /// Greatest version that the application committed; none when it never did.
     pub(crate) async fn txn(&self, app: &str) -> Result<Option<i64>> {
-        if let Some(known) = self.lock_progress().get(app) {
+        let is_read = self.progress().is_read;
+        if !is_read {
+            self.read_progress().await?;
+        }
+        let progress = self.progress().clone();
+        if let Some(known) = progress.of_app.get(app) {
             return Ok(*known);
         }
-        let version = self.eager.transaction_version(self.log.as_ref(), app).await?;
-        self.lock_progress().insert(app.to_owned(), version);
+        let version = match progress.is_complete {
+            true => None,
+            false => self.eager.transaction_version(self.log.as_ref(), app).await?,
+        };
+        self.progress().of_app.insert(app.to_owned(), version);
         Ok(version)
     }
 
-    /// What was looked up so far: of a later version it holds as far as no entry since says otherwise.
-    pub(super) fn progress(&self) -> Progress {
-        self.lock_progress().clone()
+    /// Reads the newest entries once: they mostly tell of all applications, each of which would have the whole log read
+    /// otherwise.
+    async fn read_progress(&self) -> Result<()> {
+        let mut found = self.progress().clone();
+        found.is_read = true;
+        for version in (0..=self.version).rev().take(RECENT) {
+            let Some(entry) = self.log.read_commit_entry(version).await? else {
+                break;
+            };
+            let lines = entry.split(|byte| *byte == b'\n');
+            for line in lines.filter(|line| line.windows(5).any(|word| word == b"\"txn\"")) {
+                let action = serde_json::from_slice(line).context(Kind::Foreign, "log entry is not JSON")?;
+                if let Some((app, committed)) = txn(&action) {
+                    found.of_app.entry(app).or_insert(Some(committed));
+                }
+            }
+            found.is_complete |= version == 0;
+        }
+        *self.progress() = found;
+        Ok(())
     }
 
-    /// The same version, with progress that need not be looked up.
-    pub(super) fn with_progress(mut self, progress: Progress) -> Self {
-        self.progress = Arc::new(Mutex::new(progress));
-        self
-    }
-
-    fn lock_progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state of a later version (the newest, where none is given), for which only later entries are read.
-    pub(super) async fn later(&self, version: Option<u64>) -> Result<EagerSnapshot> {
-        let mut state = DeltaTableState::new(self.eager.clone());
-        state.update(self.log.as_ref(), version).await?;
-        Ok(state.snapshot().clone())
+    /// The next version, by its entry; none where that says more than files and progress.
+    pub(super) fn followed_by(&self, entry: Vec<Value>) -> Result<Option<Self>> {
+        let (mut gone, mut come) = (HashSet::new(), Vec::new());
+        let mut progress = self.progress().clone();
+        for action in entry {
+            if let Some((app, version)) = txn(&action) {
+                progress.of_app.insert(app, Some(version));
+            } else if let Some(add) = action.get("add") {
+                let add: Add = parsed(add)?;
+                if add.deletion_vector.is_some() {
+                    return Ok(None);
+                }
+                gone.insert(path_of(&add.path));
+                come.push(DataFile::committed(add));
+            } else if let Some(remove) = action.get("remove") {
+                let remove: Remove = parsed(remove)?;
+                gone.insert(path_of(&remove.path));
+            } else if action.get("commitInfo").is_none() {
+                return Ok(None);
+            }
+        }
+        let stay = self.files.iter().filter(|file| !gone.contains(&file.path));
+        Ok(Some(Self {
+            version: self.version + 1,
+            files: Arc::new(stay.cloned().chain(come).collect()),
+            progress: Arc::new(Mutex::new(progress)),
+            ..self.clone()
+        }))
     }
 
     /// Columns that files are laid out by.
@@ -198,4 +280,15 @@ impl Snapshot {
     pub(crate) fn metadata(&self) -> &deltalake_core::kernel::Metadata {
         self.eager.metadata()
     }
+}
+
+/// The progress that an action of a log's entry states.
+fn txn(action: &Value) -> Option<(String, i64)> {
+    let txn = action.get("txn")?;
+    let app = txn.get("appId")?.as_str()?;
+    Some((app.to_owned(), txn.get("version")?.as_i64()?))
+}
+
+fn parsed<T: DeserializeOwned>(action: &Value) -> Result<T> {
+    T::deserialize(action).context(Kind::Foreign, "log entry has an action that is not one of Delta")
 }

@@ -14,21 +14,21 @@ use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
-use crate::contract::{Contract, Feed};
+use crate::contract::{Contract, Feed, Keep};
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
-use crate::error::{Context, Error, Kind, Result};
-use crate::layout;
+use crate::error::{Context, Kind, Result};
+use crate::layout::{self, ORDER};
 use crate::list::days_before;
 use crate::shape::window_column;
 use crate::write::Found;
 
 use super::keys::Keys;
 use super::plan::{FileEdit, Plan, open};
-use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays};
+use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays, texts};
 
 /// Files probed at the same time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// Copies of the batch's keys in the table.
 struct Copies {
@@ -155,6 +155,16 @@ fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))
 }
 
+/// Which of them is read first: an older row never wins, whatever else it says.
+fn first_wanted(contract: &Contract, wanted: &SchemaRef) -> Option<SchemaRef> {
+    let Feed::Raw(feed) = &contract.feed else {
+        return None;
+    };
+    let order = wanted.column_with_name(ORDER)?.1.clone();
+    let decides = matches!(feed.keep, Keep::LatestRow { .. });
+    decides.then(|| Arc::new(Schema::new(vec![order])))
+}
+
 fn project(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     Ok(rows.project(&key_positions(rows.schema_ref(), &names)?)?)
@@ -189,9 +199,12 @@ async fn copies(
     let rows = &batch.rows;
     let (first, rest): (Vec<&DataFile>, Vec<&DataFile>) =
         files.iter().partition(|file| named.contains(&file.partition));
+    let wanted = columns_wanted(contract, rows.schema_ref());
     let search = Search {
         log,
-        wanted: columns_wanted(contract, rows.schema_ref()),
+        batch,
+        first: first_wanted(contract, &wanted),
+        wanted,
         partition: &contract.partition,
         keys,
     };
@@ -220,7 +233,7 @@ async fn copies(
     let mut copies = Copies::of(&found);
     let search = &search;
     copies.rows = futures::stream::iter(found)
-        .map(|(file, found)| async move { search.read(&file, &found).await })
+        .map(|(file, found)| async move { search.read(&file, found).await })
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
@@ -267,8 +280,11 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
 
 struct Search<'a> {
     log: &'a DeltaLog,
+    batch: &'a Arc<Folded>,
     /// The columns that are read of the rows that are found.
     wanted: SchemaRef,
+    /// The one of them that mostly suffices.
+    first: Option<SchemaRef>,
     partition: &'a [String],
     keys: Keys,
 }
@@ -291,16 +307,30 @@ impl Search<'_> {
             .await
     }
 
-    /// The rows found in a file.
-    async fn read(&self, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {
+    /// The rows found in a file; columns that cannot decide anything any more are null.
+    async fn read(&self, file: &DataFile, found: Vec<Found>) -> Result<RecordBatch> {
         let columns = self.wanted.fields().iter();
         let columns = columns.filter(|field| !self.partition.contains(field.name()));
         let in_file = Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()));
         let opened = open(self.log, file).await?;
-        let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
-        let read = tokio::task::spawn_blocking(move || opened.read_rows(&rows, &in_file))
-            .await
-            .map_err(|error| Error::internal("reading a file panicked").because(error))??;
-        partition::complete(&read, &file.partition, &self.wanted)
+        let (first, batch) = (self.first.clone(), self.batch.clone());
+        let read = busy(move || {
+            let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
+            if let Some(first) = first {
+                let orders = opened.read_rows(&rows, &first)?;
+                if are_older(&orders, &found, &batch.rows)? {
+                    return Ok(orders);
+                }
+            }
+            opened.read_rows(&rows, &in_file)
+        });
+        partition::complete(&read.await?, &file.partition, &self.wanted)
     }
+}
+
+/// Whether all copies come before the rows of the batch that they are copies of.
+fn are_older(copies: &RecordBatch, found: &[Found], batch: &RecordBatch) -> Result<bool> {
+    let (old, new) = (texts(copies, ORDER)?, texts(batch, ORDER)?);
+    let mut pairs = (0..).zip(found);
+    Ok(pairs.all(|(copy, found)| old(copy) < new(found.key)))
 }

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use parquet::basic::Type as Physical;
-use xxhash_rust::xxh3::Xxh3Builder;
+
+use super::hash::BuildBytesHasher;
 
 /// Values one after the other, texts with their length before them.
 pub(super) struct Dictionary {
@@ -66,24 +67,37 @@ impl Dictionary {
     }
 
     /// The place of each of some values, which are added where they are not there.
-    pub(super) fn places<'a>(&mut self, values: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u32> {
-        // The values that are looked up are mostly few beside those that are there.
-        let mut places: HashMap<&[u8], Option<u32>, Xxh3Builder> =
-            values.clone().map(|value| (value, None)).collect();
-        for (place, value) in self.iter().enumerate() {
-            if let Some(found) = places.get_mut(value) {
-                *found = Some(place as u32);
+    pub(super) fn places<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>) -> Vec<u32> {
+        // The values that are looked up are mostly few beside those that are there, and many are like the one before.
+        let mut distinct: Vec<&[u8]> = Vec::new();
+        let mut numbers: HashMap<&[u8], u32, BuildBytesHasher> = HashMap::default();
+        let mut last: Option<(&[u8], u32)> = None;
+        let number = |value| {
+            let number = match last {
+                Some((known, number)) if known == value => number,
+                _ => *numbers.entry(value).or_insert_with(|| {
+                    distinct.push(value);
+                    distinct.len() as u32 - 1
+                }),
+            };
+            last = Some((value, number));
+            number
+        };
+        let of_value: Vec<u32> = values.map(number).collect();
+        let mut places = vec![None; distinct.len()];
+        for (place, value) in (0..).zip(self.iter()) {
+            if let Some(number) = numbers.get(value) {
+                places[*number as usize] = Some(place);
             }
         }
-        let place = |value| match places.get(value) {
-            Some(Some(place)) => *place,
-            _ => {
-                let place = self.push(value);
-                places.insert(value, Some(place));
-                place
-            }
-        };
-        values.map(place).collect()
+        let places = places.into_iter().zip(distinct);
+        let places: Vec<u32> = places
+            .map(|(place, value)| place.unwrap_or_else(|| self.push(value)))
+            .collect();
+        of_value
+            .into_iter()
+            .map(|number| places[number as usize])
+            .collect()
     }
 
     fn push(&mut self, value: &[u8]) -> u32 {

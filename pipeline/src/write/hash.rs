@@ -1,11 +1,13 @@
 //! Hashes of the rows of some columns.
 
+use std::hash::{BuildHasher, Hasher};
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::error::{Error, Result};
 
@@ -98,4 +100,35 @@ fn fold(hashes: &mut [u64], values: impl Iterator<Item = u64>) {
 pub(crate) fn blend(hash: u64, value: u64) -> u64 {
     let product = u128::from(hash ^ value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd6e8_feb8_6659_fd93_u64);
     product as u64 ^ (product >> 64) as u64
+}
+
+/// Hashes pieces of bytes at once: setting up a hash that takes them in parts costs more than short ones do.
+#[derive(Clone, Copy, Default)]
+pub(super) struct BuildBytesHasher;
+
+/// See [`BuildBytesHasher`].
+pub(super) struct BytesHasher(u64);
+
+impl BuildHasher for BuildBytesHasher {
+    type Hasher = BytesHasher;
+
+    fn build_hasher(&self) -> BytesHasher {
+        BytesHasher(0)
+    }
+}
+
+impl Hasher for BytesHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = blend(self.0, xxh3_64(bytes));
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.0 = blend(self.0, number as u64);
+    }
 }

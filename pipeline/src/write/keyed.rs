@@ -8,15 +8,13 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, Type as Physical};
 use parquet::column::page::{CompressedPage, Page, PageReader, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::{
-    ByteArray, ByteArrayType, DataType as ParquetType, Int32Type, Int64Type as PlainInt64Type,
-};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType as ParquetType, Int32Type, Int64Type};
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::properties::WriterProperties;
 use parquet::file::serialized_reader::SerializedPageReader;
@@ -31,6 +29,7 @@ use super::encode::is_plain;
 use super::hybrid::{decode, encode, width};
 use super::plan::Part;
 use super::ready::ReadyChunk;
+use super::stored::{is_handled, put};
 use crate::error::Result;
 
 /// The key of rows without a value.
@@ -120,7 +119,7 @@ impl Keyed {
         let mut bytes = Vec::new();
         part.updates.iter().all(|(row, new_row)| {
             let old = self.values.get(self.keys[(row - part.start) as usize] as usize);
-            let is_valid = self.plain(new, *new_row as usize, &mut bytes);
+            let is_valid = put(new, *new_row as usize, self.column.physical_type(), &mut bytes);
             old == is_valid.then_some(bytes.as_slice())
         })
     }
@@ -131,7 +130,7 @@ impl Keyed {
         for (row, new_row) in part.updates {
             let row = (row - part.start) as usize;
             self.keys[row] = NULL;
-            if self.plain(new, *new_row as usize, &mut bytes) {
+            if put(new, *new_row as usize, self.column.physical_type(), &mut bytes) {
                 let start = values.len();
                 values.extend_from_slice(&bytes);
                 rows.push((row, start..values.len()));
@@ -280,7 +279,7 @@ impl Keyed {
         let bounds = [least, greatest];
         match self.column.physical_type() {
             Physical::INT32 => self.statistics_of::<Int32Type>(&bounds.map(int), nulls, properties),
-            Physical::INT64 => self.statistics_of::<PlainInt64Type>(&bounds.map(long), nulls, properties),
+            Physical::INT64 => self.statistics_of::<Int64Type>(&bounds.map(long), nulls, properties),
             Physical::BYTE_ARRAY => {
                 let bounds = bounds.map(|bound| ByteArray::from(bound.to_vec()));
                 self.statistics_of::<ByteArrayType>(&bounds, nulls, properties)
@@ -309,43 +308,6 @@ impl Keyed {
         column.close()?;
         Ok(group.close()?.column(0).statistics().cloned())
     }
-
-    /// Writes the bytes of a new value as a dictionary has them; says whether there is one.
-    fn plain(&self, new: &ArrayRef, row: usize, bytes: &mut Vec<u8>) -> bool {
-        bytes.clear();
-        if new.is_null(row) {
-            return false;
-        }
-        match new.data_type() {
-            DataType::Utf8 => bytes.extend(new.as_string::<i32>().value(row).as_bytes()),
-            DataType::Int64 => bytes.extend(new.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-            DataType::Date32 => bytes.extend(new.as_primitive::<Date32Type>().value(row).to_le_bytes()),
-            DataType::Timestamp(..) => {
-                let instants = new.as_primitive::<TimestampMicrosecondType>();
-                bytes.extend(instants.value(row).to_le_bytes());
-            }
-            _ => {
-                let number = new.as_primitive::<Decimal128Type>().value(row);
-                match self.column.physical_type() {
-                    Physical::INT32 => bytes.extend((number as i32).to_le_bytes()),
-                    _ => bytes.extend((number as i64).to_le_bytes()),
-                }
-            }
-        }
-        true
-    }
-}
-
-/// Types whose values are equal exactly when their bytes are, and that get dictionaries.
-fn is_handled(data_type: &DataType, physical: Physical) -> bool {
-    matches!(
-        (data_type, physical),
-        (DataType::Utf8, Physical::BYTE_ARRAY)
-            | (DataType::Int64, Physical::INT64)
-            | (DataType::Date32, Physical::INT32)
-            | (DataType::Timestamp(TimeUnit::Microsecond, _), Physical::INT64)
-            | (DataType::Decimal128(..), Physical::INT32 | Physical::INT64)
-    )
 }
 
 /// The pages of a chunk, compressed as all of a file's pages are.

@@ -28,6 +28,7 @@ mod literal;
 mod open;
 mod options;
 mod patch;
+mod plain;
 mod plan;
 mod ranges;
 mod read;
@@ -36,6 +37,7 @@ mod rewrite;
 mod sink;
 mod source;
 mod stats;
+mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,7 @@ use super::chunks::Chunks;
 use super::encode::{is_plain, properties};
 use super::keyed::Keyed;
 use super::patch::Patched;
+use super::plain;
 use super::plan::{Part, Piece};
 use super::read::{BATCH_ROWS, selection};
 use super::ready::ReadyChunk;
@@ -158,6 +159,13 @@ impl<'a> OldSource<'a> {
         let updates = self.part.updates;
         if let Some(keyed) = keyed {
             return Ok(keyed.keeps_values(&self.part, column.new));
+        }
+        let mut leaves = self.file.leaves(column.field.name());
+        if let (Some(leaf), None) = (leaves.next(), leaves.next()) {
+            let chunk = self.file.row_group(self.part.group).column(leaf);
+            if let Some(keeps) = plain::keeps_values(chunk, chunks, &self.part, column.new) {
+                return Ok(keeps);
+            }
         }
         let rows = selection(
             updates.iter().map(|(row, _)| row - self.part.start),
