@@ -187,18 +187,20 @@ class Bench:
         self.tell("7 of 60 days replaced by documents", *best["ours"], best["DuckDB"][0], "DuckDB", 1.0)
 
     def partitions(self):
-        """A quarter of an hour of orders of today, into tables with few and with many days before."""
-        seconds, per_day = {}, 2000
+        """A quarter of an hour of orders of today, into tables with few and with many days before; the schedule looks
+        for new objects in the last three days."""
+        seconds, per_day, today = {}, 2000, datetime.date.today()
         for days in (10, 1000):
+            first = f"DATE '{today - datetime.timedelta(days=days - 1)}'"
             lake = self.work / f"partitions-{days}"
             raw = lake / "raw" / "bench" / "rows"
-            data.base(self.connection, raw, days, per_day)
+            data.base(self.connection, raw, days, per_day, first)
             self.marketlake(lake, "run", "bench.rows")
             for version in range(2, 7):
                 ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({(days - 1) * per_day}, {days * per_day})"
-                batch = data.orders(ids, days, per_day, version, "some")
-                data.copy(self.connection, batch, raw / data.date(self.connection, days - 1) / f"new-{version}.parquet")
-                run = self.marketlake(lake, "run", "bench.rows")[:2]
+                batch = data.orders(ids, days, per_day, version, "some", first)
+                data.copy(self.connection, batch, raw / str(today) / f"new-{version}.parquet")
+                run = self.marketlake(lake, "--lookback-days", 3, "run", "bench.rows")[:2]
                 seconds[days] = min(seconds.get(days, run), run)
         self.tell("a batch into a table of 1,000 partitions", *seconds[1000], seconds[10][0], "of 10", 1.2)
 

@@ -11,12 +11,12 @@ COLUMNS = [
 ]
 
 
-def orders(ids: str, days: int, per_day: int, version: int, changed: str) -> str:
-    """SELECT of orders. `changed` is none, some (4 columns of 14) or all (12 columns)."""
+def orders(ids: str, days: int, per_day: int, version: int, changed: str, first: str = FIRST) -> str:
+    """SELECT of orders. `changed` is none, some (4 columns of 14) or all (12 columns); `first` is the day of number 0."""
     some = version if changed in ("some", "all") else 0
     every = version if changed == "all" else 0
     return f"""
-        SELECT {FIRST} + CAST(id // {per_day} AS INTEGER) AS order_date,
+        SELECT {first} + CAST(id // {per_day} AS INTEGER) AS order_date,
                id AS order_id,
                {version} AS version,
                CAST((hash(id) + {every}) % 40 AS BIGINT) AS store_id,
@@ -41,11 +41,12 @@ def copy(connection, select: str, target: Path) -> None:
     connection.execute(f"COPY ({select}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
 
 
-def base(connection, raw: Path, days: int, per_day: int) -> None:
+def base(connection, raw: Path, days: int, per_day: int, first: str = FIRST) -> None:
     """One object per day."""
     for day in range(days):
         ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({day * per_day}, {(day + 1) * per_day})"
-        copy(connection, orders(ids, days, per_day, 1, "none"), raw / f"{date(connection, day)}" / "base.parquet")
+        rows = orders(ids, days, per_day, 1, "none", first)
+        copy(connection, rows, raw / date(connection, day, first) / "base.parquet")
 
 
 def batch(connection, kind: str, days: int, per_day: int, version: int) -> str:
@@ -62,8 +63,8 @@ def batch(connection, kind: str, days: int, per_day: int, version: int) -> str:
     return orders(ids, days, per_day, version, "all" if kind == "worst" else "some")
 
 
-def date(connection, day: int) -> str:
-    return str(connection.execute(f"SELECT {FIRST} + {day}").fetchone()[0])
+def date(connection, day: int, first: str = FIRST) -> str:
+    return str(connection.execute(f"SELECT {first} + {day}").fetchone()[0])
 
 
 def reports(connection, raw: Path, orders_per_report: int) -> None:

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::keep::{Changes, Folded, Observations, Plan, Superseded, WorkingSet, fold, merge};
 
 use super::documents::Gathered;
@@ -98,20 +98,30 @@ impl Keyed {
     }
 }
 
-/// Takes superseded rows out and puts those of the documents in.
+/// Takes superseded rows out and puts those of the documents in; while one portion goes in, the next is read.
 pub(super) async fn put_documents(
     contract: &Contract,
     mut table: WorkingSet<'_>,
-    spooled: &Spooled,
+    spooled: &Arc<Spooled>,
     portion_bytes: usize,
-    gathered: &Gathered,
+    gathered: &Arc<Gathered>,
     superseded: Superseded,
 ) -> Result<Changes> {
     let named = superseded.away.parts.is_some();
     let mut away = Some(superseded.away);
-    for portion in spooled.portions(portion_bytes) {
-        let rows = gathered.ordered(&spooled.read(&portion)?, portion.first)?;
-        let first = portion.first as u32;
+    let mut portions = spooled.portions(portion_bytes).into_iter();
+    let mut read_next = || {
+        let portion = portions.next()?;
+        let (spooled, gathered) = (spooled.clone(), gathered.clone());
+        Some(tokio::task::spawn_blocking(move || {
+            let rows = gathered.ordered(&spooled.read(&portion)?, portion.first)?;
+            Ok::<_, Error>((portion.first as u32, rows))
+        }))
+    };
+    let mut next = read_next();
+    while let Some(read) = next {
+        let (first, rows) = read.await.context(Kind::Internal, "reading rows panicked")??;
+        next = read_next();
         let end = first + rows.num_rows() as u32;
         let come = &superseded.come;
         let come = come.partition_point(|row| *row < first)..come.partition_point(|row| *row < end);

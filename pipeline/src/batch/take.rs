@@ -52,7 +52,7 @@ pub(super) async fn take(
         .map(|(_, intake)| intake.ordinal)
         .collect();
     spooled.retain(|object| taken.contains(&object));
-    let gathered = gather(contract, &mut intakes, &spooled)?;
+    let gathered = gather(contract, &mut intakes, &spooled)?.map(Arc::new);
     let portion = lake.settings().memory_limit / PORTION;
     let stays = contract
         .partition

@@ -14,6 +14,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::Contract;
 use crate::delta::partition::PartitionValues;
@@ -25,6 +26,7 @@ use crate::write::Found;
 
 use super::changed::scope_columns;
 use super::keys::Keys;
+use super::merge::AT_ONCE;
 use super::plan::{Plan, open};
 use super::texts;
 
@@ -261,13 +263,12 @@ pub(crate) async fn supersede(
         if beaten || older {
             continue;
         }
-        for (file, row) in &there.rows {
-            plan.edit(&files[*file]).deletes.push(*row);
-        }
-        if let Some(parts) = &mut plan.parts {
-            for rows in there.rows.chunk_by(|one, next| one.0 == next.0) {
-                let part = parts.scope(&files[rows[0].0].partition, scope(cell));
-                part.removed += rows.len() as u64;
+        for rows in there.rows.chunk_by(|one, next| one.0 == next.0) {
+            let file = &files[rows[0].0];
+            let deletes = rows.iter().map(|(_, row)| *row);
+            plan.edit(file).deletes.extend(deletes);
+            if let Some(parts) = &mut plan.parts {
+                parts.scope(&file.partition, scope(cell)).removed += rows.len() as u64;
             }
         }
         come.extend(candidate.rows);
@@ -320,12 +321,24 @@ async fn present(
     let values = typed(contract, per, possible.iter().map(|cell| cells[*cell as usize]))?;
     let keys = Keys::new(&values, per, &contract.partition)?;
     let spans = Spans::of(contract, per, &values)?;
-    for file in table.iter().filter(|file| spans.may_hold(file)) {
-        let found = keys.find(log, file, None).await?;
-        if found.is_empty() {
-            continue;
-        }
-        let places = read(log, file, &found).await?;
+    let table: Vec<DataFile> = table
+        .iter()
+        .filter(|file| spans.may_hold(file))
+        .cloned()
+        .collect();
+    let keys = &keys;
+    let mut read = futures::stream::iter(table)
+        .map(|file| async move {
+            let found = keys.find(log, &file, None).await?;
+            let places = match found.is_empty() {
+                true => None,
+                false => Some(read(log, &file, &found).await?),
+            };
+            Ok::<_, Error>((file, found, places))
+        })
+        .buffered(AT_ONCE);
+    while let Some((file, found, places)) = read.try_next().await? {
+        let Some(places) = places else { continue };
         let (order, object) = (texts(&places, ORDER)?, texts(&places, OBJECT)?);
         for (row, found) in found.iter().enumerate() {
             let cell = present.entry(possible[found.key as usize]).or_default();
@@ -335,7 +348,7 @@ async fn present(
             }
             cell.rows.push((files.len(), found.file_row));
         }
-        files.push(file.clone());
+        files.push(file);
     }
     Ok((files, present))
 }

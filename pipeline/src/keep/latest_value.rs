@@ -43,6 +43,7 @@ pub(super) fn fold(
         .iter()
         .filter_map(|group| group.iter().copied().max_by_key(|row| place(*row)))
         .collect();
+    let ranks = Ranks::new(groups, &cells);
     let mut older: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); groups.len()];
     let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(rows.num_columns());
     for (position, field) in rows.schema_ref().fields().iter().enumerate() {
@@ -66,7 +67,7 @@ pub(super) fn fold(
                 let pick = contract.column(name).map_or(Pick::Newest, |column| column.pick);
                 match pick {
                     Pick::Newest => taken(newest_values(
-                        name, column, &cells, groups, whole, &newest, &mut older,
+                        name, column, &cells, groups, &ranks, whole, &newest, &mut older,
                     )?)?,
                     pick => taken(extremes(column, groups, pick)?)?,
                 }
@@ -119,23 +120,61 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// The rows of each key from the newest to the oldest.
+struct Ranks {
+    /// Those of a key together, as in the groups.
+    rows: Vec<u32>,
+    /// Whether that is their order in all columns: no two are of one time, and no cell is older than its row.
+    is_clear: Vec<bool>,
+}
+
+impl Ranks {
+    fn new(groups: &Groups, cells: &Cells<'_>) -> Self {
+        let order = |row: &u32| cells.orders.value(*row as usize);
+        let (mut ranked, mut is_clear) = (Vec::new(), Vec::with_capacity(groups.len()));
+        for rows in groups.iter() {
+            let start = ranked.len();
+            ranked.extend_from_slice(rows);
+            let ranked = &mut ranked[start..];
+            ranked.sort_unstable_by(|one, other| order(other).cmp(order(one)));
+            let is_same = rows.iter().all(|row| cells.older[*row as usize].is_empty());
+            is_clear.push(is_same && ranked.is_sorted_by(|one, next| order(one) > order(next)));
+        }
+        Self {
+            rows: ranked,
+            is_clear,
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; what all columns have in common"
+)]
 fn newest_values(
     name: &str,
     column: &ArrayRef,
     cells: &Cells<'_>,
     groups: &Groups,
+    ranks: &Ranks,
     whole: &[bool],
     newest: &[u32],
     older: &mut [BTreeMap<String, String>],
 ) -> Result<Vec<Option<u32>>> {
     let compare = comparator(column)?;
     let mut winners = Vec::with_capacity(groups.len());
+    let mut start = 0;
     for (group, rows) in groups.iter().enumerate() {
         let says = |row: &u32| whole[group] || column.is_valid(*row as usize);
-        let winner = rows.iter().copied().filter(says).max_by(|a, b| {
-            let by_order = cells.order(*a, name).cmp(cells.order(*b, name));
-            by_order.then_with(|| compare(*a as usize, *b as usize))
-        });
+        let ranked = &ranks.rows[start..start + rows.len()];
+        start += rows.len();
+        let winner = match ranks.is_clear[group] {
+            true => ranked.iter().copied().find(says),
+            false => rows.iter().copied().filter(says).max_by(|a, b| {
+                let by_order = cells.order(*a, name).cmp(cells.order(*b, name));
+                by_order.then_with(|| compare(*a as usize, *b as usize))
+            }),
+        };
         if let Some(winner) = winner
             && column.is_valid(winner as usize)
         {

@@ -28,7 +28,7 @@ use super::plan::{FileEdit, Plan, open};
 use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays, texts};
 
 /// Files probed at the same time.
-const AT_ONCE: usize = 3;
+pub(super) const AT_ONCE: usize = 3;
 
 /// Copies of the batch's keys in the table.
 struct Copies {

@@ -100,7 +100,8 @@ impl Dictionary {
             .collect()
     }
 
-    fn push(&mut self, value: &[u8]) -> u32 {
+    /// Adds a value behind the others; its place.
+    pub(super) fn push(&mut self, value: &[u8]) -> u32 {
         if self.physical == Physical::BYTE_ARRAY {
             self.page.extend((value.len() as u32).to_le_bytes());
         }

@@ -34,6 +34,8 @@ use crate::error::Result;
 
 /// The key of rows without a value.
 const NULL: u32 = u32::MAX;
+/// Distinct values that are found without an index of them.
+const FEW: usize = 8;
 /// Rows of a data page: what the library's writer gives them.
 const PAGE_ROWS: usize = 20_000;
 
@@ -70,6 +72,32 @@ impl Keyed {
             keyed.add(&page)?;
         }
         (keyed.keys.len() == rows).then_some(keyed)
+    }
+
+    /// Takes the values of some rows; none where they are not of few distinct values.
+    pub(super) fn of_few(column: ColumnDescPtr, new: &ArrayRef, rows: &[u32]) -> Option<Self> {
+        let physical = column.physical_type();
+        if column.max_rep_level() != 0 || column.max_def_level() > 1 || !is_handled(new.data_type(), physical)
+        {
+            return None;
+        }
+        let mut values = Dictionary::new(physical)?;
+        let (mut keys, mut bytes, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
+        for row in rows {
+            if !put(new, *row as usize, physical, &mut bytes) {
+                keys.push(NULL);
+                continue;
+            }
+            if values.get(last) != Some(&bytes) {
+                let known = values.iter().position(|known| known == bytes);
+                last = known.unwrap_or_else(|| values.push(&bytes) as usize);
+            }
+            if values.len() > FEW {
+                return None;
+            }
+            keys.push(last as u32);
+        }
+        Some(Self { column, values, keys })
     }
 
     fn add(&mut self, page: &Page) -> Option<()> {

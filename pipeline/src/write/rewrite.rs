@@ -148,7 +148,7 @@ impl Group<'_> {
             new: self.edit.rows.column(position),
             parquet: self.parquet,
         };
-        if let [Source::Old(source)] = &mut *sources
+        if let [source] = &mut *sources
             && let Some(kept) = source.kept(&column, options)?
         {
             return Ok(kept);

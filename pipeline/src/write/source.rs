@@ -69,9 +69,21 @@ impl<'a> Source<'a> {
             Self::Old(source) => source.arrays(column),
             Self::New(rows) => {
                 let new = column.new;
-                let take = move |rows: &[u32]| Ok(take(new, &UInt32Array::from(rows.to_vec()), None)?);
-                Ok(Box::new(rows.chunks(BATCH_ROWS).map(take)))
+                let values = move |rows: &[u32]| values_of(new, rows);
+                Ok(Box::new(rows.chunks(BATCH_ROWS).map(values)))
             }
+        }
+    }
+
+    /// The column's chunks without the work of encoding values, where it can be saved.
+    pub(super) fn kept(
+        &mut self,
+        column: &Column<'_>,
+        options: &WriteOptions,
+    ) -> Result<Option<Vec<ReadyChunk>>> {
+        match self {
+            Self::Old(source) => source.kept(column, options),
+            Self::New(rows) => of_few_values(column, rows, options),
         }
     }
 
@@ -87,6 +99,38 @@ impl<'a> Source<'a> {
             .filter(|chunk| is_plain(chunk));
         plain.map(|chunk| chunk.column_path().clone()).collect()
     }
+}
+
+/// The values of some rows; those that lie side by side stay where they are.
+fn values_of(column: &ArrayRef, rows: &[u32]) -> Result<ArrayRef> {
+    let lie_together = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    match rows.first() {
+        Some(first) if lie_together => Ok(column.slice(*first as usize, rows.len())),
+        _ => Ok(take(column, &UInt32Array::from(rows.to_vec()), None)?),
+    }
+}
+
+/// The chunk of new values, where all of them are a few distinct ones, as in the columns that say where rows come from.
+fn of_few_values(
+    column: &Column<'_>,
+    rows: &[u32],
+    options: &WriteOptions,
+) -> Result<Option<Vec<ReadyChunk>>> {
+    let name = column.field.name();
+    let is_root = |leaf: &usize| column.parquet.get_column_root(*leaf).name() == name;
+    let mut leaves = (0..column.parquet.num_columns()).filter(is_root);
+    let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
+        return Ok(None);
+    };
+    let stored_otherwise = [&options.counting, &options.random, &options.bloom_filters];
+    if stored_otherwise.iter().any(|columns| columns.contains(name)) {
+        return Ok(None);
+    }
+    let Some(keyed) = Keyed::of_few(column.parquet.column(leaf), column.new, rows) else {
+        return Ok(None);
+    };
+    let properties = properties(&single(column.field), options, 1)?.build();
+    Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
 }
 
 /// An old row group and what of it is in memory.

@@ -215,6 +215,7 @@ impl Bench {
         self.batch += 1;
         let (mut intakes, spooled) = spooled(&self.contract, delivered, 4000 * self.batch as usize % 9000);
         let gathered = gather(&self.contract, &mut intakes, &spooled).unwrap().unwrap();
+        let (spooled, gathered) = (Arc::new(spooled), Arc::new(gathered));
         let snapshot = self.log.load().await.unwrap().unwrap();
         let (order, days) = gathered.documents.reach();
         let name = &self.contract.name;
@@ -252,7 +253,7 @@ impl Bench {
         };
         let results: Vec<ObjectResult> = intakes
             .iter()
-            .zip(gathered.results)
+            .zip(gathered.results.clone())
             .map(|((object, _), document)| ObjectResult {
                 document,
                 ..ObjectResult::of(&claim, object, "a")

@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Field, Schema};
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, PageType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::collection::btree_map;
@@ -224,6 +225,31 @@ fn columns_without_any_value_or_with_many_are_written_all_the_same() {
 
     let all: Vec<(u64, bool)> = (0..ROWS).map(|row| (row, false)).collect();
     check(&old, &all, i64::MAX >> 32, false);
+}
+
+#[test]
+fn new_rows_of_few_values_are_what_the_library_writes_of_them() {
+    for (kinds, nulls) in [(1, false), (1, true), (3, true), (7, false), (20, true)] {
+        let rows = batch(0..ROWS as i64, kinds, nulls);
+        let bytes = file_of(&rows, &WriteOptions::default());
+        assert_eq!(read_plainly(&bytes, &rows.schema()), rows);
+        let mut wanted = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        wanted.write(&rows).unwrap();
+        let wanted = wanted.into_inner().unwrap();
+        let [ours, wanted] = [bytes, wanted].map(|bytes| {
+            let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+            file.metadata().row_group(0).clone()
+        });
+        for (ours, wanted) in ours.columns().iter().zip(wanted.columns()).skip(1) {
+            assert_eq!(ours.statistics(), wanted.statistics(), "{}", ours.column_path());
+            assert_eq!(ours.num_values(), wanted.num_values());
+            assert_eq!(
+                ours.unencoded_byte_array_data_bytes(),
+                wanted.unencoded_byte_array_data_bytes()
+            );
+            assert!(ours.dictionary_page_offset().is_some());
+        }
+    }
 }
 
 proptest! {
