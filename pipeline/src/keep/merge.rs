@@ -7,18 +7,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanBufferBuilder, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
-use crate::contract::{Contract, Feed, Keep};
+use crate::contract::{Contract, Feed, Keep, Pick};
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Context, Kind, Result};
-use crate::layout::{self, ORDER};
+use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW};
 use crate::list::days_before;
 use crate::shape::window_column;
 use crate::write::Found;
@@ -150,19 +150,13 @@ fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
     let Some(wanted) = deciding_columns(contract) else {
         return schema.clone();
     };
-    let columns = schema.fields().iter();
-    let columns = columns.filter(|field| wanted.contains(&field.name().as_str()));
-    Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))
+    filtered(schema, |name| wanted.contains(&name))
 }
 
-/// Which of them is read first: an older row never wins, whatever else it says.
-fn first_wanted(contract: &Contract, wanted: &SchemaRef) -> Option<SchemaRef> {
-    let Feed::Raw(feed) = &contract.feed else {
-        return None;
-    };
-    let order = wanted.column_with_name(ORDER)?.1.clone();
-    let decides = matches!(feed.keep, Keep::LatestRow { .. });
-    decides.then(|| Arc::new(Schema::new(vec![order])))
+/// Which of them are read first: what tells whether a row is older than another in all of its cells.
+fn first_wanted(wanted: &SchemaRef) -> Option<SchemaRef> {
+    wanted.column_with_name(ORDER)?;
+    Some(filtered(wanted, |name| [ORDER, OLDER].contains(&name)))
 }
 
 fn project(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
@@ -202,10 +196,9 @@ async fn copies(
     let wanted = columns_wanted(contract, rows.schema_ref());
     let search = Search {
         log,
+        contract,
         batch,
-        first: first_wanted(contract, &wanted),
         wanted,
-        partition: &contract.partition,
         keys,
     };
     let mut found = search.files(first, None).await?;
@@ -280,12 +273,10 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
 
 struct Search<'a> {
     log: &'a DeltaLog,
+    contract: &'a Arc<Contract>,
     batch: &'a Arc<Folded>,
-    /// The columns that are read of the rows that are found.
+    /// The columns that are needed of the rows that are found.
     wanted: SchemaRef,
-    /// The one of them that mostly suffices.
-    first: Option<SchemaRef>,
-    partition: &'a [String],
     keys: Keys,
 }
 
@@ -309,28 +300,82 @@ impl Search<'_> {
 
     /// The rows found in a file; columns that cannot decide anything any more are null.
     async fn read(&self, file: &DataFile, found: Vec<Found>) -> Result<RecordBatch> {
-        let columns = self.wanted.fields().iter();
-        let columns = columns.filter(|field| !self.partition.contains(field.name()));
-        let in_file = Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()));
+        let partition = &self.contract.partition;
+        let in_file = self.columns(|name| !partition.iter().any(|column| column == name));
+        let first = first_wanted(&in_file);
         let opened = open(self.log, file).await?;
-        let (first, batch) = (self.first.clone(), self.batch.clone());
+        let (contract, batch) = (self.contract.clone(), self.batch.clone());
         let read = busy(move || {
             let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
             if let Some(first) = first {
-                let orders = opened.read_rows(&rows, &first)?;
-                if are_older(&orders, &found, &batch.rows)? {
-                    return Ok(orders);
+                let ages = opened.read_rows(&rows, &first)?;
+                if are_older(&ages, &found, &batch.rows)? {
+                    let said = filtered(&in_file, |name| adds_to(&contract, name, &batch.rows, &found));
+                    return match said.fields().is_empty() {
+                        true => Ok(ages),
+                        false => beside(ages, opened.read_rows(&rows, &said)?),
+                    };
                 }
             }
             opened.read_rows(&rows, &in_file)
         });
         partition::complete(&read.await?, &file.partition, &self.wanted)
     }
+
+    fn columns(&self, wants: impl Fn(&str) -> bool) -> SchemaRef {
+        filtered(&self.wanted, wants)
+    }
 }
 
-/// Whether all copies come before the rows of the batch that they are copies of.
+fn filtered(schema: &SchemaRef, wants: impl Fn(&str) -> bool) -> SchemaRef {
+    let columns = schema.fields().iter().filter(|field| wants(field.name()));
+    Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))
+}
+
+/// The columns of both, whose rows are the same.
+fn beside(one: RecordBatch, other: RecordBatch) -> Result<RecordBatch> {
+    let of_both = [one.schema(), other.schema()];
+    let fields = of_both.iter().flat_map(|schema| schema.fields().iter().cloned());
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let columns = [one.columns(), other.columns()].concat();
+    let options = RecordBatchOptions::new().with_row_count(Some(one.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(schema),
+        columns,
+        &options,
+    )?)
+}
+
+/// Whether all copies come before the rows of the batch that they are copies of, and no cell of either has an age of its
+/// own.
 fn are_older(copies: &RecordBatch, found: &[Found], batch: &RecordBatch) -> Result<bool> {
     let (old, new) = (texts(copies, ORDER)?, texts(batch, ORDER)?);
+    let (is_old_even, is_new_even) = (is_of_one_age(copies), is_of_one_age(batch));
     let mut pairs = (0..).zip(found);
-    Ok(pairs.all(|(copy, found)| old(copy) < new(found.key)))
+    Ok(pairs.all(|(copy, found)| {
+        old(copy) < new(found.key) && is_old_even(copy as usize) && is_new_even(found.key as usize)
+    }))
+}
+
+/// Says of a row whether no cell of it is older than the row.
+fn is_of_one_age(rows: &RecordBatch) -> impl Fn(usize) -> bool + use<'_> {
+    let ages = rows.column_by_name(OLDER).map(|column| column.as_map());
+    move |row| ages.is_none_or(|ages| ages.is_null(row) || ages.value_length(row) == 0)
+}
+
+/// Whether a column of copies that are older can say something that the rows of the batch do not.
+fn adds_to(contract: &Contract, name: &str, batch: &RecordBatch, found: &[Found]) -> bool {
+    let values_stay =
+        matches!(&contract.feed, Feed::Raw(feed) if matches!(feed.keep, Keep::LatestValue { .. }));
+    if !values_stay
+        || [ORDER, OLDER, HASH, OBJECT, ROW].contains(&name)
+        || contract.key().iter().any(|key| key == name)
+    {
+        return false;
+    }
+    let column = contract.column(name).filter(|column| column.pick == Pick::Newest);
+    column.is_none()
+        || batch
+            .column_by_name(name)
+            .is_none_or(|values| found.iter().any(|found| values.is_null(found.key as usize)))
 }
