@@ -119,14 +119,15 @@ pub(crate) async fn take_in(
     at_once: usize,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
-    let permits = &Arc::new(Semaphore::new(SHAPED_AT_ONCE));
+    // Where objects are read one by one, to see which of them is too much, so are their parts.
+    let threads = &Threads::new(at_once.clamp(1, SHAPED_AT_ONCE));
     futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
                 return Ok(rejected_by(&wanting, ordinal, &reason));
             }
-            let read = one(ordinal, object, accounts, format, takers, &wanting, permits).await;
+            let read = one(ordinal, object, accounts, format, takers, &wanting, threads).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -178,12 +179,27 @@ fn reason_to_reject(error: Error) -> Result<String> {
     }
 }
 
+/// So many threads on which rows are shaped.
+struct Threads {
+    count: usize,
+    permits: Arc<Semaphore>,
+}
+
+impl Threads {
+    fn new(count: usize) -> Self {
+        Self {
+            count,
+            permits: Arc::new(Semaphore::new(count)),
+        }
+    }
+}
+
 /// Rows of an object that are being shaped, on threads of their own beside the decoding of the next ones: the oldest
 /// first.
 struct Shaping<'a> {
     takers: &'a [Taker<'a>],
     ordinal: usize,
-    permits: &'a Arc<Semaphore>,
+    threads: &'a Threads,
     /// Each with the taker that it is for.
     waiting: VecDeque<(usize, JoinHandle<Result<Shaped>>)>,
 }
@@ -197,13 +213,13 @@ impl Shaping<'_> {
         of: &Arc<Source>,
         intakes: &mut [Option<Intake>],
     ) -> Result<()> {
-        self.finish(SHAPED_AT_ONCE - 1, intakes).await?;
+        self.finish(self.threads.count - 1, intakes).await?;
         let Taker {
             shaper, spool, stamp, ..
         } = &self.takers[taker];
         let (shaper, spool, stamp, ordinal) = (Arc::clone(shaper), Arc::clone(spool), *stamp, self.ordinal);
         let (batch, of) = (batch.clone(), of.clone());
-        let permit = self.permits.clone().acquire_owned().await;
+        let permit = self.threads.permits.clone().acquire_owned().await;
         let permit = permit.context(Kind::Internal, "no more rows are shaped")?;
         let handle = Handle::current();
         let shaped = tokio::task::spawn_blocking(move || {
@@ -218,18 +234,22 @@ impl Shaping<'_> {
         Ok(())
     }
 
-    /// Waits until no more than so many are left, and gives the intakes what comes of the others.
+    /// Waits until no more than so many are left, and gives the intakes what comes of the others. After an error nothing is
+    /// left: the object is not at work any more.
     async fn finish(&mut self, left: usize, intakes: &mut [Option<Intake>]) -> Result<()> {
-        while self.waiting.len() > left
-            && let Some((taker, shaped)) = self.waiting.pop_front()
-        {
+        let mut failed = Ok(());
+        while self.waiting.len() > left || failed.is_err() {
+            let Some((taker, shaped)) = self.waiting.pop_front() else {
+                break;
+            };
             let panicked = |error| Error::data("object cannot be shaped: shaping panicked").because(error);
-            let shaped = shaped.await.map_err(panicked)?;
-            if let Some(intake) = intakes[taker].as_mut().filter(|one| one.rejected.is_none()) {
-                intake.take(shaped)?;
+            let shaped = shaped.await.map_err(panicked);
+            let intake = intakes[taker].as_mut().filter(|one| one.rejected.is_none());
+            if let (Ok(()), Some(intake)) = (&failed, intake) {
+                failed = shaped.and_then(|shaped| intake.take(shaped));
             }
         }
-        Ok(())
+        failed
     }
 }
 
@@ -280,7 +300,7 @@ async fn one(
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
-    permits: &Arc<Semaphore>,
+    threads: &Threads,
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
     let account = account_of(object, manifest.as_ref(), accounts)?;
@@ -306,7 +326,7 @@ async fn one(
     let mut shaping = Shaping {
         takers,
         ordinal,
-        permits,
+        threads,
         waiting: VecDeque::new(),
     };
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
@@ -321,9 +341,10 @@ async fn one(
                 let batch = Arc::new(batch);
                 let mut keeps_whole = false;
                 for taker in taking(&intakes) {
-                    if let Some(intake) = &mut intakes[taker] {
-                        intake.rows_read += batch.rows.len() as u64;
-                    }
+                    // It may be rejected by what came of earlier rows meanwhile.
+                    let intake = intakes[taker].as_mut().filter(|one| one.rejected.is_none());
+                    let Some(intake) = intake else { continue };
+                    intake.rows_read += batch.rows.len() as u64;
                     if takers[taker].shaper.wants_whole_objects() {
                         keeps_whole = true;
                     } else {

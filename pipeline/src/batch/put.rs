@@ -4,10 +4,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::vec::IntoIter;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
@@ -30,71 +30,95 @@ pub(super) struct Keyed {
     /// The first and the last day that the batch's objects are about.
     pub(super) periods: (NaiveDate, NaiveDate),
     /// Whether a key is never looked for in other partitions than the one that its row names.
-    pub(super) stays: bool,
+    pub(super) apart: bool,
 }
 
 /// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
 /// it counts as absorbed within one.
 pub(super) async fn put_keys(keyed: &Keyed, table: WorkingSet<'_>, portion_bytes: usize) -> Result<Changes> {
-    let mut groups: Vec<Vec<Portion>> = Vec::new();
-    for portion in keyed.spooled.portions(portion_bytes) {
-        match groups.last_mut() {
-            // Groups that stay in their partitions change no file of each other.
-            Some(last) if !keyed.stays || last[0].group == portion.group => last.push(portion),
-            _ => groups.push(vec![portion]),
+    let portions = keyed.spooled.portions(portion_bytes);
+    let groups: Vec<&[Portion]> = portions.chunk_by(|one, next| one.group == next.group).collect();
+    if !keyed.apart || groups.len() < 2 {
+        return keyed.put(table, &portions, true).await;
+    }
+    let branches = groups.into_iter().map(|portions| {
+        let branch = table.branch(|file| keyed.spooled.is_of_group(&file.partition, portions[0].group));
+        (branch, portions)
+    });
+    let has_failed = &AtomicBool::new(false);
+    let mut groups = futures::stream::iter(branches)
+        .map(|(branch, portions)| async move {
+            if has_failed.load(Ordering::Relaxed) {
+                return Ok(Changes::default());
+            }
+            // Two groups at work hold as many portions as one that is folded ahead.
+            let put = keyed.put(branch, portions, false).await;
+            has_failed.fetch_or(put.is_err(), Ordering::Relaxed);
+            put
+        })
+        .buffer_unordered(GROUPS_AT_ONCE);
+    // What another group has begun it ends: it holds rows that the next try has no room for.
+    let mut all = Ok(Changes::default());
+    while let Some(changes) = groups.next().await {
+        match (&mut all, changes) {
+            (Ok(all), Ok(changes)) => all.add(changes),
+            (Ok(_), Err(error)) => all = Err(error),
+            (Err(_), _) => {}
         }
     }
-    let branches = groups.into_iter().map(|portions| (table.branch(), portions));
-    futures::stream::iter(branches)
-        .map(|(branch, portions)| keyed.put(branch, portions))
-        .buffer_unordered(GROUPS_AT_ONCE)
-        .try_fold(Changes::default(), |mut all, changes| async {
-            all.add(changes);
-            Ok(all)
-        })
-        .await
+    all
 }
 
 impl Keyed {
-    /// One portion after the other; while one goes in, the next is folded.
-    async fn put(&self, mut table: WorkingSet<'_>, portions: Vec<Portion>) -> Result<Changes> {
-        let mut portions = portions.into_iter();
-        let mut next = self.fold_next(&mut portions);
+    /// One portion after the other; `ahead`, the next is folded while one goes in.
+    async fn put(&self, mut table: WorkingSet<'_>, portions: &[Portion], ahead: bool) -> Result<Changes> {
+        let mut portions = portions.iter();
+        let mut next = portions.next().map(|portion| self.fold(portion));
         while let Some(folded) = next {
             let folded = folded.await.context(Kind::Internal, "folding panicked")??;
-            next = self.fold_next(&mut portions);
+            next = portions
+                .as_slice()
+                .first()
+                .filter(|_| ahead)
+                .map(|portion| self.fold(portion));
             let put = async {
                 let plan = merge(&self.contract, table.log(), table.files(), folded, self.periods).await?;
                 table.apply(&self.contract, plan).await
             };
             if let Err(error) = put.await {
-                // What is being folded holds rows that the next try has no room for.
-                if let Some(folding) = next {
-                    let _ = folding.await;
-                }
+                ended(next).await;
                 return Err(error);
             }
+            let portion = portions.next();
+            next = next.or_else(|| portion.map(|portion| self.fold(portion)));
         }
         Ok(table.changes())
     }
 
-    /// Starts to fold the next portion on a thread of its own.
-    fn fold_next(&self, portions: &mut IntoIter<Portion>) -> Option<JoinHandle<Result<Folded>>> {
-        let portion = portions.next()?;
+    /// Starts to fold a portion on a thread of its own.
+    fn fold(&self, portion: &Portion) -> JoinHandle<Result<Folded>> {
         let Self {
             contract,
             spooled,
             whole,
             ..
         } = self.clone();
-        Some(tokio::task::spawn_blocking(move || {
+        let portion = portion.clone();
+        tokio::task::spawn_blocking(move || {
             let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
             let observations = Observations {
                 whole: whole.collect(),
                 rows: spooled.read(&portion)?,
             };
             fold(&contract, &observations)
-        }))
+        })
+    }
+}
+
+/// Waits for what was begun and is not needed any more: it holds rows that the next try has no room for.
+async fn ended<T>(begun: Option<JoinHandle<T>>) {
+    if let Some(begun) = begun {
+        let _ = begun.await;
     }
 }
 
@@ -130,10 +154,16 @@ pub(super) async fn put_documents(
             rows,
             ..away.take().unwrap_or_else(|| Plan::without_rows(named))
         };
-        if let Some(parts) = &mut plan.parts {
-            parts.count_new(contract, &plan.rows, &plan.homeless)?;
+        let put = async {
+            if let Some(parts) = &mut plan.parts {
+                parts.count_new(contract, &plan.rows, &plan.homeless)?;
+            }
+            table.apply(contract, plan).await
+        };
+        if let Err(error) = put.await {
+            ended(next).await;
+            return Err(error);
         }
-        table.apply(contract, plan).await?;
     }
     Ok(table.changes())
 }

@@ -166,6 +166,7 @@ impl Spool {
             schema: self.schema.clone(),
             partition: self.partition.clone(),
             budget: self.budget.clone(),
+            groups: BTreeMap::new(),
         })
     }
 
@@ -207,9 +208,12 @@ pub(super) struct Spooled {
     entries: Vec<Entry>,
     files: Vec<Mutex<FileReader<File>>>,
     budget: Arc<Budget>,
+    /// The group of each partition; nothing where all are one.
+    groups: BTreeMap<PartitionValues, usize>,
 }
 
 /// A number of rows that follow each other.
+#[derive(Clone)]
 pub(super) struct Portion {
     entries: Range<usize>,
     /// Ordinal of its first row among all rows.
@@ -258,7 +262,13 @@ impl Spooled {
         }
         self.files.append(&mut regrouped.files);
         self.entries.sort_by_key(|entry| entry.place);
+        self.groups = groups;
         Ok(self)
+    }
+
+    /// Whether rows of a partition are in a group.
+    pub(super) fn is_of_group(&self, partition: &PartitionValues, group: usize) -> bool {
+        self.groups.get(partition) == Some(&group)
     }
 
     /// The group of each partition, those of a group no more than so many bytes unless it is one alone; none where

@@ -56,13 +56,10 @@ pub(super) async fn take(
     spooled.retain(|object| taken.contains(&object));
     let gathered = gather(contract, &mut intakes, &spooled)?.map(Arc::new);
     let portion = lake.settings().memory_limit / PORTION;
-    let stays = contract
-        .partition
-        .iter()
-        .all(|name| contract.key().contains(name));
+    let apart = contract.keys_stay();
     if gathered.is_none() {
         // Where a key can be in any partition, each group of them looks for its keys in the others, too.
-        let bytes = if stays {
+        let bytes = if apart {
             // Groups go in side by side: there should be several of them.
             let share = (spooled.bytes() / GROUPS_AT_ONCE).max(SMALL_GROUP);
             share.min(lake.settings().memory_limit / PARTITIONS)
@@ -103,7 +100,7 @@ pub(super) async fn take(
         spooled,
         whole: Arc::new(whole),
         periods,
-        stays,
+        apart,
     };
     let quarantine = if rejects.is_empty() {
         Vec::new()

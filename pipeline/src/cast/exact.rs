@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::kernels::arity::unary;
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::compute::{CastOptions, cast_with_options, max, min};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Float64Type, TimeUnit, TimestampMicrosecondType,
+};
 
+use super::instant::{DAY, DAYS};
 use crate::contract::ColumnType;
 
 /// The values of a column as a type, where each of them is the one that its text would be cast to; none where the texts
-/// have to be read, to find values or faults.
-pub fn exact(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
+/// have to be read, to find values or faults. Decimals have no more digits than their column may have.
+pub(crate) fn exact(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
     match (ty, values.data_type()) {
-        (ColumnType::Text, DataType::Utf8)
-        | (ColumnType::Bool, DataType::Boolean)
-        | (ColumnType::Date, DataType::Date32) => Some(values.clone()),
+        (ColumnType::Text, DataType::Utf8) | (ColumnType::Bool, DataType::Boolean) => Some(values.clone()),
         (ColumnType::Double, DataType::Float64) => {
             let numbers = values.as_primitive::<Float64Type>();
             let is_finite = numbers.iter().flatten().all(f64::is_finite);
@@ -29,12 +30,26 @@ pub fn exact(values: &ArrayRef, ty: &ColumnType) -> Option<ArrayRef> {
         {
             converted(values, ty)
         }
+        (ColumnType::Date, DataType::Date32) => {
+            let days = values.as_primitive::<Date32Type>();
+            is_within(days, |day| DAYS.contains(&day)).then(|| values.clone())
+        }
         (
             ColumnType::Timestamp,
             DataType::Timestamp(TimeUnit::Millisecond | TimeUnit::Microsecond, Some(_)),
-        ) => converted(values, ty),
+        ) => {
+            let instants = converted(values, ty)?;
+            let is_day =
+                |micros: i64| i32::try_from(micros.div_euclid(DAY)).is_ok_and(|day| DAYS.contains(&day));
+            is_within(instants.as_primitive::<TimestampMicrosecondType>(), is_day).then_some(instants)
+        }
         _ => None,
     }
+}
+
+/// Whether the least and the greatest value are good.
+fn is_within<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, is_good: impl Fn(T::Native) -> bool) -> bool {
+    [min(values), max(values)].into_iter().flatten().all(is_good)
 }
 
 /// The values in the type, if all of them fit.
@@ -137,6 +152,17 @@ mod tests {
         assert!(!takes(Arc::new(cents()), ColumnType::Decimal(18, 4)));
         assert!(!takes(Arc::new(cents()), ColumnType::Decimal(18, 1)));
         assert!(!takes(Arc::new(Int64Array::from(vec![1])), ColumnType::Text));
+        for day in [-719_163, 2_932_897] {
+            assert!(!takes(
+                Arc::new(Date32Array::from(vec![0, day])),
+                ColumnType::Date
+            ));
+            let millis = TimestampMillisecondArray::from(vec![i64::from(day) * 86_400_000]);
+            assert!(!takes(
+                Arc::new(millis.with_timezone("UTC")),
+                ColumnType::Timestamp
+            ));
+        }
         let clock = TimestampMicrosecondArray::from(vec![0]);
         assert!(!takes(Arc::new(clock), ColumnType::Timestamp));
     }

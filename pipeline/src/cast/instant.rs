@@ -6,11 +6,12 @@ use chrono_tz::Tz;
 use super::Fault;
 
 const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
+/// Microseconds of a day.
+pub(super) const DAY: i64 = 86_400 * SECOND;
 /// Days from the day 0 of chrono to 1970-01-01.
 const EPOCH: i32 = 719_163;
 /// 0001-01-01 and 9999-12-31, in days since 1970-01-01.
-const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+pub(super) const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 
 /// How texts of a column are read.
 pub(super) struct Reading {

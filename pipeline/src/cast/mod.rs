@@ -16,7 +16,7 @@ use arrow::buffer::NullBuffer;
 
 use crate::Result;
 use crate::contract::{Column, ColumnType, Zone};
-pub use exact::exact;
+pub(crate) use exact::exact;
 use instant::Reading;
 
 /// A column with its type.

@@ -413,6 +413,11 @@ impl Column {
 }
 
 impl Contract {
+    /// Whether the key says in which partition its row is, so that a row never moves to another one.
+    pub(crate) fn keys_stay(&self) -> bool {
+        self.partition.iter().all(|name| self.key().contains(name))
+    }
+
     /// Columns that identify a row.
     pub fn key(&self) -> &[String] {
         match &self.feed {

@@ -34,7 +34,7 @@ impl Batch {
     /// One more column. One that is not `shown` stays out of the batches until it has a value.
     pub(super) fn add_column(&mut self, name: String, shown: bool) {
         self.columns.push(TextColumn {
-            name: delivered(name),
+            name: field_name(name),
             shown,
             values: Vec::new(),
             offsets: vec![0],
@@ -122,7 +122,7 @@ impl TextColumn {
 
 /// The name of a field among those of its row. One that the source has called like lineage must not stand for it:
 /// `_row` becomes `raw._row`. What already begins so gets another `raw.`, so that different fields stay different.
-pub(super) fn delivered(name: String) -> String {
+pub(super) fn field_name(name: String) -> String {
     let own = name.trim_start_matches("raw.");
     if own == SOURCE_ROW || is_lineage(own) {
         format!("raw.{name}")
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn fields_that_are_named_like_lineage_get_names_of_their_own() {
         let names = ["_row", "_Row", "__row", "raw._row", "raw.id", "_id", "_hash"];
-        let names = names.map(|name| delivered(name.to_owned()));
+        let names = names.map(|name| field_name(name.to_owned()));
         assert_eq!(
             names,
             [

@@ -56,7 +56,7 @@ pub trait Input: Read + Send + Sync {
 pub struct RawBatch {
     /// One nullable column per raw field, named by the field (canonical name after rename). Of CSV, TSV and Parquet all
     /// columns of the file; of JSON the header fields, and the fields that had a value in this batch or in one before
-    /// it. They are Utf8, or of Parquet another type that [`texts`] takes; which one may change between batches.
+    /// it. They are Utf8, or of Parquet another type that [`texts`] takes.
     pub fields: RecordBatch,
     /// Ordinal of each row in its object: 1 for the first record (a header line does not count; malformed
     /// records do). Ascending.

@@ -241,11 +241,16 @@ impl Snapshot {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next version, by its entry; none where that says more than files and progress.
+    /// The next version, by its entry; none where that says more than files and progress, or names a file in a way that
+    /// may be meant as another one.
     pub(super) fn followed_by(&self, entry: Vec<Value>) -> Result<Option<Self>> {
         let (mut gone, mut come) = (HashSet::new(), Vec::new());
         let mut progress = self.progress().clone();
         for action in entry {
+            let file = action.get("add").or_else(|| action.get("remove"));
+            if file.is_some_and(|file| !is_plain_path(&file["path"])) {
+                return Ok(None);
+            }
             if let Some((app, version)) = txn(&action) {
                 progress.of_app.insert(app, Some(version));
             } else if let Some(add) = action.get("add") {
@@ -280,6 +285,12 @@ impl Snapshot {
     pub(crate) fn metadata(&self) -> &deltalake_core::kernel::Metadata {
         self.eager.metadata()
     }
+}
+
+/// Whether a path is written in one way only: readers of logs differ in how they see through escapes.
+fn is_plain_path(path: &Value) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-=".contains(&byte);
+    path.as_str().is_some_and(|path| path.bytes().all(is_plain))
 }
 
 /// The progress that an action of a log's entry states.

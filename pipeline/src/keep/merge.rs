@@ -89,7 +89,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
         Stays::Made(made) => plan.rows = made.clone(),
     }
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
-    let home_of: Vec<_> = copies
+    let number_of: Vec<_> = copies
         .files
         .iter()
         .map(|file| places.number(&file.partition))
@@ -103,7 +103,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
             continue;
         }
         let is_home =
-            |copy: &u32| home_of[copies.places[*copy as usize].0] == Some(places.number_of_row(row));
+            |copy: &u32| number_of[copies.places[*copy as usize].0] == Some(places.number_of_row(row));
         let home = || old.iter().copied().find(is_home);
         let (kept, stays) = match &stays {
             // A winner among several copies stays where it is; otherwise the result replaces the copy at home.
@@ -153,12 +153,6 @@ fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
     filtered(schema, |name| wanted.contains(&name))
 }
 
-/// Which of them are read first: what tells whether a row is older than another in all of its cells.
-fn first_wanted(wanted: &SchemaRef) -> Option<SchemaRef> {
-    wanted.column_with_name(ORDER)?;
-    Some(filtered(wanted, |name| [ORDER, OLDER].contains(&name)))
-}
-
 fn project(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     Ok(rows.project(&key_positions(rows.schema_ref(), &names)?)?)
@@ -202,11 +196,7 @@ async fn copies(
         keys,
     };
     let mut found = search.files(first, None).await?;
-    if !contract
-        .partition
-        .iter()
-        .all(|name| contract.key().contains(name))
-    {
+    if !contract.keys_stay() {
         let mut missing = BooleanBufferBuilder::new(rows.num_rows());
         missing.append_n(rows.num_rows(), true);
         for row in found.iter().flat_map(|(_, rows)| rows) {
@@ -301,29 +291,27 @@ impl Search<'_> {
     /// The rows found in a file; columns that cannot decide anything any more are null.
     async fn read(&self, file: &DataFile, found: Vec<Found>) -> Result<RecordBatch> {
         let partition = &self.contract.partition;
-        let in_file = self.columns(|name| !partition.iter().any(|column| column == name));
-        let first = first_wanted(&in_file);
+        let in_file = filtered(&self.wanted, |name| {
+            !partition.iter().any(|column| column == name)
+        });
         let opened = open(self.log, file).await?;
         let (contract, batch) = (self.contract.clone(), self.batch.clone());
         let read = busy(move || {
             let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
-            if let Some(first) = first {
-                let ages = opened.read_rows(&rows, &first)?;
-                if are_older(&ages, &found, &batch.rows)? {
-                    let said = filtered(&in_file, |name| adds_to(&contract, name, &batch.rows, &found));
-                    return match said.fields().is_empty() {
-                        true => Ok(ages),
-                        false => beside(ages, opened.read_rows(&rows, &said)?),
-                    };
-                }
+            if in_file.column_with_name(ORDER).is_none() {
+                return opened.read_rows(&rows, &in_file);
             }
-            opened.read_rows(&rows, &in_file)
+            let is_age = |name: &str| [ORDER, OLDER].contains(&name);
+            let ages = opened.read_rows(&rows, &filtered(&in_file, is_age))?;
+            let are_older = are_older(&ages, &found, &batch.rows)?;
+            let adds = |name: &str| !are_older || adds_to(&contract, name, &batch.rows, &found);
+            let rest = filtered(&in_file, |name| !is_age(name) && adds(name));
+            match rest.fields().is_empty() {
+                true => Ok(ages),
+                false => beside(ages, opened.read_rows(&rows, &rest)?),
+            }
         });
         partition::complete(&read.await?, &file.partition, &self.wanted)
-    }
-
-    fn columns(&self, wants: impl Fn(&str) -> bool) -> SchemaRef {
-        filtered(&self.wanted, wants)
     }
 }
 
@@ -367,10 +355,7 @@ fn is_of_one_age(rows: &RecordBatch) -> impl Fn(usize) -> bool + use<'_> {
 fn adds_to(contract: &Contract, name: &str, batch: &RecordBatch, found: &[Found]) -> bool {
     let values_stay =
         matches!(&contract.feed, Feed::Raw(feed) if matches!(feed.keep, Keep::LatestValue { .. }));
-    if !values_stay
-        || [ORDER, OLDER, HASH, OBJECT, ROW].contains(&name)
-        || contract.key().iter().any(|key| key == name)
-    {
+    if !values_stay || [HASH, OBJECT, ROW].contains(&name) || contract.key().iter().any(|key| key == name) {
         return false;
     }
     let column = contract.column(name).filter(|column| column.pick == Pick::Newest);

@@ -4,23 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Int64Type};
+use chrono::NaiveDate;
 use proptest::prelude::*;
+use url::Url;
 
 use crate::contract::{Contract, SourceFile, load};
+use crate::delta::{Commit, DeltaLog, partition};
 use crate::layout;
 use crate::shape::map_builder;
 
-use super::{Observations, fold};
+use super::{Observations, WorkingSet, fold, merge, plan};
 
 /// One observation: key, time, two values, a value of an unknown field, the content's hash, and whether only the
 /// account states the values.
 type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8, bool);
 
-fn contract(keep: &str) -> Contract {
+/// `moves`: a row is in the partition of a day that changes.
+fn contract(keep: &str, moves: bool) -> Contract {
+    let (layout, day) = match moves {
+        true => ("partition = [\"day\"]\nkey_window = \"9d\"", "day = \"date\""),
+        false => ("", ""),
+    };
     let newest_by = if keep == "every_row" {
         ""
     } else {
@@ -33,8 +41,8 @@ fn contract(keep: &str) -> Contract {
     };
     let text = format!(
         "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"json_rows\"\nkeep = \"{keep}\"\n\
-         key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
-         word = \"text\"\ntags = {{ type = \"map\", from = \"*\" }}\n{pick}\n"
+         key = [\"id\"]\nunknown = \"keep\"\n{newest_by}\n{layout}\n[columns]\nid = \"text\"\nat = \"int\"\nnumber = \"int\"\n\
+         word = \"text\"\ntags = {{ type = \"map\", from = \"*\" }}\n{pick}\n{day}\n"
     );
     let files = [SourceFile {
         path: "x/t.toml".to_owned(),
@@ -78,6 +86,10 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
             )),
             "number" | "low" => Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))),
             "word" => Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3.clone()))),
+            "day" => {
+                let days = rows.iter().map(|row| row.2.map(|number| 20_513 + number as i32));
+                Arc::new(Date32Array::from_iter(days))
+            }
             "tags" => tags.clone(),
             layout::EXTRA => extra.clone(),
             layout::OLDER => older.clone(),
@@ -137,7 +149,7 @@ proptest! {
     #[test]
     fn order_batches_and_repetitions_do_not_matter(rows in rows(), order in any::<u64>(), cut in any::<prop::sample::Index>()) {
         for keep in ["every_row", "latest_row", "latest_value"] {
-            let contract = contract(keep);
+            let contract = contract(keep, false);
             let wanted = shown(&folded(&contract, batch(&contract, &rows)));
 
             let mut shuffled = rows.clone();
@@ -157,7 +169,7 @@ proptest! {
 
     #[test]
     fn latest_value_keeps_per_column_the_newest_that_is_not_null(rows in rows()) {
-        let contract = contract("latest_value");
+        let contract = contract("latest_value", false);
         let kept = folded(&contract, batch(&contract, &rows));
         // What only the account states is older than any time.
         let mut number: BTreeMap<String, (Option<u8>, i64)> = BTreeMap::new();
@@ -192,6 +204,62 @@ proptest! {
             prop_assert_eq!(&said, &word.get(key).map(|best| best.1.clone()));
             let tag = tags.is_valid(row).then(|| tags.as_map().value(row).column(1).as_string::<i32>().value(0).to_owned());
             prop_assert_eq!(tag, said, "a map is compared by its entries");
+        }
+    }
+}
+
+/// What a table has after some batches.
+async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>) -> RecordBatch {
+    let folder = tempfile::tempdir().unwrap();
+    let log = DeltaLog::at("x.t", Url::from_directory_path(folder.path()).unwrap()).unwrap();
+    let schema = layout::schema(contract);
+    let created = log.load_or_create(&schema, &contract.partition, &[], "").await;
+    let mut snapshot = created.unwrap();
+    let day = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
+    for (number, rows) in batches.into_iter().enumerate() {
+        let whole = vec![false; rows.num_rows()];
+        let batch = fold(contract, &Observations { rows, whole }).unwrap();
+        let attempt = number.to_string();
+        let mut set = WorkingSet::new(&log, snapshot.files.to_vec(), &attempt);
+        let plan = merge(contract, &log, set.files(), batch, (day, day))
+            .await
+            .unwrap();
+        set.apply(contract, plan).await.unwrap();
+        let commit = Commit {
+            operation: "CURATE",
+            actions: set.changes().finish(contract).actions,
+            ..Commit::default()
+        };
+        log.commit(&snapshot, commit).await.unwrap();
+        snapshot = log.load().await.unwrap().unwrap();
+    }
+    let mut rows = Vec::new();
+    for file in snapshot.files.iter() {
+        let opened = plan::open(&log, file).await.unwrap();
+        let in_file = layout::file_schema(&schema, &contract.partition);
+        let of_file = tokio::task::spawn_blocking(move || {
+            let batches = opened.batches(&in_file).collect::<Result<Vec<_>, _>>();
+            concat_batches(&in_file, &batches.unwrap()).unwrap()
+        });
+        rows.push(partition::complete(&of_file.await.unwrap(), &file.partition, &schema).unwrap());
+    }
+    concat_batches(&schema, &rows).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn a_table_has_what_all_its_batches_would_fold_to(
+        batches in proptest::collection::vec(rows(), 1..4),
+        moves: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        for keep in ["every_row", "latest_row", "latest_value"] {
+            let contract = Arc::new(contract(keep, moves));
+            let wanted = folded(&contract, batch(&contract, &batches.concat()));
+            let batches = batches.iter().map(|rows| batch(&contract, rows)).collect();
+            let found = runtime.block_on(table_after(&contract, batches));
+            prop_assert_eq!(shown(&found), shown(&wanted), "keep {}", keep);
         }
     }
 }

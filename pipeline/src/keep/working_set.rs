@@ -44,9 +44,10 @@ impl<'a> WorkingSet<'a> {
         }
     }
 
-    /// The same files once more: for parts of the batch that change other files than those that go on here.
-    pub(crate) fn branch(&self) -> Self {
-        Self::new(self.log, self.files.clone(), self.attempt)
+    /// Begins with some of the files: for parts of the batch that change no others.
+    pub(crate) fn branch(&self, takes: impl Fn(&DataFile) -> bool) -> Self {
+        let files = self.files.iter().filter(|file| takes(file));
+        Self::new(self.log, files.cloned().collect(), self.attempt)
     }
 
     /// The table's log.

@@ -29,7 +29,7 @@ use super::encode::is_plain;
 use super::hybrid::{decode, encode, width};
 use super::plan::Part;
 use super::ready::ReadyChunk;
-use super::stored::{is_handled, put};
+use super::stored::{is_handled, value};
 use crate::error::Result;
 
 /// The key of rows without a value.
@@ -69,7 +69,7 @@ impl Keyed {
             keys: Vec::with_capacity(rows),
         };
         while let Some(page) = pages.get_next_page().ok()? {
-            keyed.add(&page)?;
+            keyed.add(&page, rows)?;
         }
         (keyed.keys.len() == rows).then_some(keyed)
     }
@@ -82,15 +82,15 @@ impl Keyed {
             return None;
         }
         let mut values = Dictionary::new(physical)?;
-        let (mut keys, mut bytes, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
+        let (mut keys, mut buffer, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
         for row in rows {
-            if !put(new, *row as usize, physical, &mut bytes) {
+            let Some(value) = value(new, *row as usize, physical, &mut buffer) else {
                 keys.push(NULL);
                 continue;
-            }
-            if values.get(last) != Some(&bytes) {
-                let known = values.iter().position(|known| known == bytes);
-                last = known.unwrap_or_else(|| values.push(&bytes) as usize);
+            };
+            if values.get(last) != Some(value) {
+                let known = values.iter().position(|known| known == value);
+                last = known.unwrap_or_else(|| values.push(value) as usize);
             }
             if values.len() > FEW {
                 return None;
@@ -100,7 +100,8 @@ impl Keyed {
         Some(Self { column, values, keys })
     }
 
-    fn add(&mut self, page: &Page) -> Option<()> {
+    /// Takes a page of a chunk of so many rows.
+    fn add(&mut self, page: &Page, rows: usize) -> Option<()> {
         match page {
             Page::DictionaryPage { buf, num_values, .. } if self.keys.is_empty() => {
                 self.values.read(buf, *num_values as usize)
@@ -111,7 +112,7 @@ impl Keyed {
                 encoding: Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY,
                 def_level_encoding: Encoding::RLE,
                 ..
-            } => self.add_keys(buf, *num_values as usize),
+            } if *num_values as usize <= rows - self.keys.len() => self.add_keys(buf, *num_values as usize),
             _ => None,
         }
     }
@@ -147,8 +148,7 @@ impl Keyed {
         let mut bytes = Vec::new();
         part.updates.iter().all(|(row, new_row)| {
             let old = self.values.get(self.keys[(row - part.start) as usize] as usize);
-            let is_valid = put(new, *new_row as usize, self.column.physical_type(), &mut bytes);
-            old == is_valid.then_some(bytes.as_slice())
+            old == value(new, *new_row as usize, self.column.physical_type(), &mut bytes)
         })
     }
 
@@ -158,9 +158,9 @@ impl Keyed {
         for (row, new_row) in part.updates {
             let row = (row - part.start) as usize;
             self.keys[row] = NULL;
-            if put(new, *new_row as usize, self.column.physical_type(), &mut bytes) {
+            if let Some(value) = value(new, *new_row as usize, self.column.physical_type(), &mut bytes) {
                 let start = values.len();
-                values.extend_from_slice(&bytes);
+                values.extend_from_slice(value);
                 rows.push((row, start..values.len()));
             }
         }

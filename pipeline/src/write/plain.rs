@@ -11,7 +11,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::chunks::Chunks;
 use super::hybrid::decode;
 use super::plan::Part;
-use super::stored::{is_handled, put};
+use super::stored::{is_handled, value};
 
 /// Whether every updated row has its old value again; none where the chunk is not of this form, or not readable: reading
 /// it as a column tells why.
@@ -33,7 +33,11 @@ pub(super) fn keeps_values(
     let mut pages = SerializedPageReader::new(Arc::new(chunks.clone()), chunk, rows, None).ok()?;
     let (mut first, mut updates, mut bytes) = (part.start, part.updates, Vec::new());
     while !updates.is_empty() {
-        let end = first + pages.peek_next_page().ok()??.num_levels? as u64;
+        let rows = pages.peek_next_page().ok()??.num_levels? as u64;
+        if rows > part.start + part.old_rows - first {
+            return None;
+        }
+        let end = first + rows;
         let (of_page, others) = updates.split_at(updates.partition_point(|(row, _)| *row < end));
         if of_page.is_empty() {
             pages.skip_next_page().ok()?;
@@ -46,8 +50,7 @@ pub(super) fn keeps_values(
                     values.take()?;
                 }
                 next = row + 1;
-                let is_valid = put(new, *new_row as usize, column.physical_type(), &mut bytes);
-                if values.take()? != is_valid.then_some(bytes.as_slice()) {
+                if values.take()? != value(new, *new_row as usize, column.physical_type(), &mut bytes) {
                     return Some(false);
                 }
             }

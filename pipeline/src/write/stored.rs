@@ -16,27 +16,34 @@ pub(super) fn is_handled(data_type: &DataType, physical: Physical) -> bool {
     )
 }
 
-/// Puts the bytes of a row's value, of a type that is handled, in place of others; says whether it has one.
-pub(super) fn put(values: &ArrayRef, row: usize, physical: Physical, bytes: &mut Vec<u8>) -> bool {
-    bytes.clear();
+/// The bytes of a row's value, of a type that is handled; none where it is null. Those that are no text are put into the
+/// buffer.
+#[inline]
+pub(super) fn value<'a>(
+    values: &'a ArrayRef,
+    row: usize,
+    physical: Physical,
+    buffer: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
     if values.is_null(row) {
-        return false;
+        return None;
     }
+    buffer.clear();
     match values.data_type() {
-        DataType::Utf8 => bytes.extend(values.as_string::<i32>().value(row).as_bytes()),
-        DataType::Int64 => bytes.extend(values.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-        DataType::Date32 => bytes.extend(values.as_primitive::<Date32Type>().value(row).to_le_bytes()),
+        DataType::Utf8 => return Some(values.as_string::<i32>().value(row).as_bytes()),
+        DataType::Int64 => buffer.extend(values.as_primitive::<Int64Type>().value(row).to_le_bytes()),
+        DataType::Date32 => buffer.extend(values.as_primitive::<Date32Type>().value(row).to_le_bytes()),
         DataType::Timestamp(..) => {
             let instants = values.as_primitive::<TimestampMicrosecondType>();
-            bytes.extend(instants.value(row).to_le_bytes());
+            buffer.extend(instants.value(row).to_le_bytes());
         }
         _ => {
             let number = values.as_primitive::<Decimal128Type>().value(row);
             match physical {
-                Physical::INT32 => bytes.extend((number as i32).to_le_bytes()),
-                _ => bytes.extend((number as i64).to_le_bytes()),
+                Physical::INT32 => buffer.extend((number as i32).to_le_bytes()),
+                _ => buffer.extend((number as i64).to_le_bytes()),
             }
         }
     }
-    true
+    Some(buffer)
 }

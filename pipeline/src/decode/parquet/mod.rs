@@ -24,7 +24,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::batch::delivered;
+use super::batch::field_name;
 use super::malformed::Malformed;
 use super::{Decoded, Input, Limits, RawBatch};
 use crate::{Error, Result};
@@ -87,7 +87,8 @@ impl ParquetRows {
                 let field = || format!("has the field {name:?}, which {what}");
                 faults.entry(row).or_insert_with(field);
             };
-            let column = if simple::is_simple(column) {
+            let column = if simple::is_simple(column.data_type()) {
+                simple::check(column, fault);
                 column.clone()
             } else {
                 Arc::new(text::of(column, fault)?)
@@ -181,7 +182,7 @@ fn distinct_names(schema: &Schema) -> Result<Vec<String>> {
     if let Some(name) = names.clone().find(|name| !seen.insert(*name)) {
         return Err(Error::data(format!("the file has the column {name:?} twice")));
     }
-    Ok(names.cloned().map(delivered).collect())
+    Ok(names.cloned().map(field_name).collect())
 }
 
 /// Runs a part of the Parquet reader. What it says of a failed request is our own error; that it gives up on a damaged

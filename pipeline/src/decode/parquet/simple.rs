@@ -3,34 +3,62 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType,
 };
+use chrono::{DateTime, NaiveDate};
 
-/// 0001-01-01 and 9999-12-31, in days since 1970-01-01.
-const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
-const DAY: i64 = 86_400_000_000;
-
-/// Whether a column is of a type that tables have too, and every value has a text: days and instants of years with four
-/// digits.
-pub(super) fn is_simple(column: &ArrayRef) -> bool {
-    match column.data_type() {
-        DataType::Boolean | DataType::Float64 => true,
-        kind if kind.is_integer() => true,
+/// Whether a column is of a type that tables have too.
+pub(super) fn is_simple(kind: &DataType) -> bool {
+    match kind {
+        DataType::Boolean | DataType::Float64 | DataType::Date32 => true,
         DataType::Decimal128(_, scale) => *scale >= 0,
-        DataType::Date32 => lies_within::<Date32Type>(column, 1),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
-            lies_within::<TimestampMicrosecondType>(column, DAY)
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => {
-            lies_within::<TimestampMillisecondType>(column, DAY / 1000)
-        }
-        _ => false,
+        DataType::Timestamp(unit, Some(_)) => matches!(unit, TimeUnit::Millisecond | TimeUnit::Microsecond),
+        kind => kind.is_integer(),
     }
 }
 
-/// Whether all values are of the years; `day` is how many units a day has.
-fn lies_within<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &ArrayRef, day: i64) -> bool {
+/// Tells of a simple column's values that have no text: decimals with more digits than the column may have, and times
+/// beyond any calendar.
+pub(super) fn check(column: &ArrayRef, fault: impl FnMut(usize, &str)) {
+    match column.data_type() {
+        DataType::Decimal128(precision, _) => {
+            let limit = 10_i128.pow(u32::from(*precision));
+            let fits = |value: i128| -limit < value && value < limit;
+            check_values::<Decimal128Type>(column, fits, "has more digits than its column may have", fault);
+        }
+        DataType::Date32 => {
+            let is_day = |value| NaiveDate::from_epoch_days(value).is_some();
+            check_values::<Date32Type>(column, is_day, "is beyond what can be written", fault);
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let is_time = |value| DateTime::from_timestamp_micros(value).is_some();
+            check_values::<TimestampMicrosecondType>(column, is_time, "is beyond what can be written", fault);
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            let is_time = |value| DateTime::from_timestamp_millis(value).is_some();
+            check_values::<TimestampMillisecondType>(column, is_time, "is beyond what can be written", fault);
+        }
+        _ => {}
+    }
+}
+
+/// Tells of the values that are not good, where those between two good ones are good.
+fn check_values<T: ArrowPrimitiveType>(
+    column: &ArrayRef,
+    is_good: impl Fn(T::Native) -> bool,
+    what: &str,
+    mut fault: impl FnMut(usize, &str),
+) where
+    T::Native: arrow::datatypes::ArrowNativeTypeOp,
+{
     let column = column.as_primitive::<T>();
-    let is_within = |value: T::Native| DAYS.contains(&value.into().div_euclid(day));
-    min(column).is_none_or(is_within) && max(column).is_none_or(is_within)
+    if [min(column), max(column)].into_iter().flatten().all(&is_good) {
+        return;
+    }
+    for (row, value) in column.iter().enumerate() {
+        if value.is_some_and(|value| !is_good(value)) {
+            fault(row, what);
+        }
+    }
 }

@@ -252,8 +252,56 @@ fn new_rows_of_few_values_are_what_the_library_writes_of_them() {
     }
 }
 
+/// Values of which nearly all are distinct: no column has a dictionary.
+const MANY: i64 = i64::MAX >> 32;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn plain_columns_change_where_a_value_does(
+        nulls: bool,
+        rows in proptest::collection::btree_set(0..ROWS, 1..400),
+        changed in proptest::collection::btree_set((1usize..7, 0usize..400), 0..3),
+    ) {
+        let old = batch(0..ROWS as i64, MANY, nulls);
+        let places = UInt32Array::from_iter_values(rows.iter().map(|row| *row as u32));
+        let same = take_record_batch(&old, &places).unwrap();
+        let other = batch((0..rows.len() as i64).map(|row| row + 7), MANY, true);
+        // A few cells have another value, or none any more; the others are what they were.
+        let columns = same.columns().iter().zip(other.columns()).enumerate();
+        let columns = columns.map(|(column, (same, other))| {
+            let pick = (0..rows.len()).map(|row| (usize::from(changed.contains(&(column, row))), row));
+            arrow::compute::interleave(&[same, other], &pick.collect::<Vec<_>>()).unwrap()
+        });
+        let new = RecordBatch::try_new(old.schema(), columns.collect()).unwrap();
+        let edit = Edit {
+            updates: rows.iter().copied().zip(0..).collect(),
+            deletes: Vec::new(),
+            inserts: Vec::new(),
+            rows: &new,
+        };
+        let options = WriteOptions::default();
+        let file = open(file_of(&old, &options));
+        let mut bytes = Vec::new();
+        rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes).unwrap();
+        let mut places: Vec<u32> = (0..ROWS as u32).collect();
+        rows.iter().zip(ROWS as u32..).for_each(|(row, new)| places[*row as usize] = new);
+        let both = concat_batches(&old.schema(), [&old, &new]).unwrap();
+        let wanted = take_record_batch(&both, &UInt32Array::from(places)).unwrap();
+        prop_assert_eq!(read_plainly(&bytes, &old.schema()), wanted);
+        // A column without another value is copied, and with it what its chunk says of itself.
+        let [before, after] = [file_of(&old, &options), bytes].map(|bytes| {
+            let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+            file.metadata().row_group(0).clone()
+        });
+        for column in 1..7 {
+            let is_same = new.column(column) == same.column(column);
+            let sizes = [&before, &after].map(|group| group.column(column).compressed_size());
+            prop_assert!(!is_same || sizes[0] == sizes[1]);
+        }
+    }
+
+
     #[test]
     fn random_edits_give_what_a_fresh_file_has(
         kinds in 1i64..3000,
