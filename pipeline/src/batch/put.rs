@@ -18,7 +18,7 @@ use super::documents::Gathered;
 use super::spool::{Portion, Spooled};
 
 /// Groups of partitions whose portions go in at the same time.
-pub(super) const GROUPS_AT_ONCE: usize = 2;
+const GROUPS_AT_ONCE: usize = 2;
 
 /// Rows that go into a table by key.
 #[derive(Clone)]

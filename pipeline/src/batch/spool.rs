@@ -292,11 +292,6 @@ impl Spooled {
         (is_known && group > 0).then_some(groups)
     }
 
-    /// Bytes that all rows take in memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.bytes).sum()
-    }
-
     pub(super) fn rows(&self) -> usize {
         self.entries.iter().map(|entry| entry.rows).sum()
     }

@@ -18,7 +18,7 @@ use super::commit::{Attempt, Outcome, commit};
 use super::documents::gather;
 use super::intake::Intake;
 use super::notes::Notes;
-use super::put::{GROUPS_AT_ONCE, Keyed, put_documents, put_keys};
+use super::put::{Keyed, put_documents, put_keys};
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::spool::Spooled;
@@ -29,8 +29,6 @@ use super::tally::{Summary, Tally};
 const PORTION: usize = 16;
 /// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
 const PARTITIONS: usize = 64;
-/// Bytes of rows that are not worth being divided.
-const SMALL_GROUP: usize = 1 << 20;
 
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
@@ -60,9 +58,7 @@ pub(super) async fn take(
     if gathered.is_none() {
         // Where a key can be in any partition, each group of them looks for its keys in the others, too.
         let bytes = if apart {
-            // Groups go in side by side: there should be several of them.
-            let share = (spooled.bytes() / GROUPS_AT_ONCE).max(SMALL_GROUP);
-            share.min(lake.settings().memory_limit / PARTITIONS)
+            lake.settings().memory_limit / PARTITIONS
         } else {
             portion / 2
         };
