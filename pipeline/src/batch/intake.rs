@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
@@ -29,7 +29,7 @@ use super::spool::Spool;
 const AT_ONCE: usize = 2;
 /// Decoded batches that wait to be shaped.
 const WAITING: usize = 2;
-/// Decoded batches that are shaped at the same time, of one object or of several.
+/// Decoded batches of an object that is read alone which are shaped at the same time.
 const SHAPED_AT_ONCE: usize = 2;
 
 /// A table that takes objects in.
@@ -119,15 +119,29 @@ pub(crate) async fn take_in(
     at_once: usize,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
-    // Where objects are read one by one, to see which of them is too much, so are their parts.
-    let threads = &Threads::new(at_once.clamp(1, SHAPED_AT_ONCE));
+    // Objects that are read beside each other keep the processors busy already; where they are read one by one, to see
+    // which of them is too much, so are their parts.
+    let shaped_at_once = if objects.len() > 1 {
+        1
+    } else {
+        at_once.clamp(1, SHAPED_AT_ONCE)
+    };
     futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
                 return Ok(rejected_by(&wanting, ordinal, &reason));
             }
-            let read = one(ordinal, object, accounts, format, takers, &wanting, threads).await;
+            let read = one(
+                ordinal,
+                object,
+                accounts,
+                format,
+                takers,
+                &wanting,
+                shaped_at_once,
+            )
+            .await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -179,27 +193,13 @@ fn reason_to_reject(error: Error) -> Result<String> {
     }
 }
 
-/// So many threads on which rows are shaped.
-struct Threads {
-    count: usize,
-    permits: Arc<Semaphore>,
-}
-
-impl Threads {
-    fn new(count: usize) -> Self {
-        Self {
-            count,
-            permits: Arc::new(Semaphore::new(count)),
-        }
-    }
-}
-
 /// Rows of an object that are being shaped, on threads of their own beside the decoding of the next ones: the oldest
 /// first.
 struct Shaping<'a> {
     takers: &'a [Taker<'a>],
     ordinal: usize,
-    threads: &'a Threads,
+    /// How many are at most.
+    at_once: usize,
     /// Each with the taker that it is for.
     waiting: VecDeque<(usize, JoinHandle<Result<Shaped>>)>,
 }
@@ -213,17 +213,14 @@ impl Shaping<'_> {
         of: &Arc<Source>,
         intakes: &mut [Option<Intake>],
     ) -> Result<()> {
-        self.finish(self.threads.count - 1, intakes).await?;
+        self.finish(self.at_once - 1, intakes).await?;
         let Taker {
             shaper, spool, stamp, ..
         } = &self.takers[taker];
         let (shaper, spool, stamp, ordinal) = (Arc::clone(shaper), Arc::clone(spool), *stamp, self.ordinal);
         let (batch, of) = (batch.clone(), of.clone());
-        let permit = self.threads.permits.clone().acquire_owned().await;
-        let permit = permit.context(Kind::Internal, "no more rows are shaped")?;
         let handle = Handle::current();
         let shaped = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
             let mut shaped = handle.block_on(shaper.shape(&batch, &of.origin(), stamp))?;
             let none = shaped.rows.slice(0, 0);
             let rows = std::mem::replace(&mut shaped.rows, none);
@@ -300,7 +297,7 @@ async fn one(
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
-    threads: &Threads,
+    shaped_at_once: usize,
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
     let account = account_of(object, manifest.as_ref(), accounts)?;
@@ -326,7 +323,7 @@ async fn one(
     let mut shaping = Shaping {
         takers,
         ordinal,
-        threads,
+        at_once: shaped_at_once,
         waiting: VecDeque::new(),
     };
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
