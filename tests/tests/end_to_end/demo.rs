@@ -53,13 +53,15 @@ pub(crate) fn fingerprints(lake: &Lake) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for name in names {
         let name = name.to_string();
-        all.push((name.clone(), lake.rows(&name)?.to_csv()));
+        let rows = (name.clone(), lake.rows(&name)?.to_csv());
         let rejects: Vec<String> = lake
             .quarantine(&name)?
             .into_iter()
             .map(|reject| format!("{} {:?} {}\n", reject.object, reject.row, reject.reason))
             .collect();
+        // What was not let in tells more than what is missing.
         all.push((format!("quarantine of {name}"), rejects.concat()));
+        all.push(rows);
     }
     Ok(all)
 }

@@ -16,6 +16,8 @@ use crate::demo::{Demo, assert_same, fingerprints};
 
 /// Deaths that the lake has to survive.
 const KILLS: usize = 100;
+/// Of so many runs one may end.
+const SPARED: usize = 5;
 
 #[test]
 fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> Result<()> {
@@ -46,7 +48,9 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
             .stderr(Stdio::null())
             .spawn()?;
         sleep(Duration::from_millis(rng.random_range(5..300)));
-        if run.try_wait()?.is_none() {
+        // An object with which the process dies over and over is blamed for it, and here nothing but time is to blame.
+        let is_spared = runs % SPARED == 0;
+        if !is_spared && run.try_wait()?.is_none() {
             run.kill()?;
             kills += 1;
         }
