@@ -209,10 +209,12 @@ impl DeltaLog {
             let entry = self.entry(version).await?;
             match entry {
                 None if to.is_none() => return Ok(Some(snapshot)),
-                Some(entry) if version % CHECKPOINT_EVERY != 0 => match snapshot.followed_by(entry)? {
-                    Some(next) => snapshot = next,
-                    None => return Ok(None),
-                },
+                Some(entry) if !version.is_multiple_of(CHECKPOINT_EVERY) => {
+                    match snapshot.followed_by(entry)? {
+                        Some(next) => snapshot = next,
+                        None => return Ok(None),
+                    }
+                }
                 _ => return Ok(None),
             }
         }
