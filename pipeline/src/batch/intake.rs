@@ -1,6 +1,6 @@
 //! Raw objects of a batch become rows: each object is read once for all tables that take it in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
@@ -21,8 +21,9 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
 use crate::manifest::Manifest;
 use crate::report::Observer;
-use crate::shape::{BatchStamp, Declared, Origin, Reject, Shaped, Shaper};
+use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 
+use super::shaping::{Shaping, Source};
 use super::spool::Spool;
 
 /// Objects read at the same time.
@@ -81,7 +82,7 @@ impl Intake {
 
     /// Adds shaped rows. What cannot be shaped rejects the object for this table alone: other tables read it with
     /// rules of their own.
-    fn take(&mut self, shaped: Result<Shaped>) -> Result<()> {
+    pub(super) fn take(&mut self, shaped: Result<Shaped>) -> Result<()> {
         match shaped {
             Ok(shaped) => self.add(shaped),
             Err(error) if [Kind::Usage, Kind::Internal].contains(&error.kind()) => {
@@ -193,84 +194,6 @@ fn reason_to_reject(error: Error) -> Result<String> {
     }
 }
 
-/// Rows of an object that are being shaped, on threads of their own beside the decoding of the next ones: the oldest
-/// first.
-struct Shaping<'a> {
-    takers: &'a [Taker<'a>],
-    ordinal: usize,
-    /// How many are at most.
-    at_once: usize,
-    /// Each with the taker that it is for.
-    waiting: VecDeque<(usize, JoinHandle<Result<Shaped>>)>,
-}
-
-impl Shaping<'_> {
-    /// Begins to shape rows for a taker, once there is room for it. The good ones go to the taker's spool.
-    async fn begin(
-        &mut self,
-        taker: usize,
-        batch: &Arc<RawBatch>,
-        of: &Arc<Source>,
-        intakes: &mut [Option<Intake>],
-    ) -> Result<()> {
-        self.finish(self.at_once - 1, intakes).await?;
-        let Taker {
-            shaper, spool, stamp, ..
-        } = &self.takers[taker];
-        let (shaper, spool, stamp, ordinal) = (Arc::clone(shaper), Arc::clone(spool), *stamp, self.ordinal);
-        let (batch, of) = (batch.clone(), of.clone());
-        let handle = Handle::current();
-        let shaped = tokio::task::spawn_blocking(move || {
-            let mut shaped = handle.block_on(shaper.shape(&batch, &of.origin(), stamp))?;
-            let none = shaped.rows.slice(0, 0);
-            let rows = std::mem::replace(&mut shaped.rows, none);
-            spool.push(ordinal, batch.rows.first().copied().unwrap_or_default(), rows)?;
-            Ok(shaped)
-        });
-        self.waiting.push_back((taker, shaped));
-        Ok(())
-    }
-
-    /// Waits until no more than so many are left, and gives the intakes what comes of the others. After an error nothing is
-    /// left: the object is not at work any more.
-    async fn finish(&mut self, left: usize, intakes: &mut [Option<Intake>]) -> Result<()> {
-        let mut failed = Ok(());
-        while self.waiting.len() > left || failed.is_err() {
-            let Some((taker, shaped)) = self.waiting.pop_front() else {
-                break;
-            };
-            let panicked = |error| Error::data("object cannot be shaped: shaping panicked").because(error);
-            let shaped = shaped.await.map_err(panicked);
-            let intake = intakes[taker].as_mut().filter(|one| one.rejected.is_none());
-            if let (Ok(()), Some(intake)) = (&failed, intake) {
-                failed = shaped.and_then(|shaped| intake.take(shaped));
-            }
-        }
-        failed
-    }
-}
-
-/// Where the rows of an object come from.
-#[derive(Clone)]
-struct Source {
-    object: RawObject,
-    account: Account,
-    manifest: Option<Manifest>,
-    /// What a document says beside its rows.
-    header: Vec<(String, String)>,
-}
-
-impl Source {
-    fn origin(&self) -> Origin<'_> {
-        Origin {
-            object: &self.object,
-            account: &self.account,
-            manifest: self.manifest.as_ref(),
-            header: &self.header,
-        }
-    }
-}
-
 /// The account that delivered the object, by its path or by what was delivered beside it.
 fn account_of(
     object: &RawObject,
@@ -320,12 +243,7 @@ async fn one(
             })
         })
         .collect();
-    let mut shaping = Shaping {
-        takers,
-        ordinal,
-        at_once: shaped_at_once,
-        waiting: VecDeque::new(),
-    };
+    let mut shaping = Shaping::new(takers, ordinal, shaped_at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     while let Some(next) = decoded.recv().await {
         if !matches!(next, Ok(Decoded::Rows(_))) {

@@ -28,6 +28,7 @@ mod parts;
 mod pending;
 mod put;
 mod record;
+mod shaping;
 mod side;
 mod spool;
 mod table;

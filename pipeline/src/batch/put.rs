@@ -29,8 +29,6 @@ pub(super) struct Keyed {
     pub(super) whole: Arc<HashSet<usize>>,
     /// The first and the last day that the batch's objects are about.
     pub(super) periods: (NaiveDate, NaiveDate),
-    /// Whether a key is never looked for in other partitions than the one that its row names.
-    pub(super) apart: bool,
 }
 
 /// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
@@ -38,7 +36,7 @@ pub(super) struct Keyed {
 pub(super) async fn put_keys(keyed: &Keyed, table: WorkingSet<'_>, portion_bytes: usize) -> Result<Changes> {
     let portions = keyed.spooled.portions(portion_bytes);
     let groups: Vec<&[Portion]> = portions.chunk_by(|one, next| one.group == next.group).collect();
-    if !keyed.apart || groups.len() < 2 {
+    if !keyed.contract.keys_stay() || groups.len() < 2 {
         return keyed.put(table, &portions, true).await;
     }
     let branches = groups.into_iter().map(|portions| {
@@ -73,24 +71,20 @@ impl Keyed {
     /// One portion after the other; `ahead`, the next is folded while one goes in.
     async fn put(&self, mut table: WorkingSet<'_>, portions: &[Portion], ahead: bool) -> Result<Changes> {
         let mut portions = portions.iter();
-        let mut next = portions.next().map(|portion| self.fold(portion));
+        let mut fold_next = || portions.next().map(|portion| self.fold(portion));
+        let mut next = fold_next();
         while let Some(folded) = next {
             let folded = folded.await.context(Kind::Internal, "folding panicked")??;
-            next = portions
-                .as_slice()
-                .first()
-                .filter(|_| ahead)
-                .map(|portion| self.fold(portion));
+            let begun = if ahead { fold_next() } else { None };
             let put = async {
                 let plan = merge(&self.contract, table.log(), table.files(), folded, self.periods).await?;
                 table.apply(&self.contract, plan).await
             };
             if let Err(error) = put.await {
-                ended(next).await;
+                ended(begun).await;
                 return Err(error);
             }
-            let portion = portions.next();
-            next = next.or_else(|| portion.map(|portion| self.fold(portion)));
+            next = begun.or_else(&mut fold_next);
         }
         Ok(table.changes())
     }

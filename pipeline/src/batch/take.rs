@@ -54,10 +54,9 @@ pub(super) async fn take(
     spooled.retain(|object| taken.contains(&object));
     let gathered = gather(contract, &mut intakes, &spooled)?.map(Arc::new);
     let portion = lake.settings().memory_limit / PORTION;
-    let apart = contract.keys_stay();
     if gathered.is_none() {
         // Where a key can be in any partition, each group of them looks for its keys in the others, too.
-        let bytes = if apart {
+        let bytes = if contract.keys_stay() {
             lake.settings().memory_limit / PARTITIONS
         } else {
             portion / 2
@@ -96,7 +95,6 @@ pub(super) async fn take(
         spooled,
         whole: Arc::new(whole),
         periods,
-        apart,
     };
     let quarantine = if rejects.is_empty() {
         Vec::new()

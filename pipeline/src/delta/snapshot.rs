@@ -203,11 +203,12 @@ impl Snapshot {
         if !is_read {
             self.read_progress().await?;
         }
-        let progress = self.progress().clone();
-        if let Some(known) = progress.of_app.get(app) {
-            return Ok(*known);
+        let known = self.progress().of_app.get(app).copied();
+        if let Some(known) = known {
+            return Ok(known);
         }
-        let version = match progress.is_complete {
+        let is_complete = self.progress().is_complete;
+        let version = match is_complete {
             true => None,
             false => self.eager.transaction_version(self.log.as_ref(), app).await?,
         };

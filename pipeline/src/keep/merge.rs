@@ -105,7 +105,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
         let is_home =
             |copy: &u32| number_of[copies.places[*copy as usize].0] == Some(places.number_of_row(row));
         let home = || old.iter().copied().find(is_home);
-        let (kept, stays) = match &stays {
+        let (kept, is_same) = match &stays {
             // A winner among several copies stays where it is; otherwise the result replaces the copy at home.
             Stays::Row { winners, .. } if (winners[row as usize] as usize) < known => {
                 (Some(winners[row as usize]), true)
@@ -113,11 +113,11 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
             Stays::Row { .. } => (home(), false),
             Stays::Made(made) => {
                 let home = home();
-                let stays = home.is_some_and(|copy| says_the_same(&rows, copy, made, row));
-                (home, stays)
+                let is_same = home.is_some_and(|copy| says_the_same(&rows, copy, made, row));
+                (home, is_same)
             }
         };
-        if stays {
+        if is_same {
             plan.counts.rows_absorbed += 1;
         } else {
             plan.counts.rows_updated += 1;
@@ -126,7 +126,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
             let (file, file_row) = copies.places[*copy as usize];
             if Some(*copy) != kept {
                 edits[file].deletes.push(file_row);
-            } else if !stays {
+            } else if !is_same {
                 edits[file].updates.push((file_row, row));
             }
         }

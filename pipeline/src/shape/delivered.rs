@@ -70,8 +70,11 @@ impl<'a> Delivered<'a> {
             }
             DataType::Decimal128(_, scale) => {
                 let decimals = self.values.as_primitive::<Decimal128Type>();
-                let bytes = |value: i128| [&value.to_le_bytes()[..], &scale.to_le_bytes()].concat();
-                decimals.unary(|value| xxh3_64(&bytes(value)) as i64)
+                decimals.unary(|value| {
+                    let mut bytes = [*scale as u8; 17];
+                    bytes[..16].copy_from_slice(&value.to_le_bytes());
+                    xxh3_64(&bytes) as i64
+                })
             }
             _ => {
                 let texts = self.texts()?;

@@ -175,74 +175,61 @@ impl<'a> Fields<'a> {
     /// The first of the named fields that has a value, row by row: a field is what the row has, else what its account
     /// states. A blank is a value of a text only.
     pub(crate) fn first_of(&self, names: &[String], ty: &ColumnType) -> Result<Values> {
-        let found = self.sources(names)?;
-        let only = match found.as_slice() {
-            [Source::Own(texts, None)] => Some((*texts).clone()),
-            [Source::Made(texts)] => Some(texts.clone()),
-            _ => None,
-        };
-        if let Some(texts) = only {
+        let found = self.sources(names);
+        let texts = found.iter().map(|source| self.texts_of(source));
+        let texts = texts.collect::<Result<Vec<_>>>()?;
+        if let ([Source::Own(_, None) | Source::Row | Source::Hash], [Some(texts)]) =
+            (found.as_slice(), texts.as_slice())
+        {
             return Ok(Values {
-                texts,
+                texts: texts.clone(),
                 stated: Vec::new(),
             });
         }
         let counts = |value: &str| *ty == ColumnType::Text || !value.trim_ascii().is_empty();
-        let mut texts = StringBuilder::with_capacity(self.len(), self.len() * 8);
+        let mut values = StringBuilder::with_capacity(self.len(), self.len() * 8);
         let mut stated = vec![false; self.len()];
         for (row, stated) in stated.iter_mut().enumerate() {
-            let value = found.iter().find_map(|source| {
-                let value = source.value(row).filter(|value| counts(value))?;
+            let value = found.iter().zip(&texts).find_map(|(source, texts)| {
+                let value = match texts {
+                    Some(texts) => texts.is_valid(row).then(|| texts.value(row)),
+                    None => source.of_all(),
+                };
+                let value = value.filter(|value| counts(value))?;
                 *stated = source.is_stated(row);
                 Some(value)
             });
-            texts.append_option(value);
+            values.append_option(value);
         }
         if !stated.contains(&true) {
             stated.clear();
         }
         Ok(Values {
-            texts: texts.finish(),
+            texts: values.finish(),
             stated,
         })
     }
 
     /// The values of the one delivered field that the first of the named fields can only be, as they were delivered.
     pub(crate) fn only_of(&self, names: &[String]) -> Option<&'a ArrayRef> {
-        let mut named = names.iter().filter(|name| self.has(name));
-        let (name, None) = (named.next()?, named.next()) else {
-            return None;
-        };
-        let is_filled = self.filled.is_some_and(|filled| filled.contains_key(name));
-        let is_stated = self.filled.is_none() && self.origin.stated_as(name).is_some();
-        let is_own = self.origin.lineage(name).is_none() && !is_filled && !is_stated;
-        self.own
-            .get(name.as_str())
-            .filter(|_| is_own)
-            .map(Delivered::values)
-    }
-
-    /// Whether some row may have a value in a field.
-    fn has(&self, name: &str) -> bool {
-        self.own.contains_key(name)
-            || [ROW, HASH].contains(&name)
-            || self.origin.lineage(name).is_some()
-            || self.origin.stated_as(name).is_some()
+        match self.sources(names).as_slice() {
+            [Source::Own(own, None)] => Some(own.values()),
+            _ => None,
+        }
     }
 
     /// Where the values of the fields come from, the first that has one row by row; none where there are no fields of
     /// these names.
-    fn sources(&self, names: &[String]) -> Result<Vec<Source<'_>>> {
+    fn sources(&self, names: &[String]) -> Vec<Source<'_, 'a>> {
         let mut sources = Vec::new();
         for name in names {
             let own = self.own.get(name.as_str());
             if name == ROW && own.is_none() {
-                let rows = self.rows.iter().map(i64::to_string);
-                sources.push(Source::Made(StringArray::from_iter_values(rows)));
+                sources.push(Source::Row);
                 continue;
             }
             if name == HASH && own.is_none() {
-                sources.push(Source::Made(self.hash_texts()?));
+                sources.push(Source::Hash);
                 continue;
             }
             if let Some(value) = self.origin.lineage(name) {
@@ -251,13 +238,25 @@ impl<'a> Fields<'a> {
             }
             if let Some(own) = own {
                 let filled = self.filled.and_then(|filled| filled.get(name));
-                sources.push(Source::Own(own.texts()?, filled.map(Vec::as_slice)));
+                sources.push(Source::Own(own, filled.map(Vec::as_slice)));
             }
             let adds = self.filled.is_none() || own.is_none();
             let stated = self.origin.stated_as(name).filter(|_| adds);
             sources.extend(stated.map(Source::Account));
         }
-        Ok(sources)
+        sources
+    }
+
+    /// The texts of a source, row by row; none where it has one for all of them.
+    fn texts_of(&self, source: &Source<'_, '_>) -> Result<Option<StringArray>> {
+        Ok(match source {
+            Source::Own(own, _) => Some(own.texts()?.clone()),
+            Source::Row => Some(StringArray::from_iter_values(
+                self.rows.iter().map(i64::to_string),
+            )),
+            Source::Hash => Some(self.hash_texts()?),
+            Source::Object(_) | Source::Account(_) => None,
+        })
     }
 
     /// Which of the rows have no value of their own in a field.
@@ -350,31 +349,33 @@ pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
 }
 
 /// Where a field's values come from.
-enum Source<'a> {
+enum Source<'a, 'b> {
     /// The rows, and which of their cells only the account states.
-    Own(&'a StringArray, Option<&'a [bool]>),
-    /// What follows from where a row is, or what it has.
-    Made(StringArray),
+    Own(&'a Delivered<'b>, Option<&'a [bool]>),
+    /// The ordinals of the rows.
+    Row,
+    /// The hashes of the rows.
+    Hash,
     /// The object that all rows are of.
     Object(String),
     /// The account that all rows are of.
     Account(&'a str),
 }
 
-impl Source<'_> {
-    fn value(&self, row: usize) -> Option<&str> {
+impl Source<'_, '_> {
+    /// The value that all rows have.
+    fn of_all(&self) -> Option<&str> {
         match self {
-            Self::Own(column, _) => column.is_valid(row).then(|| column.value(row)),
-            Self::Made(column) => column.is_valid(row).then(|| column.value(row)),
             Self::Object(value) => Some(value),
             Self::Account(value) => Some(value),
+            Self::Own(..) | Self::Row | Self::Hash => None,
         }
     }
 
     fn is_stated(&self, row: usize) -> bool {
         match self {
             Self::Own(_, filled) => filled.is_some_and(|filled| filled[row]),
-            Self::Made(_) | Self::Object(_) => false,
+            Self::Row | Self::Hash | Self::Object(_) => false,
             Self::Account(_) => true,
         }
     }

@@ -47,6 +47,19 @@ pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Ve
     Some(())
 }
 
+/// Of each row of a data page whether it has a value (nothing where `is_nullable` says that all have one), and the bytes
+/// that follow; none where the page is not of this form.
+pub(super) fn levels(page: &[u8], is_nullable: bool, rows: usize) -> Option<(Vec<u32>, &[u8])> {
+    let mut levels = Vec::new();
+    if !is_nullable {
+        return Some((levels, page));
+    }
+    let (size, rest) = page.split_first_chunk::<4>()?;
+    let (packed, rest) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
+    decode(packed, 1, rows, &mut levels)?;
+    Some((levels, rest))
+}
+
 /// The values, none of which needs more than `width` bits.
 pub(super) fn encode(values: &[u32], width: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(values.len() * width as usize / 8 + 16);

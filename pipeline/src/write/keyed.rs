@@ -26,7 +26,7 @@ use zstd::bulk::Compressor;
 use super::chunks::Chunks;
 use super::dictionary::{Dictionary, int, long};
 use super::encode::is_plain;
-use super::hybrid::{decode, encode, width};
+use super::hybrid::{decode, encode, levels, width};
 use super::plan::Part;
 use super::ready::ReadyChunk;
 use super::stored::{is_handled, value};
@@ -55,10 +55,8 @@ impl Keyed {
         let is_keyed = chunk.dictionary_page_offset().is_some()
             && chunk.page_encoding_stats().is_some()
             && !is_plain(chunk)
-            && chunk.bloom_filter_offset().is_none()
-            && column.max_rep_level() == 0
-            && column.max_def_level() <= 1;
-        if !is_keyed || !is_handled(data_type, column.physical_type()) {
+            && chunk.bloom_filter_offset().is_none();
+        if !is_keyed || !is_handled(data_type, &column) {
             return None;
         }
         let rows = chunk.num_values() as usize;
@@ -76,11 +74,10 @@ impl Keyed {
 
     /// Takes the values of some rows; none where they are not of few distinct values.
     pub(super) fn of_few(column: ColumnDescPtr, new: &ArrayRef, rows: &[u32]) -> Option<Self> {
-        let physical = column.physical_type();
-        if column.max_rep_level() != 0 || column.max_def_level() > 1 || !is_handled(new.data_type(), physical)
-        {
+        if !is_handled(new.data_type(), &column) {
             return None;
         }
+        let physical = column.physical_type();
         let mut values = Dictionary::new(physical)?;
         let (mut keys, mut buffer, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
         for row in rows {
@@ -117,15 +114,9 @@ impl Keyed {
         }
     }
 
-    fn add_keys(&mut self, mut page: &[u8], rows: usize) -> Option<()> {
+    fn add_keys(&mut self, page: &[u8], rows: usize) -> Option<()> {
         let first = self.keys.len();
-        let mut levels = Vec::new();
-        if self.column.max_def_level() > 0 {
-            let (size, rest) = page.split_first_chunk::<4>()?;
-            let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
-            decode(bytes, 1, rows, &mut levels)?;
-            page = rest;
-        }
+        let (levels, page) = levels(page, self.column.max_def_level() > 0, rows)?;
         let valid = rows - levels.iter().filter(|level| **level == 0).count();
         if valid > 0 {
             let (width, keys) = page.split_first()?;

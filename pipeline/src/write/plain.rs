@@ -9,7 +9,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::chunks::Chunks;
-use super::hybrid::decode;
+use super::hybrid::levels;
 use super::plan::Part;
 use super::stored::{is_handled, value};
 
@@ -22,11 +22,7 @@ pub(super) fn keeps_values(
     new: &ArrayRef,
 ) -> Option<bool> {
     let column = chunk.column_descr_ptr();
-    let is_plain = chunk.dictionary_page_offset().is_none()
-        && column.max_rep_level() == 0
-        && column.max_def_level() <= 1
-        && is_handled(new.data_type(), column.physical_type());
-    if !is_plain {
+    if chunk.dictionary_page_offset().is_some() || !is_handled(new.data_type(), &column) {
         return None;
     }
     let rows = chunk.num_values() as usize;
@@ -81,13 +77,7 @@ impl<'a> Values<'a> {
         else {
             return None;
         };
-        let (mut bytes, mut levels) = (&buf[..], Vec::new());
-        if has_levels {
-            let (size, rest) = bytes.split_first_chunk::<4>()?;
-            let (packed, rest) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
-            decode(packed, 1, *num_values as usize, &mut levels)?;
-            bytes = rest;
-        }
+        let (levels, bytes) = levels(buf, has_levels, *num_values as usize)?;
         Some(Self {
             physical,
             levels: levels.into_iter(),

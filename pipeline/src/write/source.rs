@@ -8,6 +8,7 @@ use arrow::compute::take;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
@@ -118,8 +119,7 @@ fn of_few_values(
 ) -> Result<Option<Vec<ReadyChunk>>> {
     let name = column.field.name();
     let is_root = |leaf: &usize| column.parquet.get_column_root(*leaf).name() == name;
-    let mut leaves = (0..column.parquet.num_columns()).filter(is_root);
-    let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
+    let Some(leaf) = only((0..column.parquet.num_columns()).filter(is_root)) else {
         return Ok(None);
     };
     let stored_otherwise = [&options.counting, &options.random, &options.bloom_filters];
@@ -178,12 +178,13 @@ impl<'a> OldSource<'a> {
 
     /// The column by the keys of its values, where it is stored so.
     fn keyed(&self, column: &Column<'_>, chunks: &Chunks) -> Option<Keyed> {
-        let mut leaves = self.file.leaves(column.field.name());
-        let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
-            return None;
-        };
-        let chunk = self.file.row_group(self.part.group).column(leaf);
-        Keyed::read(chunk, column.field.data_type(), chunks)
+        Keyed::read(self.only_chunk(column)?, column.field.data_type(), chunks)
+    }
+
+    /// The column's chunk, where it has no more than one.
+    fn only_chunk(&self, column: &Column<'_>) -> Option<&ColumnChunkMetaData> {
+        let leaf = only(self.file.leaves(column.field.name()))?;
+        Some(self.file.row_group(self.part.group).column(leaf))
     }
 
     /// Whether the old chunks are described exactly as those of the new file.
@@ -204,12 +205,11 @@ impl<'a> OldSource<'a> {
         if let Some(keyed) = keyed {
             return Ok(keyed.keeps_values(&self.part, column.new));
         }
-        let mut leaves = self.file.leaves(column.field.name());
-        if let (Some(leaf), None) = (leaves.next(), leaves.next()) {
-            let chunk = self.file.row_group(self.part.group).column(leaf);
-            if let Some(keeps) = plain::keeps_values(chunk, chunks, &self.part, column.new) {
-                return Ok(keeps);
-            }
+        let chunk = self.only_chunk(column);
+        if let Some(keeps) =
+            chunk.and_then(|chunk| plain::keeps_values(chunk, chunks, &self.part, column.new))
+        {
+            return Ok(keeps);
         }
         let rows = selection(
             updates.iter().map(|(row, _)| row - self.part.start),
@@ -295,6 +295,12 @@ impl<'a> OldSource<'a> {
         self.chunks = Some(chunks.clone());
         Ok(chunks)
     }
+}
+
+/// The one of which there is no other.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
 }
 
 fn single(field: &FieldRef) -> SchemaRef {

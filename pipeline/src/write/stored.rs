@@ -3,17 +3,20 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use parquet::basic::Type as Physical;
+use parquet::schema::types::ColumnDescriptor;
 
-/// Types whose values are equal exactly when their bytes are, and that get dictionaries.
-pub(super) fn is_handled(data_type: &DataType, physical: Physical) -> bool {
-    matches!(
-        (data_type, physical),
+/// Whether a column is of one value a row, of a type whose values are equal exactly when their bytes are, and that gets
+/// dictionaries.
+pub(super) fn is_handled(data_type: &DataType, column: &ColumnDescriptor) -> bool {
+    let is_of_type = matches!(
+        (data_type, column.physical_type()),
         (DataType::Utf8, Physical::BYTE_ARRAY)
             | (DataType::Int64, Physical::INT64)
             | (DataType::Date32, Physical::INT32)
             | (DataType::Timestamp(TimeUnit::Microsecond, _), Physical::INT64)
             | (DataType::Decimal128(..), Physical::INT32 | Physical::INT64)
-    )
+    );
+    is_of_type && column.max_rep_level() == 0 && column.max_def_level() <= 1
 }
 
 /// The bytes of a row's value, of a type that is handled; none where it is null. Those that are no text are put into the

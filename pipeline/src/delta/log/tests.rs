@@ -1,0 +1,113 @@
+use arrow::datatypes::{DataType, Field};
+use deltalake_core::kernel::Add;
+
+use super::*;
+
+async fn commit(log: &DeltaLog, batch: i64) {
+    let base = log.load().await.unwrap().unwrap();
+    let commit = Commit {
+        operation: "CURATE",
+        txns: vec![("app".to_owned(), batch)],
+        ..Commit::default()
+    };
+    assert!(matches!(log.commit(&base, commit).await.unwrap(), Landed::At(_)));
+}
+
+async fn create(location: &Url, batches: std::ops::RangeInclusive<i64>) -> DeltaLog {
+    let log = DeltaLog::at("a.b", location.clone()).unwrap();
+    let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+    log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    for batch in batches {
+        commit(&log, batch).await;
+    }
+    log
+}
+
+#[tokio::test]
+async fn what_is_held_goes_on_with_what_others_commit_and_knows_a_log_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Url::from_directory_path(folder.path()).unwrap();
+    let log = create(&location, 1..=3).await;
+    let held = log.load().await.unwrap().unwrap();
+    assert_eq!(held.txn("app").await.unwrap(), Some(3));
+    assert_eq!(held.txn("other").await.unwrap(), None);
+
+    // Beyond a checkpoint, too.
+    let other = DeltaLog::at("a.b", location.clone()).unwrap();
+    for batch in 4..=CHECKPOINT_EVERY as i64 + 5 {
+        commit(&other, batch).await;
+        let seen = log.load().await.unwrap().unwrap();
+        assert_eq!(seen.version, batch as u64);
+        assert_eq!(seen.txn("app").await.unwrap(), Some(batch));
+    }
+    let early = log.load_at(2).await.unwrap();
+    assert_eq!((early.version, early.txn("app").await.unwrap()), (2, Some(2)));
+
+    // Another table, with more versions than the one that is held.
+    std::fs::remove_dir_all(folder.path().join("_delta_log")).unwrap();
+    let replaced = create(&location, 101..=140).await.load().await.unwrap().unwrap();
+    let seen = log.load().await.unwrap().unwrap();
+    assert_ne!(held.id, replaced.id);
+    assert_eq!((seen.id, seen.version), (replaced.id, 40));
+}
+
+#[tokio::test]
+async fn what_is_held_goes_on_as_if_all_were_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Url::from_directory_path(folder.path()).unwrap();
+    let log = DeltaLog::at("a.b", location.clone()).unwrap();
+    let fields = ["day", "n"].map(|name| Field::new(name, DataType::Utf8, true));
+    let partition = ["day".to_owned()];
+    let schema = Schema::new(fields.to_vec());
+    let mut held = log.load_or_create(&schema, &partition, &[], "").await.unwrap();
+    let add = |name: &str, day: Option<&str>, size| {
+        Action::Add(Add {
+            path: name.to_owned(),
+            partition_values: HashMap::from([("day".to_owned(), day.map(str::to_owned))]),
+            size,
+            modification_time: 5,
+            data_change: true,
+            stats: Some(json!({"numRecords": size * 2}).to_string()),
+            ..Add::default()
+        })
+    };
+    for number in 1..6 {
+        let mut actions = vec![
+            add(&format!("day=a b/{number} %.parquet"), Some("a b"), number),
+            add(&format!("day=__HIVE_DEFAULT_PARTITION__/{number}"), None, number),
+            // The same file again, with other words about it.
+            add("again", Some("ä"), number),
+        ];
+        let oldest = held.files.iter().min_by_key(|file| file.size);
+        actions.extend(oldest.and_then(|file| file.remove()).map(Action::Remove));
+        let commit = Commit {
+            operation: "CURATE",
+            actions,
+            ..Commit::default()
+        };
+        assert!(matches!(log.commit(&held, commit).await.unwrap(), Landed::At(_)));
+        held = log.load().await.unwrap().unwrap();
+        let anew = DeltaLog::at("a.b", location.clone()).unwrap();
+        let anew = anew.load().await.unwrap().unwrap();
+        let said = |snapshot: &Snapshot| {
+            let said = snapshot.files.iter().map(|file| {
+                let mut remove = serde_json::to_value(file.remove().unwrap()).unwrap();
+                remove["deletionTimestamp"] = Value::Null;
+                let path = file.path.to_string();
+                (
+                    path,
+                    file.size,
+                    file.partition.clone(),
+                    file.rows(),
+                    file.stats(),
+                    remove,
+                )
+            });
+            let mut said: Vec<_> = said.collect();
+            said.sort_by(|one, other| one.0.cmp(&other.0));
+            said
+        };
+        assert_eq!((held.version, &held.id), (anew.version, &anew.id));
+        assert_eq!(said(&held), said(&anew));
+    }
+}
