@@ -105,6 +105,9 @@ pub(crate) enum Command {
     Schemas(SchemasArgs),
     /// Print a script that completes commands in your shell
     Completions(CompletionsArgs),
+    /// Read one object of the open batches and keep nothing: how a run finds out whether an object kills its readers
+    #[command(hide = true)]
+    ReadAlone(ReadAloneArgs),
 }
 
 #[derive(Debug, Args)]
@@ -373,6 +376,15 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ReadAloneArgs {
+    /// Address of the object, as the ledger has it
+    pub(crate) object: String,
+    /// Tables whose open batches name it
+    #[arg(value_name = "TABLE", required = true)]
+    pub(crate) tables: Vec<TableName>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -416,6 +428,17 @@ mod tests {
         );
         assert_eq!(run.from.unwrap().to_string(), "2026-03-01");
         assert_eq!((run.account.as_deref(), run.dry_run), (Some("corner"), false));
+    }
+
+    #[test]
+    fn settings_can_be_said_again() {
+        let line =
+            "marketlake --sql mine --batch-bytes 5MiB --busy-wait 90s --lookback-days 3 --raw s3://a/b check";
+        let said = Cli::try_parse_from(line.split(' ')).unwrap().settings();
+        let mut again = vec!["marketlake".to_owned()];
+        again.extend(said.to_arguments().unwrap());
+        again.push("check".to_owned());
+        assert_eq!(Cli::try_parse_from(again).unwrap().settings(), said);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod notice;
 mod output;
 mod progress;
 mod session;
+mod trial;
 mod units;
 
 use std::process::ExitCode;

@@ -1,5 +1,8 @@
 //! What a command works with: the settings, the contracts, the lake and the bars.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use anyhow::Result;
 use indicatif::MultiProgress;
 use pipeline::contract::{Contract, Contracts, TableName};
@@ -11,11 +14,14 @@ use crate::exit::usage;
 use crate::memory;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::trial::Reader;
 
 /// One call of the program, after the command line was read.
 pub(crate) struct Session {
     /// What is in force.
     pub(crate) config: Config,
+    /// Reads objects that are suspected to kill whoever reads them.
+    pub(crate) reader: Arc<Reader>,
     /// Where messages to people go.
     pub(crate) output: Output,
     /// Progress bars, above which logs are written.
@@ -32,7 +38,23 @@ impl Session {
     pub(crate) async fn lake(&self) -> Result<Lake> {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
-        Ok(Lake::open(self.config.settings.clone(), self.contracts()?, accounts).await?)
+        let lake = Lake::open(self.config.settings.clone(), self.contracts()?, accounts).await?;
+        Ok(lake.with_trial(self.reader.clone()))
+    }
+
+    /// Warns of accounts of a source that has no table: a slip, whose objects are read as those of an account that
+    /// nobody configured.
+    pub(crate) fn warn_of_lost_accounts(&self, lake: &Lake) {
+        let sources: BTreeSet<&str> = lake.contracts().keys().map(|name| name.source.as_str()).collect();
+        let known = sources.iter().copied().collect::<Vec<_>>().join(", ");
+        for account in lake.accounts() {
+            if !sources.contains(account.source.as_str()) {
+                self.output.warning(&format!(
+                    "account {} is of the source {:?}, which has no tables; there is {known}",
+                    account.alias, account.source
+                ));
+            }
+        }
     }
 
     /// Shows a run while it goes on.

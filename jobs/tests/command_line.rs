@@ -112,6 +112,31 @@ fn a_mistake_in_a_contract_exits_with_2_and_every_mistake_is_listed() {
 }
 
 #[test]
+fn an_alias_is_of_one_source_and_a_source_without_tables_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = |source: &str| format!("[[account]]\nalias = \"corner\"\nsource = \"{source}\"\n");
+    let check = |sources: [&str; 2]| {
+        let text: String = sources.map(account).concat();
+        std::fs::write(folder.path().join("marketlake.toml"), text).unwrap();
+        let output = marketlake(folder.path(), &["check"]);
+        (output.status.code(), stderr(&output))
+    };
+    assert_eq!(check(["jwo", "ads"]), (Some(0), String::new()));
+    let (code, said) = check(["jwo", "jwo"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("two accounts of the source \"jwo\" have the alias \"corner\""),
+        "{said}"
+    );
+    let (code, said) = check(["jwo", "spapi"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("\"spapi\", which has no tables; there is ads"),
+        "{said}"
+    );
+}
+
+#[test]
 fn help_teaches_by_examples() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["demo", "run", "status", "why", "tables", "query"] {

@@ -83,7 +83,7 @@ impl Error {
     }
 
     /// The chain without the things that this error is about.
-    pub(crate) fn reason(&self) -> String {
+    pub fn reason(&self) -> String {
         self.followed(self.message.clone())
     }
 

@@ -1,7 +1,8 @@
 //! Places at which a test can make the process die, to prove that nothing is lost there.
 //!
 //! `MARKETLAKE_FAILPOINT=after_claim` aborts the process at the first passage of that point,
-//! `after_claim@3` at the third. Unset, a passage costs one atomic load.
+//! `after_claim@3` at the third, `reading=b.csv` wherever an object of that name is read. Unset, a passage costs one
+//! atomic load.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +72,16 @@ pub fn pass(point: &str) {
     if let Some(armed) = armed()
         && armed.point == point
         && armed.remaining.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        std::process::abort();
+    }
+}
+
+/// Dies here when the object of this address is armed as the one that kills its readers.
+pub fn reading(object: &str) {
+    if let Some(armed) = armed()
+        && let Some(name) = armed.point.strip_prefix("reading=")
+        && object.ends_with(name)
     {
         std::process::abort();
     }

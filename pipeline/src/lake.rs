@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use url::Url;
 
 use crate::account::Account;
-use crate::contract::{Contracts, TableName};
+use crate::contract::{Contracts, Feed, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
@@ -19,7 +19,9 @@ use crate::report::{
     MaintainOptions, MaintainReport, Observer, QuarantineFilter, QuarantineGroup, RebuildOptions,
     RejectedRow, RunReport, Status, StatusOptions, TableDescription, TablePlan, WhyObject, WhyRows,
 };
-use crate::{describe, maintain, query, rebuild, run, views};
+use crate::shape::Shaper;
+use crate::trial::Trial;
+use crate::{batch, describe, maintain, query, rebuild, run, views};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -65,6 +67,7 @@ pub struct Lake {
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
     curated: Curated,
+    trial: Option<Arc<dyn Trial>>,
 }
 
 impl Lake {
@@ -89,7 +92,18 @@ impl Lake {
             contracts,
             accounts,
             pseudonyms,
+            trial: None,
         })
+    }
+
+    /// The same lake, with a way to find out whether an object kills its readers. Without one, such an object is read
+    /// again in each attempt, and its tables get no further.
+    #[must_use]
+    pub fn with_trial(self, trial: Arc<dyn Trial>) -> Self {
+        Self {
+            trial: Some(trial),
+            ..self
+        }
     }
 
     /// Contracts in force.
@@ -114,6 +128,14 @@ impl Lake {
     /// When a table of the selection has no contract, or the record of the run cannot be written.
     pub async fn run(&self, selection: &Selection, observer: &dyn Observer) -> Result<RunReport> {
         run::run(self, selection, None, observer).await
+    }
+
+    /// Reads one object for the open batches of these tables and keeps nothing of it: the other side of a [`Trial`].
+    ///
+    /// # Errors
+    /// As a run that reads the object. An object that no open batch names is no error.
+    pub async fn read_alone(&self, tables: &[TableName], object: &str) -> Result<()> {
+        batch::read_alone(self, tables, object).await
     }
 
     /// What a run would take in; changes nothing.
@@ -214,6 +236,18 @@ impl Lake {
         Ok(query::generated_sql(self.contract(table)?))
     }
 
+    /// Plans the SQL and the checks of a table; reads no data.
+    ///
+    /// # Errors
+    /// When there is no such contract, or its SQL or a check cannot be planned.
+    pub async fn verify(&self, table: &TableName) -> Result<()> {
+        let contract = self.contract(table)?;
+        match &contract.feed {
+            Feed::Raw(_) => Shaper::new(contract, self.pseudonyms())?.verify().await,
+            Feed::Inputs(feed) => batch::verify(self, contract, feed).await,
+        }
+    }
+
     /// The tables that exist, as a catalog lists them.
     ///
     /// # Errors
@@ -259,7 +293,13 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
+            trial: self.trial.clone(),
         }
+    }
+
+    /// How a suspected object is tried.
+    pub(crate) fn trial(&self) -> Option<&Arc<dyn Trial>> {
+        self.trial.as_ref()
     }
 
     /// Folder of rows that are staged for tables to be made anew.

@@ -35,6 +35,7 @@ pub mod report;
 mod run;
 mod shape;
 mod sorted;
+pub mod trial;
 mod views;
 pub mod write;
 

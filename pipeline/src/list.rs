@@ -85,8 +85,10 @@ impl RawObject {
 pub(crate) struct Listing {
     /// Objects in the order in which they are claimed: by period, then address.
     pub(crate) objects: Vec<RawObject>,
-    /// Addresses below the listed prefixes that fit no pattern.
+    /// Addresses below the listed prefixes that fit no pattern of any table.
     pub(crate) unmatched: Vec<String>,
+    /// Addresses of folders in those of accounts that no table of the source reads.
+    pub(crate) unread: Vec<String>,
 }
 
 /// The raw zone and the accounts that deliver into it.
@@ -110,20 +112,33 @@ impl<'a> RawZone<'a> {
         Self { root, accounts }
     }
 
-    /// Objects for a table within the selection.
+    /// Objects for a table within the selection. `feeds` are those of all tables of the source: what another one reads
+    /// is no stranger. What is read by none is told with the first of them.
     pub(crate) async fn list(
         &self,
         contract: &Contract,
         feed: &RawFeed,
+        feeds: &[&RawFeed],
         selection: &Selection,
     ) -> Result<Listing> {
+        let source = &contract.name.source;
+        let all = feeds.iter().map(|feed| self.places(source, feed, selection));
+        let all: Vec<Place> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let tells_of_all = feeds.first().is_some_and(|first| first.paths == feed.paths);
+        let mut unread = BTreeSet::new();
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
         let mut manifests = BTreeMap::new();
-        for place in self.places(&contract.name.source, feed, selection)? {
+        for place in self.places(source, feed, selection)? {
             let store = store_of(&place.root)?;
             let base = path_of(&place.root)?;
-            for prefix in self.prefixes(&store, &base, &place, selection).await? {
+            let accounts = accounts(&store, &base, &place, selection).await?;
+            if tells_of_all && selection.from.is_none() && selection.to.is_none() {
+                for account in accounts.iter().flatten() {
+                    unread.extend(unread_folders(&store, &base, &place, &all, account).await?);
+                }
+            }
+            for prefix in prefixes(&base, &place, &accounts, selection) {
                 let mut entries = store.list(Some(&prefix));
                 while let Some(meta) = next(&mut entries).await? {
                     if meta.location.as_ref().ends_with(manifest::SUFFIX) {
@@ -156,6 +171,7 @@ impl<'a> RawZone<'a> {
                                 found.insert((object.period, object.uri.clone()), object);
                             }
                         }
+                        None if all.iter().any(|other| other.reads(&place.root, &relative)) => {}
                         None => {
                             unmatched.insert(uri_of(&place.root, &meta.location)?.into());
                         }
@@ -173,6 +189,7 @@ impl<'a> RawZone<'a> {
         Ok(Listing {
             objects,
             unmatched: unmatched.into_iter().collect(),
+            unread: unread.into_iter().collect(),
         })
     }
 
@@ -220,37 +237,91 @@ impl<'a> RawZone<'a> {
         }
         Ok(places)
     }
+}
 
-    /// What to list: one prefix a day (and account) for a short range, else everything the pattern can match.
-    async fn prefixes(
-        &self,
-        store: &Arc<dyn ObjectStore>,
-        base: &Path,
-        place: &Place,
-        selection: &Selection,
-    ) -> Result<BTreeSet<Path>> {
-        let days = days_of(selection);
-        let pattern = &place.pattern;
-        let accounts: Vec<Option<String>> = match (&selection.account, &days) {
-            (Some(account), _) => vec![Some(account.clone())],
-            (None, Some(_)) if pattern.has_account_folders() => {
-                let parent = join(base, &pattern.prefix(None));
-                let folders = store.list_with_delimiter(Some(&parent)).await?.common_prefixes;
-                let account = |folder: &Path| pattern.account_of(folder.filename()?).map(str::to_owned);
-                folders.iter().filter_map(account).map(Some).collect()
-            }
-            _ => vec![None],
-        };
-        let mut prefixes = BTreeSet::new();
-        for account in accounts.iter().map(Option::as_deref) {
-            match &days {
-                Some(days) => prefixes.extend(days.iter().flat_map(|day| pattern.prefixes_of(account, *day))),
-                None => {
-                    prefixes.insert(pattern.prefix(account));
-                }
+impl Place {
+    /// Whether it reads the object of this path below that root.
+    fn reads(&self, root: &Url, path: &str) -> bool {
+        self.root == *root && self.pattern.matches(path).is_some()
+    }
+}
+
+/// The accounts whose folders are to be listed; one that is none stands for all of them.
+async fn accounts(
+    store: &Arc<dyn ObjectStore>,
+    base: &Path,
+    place: &Place,
+    selection: &Selection,
+) -> Result<Vec<Option<String>>> {
+    if let Some(account) = &selection.account {
+        return Ok(vec![Some(account.clone())]);
+    }
+    if !place.pattern.has_account_folders() {
+        return Ok(vec![None]);
+    }
+    let folders = folders(store, &join(base, &place.pattern.prefix(None))).await?;
+    let account = |folder: &Path| place.pattern.account_of(folder.filename()?).map(str::to_owned);
+    Ok(folders.iter().filter_map(account).map(Some).collect())
+}
+
+/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match.
+fn prefixes(
+    base: &Path,
+    place: &Place,
+    accounts: &[Option<String>],
+    selection: &Selection,
+) -> BTreeSet<Path> {
+    let days = days_of(selection);
+    let mut prefixes = BTreeSet::new();
+    for account in accounts.iter().map(Option::as_deref) {
+        match &days {
+            Some(days) => prefixes.extend(
+                days.iter()
+                    .flat_map(|day| place.pattern.prefixes_of(account, *day)),
+            ),
+            None => {
+                prefixes.insert(place.pattern.prefix(account));
             }
         }
-        Ok(prefixes.iter().map(|prefix| join(base, prefix)).collect())
+    }
+    prefixes.iter().map(|prefix| join(base, prefix)).collect()
+}
+
+/// Folders in that of an account in which no place of the source looks for anything.
+async fn unread_folders(
+    store: &Arc<dyn ObjectStore>,
+    base: &Path,
+    place: &Place,
+    all: &[Place],
+    account: &str,
+) -> Result<Vec<String>> {
+    let Some(folder) = place.pattern.folder_of(account) else {
+        return Ok(Vec::new());
+    };
+    let looked_at: Vec<Path> = all
+        .iter()
+        .filter(|other| other.root == place.root)
+        .map(|other| join(base, &other.pattern.prefix(Some(account))))
+        .collect();
+    let is_unread = |folder: &Path| {
+        !looked_at
+            .iter()
+            .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix))
+    };
+    let unread = folders(store, &join(base, &folder)).await?;
+    unread
+        .iter()
+        .filter(|folder| is_unread(folder))
+        .map(|folder| Ok(uri_of(&place.root, folder)?.into()))
+        .collect()
+}
+
+/// The folders in a folder; none where there is none.
+async fn folders(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<Vec<Path>> {
+    match store.list_with_delimiter(Some(folder)).await {
+        Ok(listed) => Ok(listed.common_prefixes),
+        Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+        Err(error) => Err(Error::from(error)),
     }
 }
 

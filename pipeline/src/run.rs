@@ -239,7 +239,10 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         objects: Vec::new(),
         unmatched: Vec::new(),
         partition: contract.partition.clone(),
-        key: contract.key().to_vec(),
+        key: match contract.key() {
+            [] => contract.document_key().to_vec(),
+            key => key.to_vec(),
+        },
         columns: columns
             .fields()
             .iter()

@@ -140,7 +140,7 @@ fn keeping(text: &mut String, keeping: &Keeping, line: impl Fn(&mut String, &str
         };
         comment(
             text,
-            &format!("CHECK: unique and never empty in the sample. {what}"),
+            &format!("CHECK: never empty in the sample, and unique among its different rows. {what}"),
         );
         line(text, "key", &list(&keeping.key));
     }

@@ -1,6 +1,7 @@
 //! `check`: are the contracts and the configuration right, without reading any data.
 
 use anyhow::Result;
+use pipeline::contract::{Code, Diagnostic};
 use pipeline::report::SCHEMA;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,9 +39,9 @@ struct Mistake {
 }
 
 /// Reports every mistake; [`USAGE`] where there is one. The configuration itself was read before.
-pub(super) fn check(session: &Session) -> Result<u8> {
+pub(super) async fn check(session: &Session) -> Result<u8> {
     let (tables, diagnostics) = match contracts::read(session.config.contracts.as_deref())? {
-        Ok(contracts) => (contracts.len(), Vec::new()),
+        Ok(contracts) => (contracts.len(), unplanned(session).await?),
         Err(diagnostics) => (0, diagnostics),
     };
     let code = if diagnostics.is_empty() { DONE } else { USAGE };
@@ -68,4 +69,28 @@ pub(super) fn check(session: &Session) -> Result<u8> {
         several => format!("{text}{several} mistakes\n"),
     })?;
     Ok(code)
+}
+
+/// Contracts whose SQL or checks cannot be planned.
+async fn unplanned(session: &Session) -> Result<Vec<Diagnostic>> {
+    let lake = session.lake().await?;
+    session.warn_of_lost_accounts(&lake);
+    let mut found = Vec::new();
+    for (name, contract) in lake.contracts() {
+        if let Err(error) = lake.verify(name).await {
+            found.push(Diagnostic {
+                code: Code::SqlPlan,
+                file: format!(
+                    "{}/{}.{}",
+                    name.source,
+                    name.table,
+                    contract.sql.as_ref().map_or("toml", |_| "sql")
+                ),
+                line: 1,
+                message: error.reason(),
+                help: None,
+            });
+        }
+    }
+    Ok(found)
 }

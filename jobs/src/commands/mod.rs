@@ -7,6 +7,7 @@ mod maintain;
 mod new;
 mod quarantine;
 mod query;
+mod read_alone;
 mod rebuild;
 mod run;
 mod schemas;
@@ -14,6 +15,8 @@ mod status;
 mod tables;
 mod test;
 mod why;
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use indicatif::MultiProgress;
@@ -24,6 +27,7 @@ use crate::demo;
 use crate::logging;
 use crate::output::Output;
 use crate::session::Session;
+use crate::trial::Reader;
 
 pub(crate) use query::print as printed;
 pub(crate) use why::rows as explained;
@@ -36,7 +40,8 @@ pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
         Command::Config(arguments) if arguments.sample => return config::sample(output),
         _ => {}
     }
-    let config = Config::load(&cli.settings(), cli.config.as_deref())?;
+    let flags = cli.settings();
+    let config = Config::load(&flags, cli.config.as_deref())?;
     let bars = MultiProgress::new();
     logging::start(config.log.as_deref(), &bars)?;
     for variable in &config.unknown_variables {
@@ -46,6 +51,10 @@ pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
     }
     let session = Session {
         config,
+        reader: Arc::new(Reader {
+            flags,
+            file: cli.config.clone(),
+        }),
         output: *output,
         bars,
     };
@@ -63,7 +72,7 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Why(arguments) => why::why(session, &arguments).await,
         Command::Quarantine(arguments) => quarantine::quarantine(session, arguments).await,
         Command::Tables(arguments) => tables::tables(session, &arguments).await,
-        Command::Check => check::check(session),
+        Command::Check => check::check(session).await,
         Command::New(arguments) => new::new(session, &arguments),
         Command::Test(arguments) => test::test(session, &arguments),
         Command::Query(arguments) => query::query(session, &arguments).await,
@@ -72,5 +81,6 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Config(_) => config::config(session),
         Command::Completions(arguments) => completions::completions(&arguments, &session.output),
         Command::Schemas(arguments) => schemas::schemas(&arguments, &session.output),
+        Command::ReadAlone(arguments) => read_alone::read_alone(session, &arguments).await,
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Plans<'a> {
 /// Runs, or with `--dry-run` says what a run would do.
 pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
     let lake = session.lake().await?;
+    session.warn_of_lost_accounts(&lake);
     let selection = selection(&lake, &arguments)?;
     if arguments.dry_run {
         let plans = lake.plan(&selection).await?;

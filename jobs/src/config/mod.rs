@@ -171,10 +171,10 @@ fn text(layers: &Layer, key: &str) -> Option<String> {
 fn check_aliases(accounts: &[Account]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for account in accounts {
-        if !seen.insert(&account.alias) {
+        if !seen.insert((&account.source, &account.alias)) {
             return Err(usage(format!(
-                "two accounts have the alias {:?}; rename one of them",
-                account.alias
+                "two accounts of the source {:?} have the alias {:?}; rename one of them",
+                account.source, account.alias
             )));
         }
     }

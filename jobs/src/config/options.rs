@@ -1,8 +1,10 @@
 //! Every setting, once: a key of the file, an environment variable and a flag.
 
+use anyhow::Result;
 use clap::Args;
 use pipeline::account::Account;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::units::{Size, Wait, text_or_integer};
 
@@ -99,6 +101,24 @@ pub(crate) const LOCATIONS: [&str; 4] = ["lake", "raw", "curated", "contracts"];
 pub(crate) const SECRETS: [&str; 1] = ["personal_key"];
 
 impl Options {
+    /// The flags that say the same; what has no flag is left out.
+    ///
+    /// # Errors
+    ///
+    /// When a value cannot be written down.
+    pub(crate) fn to_arguments(&self) -> Result<Vec<String>> {
+        let flagged = Self {
+            personal_key: None,
+            account: None,
+            ..self.clone()
+        };
+        let flag = |(key, value): (String, Value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("--{}={value}", key.replace('_', "-"))
+        };
+        Ok(Table::try_from(flagged)?.into_iter().map(flag).collect())
+    }
+
     /// What holds where nobody says anything. `raw` and `curated` follow from `lake`, `log` from the terminal.
     pub(crate) fn defaults() -> Self {
         Self {

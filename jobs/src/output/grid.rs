@@ -23,9 +23,10 @@ impl Grid {
         }
     }
 
-    /// Adds a row; missing cells are empty.
+    /// Adds a row, each cell of which becomes one line; missing cells are empty.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.rows
+            .push(cells.map(|cell| cell.replace(['\n', '\r'], " ")).to_vec());
     }
 
     /// Whether there is only the header; nothing is shown then.
@@ -68,10 +69,10 @@ mod tests {
         let mut grid = Grid::new(&["table", ">rows"]);
         assert!(grid.is_empty());
         grid.row(["jwo.orders".to_owned(), "7".to_owned()]);
-        grid.row(["é".to_owned(), "12345".to_owned()]);
+        grid.row(["é\nè".to_owned(), "12345".to_owned()]);
         assert_eq!(
             grid.to_string(),
-            "TABLE        ROWS\njwo.orders      7\né           12345\n"
+            "TABLE        ROWS\njwo.orders      7\né è         12345\n"
         );
     }
 }

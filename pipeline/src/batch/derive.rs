@@ -6,8 +6,9 @@ use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecon
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
 use arrow::util::display::FormatOptions;
 use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, col, lit};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::backoff;
 use crate::contract::{Contract, Feed, InputFeed, TableName};
@@ -347,12 +348,33 @@ async fn compute(
     Ok(rows)
 }
 
-async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
-    let frame = context
+/// Plans the contract's SQL over inputs without rows.
+///
+/// # Errors
+/// When it cannot be planned.
+pub(crate) async fn verify(lake: &Lake, contract: &Contract, feed: &InputFeed) -> Result<()> {
+    let context = session(lake.settings().memory_limit, None)?;
+    for name in &feed.inputs {
+        let nothing = MemTable::try_new(layout::schema(lake.contract(name)?), vec![Vec::new()])?;
+        register(&context, name, Arc::new(nothing))?;
+    }
+    if let Some(sql) = &contract.sql {
+        plan(&context, sql).await?.create_physical_plan().await?;
+    }
+    Checks::new(contract, &layout::schema(contract))?;
+    Ok(())
+}
+
+async fn plan(context: &SessionContext, sql: &str) -> Result<DataFrame> {
+    context
         .sql(sql)
         .await
-        .context(Kind::Usage, "SQL of the contract cannot be planned")?;
-    frame
+        .context(Kind::Usage, "SQL of the contract cannot be planned")
+}
+
+async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
+    plan(context, sql)
+        .await?
         .collect()
         .await
         .context(Kind::Data, "SQL of the contract failed")

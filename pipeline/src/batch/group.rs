@@ -1,19 +1,19 @@
 //! Raw-fed tables that read the same objects, batch after batch until nothing is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::contract::{Contract, Feed, Format, RawFeed, TableName};
+use crate::contract::{Contract, CsvFormat, Format, RawFeed, TableName, TsvFormat};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
 use crate::layout;
 use crate::ledger::{Claim, Draft, Lease, Ledger};
 use crate::list::{RawObject, RawZone};
-use crate::report::Observer;
+use crate::report::{Observer, Silent};
 use crate::shape::{BatchStamp, Shaper};
 
-use super::intake::{Intake, Taker, take_in};
+use super::intake::{Intake, Taker, Telling, Watch, take_in};
 use super::journal::Journal;
 use super::lookback::LookBack;
 use super::pending::Pending;
@@ -37,7 +37,7 @@ impl<'a> Group<'a> {
     pub(crate) fn all(contracts: impl Iterator<Item = &'a Contract>) -> Vec<Self> {
         let mut groups: Vec<(&RawFeed, &str, Vec<&'a Contract>)> = Vec::new();
         for contract in contracts {
-            let Feed::Raw(feed) = &contract.feed else { continue };
+            let Some(feed) = contract.raw_feed() else { continue };
             let source = contract.name.source.as_str();
             let same = |known: &&mut (&RawFeed, &str, Vec<&Contract>)| {
                 known.0.paths == feed.paths && known.0.format == feed.format && known.1 == source
@@ -56,6 +56,13 @@ impl<'a> Group<'a> {
             .collect()
     }
 
+    /// The paths at which its objects lie, for people.
+    fn paths(&self) -> String {
+        let feed = self.contracts.first().and_then(|contract| contract.raw_feed());
+        let paths = feed.iter().flat_map(|feed| &feed.paths);
+        paths.map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    }
+
     /// The format in which all tables of the group read.
     pub(crate) fn format(&self) -> &Format {
         &self.format
@@ -64,19 +71,18 @@ impl<'a> Group<'a> {
 
 /// A header is recognised by all names that some table of the group knows.
 fn with_known_names(format: &Format, contracts: &[&Contract]) -> Format {
-    let Format::Csv(csv) = format else {
-        return format.clone();
-    };
-    let mut csv = csv.clone();
-    for contract in contracts {
-        csv.known.extend(contract.named_fields());
-        if let Feed::Raw(feed) = &contract.feed {
-            csv.known.extend(feed.elsewhere.keys().cloned());
+    let mut format = format.clone();
+    if let Format::Csv(CsvFormat { known, .. }) | Format::Tsv(TsvFormat { known, .. }) = &mut format {
+        for contract in contracts {
+            known.extend(contract.named_fields());
+            if let Some(feed) = contract.raw_feed() {
+                known.extend(feed.elsewhere.keys().cloned());
+            }
         }
+        known.sort();
+        known.dedup();
     }
-    csv.known.sort();
-    csv.known.dedup();
-    Format::Csv(csv)
+    format
 }
 
 /// Takes in all that is pending for the group's tables; outcomes go to the tallies. `replay` names objects to take in
@@ -113,6 +119,7 @@ pub(crate) async fn run_group(
     // How far each table was when what is pending was found out, own claims included.
     let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
     let mut looked_at = selection.release.clone();
+    let mut verified = BTreeSet::new();
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
         let mut idle: Vec<(&Contract, i64)> = Vec::new();
@@ -174,11 +181,23 @@ pub(crate) async fn run_group(
             });
         }
         let Some(found) = &mut pending else { return Ok(()) };
-        for path in found.unmatched.drain(..) {
-            let message = format!("{path} fits no path pattern and is left alone");
-            names
-                .iter()
-                .for_each(|name| tallies.of(name).say(message.clone()));
+        let strangers = found
+            .unmatched
+            .drain(..)
+            .map(|path| format!("{path} fits no path pattern and is left alone"));
+        let unread = found
+            .unread
+            .drain(..)
+            .map(|folder| format!("no table reads {folder}"));
+        for message in strangers.chain(unread) {
+            tallies.of(&names[0]).say(message);
+        }
+        for (contract, taken) in &idle {
+            if found.found_nothing && *taken == 0 && selection.tables.contains(&contract.name) {
+                tallies
+                    .of(&contract.name)
+                    .say(format!("no raw object fits {}", group.paths()));
+            }
         }
         for (table, documents) in std::mem::take(&mut found.waiting) {
             tallies.of(&table).say(format!(
@@ -204,6 +223,19 @@ pub(crate) async fn run_group(
                 look_back.done()?;
             }
             return Ok(());
+        }
+        // What cannot be planned would reject every object, and a claim would hold on to the rules of today.
+        let mut planned = true;
+        for contract in idle.iter().map(|(contract, _)| contract) {
+            if verified.insert(&contract.name)
+                && let Err(error) = lake.verify(&contract.name).await
+            {
+                tallies.of(&contract.name).fail(&error);
+                planned = false;
+            }
+        }
+        if !planned {
+            continue;
         }
         crate::record::load_ahead(lake.curated())?;
         if ledger.claim(&drafts, table::now()).await? {
@@ -314,6 +346,48 @@ async fn work(
         objects.iter().map(|object| object.size).sum(),
     );
 
+    let batches: Vec<(TableName, i64)> = open
+        .iter()
+        .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
+        .collect();
+    let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
+    let names: Vec<TableName> = batches.into_iter().map(|(name, _)| name).collect();
+    journal.try_suspects(lake, &names, &objects).await?;
+    let (taken_in, spools) = read(lake, group, open, &objects, journal.at_once(), &journal).await?;
+    failpoint::pass("after_decode");
+
+    let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
+    for (object, intakes) in objects.iter().zip(taken_in) {
+        for (table, intake) in intakes.into_iter().enumerate() {
+            if let Some(intake) = intake {
+                per_table[table].push((object.clone(), intake));
+            }
+        }
+    }
+    for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
+        let tally = tallies.of(&contract.name);
+        let rows = spool.close()?;
+        if let Err(error) = take(lake, ledger, contract, claim, intakes, rows, tally).await {
+            tally.fail(&error);
+        }
+    }
+    journal.close();
+    Ok(())
+}
+
+/// What objects gave, one by one and for each open claim, and where their good rows are.
+type Read = (Vec<Vec<Option<Intake>>>, Vec<Arc<Spool>>);
+
+/// Reads objects for the open claims that name them.
+async fn read(
+    lake: &Lake,
+    group: &Group<'_>,
+    open: &[(&Contract, Claim)],
+    objects: &[RawObject],
+    at_once: usize,
+    watch: &(dyn Watch + Send + Sync),
+) -> Result<Read> {
     let shapers = open
         .iter()
         .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
@@ -352,39 +426,31 @@ async fn work(
         .first()
         .map_or("", |contract| contract.name.source.as_str());
     let account = |object: &RawObject| zone.account(source, object.account.as_deref());
-    let batches: Vec<(TableName, i64)> = open
-        .iter()
-        .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
-        .collect();
-    let journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
-    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
-    let taken_in = take_in(
-        &objects,
-        &account,
-        group.format(),
-        &takers,
-        journal.at_once(),
-        &journal,
-    )
-    .await?;
-    failpoint::pass("after_decode");
+    let taken_in = take_in(objects, &account, group.format(), &takers, at_once, watch).await?;
     drop(takers);
+    Ok((taken_in, spools))
+}
 
-    let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
-    for (object, intakes) in objects.iter().zip(taken_in) {
-        for (table, intake) in intakes.into_iter().enumerate() {
-            if let Some(intake) = intake {
-                per_table[table].push((object.clone(), intake));
+/// Reads one object for the open claims of these tables and keeps nothing of it.
+pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) -> Result<()> {
+    let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
+        return Ok(());
+    };
+    for mut group in Group::all(lake.contracts().values()) {
+        group.contracts.retain(|contract| tables.contains(&contract.name));
+        let mut open = Vec::new();
+        let mut found = None;
+        for &contract in &group.contracts {
+            let newest = ledger.progress(&contract.name).await?.claimed;
+            if let Some(claim) = ledger.claim_of(&contract.name, newest).await? {
+                let named = claim.draft.objects.iter().find(|one| one.uri == object);
+                found = found.or(named.cloned());
+                open.push((contract, claim));
             }
         }
-    }
-    for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
-        let tally = tallies.of(&contract.name);
-        let rows = spool.close()?;
-        if let Err(error) = take(lake, ledger, contract, claim, intakes, rows, tally).await {
-            tally.fail(&error);
+        if let Some(object) = found {
+            read(lake, &group, &open, &[object], 1, &Telling(&Silent)).await?;
         }
     }
-    journal.close();
     Ok(())
 }

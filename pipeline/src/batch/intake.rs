@@ -18,6 +18,7 @@ use crate::account::{Account, AccountKeep};
 use crate::contract::{Charset, Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
+use crate::failpoint;
 use crate::list::{RawObject, path_of, store_of};
 use crate::manifest::Manifest;
 use crate::report::Observer;
@@ -77,6 +78,28 @@ impl Intake {
             rejects: vec![reject],
             rejected: Some(reason),
             ..Self::default()
+        }
+    }
+
+    /// Rejects the object, for what its rows are like.
+    fn reject(&mut self, reason: String) {
+        let rows = std::mem::take(&mut self.rejects);
+        let rows_read = self.rows_read;
+        *self = Self::rejected(self.ordinal, reason);
+        self.rejects.extend(rows);
+        self.rows_read = rows_read;
+    }
+
+    /// Why the object is no document without rows, although it gave none: that takes rows out of the table, and has to
+    /// be said, not come of a fault.
+    fn no_document(&self, nothing: bool) -> Option<String> {
+        let rejected = self.rejects.len() as u64;
+        if nothing {
+            Some("the object is empty: a report without rows has a header at least".to_owned())
+        } else if rejected > 0 && rejected == self.rows_read {
+            Some("every row of it is rejected: what it covers stays as it was".to_owned())
+        } else {
+            None
         }
     }
 
@@ -224,6 +247,7 @@ async fn one(
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
     let account = account_of(object, manifest.as_ref(), accounts)?;
+    failpoint::reading(&object.uri);
     let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
     let (mut decoded, decoder) = open(object, &account, format, charset).await?;
     let states_whole_rows = account.keep == AccountKeep::LatestRow;
@@ -245,6 +269,7 @@ async fn one(
         .collect();
     let mut shaping = Shaping::new(takers, ordinal, shaped_at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
+    let mut nothing = false;
     while let Some(next) = decoded.recv().await {
         if !matches!(next, Ok(Decoded::Rows(_))) {
             // What comes next comes after the rows before it.
@@ -252,6 +277,7 @@ async fn one(
         }
         match next? {
             Decoded::Header(header) => Arc::make_mut(&mut of).header = header,
+            Decoded::Nothing => nothing = true,
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
                 let mut keeps_whole = false;
@@ -297,7 +323,14 @@ async fn one(
     }
     for taker in taking(&intakes) {
         if let Some(intake) = &mut intakes[taker] {
-            intake.declared = takers[taker].shaper.declared(&of.origin())?;
+            let shaper = takers[taker].shaper;
+            if shaper.empties()
+                && let Some(reason) = intake.no_document(nothing)
+            {
+                intake.reject(reason);
+            } else {
+                intake.declared = shaper.declared(&of.origin())?;
+            }
         }
     }
     Ok(intakes)

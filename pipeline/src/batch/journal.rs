@@ -1,8 +1,9 @@
 //! The journal of a batch's attempts: how an object that kills the process is found.
 //!
 //! Each attempt leaves a line. After a few attempts that did not end in a commit, objects are read one at a time,
-//! each announced before and crossed off after; an object that was announced last by several such attempts is
-//! rejected unread. The journal only decides about objects that ended processes; it is no part of the protocol.
+//! each announced before and crossed off after. An object that was announced last by several such attempts is suspected,
+//! no more: the machine may have been switched off each time. It is read by a process of its own, and rejected when
+//! that one dies of it before the eyes of this one. The journal is no part of the protocol.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -10,23 +11,29 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tokio::task::spawn_blocking;
+
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
+use crate::lake::Lake;
 use crate::list::RawObject;
 use crate::report::Observer;
+use crate::trial::Ending;
 
 use super::intake::Watch;
 
 /// Attempts without a commit after which objects are read one at a time.
 const CAREFUL_AFTER: usize = 3;
-/// Deaths with the same object in hand after which it is rejected.
-const DEADLY: usize = 3;
+/// Deaths with the same object in hand after which it is tried.
+const SUSPECT: usize = 3;
 
 /// The journals of the batches that are worked on together.
 pub(super) struct Journal<'a> {
     files: Mutex<Vec<(PathBuf, File)>>,
     careful: bool,
     deaths: HashMap<String, usize>,
+    /// Why objects are not read.
+    deadly: HashMap<String, String>,
     observer: &'a dyn Observer,
 }
 
@@ -43,6 +50,7 @@ impl<'a> Journal<'a> {
             files: Mutex::new(Vec::new()),
             careful: false,
             deaths: HashMap::new(),
+            deadly: HashMap::new(),
             observer,
         };
         let mut files = Vec::new();
@@ -72,6 +80,40 @@ impl<'a> Journal<'a> {
         self.deaths.get(&object.uri).copied().unwrap_or(0)
     }
 
+    /// Has the suspects among the objects of these tables' batches read elsewhere. Who comes through is cleared.
+    ///
+    /// # Errors
+    /// When the process that reads is stopped by somebody.
+    pub(super) async fn try_suspects(
+        &mut self,
+        lake: &Lake,
+        tables: &[TableName],
+        objects: &[RawObject],
+    ) -> Result<()> {
+        let Some(trial) = lake.trial() else { return Ok(()) };
+        for object in objects {
+            if self.deaths(object) < SUSPECT {
+                continue;
+            }
+            let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
+            let (tables, uri) = (tables.to_vec(), object.uri.clone());
+            let ending = spawn_blocking(move || trial.read(&curated, &tables, &uri))
+                .await
+                .context(Kind::Internal, "object could not be tried")??;
+            match ending {
+                Ending::Returned => {
+                    self.note("cleared", object)?;
+                    self.deaths.remove(&object.uri);
+                }
+                Ending::Died(how) => {
+                    let reason = format!("a process that only read this object died of it: {how}");
+                    self.deadly.insert(object.uri.clone(), reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The batches are in: nothing is suspected any more.
     pub(super) fn close(self) {
         for (path, _) in self.files.into_inner().unwrap_or_default() {
@@ -95,6 +137,9 @@ impl<'a> Journal<'a> {
                 }
                 Some(("begin", object)) => in_hand = Some(object.to_owned()),
                 Some(("end", _)) => in_hand = None,
+                Some(("cleared", object)) => {
+                    deaths.remove(object);
+                }
                 _ => {}
             }
         }
@@ -127,14 +172,11 @@ impl<'a> Journal<'a> {
 
 impl Watch for Journal<'_> {
     fn begin(&self, object: &RawObject) -> Result<Option<String>> {
-        let deaths = self.deaths(object);
-        if deaths >= DEADLY {
-            return Ok(Some(format!(
-                "reading the object ended the process {deaths} times"
-            )));
+        let deadly = self.deadly.get(&object.uri);
+        if deadly.is_none() {
+            self.note("begin", object)?;
         }
-        self.note("begin", object)?;
-        Ok(None)
+        Ok(deadly.cloned())
     }
 
     fn end(&self, object: &RawObject) -> Result<()> {

@@ -37,8 +37,8 @@ mod tally;
 mod touched;
 
 pub(crate) use commit::OLDEST_ATTEMPT;
-pub(crate) use derive::{input_app, run_derived};
-pub(crate) use group::{Group, run_group};
+pub(crate) use derive::{input_app, run_derived, verify};
+pub(crate) use group::{Group, read_alone, run_group};
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;

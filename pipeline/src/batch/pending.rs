@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::contract::{Contract, Feed, Keep, TableName};
+use crate::contract::{Contract, Keep, RawFeed, TableName};
 use crate::error::Result;
 use crate::lake::{Lake, Selection};
 use crate::ledger::{Draft, Ledger, months};
@@ -15,6 +15,10 @@ pub(crate) struct Pending {
     tables: BTreeMap<TableName, Vec<RawObject>>,
     /// Paths below the tables' roots that fit no pattern.
     pub(crate) unmatched: Vec<String>,
+    /// Folders that no table of the source reads.
+    pub(crate) unread: Vec<String>,
+    /// Whether the listing found nothing at all, taken in or not.
+    pub(crate) found_nothing: bool,
     /// Per table the documents of which parts have not arrived.
     pub(crate) waiting: BTreeMap<TableName, u64>,
 }
@@ -30,9 +34,16 @@ impl Pending {
         let zone = RawZone::new(&lake.settings().raw, lake.accounts());
         let mut listing = Listing::default();
         if let Some(first) = contracts.first()
-            && let Feed::Raw(feed) = &first.feed
+            && let Some(feed) = first.raw_feed()
         {
-            listing = zone.list(first, feed, selection).await?;
+            let of_source = |contract: &&Contract| contract.name.source == first.name.source;
+            let feeds: Vec<&RawFeed> = lake
+                .contracts()
+                .values()
+                .filter(of_source)
+                .filter_map(Contract::raw_feed)
+                .collect();
+            listing = zone.list(first, feed, &feeds, selection).await?;
         }
         let months = months(&listing.objects);
         let (mut tables, mut waiting) = (BTreeMap::new(), BTreeMap::new());
@@ -59,7 +70,9 @@ impl Pending {
         }
         Ok(Self {
             tables,
+            found_nothing: listing.objects.is_empty(),
             unmatched: listing.unmatched,
+            unread: listing.unread,
             waiting,
         })
     }
@@ -69,6 +82,8 @@ impl Pending {
         Self {
             tables,
             unmatched: Vec::new(),
+            unread: Vec::new(),
+            found_nothing: false,
             waiting: BTreeMap::new(),
         }
     }
@@ -135,7 +150,8 @@ impl Pending {
 
 /// Whether a table takes documents in as a whole.
 pub(super) fn keeps_documents(contract: &Contract) -> bool {
-    matches!(&contract.feed, Feed::Raw(feed) if matches!(feed.keep, Keep::LatestDocument { .. }))
+    let keep = contract.raw_feed().map(|feed| &feed.keep);
+    matches!(keep, Some(Keep::LatestDocument { .. }))
 }
 
 /// The document of which the object is one of several parts.

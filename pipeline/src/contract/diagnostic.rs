@@ -129,6 +129,8 @@ codes! {
     "C038" Documents,
     /// A layout of JSON documents that cannot be.
     "C039" BadJson,
+    /// SQL or a check that cannot be planned.
+    "C040" SqlPlan,
 }
 
 impl fmt::Display for Code {
@@ -142,6 +144,13 @@ impl fmt::Display for Code {
 pub(super) struct Place {
     pub(super) file: Arc<str>,
     pub(super) line: usize,
+}
+
+impl Place {
+    /// Whether it is among what all tables of a folder share: what fits only some of them is no mistake there.
+    pub(super) fn is_shared(&self) -> bool {
+        self.file.ends_with("/_defaults.toml")
+    }
 }
 
 /// Collects mistakes, so that all are reported and not the first alone.

@@ -84,7 +84,8 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
         ..
     } = keep
     else {
-        for key in KEYS.into_iter().filter(|key| draft.says(key)) {
+        let own = |key: &&str| draft.says(key) && !draft.at(key).is_shared();
+        for key in KEYS.into_iter().filter(own) {
             let message = format!("{key} is for latest_document, and {} keeps rows", keep.name());
             found.add(Code::Documents, &draft.at(key), message);
         }

@@ -107,12 +107,11 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
     let word = section.text("keep", found);
     match word.as_ref().map(|keep| keep.text) {
         Some("every_row") => {
-            if section.has("newest_by") {
-                let say = |at: &Place| {
-                    found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest")
-                };
-                section.with_place("newest_by", say);
-            }
+            section.with_place("newest_by", |at| {
+                if !at.is_shared() {
+                    found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest");
+                }
+            });
             return Keep::EveryRow { key };
         }
         Some("latest_row") => return Keep::LatestRow { key, newest_by },

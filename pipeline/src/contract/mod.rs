@@ -413,6 +413,14 @@ impl Column {
 }
 
 impl Contract {
+    /// How the table is fed from raw objects; none where it is computed from others.
+    pub fn raw_feed(&self) -> Option<&RawFeed> {
+        match &self.feed {
+            Feed::Raw(feed) => Some(feed),
+            Feed::Inputs(_) => None,
+        }
+    }
+
     /// Whether the key says in which partition its row is, so that a row never moves to another one.
     pub(crate) fn keys_stay(&self) -> bool {
         self.partition.iter().all(|name| self.key().contains(name))

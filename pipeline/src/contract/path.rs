@@ -145,6 +145,12 @@ impl PathPattern {
         (!account.is_empty()).then_some(account)
     }
 
+    /// The folder of an account directly below `prefix(None)`; none where accounts have no folders there.
+    pub fn folder_of(&self, account: &str) -> Option<String> {
+        let (head, tail) = self.account_segment()?;
+        Some(format!("{}/{head}{account}{tail}", self.prefix(None)))
+    }
+
     /// Whether all objects lie in folders of their accounts directly below `prefix(None)`.
     pub fn has_account_folders(&self) -> bool {
         self.account_segment().is_some()

@@ -90,6 +90,8 @@ pub enum Decoded {
     Header(Vec<(String, String)>),
     /// Rows.
     Rows(RawBatch),
+    /// Of text that begins with a header: that there is none, because there is nothing at all.
+    Nothing,
     /// A record that is no row. It comes as soon as it is met, so rows before it may come later.
     Malformed(Malformed),
 }

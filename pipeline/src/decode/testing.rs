@@ -73,6 +73,7 @@ pub(super) fn read_from(input: Box<dyn Input>, format: &Format, limits: Limits) 
                 assert!(all.rows.is_empty() && all.malformed.is_empty());
                 continue;
             }
+            Decoded::Nothing => continue,
             Decoded::Rows(batch) => batch,
             Decoded::Malformed(malformed) => {
                 all.malformed.push(malformed);

@@ -40,17 +40,8 @@ async fn a_listing_knows_accounts_periods_and_strangers() {
             ..Default::default()
         },
     ] {
-        let mut listing = Listing::default();
-        for place in zone.places("jwo", &feed(&pattern), &selection).unwrap() {
-            let store = store_of(&place.root).unwrap();
-            let base = path_of(&place.root).unwrap();
-            for prefix in zone.prefixes(&store, &base, &place, &selection).await.unwrap() {
-                listing.unmatched.push(prefix.to_string());
-            }
-        }
-        assert!(!listing.unmatched.is_empty());
         let listing = zone
-            .list(&contract(&pattern), &feed(&pattern), &selection)
+            .list(&contract(&pattern), &feed(&pattern), &[], &selection)
             .await
             .unwrap();
         let accounts: Vec<_> = listing
@@ -86,7 +77,7 @@ async fn listed(
     let pattern = PathPattern::parse(pattern).unwrap();
     let zone = RawZone::new(&root, accounts);
     let listing = zone
-        .list(&contract(&pattern), &feed(&pattern), selection)
+        .list(&contract(&pattern), &feed(&pattern), &[], selection)
         .await
         .unwrap();
     let shown = |object: RawObject| (object.account.unwrap_or_default(), object.path);
@@ -169,6 +160,57 @@ async fn an_account_is_found_wherever_the_pattern_names_it() {
         let found = listed(folder.path(), pattern, &[], &of_account).await;
         assert_eq!(found, wanted, "{pattern}");
     }
+}
+
+#[tokio::test]
+async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        "shop/corner/visits/2026-03-01/a",
+        "shop/corner/visits/2026-03-01/readme",
+        "shop/corner/visits/2026-03-01/a.log",
+        "shop/corner/orders/2026-03-01/b",
+        "shop/corner/visit/2026-03-01/c",
+        "shop/arena/visits/2026-03-02/d",
+    ] {
+        touch(folder.path(), path);
+    }
+    let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
+    let zone = RawZone::new(&root, &[]);
+    let patterns = [
+        "shop/{account}/visits/{date}/a",
+        "shop/{account}/visits/{date}/{name}.log",
+        "shop/{account}/orders/{date}/{name}",
+    ]
+    .map(|pattern| PathPattern::parse(pattern).unwrap());
+    let feeds = patterns.each_ref().map(feed);
+    let mut told = Vec::new();
+    for (pattern, own) in patterns.iter().zip(&feeds) {
+        let mut contract = contract(pattern);
+        contract.name = "shop.any".parse().unwrap();
+        let listing = zone
+            .list(&contract, own, &feeds.each_ref(), &Selection::default())
+            .await
+            .unwrap();
+        let below = |uris: Vec<String>| -> Vec<String> {
+            let path = |uri: String| uri.strip_prefix(root.as_str()).unwrap().to_owned();
+            uris.into_iter().map(path).collect()
+        };
+        told.push((
+            listing.objects.len(),
+            below(listing.unmatched),
+            below(listing.unread),
+        ));
+    }
+    let strangers = [
+        "shop/arena/visits/2026-03-02/d",
+        "shop/corner/visits/2026-03-01/readme",
+    ];
+    let strangers = strangers.map(str::to_owned).to_vec();
+    let unread = vec!["shop/corner/visit".to_owned()];
+    assert_eq!(told[0], (1, strangers.clone(), unread));
+    assert_eq!(told[1], (1, strangers, Vec::new()));
+    assert_eq!(told[2], (1, Vec::new(), Vec::new()));
 }
 
 fn feed(pattern: &PathPattern) -> RawFeed {

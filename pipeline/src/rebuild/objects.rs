@@ -50,7 +50,7 @@ pub(super) async fn sources(
         ..Selection::default()
     };
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
-    let listing = zone.list(job.contract, feed, &selection).await?;
+    let listing = zone.list(job.contract, feed, &[], &selection).await?;
     let listed: HashMap<&str, &RawObject> = listing
         .objects
         .iter()

@@ -44,6 +44,11 @@ impl Shaper {
         matches!(self.feed.keep, Keep::LatestDocument { .. })
     }
 
+    /// Whether an object without rows can take rows out of the table: where documents cover more than the rows they have.
+    pub(crate) fn empties(&self) -> bool {
+        matches!(&self.feed.keep, Keep::LatestDocument { covers, .. } if *covers != Covers::Rows)
+    }
+
     /// What the object says as a document; none where the table does not keep documents.
     pub(crate) fn declared(&self, origin: &Origin<'_>) -> Result<Option<Declared>> {
         let Keep::LatestDocument {

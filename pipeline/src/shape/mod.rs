@@ -22,15 +22,16 @@ use arrow::array::{
     UInt32Array, new_null_array,
 };
 use arrow::compute::{filter_record_batch, take};
-use arrow::datatypes::{DataType, Date32Type, SchemaRef};
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
-use crate::account::AccountKeep;
+use crate::account::{Account, AccountKeep};
 use crate::cast::{self, cast};
 use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
 use crate::layout;
+use crate::list::RawObject;
 use crate::personal::Pseudonyms;
 
 pub(crate) use check::Checks;
@@ -110,6 +111,41 @@ impl Shaper {
             schema,
             pseudonyms,
         })
+    }
+
+    /// Shapes no rows.
+    ///
+    /// # Errors
+    /// When the contract's SQL cannot be planned over the fields that it names.
+    pub(crate) async fn verify(&self) -> Result<()> {
+        let object = RawObject {
+            uri: String::new(),
+            path: String::new(),
+            size: 0,
+            modified: DateTime::UNIX_EPOCH,
+            account: None,
+            period: NaiveDateTime::default(),
+            part: 0,
+            manifest: None,
+            document: None,
+        };
+        let account = Account::unconfigured(&self.contract.name.source, "");
+        let origin = Origin {
+            object: &object,
+            account: &account,
+            manifest: None,
+            header: &[],
+        };
+        let nothing = RawBatch {
+            fields: RecordBatch::new_empty(Arc::new(Schema::empty())),
+            rows: Vec::new(),
+        };
+        let stamp = BatchStamp {
+            batch: 0,
+            claimed_at: DateTime::UNIX_EPOCH,
+        };
+        self.shape(&nothing, &origin, stamp).await?;
+        Ok(())
     }
 
     /// Whether all rows of an object must be shaped at once: windows of SQL may reach over all of them.

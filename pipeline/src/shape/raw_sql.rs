@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement, visit_expressions};
+use datafusion::sql::sqlparser::ast::{
+    ExcludeSelectItem, Expr, Ident, SelectItem, SetExpr, Statement, visit_expressions,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -72,6 +74,28 @@ fn made_by(projection: &[SelectItem]) -> BTreeSet<String> {
     made
 }
 
+/// Names that a SELECT of all fields leaves out.
+fn left_out_by(projection: &[SelectItem]) -> Vec<String> {
+    let mut left_out = Vec::new();
+    for item in projection {
+        let (SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)) = item else {
+            continue;
+        };
+        if let Some(except) = &options.opt_except {
+            left_out.push(name_of(&except.first_element));
+            left_out.extend(except.additional_elements.iter().map(name_of));
+        }
+        let excluded = match &options.opt_exclude {
+            Some(ExcludeSelectItem::Single(name)) => std::slice::from_ref(name),
+            Some(ExcludeSelectItem::Multiple(names)) => names,
+            None => &[],
+        };
+        let excluded = excluded.iter().filter_map(|name| name.0.last()?.as_ident());
+        left_out.extend(excluded.map(name_of));
+    }
+    left_out
+}
+
 /// The field that an expression is.
 fn field_of(expr: &Expr) -> Option<String> {
     match expr {
@@ -91,8 +115,6 @@ impl RawSql {
             columns.extend(field_of(expression));
             ControlFlow::<()>::Continue(())
         });
-        columns.sort();
-        columns.dedup();
         let Some(Statement::Query(query)) = statements.first_mut() else {
             return Err(Error::usage("SQL of the contract is not a SELECT"));
         };
@@ -100,6 +122,9 @@ impl RawSql {
             return Err(Error::usage("SQL of the contract is not one SELECT over raw"));
         };
         let made = made_by(&select.projection);
+        columns.extend(left_out_by(&select.projection));
+        columns.sort();
+        columns.dedup();
         select.projection.push(SelectItem::ExprWithAlias {
             expr: Expr::Identifier(Ident::new(ROW)),
             alias: Ident::new(SOURCE_ROW),

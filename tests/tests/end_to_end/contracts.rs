@@ -116,6 +116,60 @@ fn two_files_make_a_table_and_two_more_one_computed_from_it() -> Result<()> {
 }
 
 #[test]
+fn sql_that_cannot_be_planned_is_found_before_anything_is_claimed() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.write("visits.sql", &VISITS_SQL.replace("round(", "raund("))?;
+    let check = shop.lake.call(&["check"])?.exits_with(2)?;
+    ensure!(
+        ["shop/visits.sql", "C040", "raund"]
+            .iter()
+            .all(|word| check.stdout.contains(word)),
+        "{}",
+        check.stdout
+    );
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\n")?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(1)?;
+    assert_eq!(run.outcome("shop.visits")?, "failed");
+    shop.write("visits.sql", VISITS_SQL)?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.visits")?, "updated");
+
+    shop.write("daily.sql", &DAILY_SQL.replace("sum(", "summe("))?;
+    let check = shop.lake.call(&["check"])?.exits_with(2)?;
+    ensure!(check.stdout.contains("shop/daily.sql"), "{}", check.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_field_that_sql_leaves_out_need_not_be_there() -> Result<()> {
+    let shop = Shop::open()?;
+    let sql = "SELECT * EXCEPT (junk, minutes), CAST(seconds AS INT) / 60 AS minutes FROM raw";
+    shop.write("visits.sql", sql)?;
+    shop.lake.call(&["check"])?.exits_with(0)?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests,junk\nv1,90,2,x\n")?;
+    shop.deliver("2026-03-02", "a", "visit_id,seconds,guests\nv2,90,2\n")?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.visits")?, "updated");
+    assert_eq!(shop.lake.rows("shop.visits")?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_table_that_is_asked_for_and_finds_nothing_says_where_it_looked() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.lake
+        .deliver(&Delivery::new("shop/main/2026-03-01/a.txt", "x"))?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    let said = run.about("shop.visits")?["messages"].to_string();
+    ensure!(
+        said.contains("no raw object fits shop/{account}/{date}/{name}.csv"),
+        "{said}"
+    );
+    ensure!(said.contains("a.txt fits no path pattern"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_mended_rule_lets_rejected_rows_in_by_replay() -> Result<()> {
     let shop = Shop::open()?;
     shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\nv2,600,0\n")?;

@@ -72,6 +72,58 @@ fn a_manifest_that_comes_late_makes_the_rows_right() -> Result<()> {
 }
 
 #[test]
+fn what_is_no_report_takes_nothing_away() -> Result<()> {
+    let lake = reports()?;
+    lake.deliver(&report("good", &["2026-03-01,c1,1", "2026-03-02,c1,2"]))?;
+    lake.deliver(&manifest("good", "good", (1, 2), 9, (1, 1)))?;
+    let bare = |name: &str, bytes: &str| Delivery::new(key(name), bytes);
+    let faulty = [
+        (bare("nothing", ""), "the object is empty"),
+        (bare("page", "<html>\n<b>503</b>\n"), "names no field"),
+        (bare("line", "<Error>SlowDown</Error>"), "names no field"),
+        (
+            report("rejected", &["03/01/2026,c1,1", "03/02/2026,c1,2"]),
+            "every row",
+        ),
+    ];
+    for (hour, (delivery, _)) in (10..).zip(&faulty) {
+        let name = delivery
+            .key
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".csv");
+        lake.deliver(&manifest(name, name, (1, 2), hour, (1, 1)))?;
+        lake.deliver(delivery)?;
+    }
+    let run = lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.count(TABLE, "objects_rejected")?, faulty.len() as u64);
+    assert_eq!(rows(&lake)?, ["2026-03-01 c1 1", "2026-03-02 c1 2"]);
+    let quarantine = lake.quarantine(TABLE)?;
+    for (delivery, reason) in faulty {
+        let said = |row: Option<u64>| {
+            quarantine
+                .iter()
+                .filter(|reject| reject.object == delivery.key && reject.row == row)
+                .map(|reject| reject.reason.as_str())
+                .collect::<Vec<_>>()
+        };
+        ensure!(
+            said(None).len() == 1 && said(None)[0].contains(reason),
+            "{quarantine:?}"
+        );
+        let rows = usize::from(delivery.key.contains("rejected"));
+        ensure!(said(Some(1)).len() == rows, "{quarantine:?}");
+    }
+
+    lake.deliver(&manifest("none", "none", (1, 1), 20, (1, 1)))?;
+    lake.deliver(&report("none", &[]))?;
+    lake.run(&[])?.exits_with(0)?;
+    assert_eq!(rows(&lake)?, ["2026-03-02 c1 2"]);
+    Ok(())
+}
+
+#[test]
 fn a_manifest_that_changes_after_the_claim_rejects_the_object_until_it_is_taken_as_it_is() -> Result<()> {
     let lake = reports()?;
     lake.deliver(&report("first", &["2026-03-01,c1,1"]))?;

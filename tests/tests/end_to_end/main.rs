@@ -16,3 +16,4 @@ mod protocol;
 mod rebuild;
 mod schemas;
 mod together;
+mod trial;

@@ -61,7 +61,7 @@ pub struct CsvFormat {
     pub null: Vec<String>,
     /// Header cell (or declared column) to canonical field name, where they differ.
     pub rename: BTreeMap<String, String>,
-    /// Every raw field that contracts name: by these a header is recognised where it need not be there.
+    /// Every raw field that contracts name: by these a header is recognised. Where there are none, anything is one.
     pub known: Vec<String>,
     /// What its bytes mean.
     pub charset: Charset,
@@ -84,12 +84,12 @@ impl Default for CsvFormat {
 /// Whether a CSV file starts with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
-    /// Always.
+    /// Always; at least one of its cells must be a known name.
     Present,
     /// Never: `columns` gives the order.
     Absent,
-    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: always,
-    /// but at least one cell must be a known name.
+    /// Where `columns` gives an order: when all cells of the first record are known names. Where it does not: as
+    /// `Present`, and fields get the known spelling.
     Detect,
 }
 
@@ -101,6 +101,8 @@ pub struct TsvFormat {
     pub null: Vec<String>,
     /// Header cell to canonical field name, where they differ.
     pub rename: BTreeMap<String, String>,
+    /// As in [`CsvFormat`].
+    pub known: Vec<String>,
     /// What its bytes mean.
     pub charset: Charset,
 }
@@ -110,6 +112,7 @@ impl Default for TsvFormat {
         Self {
             null: vec![String::new()],
             rename: BTreeMap::new(),
+            known: Vec::new(),
             charset: Charset::Utf8,
         }
     }

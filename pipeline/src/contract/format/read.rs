@@ -58,7 +58,7 @@ fn refuse_others(section: &Section<'_>, json: Option<&Table>, format: &Format, f
     let mut refuse = |section: &Section<'_>, keys: &[&str]| {
         for key in keys.iter().filter(|key| !has.contains(key)) {
             section.with_place(key, |at| {
-                if !at.file.ends_with("/_defaults.toml") {
+                if !at.is_shared() {
                     let message = format!("{key} has no meaning for the format {}", format.name());
                     found.add(Code::WrongFeed, at, message);
                 }

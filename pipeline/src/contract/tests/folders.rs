@@ -32,6 +32,23 @@ fn defaults_lie_below_the_keys_of_raw_tables_and_not_below_those_with_inputs() {
 }
 
 #[test]
+fn tables_that_keep_rows_may_lie_among_those_that_keep_documents() {
+    let shared = "newest_by = [\"_generated_at\"]\nper = [\"day\"]\ncovers = \"day\"\n\
+                  shrink = { below = 0.8, else = \"warn\" }\n";
+    for (before, after) in [
+        ("keep", "keep"),
+        (
+            "keep = \"latest_row\"\nkey = [\"id\"]\nnewest_by = [\"seen\"]\n",
+            "keep = \"every_row\"\nkey = [\"id\"]\n",
+        ),
+    ] {
+        let mut files = edited("shop/orders.toml", before, after);
+        files.push(file("shop/_defaults.toml", shared));
+        assert_eq!(mistakes_of(&files), Vec::<String>::new(), "{after}");
+    }
+}
+
+#[test]
 fn a_mistake_in_defaults_is_reported_once_where_it_is() {
     let mut files = with("shop/_defaults.toml", "colour = \"red\"\n");
     files.push(file("shop/more.toml", ORDERS));

@@ -23,6 +23,7 @@ fn every_format_is_read_with_its_options() {
         null: vec!["N/A".to_owned()],
         rename: [("sku code".to_owned(), "sku".to_owned())].into(),
         charset: Charset::ShiftJis,
+        ..TsvFormat::default()
     };
     let text =
         "format = 'tsv'\ncharset = 'shift_jis'\ntsv = { null = ['N/A'], rename = { 'sku code' = 'sku' } }";

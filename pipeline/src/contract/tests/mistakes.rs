@@ -411,7 +411,12 @@ fn every_mistake_is_reported_with_its_code_and_line_and_nothing_else_is() {
         files(),
     ];
     let shown: BTreeSet<String> = groups.into_iter().flatten().collect();
-    let all: BTreeSet<String> = Code::ALL.iter().map(Code::to_string).collect();
+    // What cannot be planned is found where plans are made.
+    let all: BTreeSet<String> = Code::ALL
+        .iter()
+        .filter(|code| **code != Code::SqlPlan)
+        .map(Code::to_string)
+        .collect();
     assert_eq!(shown, all);
 }
 

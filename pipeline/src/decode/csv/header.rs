@@ -44,21 +44,20 @@ pub(super) fn first<'a>(
     for cell in cells.clone() {
         let text = String::from_utf8_lossy(cell);
         let text = text.trim();
-        match renamed(text, format).or_else(|| if detect { known(text, format) } else { None }) {
-            Some(name) => names.push(name.to_owned()),
-            None => {
-                unknown.push(text.to_owned());
-                names.push(text.to_owned());
-            }
+        let spelled = || known(text, format).filter(|known| detect || *known == text);
+        let canonical = renamed(text, format).or_else(spelled);
+        if canonical.is_none() {
+            unknown.push(text.to_owned());
         }
+        names.push(canonical.unwrap_or(text).to_owned());
     }
-    if detect && format.columns.is_empty() {
-        // Without declared columns the first record can only be a header: what is not known in it is kept by its
-        // name, as long as something is known.
-        if unknown.len() == names.len() {
+    if !detect || format.columns.is_empty() {
+        // The first record can only be a header: what is not known in it is kept by its name, as long as something is
+        // known. Else it may be the page of an error, and what follows it no report.
+        if unknown.len() == names.len() && !format.known.is_empty() {
             return Err(Error::data(
-                "the first record names no known field, and no `columns` are declared: if it is a header, name its \
-                 fields in `rename` or say `header = \"present\"`; if there is none, say the order of the `columns`",
+                "the first record names no field that the contract knows: is this such a file at all? If it is its \
+                 header, name its fields in `rename`; if it has none, declare the order of its `columns`",
             ));
         }
     } else if detect && !unknown.is_empty() {

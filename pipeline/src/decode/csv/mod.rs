@@ -60,6 +60,7 @@ impl CsvRows {
         let TsvFormat {
             null,
             rename,
+            known,
             charset,
         } = format.clone();
         Self {
@@ -67,6 +68,7 @@ impl CsvRows {
             format: CsvFormat {
                 null,
                 rename,
+                known,
                 charset,
                 ..CsvFormat::default()
             },
@@ -140,6 +142,10 @@ impl CsvRows {
             }
             let found = self.records.next()?;
             let (excerpt, reason) = match found {
+                Found::End if self.columns_from.is_none() => {
+                    self.columns_from = Some(HEADER);
+                    return Ok(Some(Decoded::Nothing));
+                }
                 Found::End => return Ok(self.batch.take()?.map(Decoded::Rows)),
                 Found::Record => {
                     if self.columns_from.is_none() && self.take_header()? {

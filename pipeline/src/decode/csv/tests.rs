@@ -341,8 +341,28 @@ fn without_declared_columns_one_known_name_makes_a_header() {
     assert_eq!(all.ordinals(), [1]);
     let error = message("1,2\n3,4\n", detected(&[], &["a"]));
     assert!(
-        error.contains("no `columns` are declared") && !error.contains(['1', '2']),
+        error.contains("names no field") && !error.contains(['1', '2']),
         "cells that may be personal are not shown: {error}"
+    );
+}
+
+#[test]
+fn a_header_that_has_to_be_there_has_a_field_that_the_contract_names_as_it_names_it() {
+    let format = |known: &[&str]| CsvFormat {
+        header: Header::Present,
+        ..detected(&[], known)
+    };
+    let all = read("mood,id\ngood,1\n", format(&["id"])).unwrap();
+    assert_eq!(all.columns, [["mood", "id"]]);
+    for page in ["<html>\n", "ID,mood\n1,good\n"] {
+        assert!(
+            message(page, format(&["id"])).contains("names no field"),
+            "{page}"
+        );
+    }
+    assert_eq!(
+        read("anything\n1\n", format(&[])).unwrap().columns,
+        [["anything"]]
     );
 }
 

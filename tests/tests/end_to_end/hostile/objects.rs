@@ -199,7 +199,11 @@ fn a_damaged_document_replaces_nothing() -> Result<()> {
             Whole("manifest"),
         ),
         (
-            sales("j-two-keys", "M4", "{\"asin\":\"B1\",\"asin\":\"B2\"}"),
+            sales(
+                "j-two-keys",
+                "M4",
+                &format!("{{\"asin\":\"B1\",\"asin\":\"B2\"}},{}", sold("B3")),
+            ),
             Row(1, "asin"),
         ),
     ];
@@ -210,7 +214,7 @@ fn a_damaged_document_replaces_nothing() -> Result<()> {
         "{\"schema\": 1, \"document_id\": \"d\", \"bytes\": 7}",
     ))?;
     lake.run(&[SALES])?.exits_with(0)?;
-    check(&lake, SALES, 1, &told)
+    check(&lake, SALES, 2, &told)
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Objects that kill whoever reads them, and innocent ones that were only in hand when processes ended.
+
+use anyhow::{Result, ensure};
+use marketlake_tests::{Delivery, Lake};
+
+const ORDERS: &str = "jwo.orders";
+/// Attempts that read side by side, then those that say what they read.
+const DEATHS: usize = 6;
+
+/// A lake with three reports of which every run that read the second one has died.
+fn with_a_suspect() -> Result<Lake> {
+    let lake = Lake::new("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
+    for report in 0..3 {
+        let rows = format!("order_id,order_date,order_total,currency_code\no-{report},2026-03-01,1.00,USD\n");
+        lake.deliver(&Delivery::new(key(report), rows))?;
+    }
+    for _ in 0..DEATHS {
+        ensure!(lake.run_until("reading=ALL01.csv000", &[])?.died());
+    }
+    Ok(lake)
+}
+
+fn key(report: u32) -> String {
+    format!("jwo/corner/Order/2026-03-01/00/ALL{report:02}.csv000")
+}
+
+#[test]
+fn an_object_is_rejected_when_a_process_died_before_the_eyes_of_another() -> Result<()> {
+    let lake = with_a_suspect()?;
+    let run = lake.run_until("reading=ALL01.csv000", &[])?.exits_with(0)?;
+    assert_eq!(run.count(ORDERS, "objects_rejected")?, 1);
+    assert_eq!(lake.rows(ORDERS)?.len(), 2);
+    let quarantine = lake.quarantine(ORDERS)?;
+    ensure!(
+        quarantine.len() == 1
+            && quarantine[0].object == key(1)
+            && quarantine[0].reason.contains("died of it: signal"),
+        "{quarantine:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_object_that_was_in_hand_by_chance_is_taken_in() -> Result<()> {
+    let lake = with_a_suspect()?;
+    lake.run(&[])?.exits_with(0)?;
+    ensure!(lake.quarantine(ORDERS)?.is_empty());
+    assert_eq!(lake.rows(ORDERS)?.len(), 3);
+    Ok(())
+}
