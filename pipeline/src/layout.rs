@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::ArrayRef;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 pub(crate) use crate::contract::EXTRA;
 use crate::contract::{Column, ColumnType, Contract, Feed, Keep, Unknown};
@@ -25,6 +28,19 @@ pub(crate) const OLDER: &str = "_older";
 pub(crate) const STATED: &str = "";
 /// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
 pub(crate) const SOURCE_ROW: &str = "__row";
+
+/// A column in the type that a table has for it: other writers store instants in other units, and SQL makes numbers of
+/// its own widths. A value that does not fit is an error, never null.
+pub(crate) fn conform(column: &ArrayRef, wanted: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
+    if column.data_type() == wanted {
+        return Ok(Arc::clone(column));
+    }
+    let exact = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(column, wanted, &exact)
+}
 
 /// Schema of the curated table, partition columns included. Everything is nullable: files written before a
 /// column was added do not have it.

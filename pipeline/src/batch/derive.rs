@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::{CastOptions, cast_with_options, concat_batches};
-use arrow::util::display::FormatOptions;
+use arrow::compute::concat_batches;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, col, lit};
@@ -33,11 +32,6 @@ use super::touched::Collector;
 
 /// Commits of an input that change no rows are passed over until there are so many of them.
 const PASSED_OVER: u64 = 100;
-
-const EXACTLY: CastOptions<'_> = CastOptions {
-    safe: false,
-    format_options: FormatOptions::new(),
-};
 
 /// Brings a table with inputs up to date with them.
 pub(crate) async fn run_derived(
@@ -333,8 +327,7 @@ async fn compute(
                                 Error::usage("SQL does not give a column of the contract")
                                     .with("column", name)
                             })?;
-                            // A sum that does not fit its column is an error, never null.
-                            cast_with_options(column, field.data_type(), &EXACTLY)?
+                            layout::conform(column, field.data_type())?
                         }
                     })
                 })

@@ -11,7 +11,7 @@ use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, INDEXED, Snapshot, read_files};
+use crate::delta::{DeltaLog, INDEXED, Snapshot, indexed, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -120,7 +120,7 @@ pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         (LEDGER.to_owned(), ledger.id().to_owned()),
         (RULES.to_owned(), rules),
         (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
-        (INDEXED.to_owned(), layout::indexed(contract).join(",")),
+        indexed(&layout::indexed(contract)),
     ])
 }
 

@@ -16,6 +16,13 @@ mod snapshot;
 /// Property that names the columns of which a table's log holds bounds, with commas between them.
 pub(crate) const INDEXED: &str = "delta.dataSkippingStatsColumns";
 
+/// The property for these columns. Readers take columns that it does not name, or all where it is missing, for ones with
+/// bounds; some leave out files that have none.
+pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
+    let names: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+    (INDEXED.to_owned(), names.join(","))
+}
+
 pub(crate) use changes::{Change, changes};
 pub(crate) use history::Kept;
 pub(crate) use log::{Commit, DeltaLog, Landed};

@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{Row, RowConverter, SortField};
 use xxhash_rust::xxh3::Xxh3Builder;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
+use crate::layout;
 
 /// Partition column to its value; null for rows without one.
 pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
@@ -165,7 +166,9 @@ pub(crate) fn complete(
         .fields()
         .iter()
         .map(|field| match content.column_by_name(field.name()) {
-            Some(column) => Ok(column.clone()),
+            Some(column) => layout::conform(column, field.data_type())
+                .context(Kind::Foreign, "column of a file does not fit the table's type")
+                .map_err(|error| error.with("column", field.name())),
             None => {
                 let value = values.get(field.name()).and_then(Option::as_deref);
                 constant(value, field.data_type(), content.num_rows())
@@ -203,7 +206,8 @@ fn constant(value: Option<&str>, data_type: &DataType, rows: usize) -> Result<Ar
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, Date32Array, Int64Array};
+    use arrow::array::{Array, Date32Array, Int64Array, TimestampMicrosecondArray, TimestampNanosecondArray};
+    use arrow::datatypes::{Field, Schema, TimeUnit};
 
     use super::*;
 
@@ -227,6 +231,23 @@ mod tests {
         assert_eq!(
             whole.column(1).as_ref(),
             &Date32Array::from(vec![20000, 20000]) as &dyn Array
+        );
+    }
+
+    #[test]
+    fn instants_that_another_writer_stores_in_another_unit_are_those_of_the_table() {
+        let stored: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![
+            Some(1_700_000_000_123_456_000),
+            None,
+        ]));
+        let content = RecordBatch::try_from_iter([("at", stored)]).unwrap();
+        let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let schema = Arc::new(Schema::new(vec![Field::new("at", instant, true)]));
+        let read = complete(&content, &PartitionValues::new(), &schema).unwrap();
+        let wanted = TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_456), None]);
+        assert_eq!(
+            read.column(0).as_ref(),
+            &wanted.with_timezone("UTC") as &dyn Array
         );
     }
 

@@ -23,7 +23,7 @@ use serde_json::{Map, json};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{Commit, DataFile, DeltaLog, INDEXED, Landed, Snapshot, read_files, write_partitioned};
+use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 use crate::failpoint;
 use crate::list::{Identity, RawObject};
@@ -53,7 +53,7 @@ impl Ledger {
                 "delta.logRetentionDuration".to_owned(),
                 "interval 3650 days".to_owned(),
             ),
-            (INDEXED.to_owned(), schema::BOUNDED.join(",")),
+            indexed(&schema::BOUNDED),
         ];
         let snapshot = log
             .load_or_create(

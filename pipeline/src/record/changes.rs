@@ -18,7 +18,7 @@ use crate::backoff;
 use crate::contract::ColumnType;
 use crate::curated::Curated;
 use crate::delta::partition::PartitionValues;
-use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
+use crate::delta::{Commit, DeltaLog, Landed, Snapshot, indexed, write_partitioned};
 use crate::error::{Context, Error, Kind, Result};
 use crate::keep::ChangedPart;
 use crate::shape::map_builder;
@@ -26,6 +26,8 @@ use crate::shape::map_builder;
 use super::columns::{instant_field, instants, int_field, ints, text_field, texts};
 
 const TABLE: &str = "table_name";
+/// Columns of which the log holds bounds.
+const BOUNDED: [&str; 1] = ["version"];
 
 /// A part that a commit changed.
 struct Row {
@@ -86,7 +88,7 @@ pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) ->
 
 async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
     let description = "Which parts of tables commits changed.";
-    log.load_or_create(&schema(), &[TABLE.to_owned()], &[], description)
+    log.load_or_create(&schema(), &[TABLE.to_owned()], &[indexed(&BOUNDED)], description)
         .await
 }
 
@@ -106,13 +108,7 @@ async fn write(log: &DeltaLog, table: &DeltaLog, seen: u64, version: u64) -> Res
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    write_partitioned(
-        log,
-        &batch(table.table(), &rows)?,
-        &[TABLE.to_owned()],
-        &["version"],
-    )
-    .await
+    write_partitioned(log, &batch(table.table(), &rows)?, &[TABLE.to_owned()], &BOUNDED).await
 }
 
 /// What the entry of a commit says that it changed. Commits that only rearrange files say nothing.

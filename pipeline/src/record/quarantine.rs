@@ -12,12 +12,14 @@ use deltalake_core::kernel::Add;
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{DeltaLog, Snapshot, read_files, write_partitioned};
+use crate::delta::{DeltaLog, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
 
 const TABLE: &str = "table_name";
+/// Columns of which the log holds bounds.
+const BOUNDED: [&str; 1] = ["batch"];
 
 /// One rejected row, or one object that was rejected whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub(crate) async fn write(curated: &Curated, rows: &[QuarantineRow]) -> Result<V
     }
     let log = log(curated)?;
     load_or_create(&log).await?;
-    write_partitioned(&log, &batch(rows)?, &partition(), &["batch"]).await
+    write_partitioned(&log, &batch(rows)?, &partition(), &BOUNDED).await
 }
 
 /// Commits the files of a batch's rejects, once however often it is called.
@@ -96,7 +98,7 @@ async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
     log.load_or_create(
         &schema(),
         &partition(),
-        &[],
+        &[indexed(&BOUNDED)],
         "Rejected rows, and objects rejected whole.",
     )
     .await

@@ -11,13 +11,15 @@ use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use crate::curated::Curated;
-use crate::delta::{DataFile, DeltaLog, read_files, write_partitioned};
+use crate::delta::{DataFile, DeltaLog, indexed, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
 use crate::report::{Counts, RunRecord, RunReport, TableReport};
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
 
 const DAY: &str = "run_date";
+/// Columns of which the log holds bounds.
+const BOUNDED: [&str; 1] = ["batches"];
 
 /// Column and place of each count.
 type Count = (&'static str, fn(&mut Counts) -> &mut u64);
@@ -53,9 +55,14 @@ pub(crate) async fn append(
     let log = log(curated)?;
     let partition = [DAY.to_owned()];
     let snapshot = log
-        .load_or_create(&schema(), &partition, &[], "What runs did to tables.")
+        .load_or_create(
+            &schema(),
+            &partition,
+            &[indexed(&BOUNDED)],
+            "What runs did to tables.",
+        )
         .await?;
-    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &["batches"]).await?;
+    let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &BOUNDED).await?;
     super::append(&log, snapshot, "RUN", &adds, progress).await
 }
 

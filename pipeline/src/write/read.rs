@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 
 use super::OpenFile;
 use crate::error::{Context, Error, Kind, Result};
+use crate::layout;
 
 /// Rows of a decoded batch: large ones are encoded faster.
 pub(super) const BATCH_ROWS: usize = 1 << 16;
@@ -32,14 +32,7 @@ impl GroupReader {
             let Some(column) = batch.column_by_name(field.name()) else {
                 return Ok(new_null_array(field.data_type(), batch.num_rows()));
             };
-            if column.data_type() == field.data_type() {
-                return Ok(Arc::clone(column));
-            }
-            let exact = CastOptions {
-                safe: false,
-                ..CastOptions::default()
-            };
-            cast_with_options(column, field.data_type(), &exact)
+            layout::conform(column, field.data_type())
                 .context(Kind::Data, "column of a file does not fit the table's type")
                 .map_err(|error| error.with("column", field.name()).with("file", &self.path))
         };

@@ -1,5 +1,6 @@
 //! Tables and ledgers that are not what the last batch left.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
@@ -198,5 +199,50 @@ fn runners_that_make_a_lake_at_the_same_time_make_one() -> Result<()> {
             "{table}"
         );
     }
+    Ok(())
+}
+
+/// Some readers leave files out that have no bounds in a column which the log says has some.
+#[test]
+fn columns_that_a_log_says_have_bounds_are_those_that_have_them() -> Result<()> {
+    let lake = two_batches()?;
+    lake.deliver(&report("08:00", "A-9", "no price"))?;
+    lake.run(&[])?.exits_with(0)?;
+    let mut tables: Vec<String> = lake.contracts()?.keys().map(ToString::to_string).collect();
+    tables.extend(["ledger", "runs", "changes", "quarantine"].map(|name| format!("marketlake.{name}")));
+    let mut files = 0;
+    for table in tables.iter().filter(|table| lake.table(table).is_dir()) {
+        let entries = log_entries(&lake, table)?;
+        let metadata = actions(&entries[0])?
+            .into_iter()
+            .find_map(|action| action.get("metaData").cloned())
+            .context("no metadata")?;
+        let said = metadata["configuration"]["delta.dataSkippingStatsColumns"]
+            .as_str()
+            .with_context(|| format!("{table} does not say which columns have bounds"))?;
+        let said: BTreeSet<&str> = said.split(',').collect();
+        for entry in &entries {
+            for action in actions(entry)? {
+                let Some(stats) = action["add"]["stats"].as_str() else {
+                    continue;
+                };
+                let stats: Value = serde_json::from_str(stats)?;
+                let names = |side: &str| {
+                    stats[side]
+                        .as_object()
+                        .map_or_else(Vec::new, |side| side.keys().cloned().collect())
+                };
+                let counted: Vec<String> = names("nullCount");
+                for name in &said {
+                    ensure!(
+                        counted.iter().any(|one| one == name),
+                        "{table}: {name} has no bounds in {stats}"
+                    );
+                }
+                files += 1;
+            }
+        }
+    }
+    ensure!(files >= 10, "only {files} files were looked at");
     Ok(())
 }
