@@ -28,6 +28,12 @@ lint:
 docs:
     cargo doc --workspace --no-deps --document-private-items --open
 
+# As bench, of upserts and beside all peers: Spark with Delta (needs Java 17), dlt and polars, too
+bench-peers *arguments:
+    python3 -m venv {{ CARGO_TARGET_DIR }}/bench-python
+    {{ CARGO_TARGET_DIR }}/bench-python/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements-peers.txt
+    just bench --only upserts --peers duckdb,deltalake,polars,dlt,spark {{ arguments }}
+
 # Compares speed and results with DuckDB and deltalake on the same files; docs/performance.md explains the figures
 bench *arguments:
     cargo build --release --workspace --locked

@@ -19,6 +19,15 @@ import data
 
 HERE = Path(__file__).resolve().parent
 
+# What upserts are compared with, by the name that --peers knows: how it is called, its function, what it writes.
+PEERS = {
+    "duckdb": [("DuckDB", "duckdb_upsert", "bare")],
+    "deltalake": [("deltalake MERGE", "deltalake_merge", "delta")],
+    "polars": [("polars", "polars_upsert", "bare"), ("polars MERGE", "polars_merge", "delta")],
+    "dlt": [("dlt merge", "dlt_merge", "own")],
+    "spark": [("Spark MERGE", "spark_merge", "delta")],
+}
+
 
 def child(*arguments):
     """Runs a program: seconds, peak memory in MB, what it said. It is started by a process of its own, because the
@@ -51,40 +60,60 @@ class Bench:
     def marketlake(self, lake, *arguments):
         return child(self.options.marketlake, "--lake", lake, "--sql", HERE / "contracts", *arguments)
 
-    def tell(self, name, ours, memory, other, against, target):
+    def tell(self, name, ours, memory, other, against, target, held=None):
         ratio = ours / other
         self.results.append((name, ratio, target))
         limit = f"wanted {target}" if target else ""
-        print(f"{name:44} {ours:8.3f} s {memory:6.0f} MB   {against:18} {other:8.3f} s   ratio {ratio:6.2f}  {limit}", flush=True)
+        held = f" {held:6.0f} MB" if held else ""
+        print(
+            f"{name:44} {ours:8.3f} s {memory:6.0f} MB   {against:18} {other:8.3f} s{held}   ratio {ratio:6.2f}  {limit}",
+            flush=True,
+        )
 
-    def equal(self, lake, table, parquet):
-        """Whether a table has the rows of bare Parquet files, by count and by a sum of hashes over all columns."""
+    def equal(self, lake, table, other):
+        """Whether a table has the rows of a peer's, by count and by a sum of hashes over all columns."""
         columns = ", ".join(f"CAST({name} AS VARCHAR)" for name in data.COLUMNS)
+        bare = f"read_parquet('{other}/*/*.parquet', hive_partitioning = true)"
         sums = [
             self.connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {source}").fetchone()
             for source in (
                 f"delta_scan('{lake}/curated/{table}')",
-                f"read_parquet('{parquet}/*/*.parquet', hive_partitioning = true)",
+                f"delta_scan('{other}')" if (other / "_delta_log").exists() else bare,
             )
         ]
         if sums[0] != sums[1]:
-            sys.exit(f"{table} differs from its peer: {sums}")
+            sys.exit(f"{table} differs from its peer's {other}: {sums}")
+
+    def table(self, function, writes, table, files):
+        """A peer's table of the rows of the base, as bare Parquet, as Delta, or made by the peer itself."""
+        if writes == "own":
+            peer(function, table, files)
+            return
+        table.parent.mkdir(parents=True)
+        if writes == "delta":
+            from deltalake import write_deltalake
+
+            write_deltalake(table, self.connection.execute(f"FROM '{files}'").arrow(), partition_by=["order_date"])
+        else:
+            self.connection.execute(
+                f"COPY (FROM '{files}') TO '{table}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
+            )
 
     def upserts(self, keep, targets):
         """scatter, recent and worst into a table of sixty days."""
         days, per_day = 60, self.options.rows // 60
-        lake, bare, delta = (self.work / keep / name for name in ("lake", "bare", "delta"))
+        lake = self.work / keep / "lake"
         raw = lake / "raw" / "bench" / keep
         data.base(self.connection, raw, days, per_day)
         self.marketlake(lake, "run", f"bench.{keep}")
-        files = f"{raw}/*/base.parquet"
-        self.connection.execute(
-            f"COPY (FROM '{files}') TO '{bare}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
-        )
-        if keep == "rows":
-            from deltalake import write_deltalake
-
-            write_deltalake(delta, self.connection.execute(f"FROM '{files}'").arrow(), partition_by=["order_date"])
+        peers = [
+            (name, function, writes, self.work / keep / function / "orders")
+            for program in self.options.peers
+            if keep == "rows" or program == "duckdb"
+            for name, function, writes in PEERS[program]
+        ]
+        for _, function, writes, table in peers:
+            self.table(function, writes, table, f"{raw}/*/base.parquet")
         version = 1
         for kind, target in targets.items():
             best = {}
@@ -93,16 +122,17 @@ class Bench:
                 batch = raw / data.date(self.connection, days - 1) / f"{kind}-{version}.parquet"
                 data.copy(self.connection, data.batch(self.connection, kind, days, per_day, version), batch)
                 seconds, memory, _ = self.marketlake(lake, "run", f"bench.{keep}")
-                runs = {"ours": (seconds, memory), "DuckDB": peer("duckdb_upsert", bare, batch)}
-                if keep == "rows":
-                    runs["deltalake MERGE"] = peer("deltalake_merge", delta, batch)
+                runs = {"ours": (seconds, memory)}
+                for name, function, _, table in peers:
+                    runs[name] = peer(function, table, batch)
                 for name, run in runs.items():
                     best[name] = min(best.get(name, run), run)
-            self.equal(lake, f"bench/{keep}", bare)
+            for *_, table in peers:
+                self.equal(lake, f"bench/{keep}", table)
             seconds, memory = best.pop("ours")
-            for name, (other, _) in best.items():
+            for name, (other, held) in best.items():
                 wanted = target if name == "DuckDB" else None
-                self.tell(f"{keep}, {kind}", seconds, memory, other, name, wanted)
+                self.tell(f"{keep}, {kind}", seconds, memory, other, name, wanted, held)
 
     def recompute(self):
         """One changed day of 365, of a million rows (half of --rows), in a group-by."""
@@ -258,7 +288,16 @@ def main():
     parser.add_argument("--limit", type=int, default=256, help="memory limit whose keeping is measured, in MiB")
     parser.add_argument("--objects", type=int, default=10_000, help="objects of the largest ledger that finds nothing new")
     parser.add_argument("--only", help="upserts, documents, recompute, decode, partitions, memory or quiet")
-    bench = Bench(parser.parse_args())
+    parser.add_argument(
+        "--peers",
+        type=lambda names: names.split(","),
+        default=["duckdb", "deltalake"],
+        help=f"whom upserts are compared with, of {','.join(PEERS)}; all but the first two need requirements-peers.txt",
+    )
+    options = parser.parse_args()
+    if unknown := set(options.peers) - set(PEERS):
+        parser.error(f"--peers knows no {', '.join(sorted(unknown))}")
+    bench = Bench(options)
     parts = {
         "upserts": lambda: (
             bench.upserts("rows", {"scatter": 0.3, "recent": 1.0, "worst": 0.8}),
