@@ -35,7 +35,7 @@ pub struct WriteOptions {
 impl Default for WriteOptions {
     fn default() -> Self {
         Self {
-            row_group_rows: 1 << 20,
+            row_group_rows: 1 << 18,
             small_row_group_rows: 1 << 16,
             small_row_groups: 8,
             bloom_filters: BTreeSet::new(),
