@@ -45,6 +45,16 @@ pub struct Settings {
     pub memory_limit: usize,
 }
 
+/// The limit from which on there is memory for several things at a time.
+const AMPLE: usize = 1 << 30;
+
+impl Settings {
+    /// How many of at most `most` things that hold memory are done at the same time.
+    pub(crate) fn at_once(&self, most: usize) -> usize {
+        if self.memory_limit < AMPLE { 1 } else { most }
+    }
+}
+
 /// What a run is about.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {

@@ -13,7 +13,7 @@ use crate::list::{RawObject, RawZone};
 use crate::report::{Observer, Silent};
 use crate::shape::{BatchStamp, Shaper};
 
-use super::intake::{Intake, Taker, Telling, Watch, take_in};
+use super::intake::{Intake, Pace, Taker, Telling, Watch, take_in};
 use super::journal::Journal;
 use super::lookback::LookBack;
 use super::pending::Pending;
@@ -354,7 +354,12 @@ async fn work(
     objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let names: Vec<TableName> = batches.into_iter().map(|(name, _)| name).collect();
     journal.try_suspects(lake, &names, &objects).await?;
-    let (taken_in, spools) = read(lake, group, open, &objects, journal.at_once(), &journal).await?;
+    let pace = if journal.is_careful() {
+        Pace::CAREFUL
+    } else {
+        Pace::within(lake.settings())
+    };
+    let (taken_in, spools) = read(lake, group, open, &objects, pace, &journal).await?;
     failpoint::pass("after_decode");
 
     let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
@@ -385,7 +390,7 @@ async fn read(
     group: &Group<'_>,
     open: &[(&Contract, Claim)],
     objects: &[RawObject],
-    at_once: usize,
+    pace: Pace,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Read> {
     let shapers = open
@@ -426,7 +431,7 @@ async fn read(
         .first()
         .map_or("", |contract| contract.name.source.as_str());
     let account = |object: &RawObject| zone.account(source, object.account.as_deref());
-    let taken_in = take_in(objects, &account, group.format(), &takers, at_once, watch).await?;
+    let taken_in = take_in(objects, &account, group.format(), &takers, pace, watch).await?;
     drop(takers);
     Ok((taken_in, spools))
 }
@@ -449,7 +454,7 @@ pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) 
             }
         }
         if let Some(object) = found {
-            read(lake, &group, &open, &[object], 1, &Telling(&Silent)).await?;
+            read(lake, &group, &open, &[object], Pace::CAREFUL, &Telling(&Silent)).await?;
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ use crate::contract::{Charset, Format, Header};
 use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
+use crate::lake::Settings;
 use crate::list::{RawObject, path_of, store_of};
 use crate::manifest::Manifest;
 use crate::report::Observer;
@@ -27,12 +28,30 @@ use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 use super::shaping::{Shaping, Source};
 use super::spool::Spool;
 
-/// Objects read at the same time.
-const AT_ONCE: usize = 2;
-/// Decoded batches that wait to be shaped.
-const WAITING: usize = 2;
-/// Decoded batches of an object that is read alone which are shaped at the same time.
-const SHAPED_AT_ONCE: usize = 2;
+/// What is read at the same time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Objects.
+    pub(crate) objects: usize,
+    /// Decoded batches of an object that is read alone: beside another one the processors are busy already.
+    pub(crate) batches: usize,
+}
+
+impl Pace {
+    /// One after the other, to see which of them is too much.
+    pub(crate) const CAREFUL: Self = Self {
+        objects: 1,
+        batches: 1,
+    };
+
+    /// As much as there is memory for.
+    pub(crate) fn within(settings: &Settings) -> Self {
+        Self {
+            objects: 2,
+            batches: settings.at_once(2),
+        }
+    }
+}
 
 /// A table that takes objects in.
 pub(crate) struct Taker<'a> {
@@ -140,32 +159,17 @@ pub(crate) async fn take_in(
     accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
     format: &Format,
     takers: &[Taker<'_>],
-    at_once: usize,
+    pace: Pace,
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
-    // Objects that are read beside each other keep the processors busy already; where they are read one by one, to see
-    // which of them is too much, so are their parts.
-    let shaped_at_once = if objects.len() > 1 {
-        1
-    } else {
-        at_once.clamp(1, SHAPED_AT_ONCE)
-    };
+    let batches = if objects.len() > 1 { 1 } else { pace.batches };
     futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
                 return Ok(rejected_by(&wanting, ordinal, &reason));
             }
-            let read = one(
-                ordinal,
-                object,
-                accounts,
-                format,
-                takers,
-                &wanting,
-                shaped_at_once,
-            )
-            .await;
+            let read = one(ordinal, object, accounts, format, takers, &wanting, batches).await;
             watch.end(object)?;
             match read {
                 Ok(intakes) => Ok(intakes),
@@ -176,7 +180,7 @@ pub(crate) async fn take_in(
                 }
             }
         })
-        .buffered(at_once.clamp(1, AT_ONCE))
+        .buffered(pace.objects)
         .try_collect()
         .await
 }
@@ -243,13 +247,13 @@ async fn one(
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
-    shaped_at_once: usize,
+    at_once: usize,
 ) -> Result<Vec<Option<Intake>>> {
     let manifest = Manifest::of(object).await?;
     let account = account_of(object, manifest.as_ref(), accounts)?;
     failpoint::reading(&object.uri);
     let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
-    let (mut decoded, decoder) = open(object, &account, format, charset).await?;
+    let (mut decoded, decoder) = open(object, &account, format, charset, at_once).await?;
     let states_whole_rows = account.keep == AccountKeep::LatestRow;
     let mut of = Arc::new(Source {
         object: object.clone(),
@@ -267,7 +271,7 @@ async fn one(
             })
         })
         .collect();
-    let mut shaping = Shaping::new(takers, ordinal, shaped_at_once);
+    let mut shaping = Shaping::new(takers, ordinal, at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let mut nothing = false;
     while let Some(next) = decoded.recv().await {
@@ -344,12 +348,13 @@ fn taking(intakes: &[Option<Intake>]) -> Vec<usize> {
         .collect()
 }
 
-/// Starts decoding an object on a thread of its own; an error ends the stream.
+/// Starts decoding an object on a thread of its own; an error ends the stream. So many decoded batches wait.
 async fn open(
     object: &RawObject,
     account: &Account,
     format: &Format,
     charset: Option<Charset>,
+    waiting: usize,
 ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
     let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
     let (store, path) = (store_of(&uri)?, path_of(&uri)?);
@@ -363,7 +368,7 @@ async fn open(
         ));
     }
     let format = format_of(format, account)?;
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::channel(waiting);
     let handle = Handle::current();
     let decoder = tokio::task::spawn_blocking(move || {
         let reader = ObjectReader::new(store, meta, handle);

@@ -69,9 +69,9 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
-    /// Objects to read at the same time: one where an object is suspected to kill the process.
-    pub(super) fn at_once(&self) -> usize {
-        if self.careful { 1 } else { usize::MAX }
+    /// Whether objects are to be read one at a time: one of them is suspected to kill the process.
+    pub(super) fn is_careful(&self) -> bool {
+        self.careful
     }
 
     /// How often the process ended with this object in hand. Suspects are read first, while there is memory: an

@@ -14,7 +14,7 @@ use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 
 use super::group::Group;
-use super::intake::{Taker, Telling, take_in};
+use super::intake::{Pace, Taker, Telling, take_in};
 use super::spool::{Budget, Spool};
 use super::table;
 
@@ -49,7 +49,15 @@ pub(crate) async fn observe(
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
     let account = |object: &RawObject| zone.account(&contract.name.source, object.account.as_deref());
     let watch = Telling(&Silent);
-    let taken_in = take_in(objects, &account, group.format(), &[taker], usize::MAX, &watch).await?;
+    let taken_in = take_in(
+        objects,
+        &account,
+        group.format(),
+        &[taker],
+        Pace::within(lake.settings()),
+        &watch,
+    )
+    .await?;
     let taken: HashSet<usize> = taken_in
         .iter()
         .flatten()

@@ -17,9 +17,6 @@ use crate::keep::{Changes, Folded, Observations, Plan, Superseded, WorkingSet, f
 use super::documents::Gathered;
 use super::spool::{Portion, Spooled};
 
-/// Groups of partitions whose portions go in at the same time.
-const GROUPS_AT_ONCE: usize = 2;
-
 /// Rows that go into a table by key.
 #[derive(Clone)]
 pub(super) struct Keyed {
@@ -33,7 +30,13 @@ pub(super) struct Keyed {
 
 /// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
 /// it counts as absorbed within one.
-pub(super) async fn put_keys(keyed: &Keyed, table: WorkingSet<'_>, portion_bytes: usize) -> Result<Changes> {
+/// So many groups of partitions go in at the same time.
+pub(super) async fn put_keys(
+    keyed: &Keyed,
+    table: WorkingSet<'_>,
+    portion_bytes: usize,
+    groups_at_once: usize,
+) -> Result<Changes> {
     let portions = keyed.spooled.portions(portion_bytes);
     let groups: Vec<&[Portion]> = portions.chunk_by(|one, next| one.group == next.group).collect();
     if !keyed.contract.keys_stay() || groups.len() < 2 {
@@ -49,12 +52,12 @@ pub(super) async fn put_keys(keyed: &Keyed, table: WorkingSet<'_>, portion_bytes
             if has_failed.load(Ordering::Relaxed) {
                 return Ok(Changes::default());
             }
-            // Two groups at work hold as many portions as one that is folded ahead.
+            // Two groups at work hold as many portions as one of which the next is folded ahead.
             let put = keyed.put(branch, portions, false).await;
             has_failed.fetch_or(put.is_err(), Ordering::Relaxed);
             put
         })
-        .buffer_unordered(GROUPS_AT_ONCE);
+        .buffer_unordered(groups_at_once);
     // What another group has begun it ends: it holds rows that the next try has no room for.
     let mut all = Ok(Changes::default());
     while let Some(changes) = groups.next().await {

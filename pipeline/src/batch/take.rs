@@ -118,7 +118,10 @@ pub(super) async fn take(
         let files = table.snapshot.files.to_vec();
         let working = WorkingSet::new(&table.log, files, &attempt.id);
         let changes = match &gathered {
-            None => put_keys(&keyed, working, portion).await?,
+            None => {
+                let groups_at_once = lake.settings().at_once(2);
+                put_keys(&keyed, working, portion, groups_at_once).await?
+            }
             Some(gathered) => {
                 notes = gathered.notes.clone();
                 let (order, days) = gathered.documents.reach();
