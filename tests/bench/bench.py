@@ -226,7 +226,7 @@ class Bench:
             raw = lake / "raw" / "bench" / "rows"
             data.base(self.connection, raw, days, per_day, first)
             self.marketlake(lake, "run", "bench.rows")
-            for version in range(2, 7):
+            for version in range(2, 12):
                 ids = f"SELECT CAST(range AS BIGINT) AS id FROM range({(days - 1) * per_day}, {days * per_day})"
                 batch = data.orders(ids, days, per_day, version, "some", first)
                 data.copy(self.connection, batch, raw / str(today) / f"new-{version}.parquet")
