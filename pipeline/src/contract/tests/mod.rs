@@ -3,6 +3,7 @@ mod fingerprints;
 mod folders;
 mod formats;
 mod mistakes;
+mod reference;
 
 use super::*;
 
