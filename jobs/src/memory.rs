@@ -3,6 +3,7 @@
 use std::os::raw::c_long;
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
+use pipeline::lake::AMPLE;
 
 /// Rows of raw objects are many small pieces of text, made on one thread and given up on another.
 #[global_allocator]
@@ -11,8 +12,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The allocator's option for how long it keeps pages that nobody uses, in milliseconds. The binding names the one
 /// that follows it.
 const PURGE_DELAY: mi_option_t = libmimalloc_sys::mi_option_use_numa_nodes - 1;
-/// The limit from which on unused pages are kept for as long as the allocator likes.
-const AMPLE: usize = 1 << 30;
 /// Milliseconds for which they are kept where memory is short: work takes up to a sixth longer.
 const SHORT_DELAY: c_long = 20;
 
@@ -27,7 +26,8 @@ pub(crate) fn refuse_huge_pages() {
     }
 }
 
-/// Trades time for memory where only `limit` bytes may be held.
+/// Trades time for memory where only `limit` bytes may be held. From [`AMPLE`] on unused pages are kept for as long as the
+/// allocator likes.
 pub(crate) fn keep_within(limit: usize) {
     if limit < AMPLE {
         // SAFETY: the allocator reads the option whenever it frees pages; it may be set at any time.

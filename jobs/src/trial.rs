@@ -1,9 +1,9 @@
 //! Suspected objects are read by this program once more, in a process that may die of them.
 
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{ExitStatusExt, parent_id};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use pipeline::contract::TableName;
 use pipeline::trial::{Ending, Trial};
@@ -11,6 +11,9 @@ use pipeline::{Error, Kind};
 use url::Url;
 
 use crate::config::Options;
+
+/// How often a reader looks whether it is still waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Starts the program as it was started itself.
 pub(crate) struct Reader {
@@ -43,32 +46,25 @@ impl Trial for Reader {
             object,
             "several runs ended while they read this object; a process of its own reads it now"
         );
-        // The other end of its standard input is closed when this process is no more.
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let stdin = child.stdin.take();
-        let status = child.wait()?;
-        drop(stdin);
-        ending(status).ok_or_else(|| cannot("somebody stopped the process that read it"))
-    }
-}
-
-/// What the end of the reader says about the object; none where it was told to stop.
-fn ending(status: ExitStatus) -> Option<Ending> {
-    match status.signal() {
-        None => Some(Ending::Returned),
-        Some(libc::SIGHUP | libc::SIGINT | libc::SIGTERM) => None,
-        Some(_) => Some(Ending::Died(status.to_string())),
+        let output = command.stdin(Stdio::null()).output()?;
+        match output.status.signal() {
+            None if output.status.success() => Ok(Ending::Returned),
+            None => Err(cannot(String::from_utf8_lossy(&output.stderr).trim())),
+            Some(libc::SIGHUP | libc::SIGINT | libc::SIGTERM) => {
+                Err(cannot("somebody stopped the process that read it"))
+            }
+            Some(_) => Ok(Ending::Died(output.status.to_string())),
+        }
     }
 }
 
 /// Ends this process when the one that started it is gone: nobody would hear what is found out.
-pub(crate) fn follow_the_starter() {
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+pub(crate) fn end_with_the_starter() {
+    let starter = parent_id();
+    std::thread::spawn(move || {
+        while parent_id() == starter {
+            std::thread::sleep(LOOK_EVERY);
+        }
         std::process::exit(0);
     });
 }

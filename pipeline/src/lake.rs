@@ -45,8 +45,8 @@ pub struct Settings {
     pub memory_limit: usize,
 }
 
-/// The limit from which on there is memory for several things at a time.
-const AMPLE: usize = 1 << 30;
+/// The memory limit from which on there is room for several things at a time.
+pub const AMPLE: usize = 1 << 30;
 
 impl Settings {
     /// How many of at most `most` things that hold memory are done at the same time.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::path::{Path, PathPart};
+use object_store::{ListResult, ObjectMeta, ObjectStore};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -87,7 +87,7 @@ pub(crate) struct Listing {
     pub(crate) objects: Vec<RawObject>,
     /// Addresses below the listed prefixes that fit no pattern of any table.
     pub(crate) unmatched: Vec<String>,
-    /// Addresses of folders in those of accounts that no table of the source reads.
+    /// Addresses of objects and folders beside those of the tables of the source that none of them reads.
     pub(crate) unread: Vec<String>,
 }
 
@@ -134,9 +134,7 @@ impl<'a> RawZone<'a> {
             let base = path_of(&place.root)?;
             let accounts = accounts(&store, &base, &place, selection).await?;
             if tells_of_all && selection.from.is_none() && selection.to.is_none() {
-                for account in accounts.iter().flatten() {
-                    unread.extend(unread_folders(&store, &base, &place, &all, account).await?);
-                }
+                unread.extend(unread_beside(&store, &base, &place, &all, &accounts).await?);
             }
             for prefix in prefixes(&base, &place, &accounts, selection) {
                 let mut entries = store.list(Some(&prefix));
@@ -259,7 +257,9 @@ async fn accounts(
     if !place.pattern.has_account_folders() {
         return Ok(vec![None]);
     }
-    let folders = folders(store, &join(base, &place.pattern.prefix(None))).await?;
+    let folders = listed(store, &join(base, &place.pattern.prefix(None)))
+        .await?
+        .common_prefixes;
     let account = |folder: &Path| place.pattern.account_of(folder.filename()?).map(str::to_owned);
     Ok(folders.iter().filter_map(account).map(Some).collect())
 }
@@ -287,41 +287,57 @@ fn prefixes(
     prefixes.iter().map(|prefix| join(base, prefix)).collect()
 }
 
-/// Folders in that of an account in which no place of the source looks for anything.
-async fn unread_folders(
+/// What lies in the folder of the source and in those of accounts, and no place of the source reads: objects, and folders in
+/// which none looks for anything.
+async fn unread_beside(
     store: &Arc<dyn ObjectStore>,
     base: &Path,
     place: &Place,
     all: &[Place],
-    account: &str,
+    accounts: &[Option<String>],
 ) -> Result<Vec<String>> {
-    let Some(folder) = place.pattern.folder_of(account) else {
+    if !place.pattern.has_account_folders() {
         return Ok(Vec::new());
-    };
-    let looked_at: Vec<Path> = all
-        .iter()
-        .filter(|other| other.root == place.root)
-        .map(|other| join(base, &other.pattern.prefix(Some(account))))
-        .collect();
-    let is_unread = |folder: &Path| {
-        !looked_at
+    }
+    let above = listed(store, &join(base, &place.pattern.prefix(None))).await?;
+    let mut objects = above.objects;
+    let mut unread = Vec::new();
+    for account in accounts.iter().flatten() {
+        let looked_at: Vec<Path> = all
             .iter()
-            .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix))
-    };
-    let unread = folders(store, &join(base, &folder)).await?;
+            .filter(|other| other.root == place.root)
+            .map(|other| join(base, &other.pattern.prefix(Some(account))))
+            .collect();
+        let is_unread = |folder: &Path| {
+            !looked_at
+                .iter()
+                .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix))
+        };
+        if let Some(folder) = place.pattern.folder_of(account) {
+            let inside = listed(store, &join(base, &folder)).await?;
+            unread.extend(inside.common_prefixes.into_iter().filter(is_unread));
+            objects.extend(inside.objects);
+        }
+    }
+    let objects = objects.into_iter().map(|meta| meta.location).filter(|location| {
+        let path = below(base, location);
+        !path.ends_with(manifest::SUFFIX) && !all.iter().any(|other| other.reads(&place.root, &path))
+    });
     unread
-        .iter()
-        .filter(|folder| is_unread(folder))
-        .map(|folder| Ok(uri_of(&place.root, folder)?.into()))
+        .into_iter()
+        .chain(objects)
+        .map(|location| Ok(uri_of(&place.root, &location)?.into()))
         .collect()
 }
 
-/// The folders in a folder; none where there is none.
-async fn folders(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<Vec<Path>> {
+/// What lies directly in a folder; nothing where there is none.
+async fn listed(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<ListResult> {
     match store.list_with_delimiter(Some(folder)).await {
-        Ok(listed) => Ok(listed.common_prefixes),
-        Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-        Err(error) => Err(Error::from(error)),
+        Err(object_store::Error::NotFound { .. }) => Ok(ListResult {
+            common_prefixes: Vec::new(),
+            objects: Vec::new(),
+        }),
+        listed => Ok(listed?),
     }
 }
 
@@ -410,9 +426,11 @@ fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
     (days.len() <= LISTED_BY_DAY).then_some(days)
 }
 
-/// A path below a base, both in a store.
+/// A path below a base, both in a store. Names of folders are as they are there, whatever characters they have.
 pub(crate) fn join(base: &Path, prefix: &str) -> Path {
-    base.parts().chain(Path::from(prefix).parts()).collect()
+    let segments = prefix.split('/').filter(|segment| !segment.is_empty());
+    let segments = segments.map(|segment| PathPart::parse(segment).unwrap_or_else(|_| segment.into()));
+    base.parts().chain(segments).collect()
 }
 
 fn below(base: &Path, location: &Path) -> String {

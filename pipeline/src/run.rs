@@ -35,7 +35,8 @@ pub(crate) async fn run(
     };
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
-    for group in Group::all(contracts.iter().copied()) {
+    let is_selected = |contract: &Contract| contracts.iter().any(|one| one.name == contract.name);
+    for group in Group::of(lake.contracts(), is_selected) {
         order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
         let replay = replay.as_ref().map(|replay| part(replay, &group));
         if replay.as_ref().is_some_and(BTreeMap::is_empty) {
@@ -186,7 +187,8 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
     let ledger = Ledger::open_existing(lake.curated()).await?;
     let contracts = selected(lake, selection)?;
     let mut plans = Vec::new();
-    for group in Group::all(contracts.iter().copied()) {
+    let is_selected = |contract: &Contract| contracts.iter().any(|one| one.name == contract.name);
+    for group in Group::of(lake.contracts(), is_selected) {
         let pending = Pending::of(lake, ledger.as_ref(), &group.contracts, selection).await?;
         for contract in &group.contracts {
             let objects = pending

@@ -10,14 +10,14 @@ pub trait Trial: Send + Sync {
     /// Has the object read for the open batches of these tables in that curated zone; blocks until this is over.
     ///
     /// # Errors
-    /// When nothing was found out: the process could not be started, or somebody stopped it.
+    /// When nothing was found out: the process could not be started, failed before it read, or somebody stopped it.
     fn read(&self, curated: &Url, tables: &[TableName], object: &str) -> Result<Ending>;
 }
 
 /// How a process that read an object ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself, whatever it says about the object.
+    /// It read the object to its end, whatever is wrong with it.
     Returned,
     /// It was ended; this is how.
     Died(String),

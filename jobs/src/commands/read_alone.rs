@@ -9,7 +9,7 @@ use crate::trial;
 
 /// Reads the object and keeps nothing. What is wrong with it the run will say.
 pub(super) async fn read_alone(session: &Session, arguments: &ReadAloneArgs) -> Result<u8> {
-    trial::follow_the_starter();
+    trial::end_with_the_starter();
     let lake = session.lake().await?;
     lake.read_alone(&arguments.tables, &arguments.object).await?;
     Ok(DONE)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::contract::{Contract, CsvFormat, Format, RawFeed, TableName, TsvFormat};
+use crate::contract::{Contract, Contracts, CsvFormat, Format, RawFeed, TableName, TsvFormat};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::{Lake, Selection};
@@ -54,6 +54,16 @@ impl<'a> Group<'a> {
                 contracts,
             })
             .collect()
+    }
+
+    /// The groups of the tables that are wanted. How their objects are read does not depend on which those are.
+    pub(crate) fn of(contracts: &'a Contracts, is_wanted: impl Fn(&Contract) -> bool) -> Vec<Self> {
+        let mut groups = Self::all(contracts.values());
+        for group in &mut groups {
+            group.contracts.retain(|contract| is_wanted(contract));
+        }
+        groups.retain(|group| !group.contracts.is_empty());
+        groups
     }
 
     /// The paths at which its objects lie, for people.
@@ -194,9 +204,10 @@ pub(crate) async fn run_group(
         }
         for (contract, taken) in &idle {
             if found.found_nothing && *taken == 0 && selection.tables.contains(&contract.name) {
-                tallies
-                    .of(&contract.name)
-                    .say(format!("no raw object fits {}", group.paths()));
+                let ranged = selection.from.is_some() || selection.to.is_some();
+                let when = if ranged { " in the days asked for" } else { "" };
+                let message = format!("no raw object was found at {}{when}", group.paths());
+                tallies.of(&contract.name).say(message);
             }
         }
         for (table, documents) in std::mem::take(&mut found.waiting) {
@@ -226,11 +237,11 @@ pub(crate) async fn run_group(
         }
         // What cannot be planned would reject every object, and a claim would hold on to the rules of today.
         let mut planned = true;
-        for contract in idle.iter().map(|(contract, _)| contract) {
-            if verified.insert(&contract.name)
-                && let Err(error) = lake.verify(&contract.name).await
+        for name in drafts.iter().map(|draft| &draft.table) {
+            if verified.insert(name.clone())
+                && let Err(error) = lake.verify(name).await
             {
-                tallies.of(&contract.name).fail(&error);
+                tallies.of(name).fail(&error);
                 planned = false;
             }
         }
@@ -441,8 +452,7 @@ pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) 
     let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
         return Ok(());
     };
-    for mut group in Group::all(lake.contracts().values()) {
-        group.contracts.retain(|contract| tables.contains(&contract.name));
+    for group in Group::of(lake.contracts(), |contract| tables.contains(&contract.name)) {
         let mut open = Vec::new();
         let mut found = None;
         for &contract in &group.contracts {

@@ -33,7 +33,8 @@ use super::spool::Spool;
 pub(crate) struct Pace {
     /// Objects.
     pub(crate) objects: usize,
-    /// Decoded batches of an object that is read alone: beside another one the processors are busy already.
+    /// Decoded batches of an object that is read alone, and as many more that wait: beside another object the processors
+    /// are busy already.
     pub(crate) batches: usize,
 }
 
@@ -44,7 +45,7 @@ impl Pace {
         batches: 1,
     };
 
-    /// As much as there is memory for.
+    /// As much as two processors and the memory allow.
     pub(crate) fn within(settings: &Settings) -> Self {
         Self {
             objects: 2,
@@ -101,7 +102,7 @@ impl Intake {
     }
 
     /// Rejects the object, for what its rows are like.
-    fn reject(&mut self, reason: String) {
+    pub(super) fn reject(&mut self, reason: String) {
         let rows = std::mem::take(&mut self.rejects);
         let rows_read = self.rows_read;
         *self = Self::rejected(self.ordinal, reason);
@@ -109,17 +110,14 @@ impl Intake {
         self.rows_read = rows_read;
     }
 
-    /// Why the object is no document without rows, although it gave none: that takes rows out of the table, and has to
-    /// be said, not come of a fault.
-    fn no_document(&self, nothing: bool) -> Option<String> {
-        let rejected = self.rejects.len() as u64;
-        if nothing {
-            Some("the object is empty: a report without rows has a header at least".to_owned())
-        } else if rejected > 0 && rejected == self.rows_read {
-            Some("every row of it is rejected: what it covers stays as it was".to_owned())
-        } else {
-            None
-        }
+    /// Whether there were rows and none was good, not even for the SQL to leave it out.
+    pub(super) fn is_all_bad(intakes: &[&Self]) -> bool {
+        let rejected: u64 = intakes.iter().map(|intake| intake.rejects.len() as u64).sum();
+        let others: u64 = intakes
+            .iter()
+            .map(|intake| intake.rows_read.saturating_sub(intake.filtered))
+            .sum();
+        rejected > 0 && rejected >= others
     }
 
     /// Adds shaped rows. What cannot be shaped rejects the object for this table alone: other tables read it with
@@ -328,10 +326,8 @@ async fn one(
     for taker in taking(&intakes) {
         if let Some(intake) = &mut intakes[taker] {
             let shaper = takers[taker].shaper;
-            if shaper.empties()
-                && let Some(reason) = intake.no_document(nothing)
-            {
-                intake.reject(reason);
+            if nothing && shaper.empties() {
+                intake.reject("the object is empty: a report without rows has a header at least".to_owned());
             } else {
                 intake.declared = shaper.declared(&of.origin())?;
             }
@@ -477,4 +473,38 @@ fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
             .flat_map(|batch| batch.rows.iter().copied())
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake(rows_read: u64, filtered: u64, rejected: usize) -> Intake {
+        let reject = Reject {
+            row: Some(1),
+            reason: String::new(),
+            text: String::new(),
+        };
+        Intake {
+            rows_read,
+            filtered,
+            rejects: vec![reject; rejected],
+            ..Intake::default()
+        }
+    }
+
+    #[test]
+    fn rows_that_are_left_out_make_a_document_no_better() {
+        for (parts, bad) in [
+            (vec![intake(3, 1, 2)], true),
+            (vec![intake(3, 0, 2)], false),
+            (vec![intake(2, 0, 2), intake(1, 1, 0)], true),
+            (vec![intake(2, 0, 2), intake(1, 0, 0)], false),
+            // A report of nothing, or of nothing but what is left out, is one.
+            (vec![intake(0, 0, 0)], false),
+            (vec![intake(2, 2, 0)], false),
+        ] {
+            assert_eq!(Intake::is_all_bad(&parts.iter().collect::<Vec<_>>()), bad);
+        }
+    }
 }

@@ -26,12 +26,16 @@ use super::intake::Watch;
 const CAREFUL_AFTER: usize = 3;
 /// Deaths with the same object in hand after which it is tried.
 const SUSPECT: usize = 3;
+/// Trials of the same object after which it is rejected, however they ended: it may never end, or end the starter, too. A
+/// process that is killed at random does not get there.
+const TRIALS: usize = 20;
 
 /// The journals of the batches that are worked on together.
 pub(super) struct Journal<'a> {
     files: Mutex<Vec<(PathBuf, File)>>,
     careful: bool,
     deaths: HashMap<String, usize>,
+    trials: HashMap<String, usize>,
     /// Why objects are not read.
     deadly: HashMap<String, String>,
     observer: &'a dyn Observer,
@@ -50,6 +54,7 @@ impl<'a> Journal<'a> {
             files: Mutex::new(Vec::new()),
             careful: false,
             deaths: HashMap::new(),
+            trials: HashMap::new(),
             deadly: HashMap::new(),
             observer,
         };
@@ -83,7 +88,7 @@ impl<'a> Journal<'a> {
     /// Has the suspects among the objects of these tables' batches read elsewhere. Who comes through is cleared.
     ///
     /// # Errors
-    /// When the process that reads is stopped by somebody.
+    /// When the process that reads is stopped by somebody, or fails for another reason than the object.
     pub(super) async fn try_suspects(
         &mut self,
         lake: &Lake,
@@ -95,6 +100,14 @@ impl<'a> Journal<'a> {
             if self.deaths(object) < SUSPECT {
                 continue;
             }
+            let trials = self.trials.get(&object.uri).copied().unwrap_or(0);
+            if trials >= TRIALS {
+                let reason =
+                    format!("runs ended while they read this object, and {trials} trials did not clear it");
+                self.deadly.insert(object.uri.clone(), reason);
+                continue;
+            }
+            self.note("trying", object)?;
             let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
             let (tables, uri) = (tables.to_vec(), object.uri.clone());
             let ending = spawn_blocking(move || trial.read(&curated, &tables, &uri))
@@ -125,7 +138,7 @@ impl<'a> Journal<'a> {
         let Ok(file) = File::open(path) else { return Ok(()) };
         let mut attempts = 0;
         let mut in_hand: Option<String> = None;
-        let mut deaths: HashMap<String, usize> = HashMap::new();
+        let (mut deaths, mut trials): (HashMap<_, usize>, HashMap<_, usize>) = Default::default();
         for line in BufReader::new(file).lines() {
             let line = line.context(Kind::Io, "journal of the attempts could not be read")?;
             match line.split_once(' ') {
@@ -137,6 +150,7 @@ impl<'a> Journal<'a> {
                 }
                 Some(("begin", object)) => in_hand = Some(object.to_owned()),
                 Some(("end", _)) => in_hand = None,
+                Some(("trying", object)) => *trials.entry(object.to_owned()).or_default() += 1,
                 Some(("cleared", object)) => {
                     deaths.remove(object);
                 }
@@ -147,9 +161,11 @@ impl<'a> Journal<'a> {
             *deaths.entry(object).or_default() += 1;
         }
         self.careful |= attempts >= CAREFUL_AFTER;
-        for (object, count) in deaths {
-            let known = self.deaths.entry(object).or_default();
-            *known = (*known).max(count);
+        for (known, found) in [(&mut self.deaths, deaths), (&mut self.trials, trials)] {
+            for (object, count) in found {
+                let known = known.entry(object).or_default();
+                *known = (*known).max(count);
+            }
         }
         Ok(())
     }

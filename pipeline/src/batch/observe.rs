@@ -27,11 +27,7 @@ pub(crate) async fn observe(
     contract: &Contract,
     objects: &[RawObject],
 ) -> Result<Vec<RecordBatch>> {
-    let groups = Group::all(lake.contracts().values());
-    let Some(group) = groups
-        .iter()
-        .find(|group| group.contracts.iter().any(|c| c.name == contract.name))
-    else {
+    let Some(group) = Group::of(lake.contracts(), |one| one.name == contract.name).pop() else {
         return Ok(Vec::new());
     };
     let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);

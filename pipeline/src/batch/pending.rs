@@ -15,7 +15,7 @@ pub(crate) struct Pending {
     tables: BTreeMap<TableName, Vec<RawObject>>,
     /// Paths below the tables' roots that fit no pattern.
     pub(crate) unmatched: Vec<String>,
-    /// Folders that no table of the source reads.
+    /// Objects and folders that no table of the source reads.
     pub(crate) unread: Vec<String>,
     /// Whether the listing found nothing at all, taken in or not.
     pub(crate) found_nothing: bool,

@@ -30,7 +30,7 @@ pub(super) struct Keyed {
 
 /// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
 /// it counts as absorbed within one.
-/// So many groups of partitions go in at the same time.
+/// `groups_at_once` groups of partitions go in at the same time.
 pub(super) async fn put_keys(
     keyed: &Keyed,
     table: WorkingSet<'_>,

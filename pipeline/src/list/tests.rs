@@ -163,6 +163,30 @@ async fn an_account_is_found_wherever_the_pattern_names_it() {
 }
 
 #[tokio::test]
+async fn folders_of_accounts_are_found_whatever_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = ["a b~c", "a#1", "caf\u{e9}", "main"];
+    for account in accounts {
+        touch(folder.path(), &format!("shop/{account}/visits/2026-03-01/x"));
+    }
+    for selection in [Selection::default(), day(2026, 3, 1)] {
+        let found = listed(
+            folder.path(),
+            "shop/{account}/visits/{date}/{name}",
+            &[],
+            &selection,
+        )
+        .await;
+        let found: Vec<&str> = found.iter().map(|(account, _)| account.as_str()).collect();
+        assert_eq!(found.len(), accounts.len(), "{found:?}");
+        assert!(
+            accounts.iter().all(|account| found.contains(account)),
+            "{found:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
     for path in [
@@ -172,6 +196,8 @@ async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_onc
         "shop/corner/orders/2026-03-01/b",
         "shop/corner/visit/2026-03-01/c",
         "shop/arena/visits/2026-03-02/d",
+        "shop/arena/loose",
+        "shop/looser",
     ] {
         touch(folder.path(), path);
     }
@@ -207,7 +233,8 @@ async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_onc
         "shop/corner/visits/2026-03-01/readme",
     ];
     let strangers = strangers.map(str::to_owned).to_vec();
-    let unread = vec!["shop/corner/visit".to_owned()];
+    let unread = ["shop/arena/loose", "shop/corner/visit", "shop/looser"];
+    let unread = unread.map(str::to_owned).to_vec();
     assert_eq!(told[0], (1, strangers.clone(), unread));
     assert_eq!(told[1], (1, strangers, Vec::new()));
     assert_eq!(told[2], (1, Vec::new(), Vec::new()));

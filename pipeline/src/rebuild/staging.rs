@@ -89,11 +89,9 @@ impl<'a> Staging<'a> {
             .filter(|(identity, _)| !staged.contains(*identity))
             .map(|(_, object)| object.clone())
             .collect();
-        let mut group = Group::all(self.lake.contracts().values())
-            .into_iter()
-            .find(|group| group.contracts.iter().any(|contract| contract.name == *table))
+        let group = Group::of(self.lake.contracts(), |contract| contract.name == *table)
+            .pop()
             .ok_or_else(|| Error::internal("table is in no group").with("table", table))?;
-        group.contracts.retain(|contract| contract.name == *table);
         let selection = Selection {
             tables: [table.clone()].into(),
             release: release.then(|| table.clone()).into_iter().collect(),

@@ -144,8 +144,11 @@ impl Shaper {
             batch: 0,
             claimed_at: DateTime::UNIX_EPOCH,
         };
-        self.shape(&nothing, &origin, stamp).await?;
-        Ok(())
+        let shaped = self.shape(&nothing, &origin, stamp).await;
+        // That there is no object says nothing.
+        shaped
+            .map(|_| ())
+            .map_err(|error| Error::new(error.kind(), error.reason()))
     }
 
     /// Whether all rows of an object must be shaped at once: windows of SQL may reach over all of them.

@@ -74,7 +74,7 @@ fn made_by(projection: &[SelectItem]) -> BTreeSet<String> {
     made
 }
 
-/// Names that a SELECT of all fields leaves out.
+/// Names that a SELECT of all fields leaves out; these do not fold to lower case.
 fn left_out_by(projection: &[SelectItem]) -> Vec<String> {
     let mut left_out = Vec::new();
     for item in projection {
@@ -82,8 +82,8 @@ fn left_out_by(projection: &[SelectItem]) -> Vec<String> {
             continue;
         };
         if let Some(except) = &options.opt_except {
-            left_out.push(name_of(&except.first_element));
-            left_out.extend(except.additional_elements.iter().map(name_of));
+            left_out.push(except.first_element.value.clone());
+            left_out.extend(except.additional_elements.iter().map(|name| name.value.clone()));
         }
         let excluded = match &options.opt_exclude {
             Some(ExcludeSelectItem::Single(name)) => std::slice::from_ref(name),
@@ -91,7 +91,7 @@ fn left_out_by(projection: &[SelectItem]) -> Vec<String> {
             None => &[],
         };
         let excluded = excluded.iter().filter_map(|name| name.0.last()?.as_ident());
-        left_out.extend(excluded.map(name_of));
+        left_out.extend(excluded.map(|name| name.value.clone()));
     }
     left_out
 }

@@ -137,16 +137,21 @@ fn sql_that_cannot_be_planned_is_found_before_anything_is_claimed() -> Result<()
     shop.write("daily.sql", &DAILY_SQL.replace("sum(", "summe("))?;
     let check = shop.lake.call(&["check"])?.exits_with(2)?;
     ensure!(check.stdout.contains("shop/daily.sql"), "{}", check.stdout);
+    let run = shop.lake.run(&["shop.daily"])?.exits_with(1)?;
+    assert_eq!(run.outcome("shop.daily")?, "failed");
+    shop.write("daily.sql", DAILY_SQL)?;
+    let run = shop.lake.run(&["shop.daily"])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.daily")?, "updated");
     Ok(())
 }
 
 #[test]
 fn a_field_that_sql_leaves_out_need_not_be_there() -> Result<()> {
     let shop = Shop::open()?;
-    let sql = "SELECT * EXCEPT (junk, minutes), CAST(seconds AS INT) / 60 AS minutes FROM raw";
+    let sql = "SELECT * EXCEPT (Junk, minutes), CAST(seconds AS INT) / 60 AS minutes FROM raw";
     shop.write("visits.sql", sql)?;
     shop.lake.call(&["check"])?.exits_with(0)?;
-    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests,junk\nv1,90,2,x\n")?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests,Junk\nv1,90,2,x\n")?;
     shop.deliver("2026-03-02", "a", "visit_id,seconds,guests\nv2,90,2\n")?;
     let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
     assert_eq!(run.outcome("shop.visits")?, "updated");
@@ -162,7 +167,7 @@ fn a_table_that_is_asked_for_and_finds_nothing_says_where_it_looked() -> Result<
     let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
     let said = run.about("shop.visits")?["messages"].to_string();
     ensure!(
-        said.contains("no raw object fits shop/{account}/{date}/{name}.csv"),
+        said.contains("no raw object was found at shop/{account}/{date}/{name}.csv"),
         "{said}"
     );
     ensure!(said.contains("a.txt fits no path pattern"), "{said}");

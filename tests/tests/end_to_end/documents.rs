@@ -124,6 +124,20 @@ fn what_is_no_report_takes_nothing_away() -> Result<()> {
 }
 
 #[test]
+fn a_part_without_a_good_row_does_not_cost_the_document() -> Result<()> {
+    let lake = reports()?;
+    for (name, part, row) in [("one", 1, "2026-03-01,c1,1"), ("two", 2, "someday,c2,2")] {
+        lake.deliver(&manifest(name, "both", (1, 1), 9, (part, 2)))?;
+        lake.deliver(&report(name, &[row]))?;
+    }
+    let run = lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.count(TABLE, "objects_rejected")?, 0);
+    assert_eq!(run.count(TABLE, "rows_rejected")?, 1);
+    assert_eq!(rows(&lake)?, ["2026-03-01 c1 1"]);
+    Ok(())
+}
+
+#[test]
 fn a_manifest_that_changes_after_the_claim_rejects_the_object_until_it_is_taken_as_it_is() -> Result<()> {
     let lake = reports()?;
     lake.deliver(&report("first", &["2026-03-01,c1,1"]))?;

@@ -126,7 +126,12 @@ pub(super) fn gather(
         return Ok(None);
     };
     let groups = groups(intakes);
-    groups.iter().for_each(|group| reject_incomplete(group, intakes));
+    for group in &groups {
+        if *rules.covers != Covers::Rows {
+            reject_bad(group, intakes);
+        }
+        reject_incomplete(group, intakes);
+    }
     let mut gathered = Gathered {
         documents: Documents {
             per: rules.per.to_vec(),
@@ -192,6 +197,23 @@ fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
         }
     }
     alone.into_iter().chain(together.into_values()).collect()
+}
+
+/// A document without rows takes rows out of the table. That has to be said, and not come of a fault: one of which no row is
+/// good is none.
+fn reject_bad(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
+    let read: Vec<usize> = group
+        .iter()
+        .copied()
+        .filter(|index| intakes[*index].1.rejected.is_none())
+        .collect();
+    let parts: Vec<&Intake> = read.iter().map(|index| &intakes[*index].1).collect();
+    if Intake::is_all_bad(&parts) {
+        for index in read {
+            let reason = "every row of the document is rejected: what it covers stays as it was";
+            intakes[index].1.reject(reason.to_owned());
+        }
+    }
 }
 
 /// A document of which a part is missing or rejected must not take the place of another one.
