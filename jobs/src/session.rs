@@ -36,9 +36,14 @@ impl Session {
 
     /// The lake with its contracts and accounts.
     pub(crate) async fn lake(&self) -> Result<Lake> {
+        self.lake_with(self.contracts()?).await
+    }
+
+    /// The lake under contracts that were read already.
+    pub(crate) async fn lake_with(&self, contracts: Contracts) -> Result<Lake> {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
-        let lake = Lake::open(self.config.settings.clone(), self.contracts()?, accounts).await?;
+        let lake = Lake::open(self.config.settings.clone(), contracts, accounts).await?;
         Ok(lake.with_trial(self.reader.clone()))
     }
 

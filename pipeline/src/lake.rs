@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use url::Url;
 
 use crate::account::Account;
-use crate::contract::{Contracts, Feed, TableName};
+use crate::contract::{Contract, Contracts, Feed, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
@@ -68,6 +68,13 @@ pub struct Selection {
     pub to: Option<NaiveDate>,
     /// Tables whose batch a person has looked at: checks with `hold` only warn.
     pub release: BTreeSet<TableName>,
+}
+
+impl Selection {
+    /// Whether it is about this table.
+    pub(crate) fn names(&self, contract: &Contract) -> bool {
+        self.tables.is_empty() || self.tables.contains(&contract.name)
+    }
 }
 
 /// A lake with the contracts and accounts that are in force.

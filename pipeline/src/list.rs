@@ -313,7 +313,7 @@ async fn unread_beside(
                 .iter()
                 .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix))
         };
-        if let Some(folder) = place.pattern.folder_of(account) {
+        if let Some(folder) = place.pattern.account_folder(account) {
             let inside = listed(store, &join(base, &folder)).await?;
             unread.extend(inside.common_prefixes.into_iter().filter(is_unread));
             objects.extend(inside.objects);

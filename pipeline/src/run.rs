@@ -35,8 +35,7 @@ pub(crate) async fn run(
     };
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
-    let is_selected = |contract: &Contract| contracts.iter().any(|one| one.name == contract.name);
-    for group in Group::of(lake.contracts(), is_selected) {
+    for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
         order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
         let replay = replay.as_ref().map(|replay| part(replay, &group));
         if replay.as_ref().is_some_and(BTreeMap::is_empty) {
@@ -187,8 +186,7 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
     let ledger = Ledger::open_existing(lake.curated()).await?;
     let contracts = selected(lake, selection)?;
     let mut plans = Vec::new();
-    let is_selected = |contract: &Contract| contracts.iter().any(|one| one.name == contract.name);
-    for group in Group::of(lake.contracts(), is_selected) {
+    for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
         let pending = Pending::of(lake, ledger.as_ref(), &group.contracts, selection).await?;
         for contract in &group.contracts {
             let objects = pending
@@ -258,9 +256,8 @@ fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contrac
     for name in selection.tables.iter().chain(&selection.release) {
         lake.contract(name)?;
     }
-    let wanted =
-        |contract: &&Contract| selection.tables.is_empty() || selection.tables.contains(&contract.name);
-    Ok(lake.contracts().values().filter(wanted).collect())
+    let contracts = lake.contracts().values();
+    Ok(contracts.filter(|contract| selection.names(contract)).collect())
 }
 
 fn part(replay: &Replay, group: &Group<'_>) -> Replay {

@@ -17,6 +17,13 @@ def connect():
     return connection
 
 
+def swap(staged: Path, table: str):
+    """Puts the staged days in the place of those of the table."""
+    for folder in staged.iterdir():
+        shutil.rmtree(Path(table) / folder.name, ignore_errors=True)
+        folder.rename(Path(table) / folder.name)
+
+
 def duckdb_upsert(table: str, batch: str) -> float:
     """Anti join, union, COPY with PARTITION_BY over the touched days of bare Parquet; no log, no transaction."""
     connection, staged = connect(), Path(table).with_name("staged")
@@ -27,10 +34,7 @@ def duckdb_upsert(table: str, batch: str) -> float:
     connection.execute(f"CREATE TEMP VIEW new AS SELECT * FROM '{batch}'")
     union = f"{rest.replace('$files', repr(files))} UNION ALL BY NAME SELECT * FROM new" if files else "FROM new"
     connection.execute(f"COPY ({union}) TO '{staged}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))")
-    for day in days:
-        folder = Path(table) / f"order_date={day}"
-        shutil.rmtree(folder, ignore_errors=True)
-        (staged / f"order_date={day}").rename(folder)
+    swap(staged, table)
     seconds = time.monotonic() - started
     shutil.rmtree(staged)
     return seconds
@@ -43,9 +47,7 @@ def duckdb_replace(table: str, reports: str) -> float:
     connection.execute(
         f"COPY (FROM '{reports}') TO '{staged}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (order_date))"
     )
-    for folder in staged.iterdir():
-        shutil.rmtree(Path(table) / folder.name, ignore_errors=True)
-        folder.rename(Path(table) / folder.name)
+    swap(staged, table)
     seconds = time.monotonic() - started
     shutil.rmtree(staged)
     return seconds
@@ -86,10 +88,7 @@ def polars_upsert(table: str, batch: str) -> float:
         union = polars.concat([rest.select(new.columns), union], how="vertical_relaxed")
     target = polars.PartitionBy(staged, key="order_date", include_key=False)
     union.sink_parquet(target, mkdir=True, maintain_order=False)
-    for day in days:
-        folder = Path(table) / f"order_date={day}"
-        shutil.rmtree(folder, ignore_errors=True)
-        (staged / f"order_date={day}").rename(folder)
+    swap(staged, table)
     seconds = time.monotonic() - started
     shutil.rmtree(staged)
     return seconds

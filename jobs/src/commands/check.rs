@@ -1,7 +1,7 @@
 //! `check`: are the contracts and the configuration right, without reading any data.
 
 use anyhow::Result;
-use pipeline::contract::{Code, Diagnostic};
+use pipeline::contract::{Code, Contracts, Diagnostic};
 use pipeline::report::SCHEMA;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,7 +41,7 @@ struct Mistake {
 /// Reports every mistake; [`USAGE`] where there is one. The configuration itself was read before.
 pub(super) async fn check(session: &Session) -> Result<u8> {
     let (tables, diagnostics) = match contracts::read(session.config.contracts.as_deref())? {
-        Ok(contracts) => (contracts.len(), unplanned(session).await?),
+        Ok(contracts) => (contracts.len(), unplanned(session, contracts).await?),
         Err(diagnostics) => (0, diagnostics),
     };
     let code = if diagnostics.is_empty() { DONE } else { USAGE };
@@ -72,8 +72,8 @@ pub(super) async fn check(session: &Session) -> Result<u8> {
 }
 
 /// Contracts whose SQL or checks cannot be planned.
-async fn unplanned(session: &Session) -> Result<Vec<Diagnostic>> {
-    let lake = session.lake().await?;
+async fn unplanned(session: &Session, contracts: Contracts) -> Result<Vec<Diagnostic>> {
+    let lake = session.lake_with(contracts).await?;
     session.warn_of_lost_accounts(&lake);
     let mut found = Vec::new();
     for (name, contract) in lake.contracts() {

@@ -34,7 +34,7 @@ pub(crate) struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// Groups the raw-fed tables among `contracts`.
-    pub(crate) fn all(contracts: impl Iterator<Item = &'a Contract>) -> Vec<Self> {
+    fn all(contracts: impl Iterator<Item = &'a Contract>) -> Vec<Self> {
         let mut groups: Vec<(&RawFeed, &str, Vec<&'a Contract>)> = Vec::new();
         for contract in contracts {
             let Some(feed) = contract.raw_feed() else { continue };

@@ -146,7 +146,7 @@ impl PathPattern {
     }
 
     /// The folder of an account directly below `prefix(None)`; none where accounts have no folders there.
-    pub fn folder_of(&self, account: &str) -> Option<String> {
+    pub fn account_folder(&self, account: &str) -> Option<String> {
         let (head, tail) = self.account_segment()?;
         Some(format!("{}/{head}{account}{tail}", self.prefix(None)))
     }

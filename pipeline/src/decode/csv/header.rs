@@ -60,7 +60,7 @@ pub(super) fn first<'a>(
                  header, name its fields in `rename`; if it has none, declare the order of its `columns`",
             ));
         }
-    } else if detect && !unknown.is_empty() {
+    } else if !unknown.is_empty() {
         // Cells that happen to be names are rare; most of them being names is no accident.
         if unknown.len() * 2 < names.len() {
             return Err(Error::data(format!(

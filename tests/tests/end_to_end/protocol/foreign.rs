@@ -227,15 +227,9 @@ fn columns_that_a_log_says_have_bounds_are_those_that_have_them() -> Result<()> 
                     continue;
                 };
                 let stats: Value = serde_json::from_str(stats)?;
-                let names = |side: &str| {
-                    stats[side]
-                        .as_object()
-                        .map_or_else(Vec::new, |side| side.keys().cloned().collect())
-                };
-                let counted: Vec<String> = names("nullCount");
                 for name in &said {
                     ensure!(
-                        counted.iter().any(|one| one == name),
+                        stats["nullCount"].get(name).is_some(),
                         "{table}: {name} has no bounds in {stats}"
                     );
                 }
