@@ -7,25 +7,20 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectMeta, ObjectStoreExt};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::account::{Account, AccountKeep};
-use crate::contract::{Charset, Format, Header};
-use crate::decode::{Decoded, ObjectReader, RawBatch, decode};
-use crate::error::{Context, Error, Kind, Result};
+use crate::contract::Format;
+use crate::decode::{Decoded, RawBatch};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Settings;
-use crate::list::{RawObject, path_of, store_of};
-use crate::manifest::Manifest;
+use crate::list::RawObject;
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 
-use super::shaping::{Shaping, Source};
+use super::shaping::Shaping;
+use super::source::Source;
 use super::spool::Spool;
 
 /// What is read at the same time.
@@ -219,25 +214,6 @@ fn reason_to_reject(error: Error) -> Result<String> {
     }
 }
 
-/// The account that delivered the object, by its path or by what was delivered beside it.
-fn account_of(
-    object: &RawObject,
-    manifest: Option<&Manifest>,
-    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
-) -> Result<Account> {
-    let said = manifest.and_then(|manifest| manifest.account.clone());
-    match (&object.account, said) {
-        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
-            "path says account {path}, but the manifest says {said}"
-        ))),
-        (None, Some(said)) => Ok(accounts(&RawObject {
-            account: Some(said),
-            ..object.clone()
-        })),
-        _ => Ok(accounts(object)),
-    }
-}
-
 async fn one(
     ordinal: usize,
     object: &RawObject,
@@ -247,18 +223,11 @@ async fn one(
     wanting: &[bool],
     at_once: usize,
 ) -> Result<Vec<Option<Intake>>> {
-    let manifest = Manifest::of(object).await?;
-    let account = account_of(object, manifest.as_ref(), accounts)?;
+    let of = Source::of(object, accounts).await?;
     failpoint::reading(&object.uri);
-    let charset = manifest.as_ref().and_then(|manifest| manifest.charset);
-    let (mut decoded, decoder) = open(object, &account, format, charset, at_once).await?;
-    let states_whole_rows = account.keep == AccountKeep::LatestRow;
-    let mut of = Arc::new(Source {
-        object: object.clone(),
-        account,
-        manifest,
-        header: Vec::new(),
-    });
+    let (mut decoded, decoder) = of.open(format, at_once).await?;
+    let states_whole_rows = of.account.keep == AccountKeep::LatestRow;
+    let mut of = Arc::new(of);
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
@@ -342,98 +311,6 @@ fn taking(intakes: &[Option<Intake>]) -> Vec<usize> {
     (0..intakes.len())
         .filter(|taker| takes(&intakes[*taker]))
         .collect()
-}
-
-/// Starts decoding an object on a thread of its own; an error ends the stream. So many decoded batches wait.
-async fn open(
-    object: &RawObject,
-    account: &Account,
-    format: &Format,
-    charset: Option<Charset>,
-    waiting: usize,
-) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
-    let uri = Url::parse(&object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
-    let (store, path) = (store_of(&uri)?, path_of(&uri)?);
-    let meta = store.head(&path).await.map_err(|error| match error {
-        object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
-        error => Error::from(error),
-    })?;
-    if !is_the_same(object, &meta) {
-        return Err(Error::data(
-            "object changed after it was claimed; what it is now is taken in as another object",
-        ));
-    }
-    let format = format_of(format, account)?;
-    let (sender, receiver) = mpsc::channel(waiting);
-    let handle = Handle::current();
-    let decoder = tokio::task::spawn_blocking(move || {
-        let reader = ObjectReader::new(store, meta, handle);
-        let rows = match decode(Box::new(reader), &format, charset) {
-            Ok(rows) => rows,
-            Err(error) => {
-                let _ = sender.blocking_send(Err(error));
-                return;
-            }
-        };
-        for next in rows {
-            let failed = next.is_err();
-            // The receiver is gone when another error has ended the work.
-            if sender.blocking_send(next).is_err() || failed {
-                return;
-            }
-        }
-    });
-    Ok((receiver, decoder))
-}
-
-fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
-    object.size == meta.size && object.modified.timestamp_micros() == meta.last_modified.timestamp_micros()
-}
-
-/// The format with what the account's files have of their own.
-fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let Some(own) = &account.csv else {
-        return Ok(format.clone());
-    };
-    let csv = match format {
-        Format::Csv(csv) => csv,
-        Format::Tsv(tsv) => {
-            let mut tsv = tsv.clone();
-            tsv.null = own.null.clone().unwrap_or(tsv.null);
-            tsv.rename.extend(own.rename.clone());
-            return Ok(Format::Tsv(tsv));
-        }
-        other => return Ok(other.clone()),
-    };
-    let mut csv = csv.clone();
-    if let Some(delimiter) = own.delimiter {
-        csv.delimiter = u8::try_from(delimiter).map_err(|_| {
-            Error::usage("delimiter is not one byte")
-                .with("account", &account.alias)
-                .with("delimiter", delimiter)
-        })?;
-    }
-    if let Some(header) = &own.header {
-        csv.header = match header.as_str() {
-            "present" => Header::Present,
-            "absent" => Header::Absent,
-            "detect" => Header::Detect,
-            other => {
-                return Err(
-                    Error::usage(format!("header {other:?} is not present, absent or detect"))
-                        .with("account", &account.alias),
-                );
-            }
-        };
-    }
-    if let Some(columns) = &own.columns {
-        csv.columns = columns.clone();
-    }
-    if let Some(null) = &own.null {
-        csv.null = null.clone();
-    }
-    csv.rename.extend(own.rename.clone());
-    Ok(Format::Csv(csv))
 }
 
 /// Batches of one object as one, all fields as text; a field that a batch lacks is null there.

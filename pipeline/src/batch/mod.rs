@@ -30,6 +30,7 @@ mod put;
 mod record;
 mod shaping;
 mod side;
+mod source;
 mod spool;
 mod table;
 mod take;

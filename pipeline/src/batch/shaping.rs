@@ -6,35 +6,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::account::Account;
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
-use crate::list::RawObject;
-use crate::manifest::Manifest;
-use crate::shape::{Origin, Shaped};
+use crate::shape::Shaped;
 
 use super::intake::{Intake, Taker};
-
-/// Where the rows of an object come from.
-#[derive(Clone)]
-pub(super) struct Source {
-    pub(super) object: RawObject,
-    pub(super) account: Account,
-    pub(super) manifest: Option<Manifest>,
-    /// What a document says beside its rows.
-    pub(super) header: Vec<(String, String)>,
-}
-
-impl Source {
-    pub(super) fn origin(&self) -> Origin<'_> {
-        Origin {
-            object: &self.object,
-            account: &self.account,
-            manifest: self.manifest.as_ref(),
-            header: &self.header,
-        }
-    }
-}
+use super::source::Source;
 
 /// Rows of an object that are being shaped, on threads of their own beside the decoding of the next ones: the oldest
 /// first.

@@ -1,0 +1,161 @@
+//! Where the rows of an object come from: who delivered it, with what beside it, and in which dialect.
+
+use object_store::{ObjectMeta, ObjectStoreExt};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::account::Account;
+use crate::contract::{Format, Header};
+use crate::decode::{Decoded, ObjectReader, decode};
+use crate::error::{Context, Error, Kind, Result};
+use crate::list::{RawObject, path_of, store_of};
+use crate::manifest::Manifest;
+use crate::shape::Origin;
+
+/// An object with what decides how its rows are read and shaped.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) object: RawObject,
+    pub(super) account: Account,
+    pub(super) manifest: Option<Manifest>,
+    /// What a document says beside its rows.
+    pub(super) header: Vec<(String, String)>,
+}
+
+impl Source {
+    /// Of an object, with what was delivered beside it; nothing of the object itself is read.
+    pub(super) async fn of(
+        object: &RawObject,
+        accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+    ) -> Result<Self> {
+        let manifest = Manifest::of(object).await?;
+        Ok(Self {
+            object: object.clone(),
+            account: account_of(object, manifest.as_ref(), accounts)?,
+            manifest,
+            header: Vec::new(),
+        })
+    }
+
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin {
+            object: &self.object,
+            account: &self.account,
+            manifest: self.manifest.as_ref(),
+            header: &self.header,
+        }
+    }
+
+    /// Starts decoding the object on a thread of its own; an error ends the stream. So many decoded batches wait.
+    pub(super) async fn open(
+        &self,
+        format: &Format,
+        waiting: usize,
+    ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
+        let uri =
+            Url::parse(&self.object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+        let (store, path) = (store_of(&uri)?, path_of(&uri)?);
+        let meta = store.head(&path).await.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
+            error => Error::from(error),
+        })?;
+        if !is_the_same(&self.object, &meta) {
+            return Err(Error::data(
+                "object changed after it was claimed; what it is now is taken in as another object",
+            ));
+        }
+        let format = format_of(format, &self.account)?;
+        let charset = self.manifest.as_ref().and_then(|manifest| manifest.charset);
+        let (sender, receiver) = mpsc::channel(waiting);
+        let handle = Handle::current();
+        let decoder = tokio::task::spawn_blocking(move || {
+            let reader = ObjectReader::new(store, meta, handle);
+            let rows = match decode(Box::new(reader), &format, charset) {
+                Ok(rows) => rows,
+                Err(error) => {
+                    let _ = sender.blocking_send(Err(error));
+                    return;
+                }
+            };
+            for next in rows {
+                let failed = next.is_err();
+                // The receiver is gone when another error has ended the work.
+                if sender.blocking_send(next).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok((receiver, decoder))
+    }
+}
+
+/// The account that delivered the object, by its path or by what was delivered beside it.
+fn account_of(
+    object: &RawObject,
+    manifest: Option<&Manifest>,
+    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+) -> Result<Account> {
+    let said = manifest.and_then(|manifest| manifest.account.clone());
+    match (&object.account, said) {
+        (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
+            "path says account {path}, but the manifest says {said}"
+        ))),
+        (None, Some(said)) => Ok(accounts(&RawObject {
+            account: Some(said),
+            ..object.clone()
+        })),
+        _ => Ok(accounts(object)),
+    }
+}
+
+fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
+    object.size == meta.size && object.modified.timestamp_micros() == meta.last_modified.timestamp_micros()
+}
+
+/// The format with what the account's files have of their own.
+fn format_of(format: &Format, account: &Account) -> Result<Format> {
+    let Some(own) = &account.csv else {
+        return Ok(format.clone());
+    };
+    let csv = match format {
+        Format::Csv(csv) => csv,
+        Format::Tsv(tsv) => {
+            let mut tsv = tsv.clone();
+            tsv.null = own.null.clone().unwrap_or(tsv.null);
+            tsv.rename.extend(own.rename.clone());
+            return Ok(Format::Tsv(tsv));
+        }
+        other => return Ok(other.clone()),
+    };
+    let mut csv = csv.clone();
+    if let Some(delimiter) = own.delimiter {
+        csv.delimiter = u8::try_from(delimiter).map_err(|_| {
+            Error::usage("delimiter is not one byte")
+                .with("account", &account.alias)
+                .with("delimiter", delimiter)
+        })?;
+    }
+    if let Some(header) = &own.header {
+        csv.header = match header.as_str() {
+            "present" => Header::Present,
+            "absent" => Header::Absent,
+            "detect" => Header::Detect,
+            other => {
+                return Err(
+                    Error::usage(format!("header {other:?} is not present, absent or detect"))
+                        .with("account", &account.alias),
+                );
+            }
+        };
+    }
+    if let Some(columns) = &own.columns {
+        csv.columns = columns.clone();
+    }
+    if let Some(null) = &own.null {
+        csv.null = null.clone();
+    }
+    csv.rename.extend(own.rename.clone());
+    Ok(Format::Csv(csv))
+}
