@@ -29,6 +29,11 @@ pub(crate) const STATED: &str = "";
 /// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
 pub(crate) const SOURCE_ROW: &str = "__row";
 
+/// Key of a field's metadata under which Delta keeps what the column means.
+pub(crate) const COMMENT: &str = "comment";
+/// Digits of a decimal that a 64-bit float holds exactly.
+const DIGITS_OF_DOUBLE: u8 = 15;
+
 /// A column in the type that a table has for it: other writers store instants in other units, and SQL makes numbers of
 /// its own widths. A value that does not fit is an error, never null.
 pub(crate) fn conform(column: &ArrayRef, wanted: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
@@ -81,6 +86,38 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The same with what each column means, as the log of a table tells it to other programs.
+pub(crate) fn described(contract: &Contract) -> Schema {
+    let meaning = |name: &str| match contract.column(name) {
+        Some(column) => column.doc.as_deref(),
+        None => meaning(name),
+    };
+    let described = |field: &Arc<Field>| {
+        let comment = meaning(field.name()).map(|meaning| (COMMENT.to_owned(), meaning.to_owned()));
+        field
+            .as_ref()
+            .clone()
+            .with_metadata(comment.into_iter().collect())
+    };
+    let schema = schema(contract);
+    Schema::new(schema.fields().iter().map(described).collect::<Vec<_>>())
+}
+
+/// What a column that no contract names means.
+fn meaning(name: &str) -> Option<&'static str> {
+    Some(match name {
+        EXTRA => "Raw fields of the row that no column names.",
+        OBJECT => "Address of the raw object that the row comes from.",
+        ROW => "Ordinal of the row in its object, from 1.",
+        BATCH => "Batch that wrote the row last.",
+        LOADED_AT => "Time of that batch's claim.",
+        HASH => "Hash of the raw fields as delivered.",
+        ORDER => "The row's place in the order of newest_by, as sortable text.",
+        OLDER => "The order of each value that is older than its row.",
+        _ => return None,
+    })
+}
+
 /// The schema without the partition columns: what data files hold.
 pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef {
     let fields: Vec<_> = schema
@@ -94,12 +131,14 @@ pub(crate) fn file_schema(schema: &SchemaRef, partition: &[String]) -> SchemaRef
 
 /// Columns by which files are skipped: those that rows are found and sorted by, days, instants, and the batch.
 /// The log holds bounds of these only, since whoever reads it reads the bounds of every file. Personal columns are not
-/// among them, and truths have no bounds.
+/// among them, truths have no bounds, and some readers take the bounds of decimals for floats: they would leave out files
+/// that hold what is looked for.
 pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
     let named = [contract.key(), contract.scope(), contract.sort()].concat();
     let is_indexed = |column: &&Column| {
         let is_time = matches!(column.ty, ColumnType::Date | ColumnType::Timestamp);
         (is_time || named.contains(&column.name))
+            && !matches!(column.ty, ColumnType::Decimal(digits, _) if digits > DIGITS_OF_DOUBLE)
             && column.ty != ColumnType::Bool
             && column.personal.is_none()
             && !contract.partition.contains(&column.name)

@@ -11,7 +11,7 @@ use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, INDEXED, Snapshot, indexed, read_files};
+use crate::delta::{DeltaLog, Snapshot, indexed, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -32,7 +32,7 @@ pub(crate) struct Table {
     pub(crate) taken: i64,
     /// Version of that batch's commit and what it says about itself.
     pub(crate) last: Option<(u64, Value)>,
-    /// Changed metadata to go with the next commit, when the contract grew.
+    /// Changed metadata to go with the next commit, when the contract grew or says something else about its columns.
     pub(crate) growth: Option<Action>,
 }
 
@@ -45,9 +45,9 @@ pub(crate) enum Opened {
 /// Opens the table of a contract, creating it in a new lake.
 pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
-    let schema = layout::schema(contract);
+    let schema = layout::described(contract);
     let properties = properties(lake, ledger, contract)?;
-    let [_, (_, rules), (_, key_id), (_, indexed)] = properties.clone();
+    let [_, _, (_, key_id), _] = &properties;
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
@@ -70,7 +70,7 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         .columns
         .iter()
         .any(|column| column.personal == Some(Personal::Hash));
-    if hashes && snapshot.properties.get(PERSONAL_KEY) != Some(&key_id) {
+    if hashes && snapshot.properties.get(PERSONAL_KEY) != Some(key_id) {
         return Ok(Opened::Held(vec![format!(
             "the key for hashed personal columns is another one than the table was made with; set that key again, or \
              run `marketlake rebuild {}`",
@@ -78,25 +78,15 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         )]));
     }
     let growth = match change(&stored, contract) {
-        Change::Same => None,
+        Change::Same if snapshot.is_described(&schema, &contract.description) => None,
+        Change::Same => Some(redefined(&snapshot, &schema, contract, &properties)?),
         Change::Additive(_) => {
             let seen = seen_before(&log, &snapshot, &stored, contract).await?;
             if !seen.is_empty() {
                 let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
                 return Ok(Opened::Held(seen.into_iter().chain([way_out]).collect()));
             }
-            let kernel: StructType = schema
-                .as_ref()
-                .try_into_kernel()
-                .context(Kind::Internal, "schema has no Delta form")?;
-            let metadata = snapshot
-                .metadata()
-                .clone()
-                .with_schema(&kernel)
-                .and_then(|metadata| metadata.add_config_key(RULES.to_owned(), rules))
-                .and_then(|metadata| metadata.add_config_key(INDEXED.to_owned(), indexed))
-                .context(Kind::Internal, "metadata could not be changed")?;
-            Some(Action::Metadata(metadata))
+            Some(redefined(&snapshot, &schema, contract, &properties)?)
         }
         Change::Breaking(reasons) => {
             let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
@@ -110,6 +100,27 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         last,
         growth,
     })))
+}
+
+/// The metadata of a table under the contract that is in force.
+fn redefined(
+    snapshot: &Snapshot,
+    schema: &Schema,
+    contract: &Contract,
+    [_, rules, _, indexed]: &[(String, String); 4],
+) -> Result<Action> {
+    let kernel: StructType = schema
+        .try_into_kernel()
+        .context(Kind::Internal, "schema has no Delta form")?;
+    let metadata = snapshot
+        .metadata()
+        .clone()
+        .with_schema(&kernel)
+        .and_then(|metadata| metadata.with_description(contract.description.clone()))
+        .and_then(|metadata| metadata.add_config_key(rules.0.clone(), rules.1.clone()))
+        .and_then(|metadata| metadata.add_config_key(indexed.0.clone(), indexed.1.clone()))
+        .context(Kind::Internal, "metadata could not be changed")?;
+    Ok(Action::Metadata(metadata))
 }
 
 /// The properties of a table that is made under a contract.

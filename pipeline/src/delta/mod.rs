@@ -14,7 +14,7 @@ mod rows;
 mod snapshot;
 
 /// Property that names the columns of which a table's log holds bounds, with commas between them.
-pub(crate) const INDEXED: &str = "delta.dataSkippingStatsColumns";
+const INDEXED: &str = "delta.dataSkippingStatsColumns";
 
 /// The property for these columns. Readers take columns that it does not name, or all where it is missing, for ones with
 /// bounds; some leave out files that have none.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use chrono::Utc;
 use deltalake_core::kernel::{Add, EagerSnapshot, LogicalFileView, Remove};
 use deltalake_core::logstore::LogStoreRef;
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::layout::COMMENT;
 
 use super::guard;
 
@@ -140,7 +141,7 @@ impl std::fmt::Debug for DataFile {
 pub(crate) struct Snapshot {
     /// Version in the log.
     pub(crate) version: u64,
-    /// All columns, partition columns included.
+    /// All columns, partition columns included, without what they mean.
     pub(crate) schema: SchemaRef,
     /// The table's id, new with each creation.
     pub(crate) id: String,
@@ -187,7 +188,7 @@ impl Snapshot {
         let files: Vec<DataFile> = eager.try_log_data()?.iter().map(DataFile::new).collect();
         Ok(Self {
             version: eager.version(),
-            schema: eager.arrow_schema(),
+            schema: without_comments(&eager.arrow_schema()),
             id: eager.metadata().id().to_owned(),
             properties,
             files: Arc::new(files),
@@ -277,6 +278,16 @@ impl Snapshot {
         }))
     }
 
+    /// Whether the log says what the table and these columns mean.
+    pub(crate) fn is_described(&self, schema: &Schema, description: &str) -> bool {
+        let said = self.eager.arrow_schema();
+        let is_said = |field: &Arc<Field>| {
+            let said = said.field_with_name(field.name());
+            said.is_ok_and(|said| said.metadata().get(COMMENT) == field.metadata().get(COMMENT))
+        };
+        self.metadata().description() == Some(description) && schema.fields().iter().all(is_said)
+    }
+
     /// Columns that files are laid out by.
     pub(crate) fn partition(&self) -> &[String] {
         self.eager.metadata().partition_columns()
@@ -286,6 +297,11 @@ impl Snapshot {
     pub(crate) fn metadata(&self) -> &deltalake_core::kernel::Metadata {
         self.eager.metadata()
     }
+}
+
+fn without_comments(schema: &Schema) -> SchemaRef {
+    let bare = |field: &Arc<Field>| field.as_ref().clone().with_metadata(HashMap::new());
+    Arc::new(Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>()))
 }
 
 /// Whether a path is written in one way only: readers of logs differ in how they see through escapes.

@@ -150,7 +150,7 @@ async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog) -> Result<Base> {
             Opened::Held(reasons) => Err(Error::usage(reasons.join("; "))),
         };
     }
-    let schema = layout::schema(contract);
+    let schema = layout::described(contract);
     let properties = batch::properties(job.lake, ledger, contract)?;
     let snapshot = match log.load_unguarded().await? {
         Some(snapshot) => snapshot,

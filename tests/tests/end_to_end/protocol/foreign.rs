@@ -1,11 +1,13 @@
 //! Tables and ledgers that are not what the last batch left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::{Lake, Run};
 use serde_json::{Value, json};
+
+use crate::contracts::{Shop, VISITS};
 
 use super::tree::{actions, again, append, copy, log_entries};
 use super::{ACCOUNT, orders, report, two_batches};
@@ -238,5 +240,70 @@ fn columns_that_a_log_says_have_bounds_are_those_that_have_them() -> Result<()> 
         }
     }
     ensure!(files >= 10, "only {files} files were looked at");
+    Ok(())
+}
+
+/// The definitions of a table, oldest first: how it is described, its columns with what they mean, and of which of them
+/// the log has bounds.
+fn definitions(lake: &Lake, table: &str) -> Result<Vec<(String, BTreeMap<String, String>, String)>> {
+    let mut definitions = Vec::new();
+    for entry in log_entries(lake, table)? {
+        for action in actions(&entry)? {
+            let Some(metadata) = action.get("metaData") else {
+                continue;
+            };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let schema: Value = serde_json::from_str(&text(&metadata["schemaString"]))?;
+            let columns = schema["fields"].as_array().context("no fields")?;
+            let columns = columns
+                .iter()
+                .map(|column| (text(&column["name"]), text(&column["metadata"]["comment"])));
+            definitions.push((
+                text(&metadata["description"]),
+                columns.collect(),
+                text(&metadata["configuration"]["delta.dataSkippingStatsColumns"]),
+            ));
+        }
+    }
+    Ok(definitions)
+}
+
+#[test]
+fn a_log_tells_other_programs_what_the_contract_says_of_a_table_by_now() -> Result<()> {
+    let shop = Shop::open()?;
+    let key = r#"key       = ["day", "visit_id", "minutes"]"#;
+    let visits = VISITS
+        .replace(r#"key       = ["day", "visit_id"]"#, key)
+        .replace("decimal(10,1)", "decimal(18,1)");
+    shop.write("visits.toml", &visits)?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    shop.deliver("2026-03-02", "a", "visit_id,seconds,guests\nv2,90,2\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    let visits = visits.replace("One visit of a shop.", "One visit.").replace(
+        r#"guests   = "int""#,
+        r#"guests   = { type = "int", doc = "Who came." }"#,
+    );
+    shop.write("visits.toml", &visits)?;
+    let before = shop.rows("shop.visits")?;
+    shop.deliver("2026-03-03", "a", "visit_id,seconds,guests\nv3,90,2\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    ensure!(shop.rows("shop.visits")?.starts_with(&before));
+
+    let definitions = definitions(&shop.lake, "shop.visits")?;
+    assert_eq!(definitions.len(), 2, "{definitions:?}");
+    let (description, columns, _) = &definitions[0];
+    assert_eq!(
+        (description.as_str(), columns["guests"].as_str()),
+        ("One visit of a shop.", "")
+    );
+    ensure!(columns["_object"].contains("raw object"), "{columns:?}");
+    let (description, columns, bounded) = &definitions[1];
+    assert_eq!(
+        (description.as_str(), columns["guests"].as_str()),
+        ("One visit.", "Who came.")
+    );
+    // A float, for which some readers take them, cannot hold the bounds of minutes.
+    assert_eq!(bounded, "visit_id,_batch,_loaded_at");
     Ok(())
 }
