@@ -1,4 +1,6 @@
-//! What a person should know about the documents of a batch.
+//! What a person should know about the objects of a batch.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,9 @@ pub(crate) struct Notes {
     pub(crate) shrunk: u64,
     #[serde(default)]
     pub(crate) shrunk_first: Option<String>,
+    /// Fields of raw rows that nothing reads, each with one that is read, is not there, and has nearly the same name.
+    #[serde(default)]
+    pub(crate) lookalikes: BTreeMap<String, String>,
 }
 
 impl Notes {
@@ -31,33 +36,47 @@ impl Notes {
         if self.shrunk_first.is_none() {
             self.shrunk_first.clone_from(&other.shrunk_first);
         }
+        self.lookalikes.extend(other.lookalikes.clone());
     }
 
     /// One sentence for each.
     pub(crate) fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();
         if self.time_guessed > 0 {
+            let documents = of(
+                self.time_guessed,
+                "document does not say when it was made",
+                "documents do not say when they were made",
+            );
             messages.push(format!(
-                "{} documents do not say when they were made, having no manifest that does: the time of the object stands \
-                 for it",
-                self.time_guessed
+                "{documents}, having no manifest that does: the time of the object stands for it"
             ));
         }
         if self.coverage_guessed > 0 {
-            messages.push(format!(
-                "{} documents do not say what they cover: only what they have rows of is replaced",
-                self.coverage_guessed
-            ));
+            let documents = of(
+                self.coverage_guessed,
+                "document does not say what it covers",
+                "documents do not say what they cover",
+            );
+            messages.push(format!("{documents}: only what there are rows of is replaced"));
         }
         if self.same_key > 0 {
+            let rows = of(self.same_key, "row has", "rows have");
             messages.push(format!(
-                "{} rows have the key of another row of their document; all are kept",
-                self.same_key
+                "{rows} the key of another row of the same document; all are kept"
             ));
         }
         if let Some(first) = &self.shrunk_first {
-            messages.push(format!("{} parts of the table shrank: {first}", self.shrunk));
+            let parts = of(self.shrunk, "part", "parts");
+            messages.push(format!("{parts} of the table shrank: {first}"));
         }
+        messages.extend(self.lookalikes.iter().map(|(there, read)| {
+            format!("nothing reads the field {there:?}, and there is no {read:?}, which the contract reads: is it the same?")
+        }));
         messages
     }
+}
+
+fn of(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }

@@ -162,6 +162,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Names of the rows' own fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.own.keys().copied()
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

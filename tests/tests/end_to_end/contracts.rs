@@ -160,6 +160,25 @@ fn a_field_that_sql_leaves_out_need_not_be_there() -> Result<()> {
 }
 
 #[test]
+fn a_field_that_is_nearly_called_what_the_contract_reads_is_told() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.deliver("2026-03-01", "a", "visit_id,Seconds,guests,note\nv1,90,2,late\n")?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    let messages = &run.about("shop.visits")?["messages"];
+    assert_eq!(messages.as_array().map(Vec::len), Some(1), "{messages}");
+    let said = messages[0].as_str().unwrap_or_default();
+    ensure!(
+        said.contains("\"Seconds\"") && said.contains("\"seconds\""),
+        "{said}"
+    );
+
+    shop.deliver("2026-03-02", "a", "visit_id,Seconds,seconds,guests\nv2,9,90,2\n")?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    ensure!(run.about("shop.visits")?["messages"].is_null());
+    Ok(())
+}
+
+#[test]
 fn a_table_that_is_asked_for_and_finds_nothing_says_where_it_looked() -> Result<()> {
     let shop = Shop::open()?;
     shop.lake

@@ -56,10 +56,10 @@ fn a_manifest_that_comes_late_makes_the_rows_right() -> Result<()> {
     let run = lake.run(&[])?.exits_with(0)?;
     let said = messages(&run.about(TABLE)?);
     ensure!(
-        said.contains("1 documents do not say when they were made"),
+        said.contains("1 document does not say when it was made"),
         "{said}"
     );
-    ensure!(said.contains("1 documents do not say what they cover"), "{said}");
+    ensure!(said.contains("1 document does not say what it covers"), "{said}");
     assert_eq!(rows(&lake)?, ["2026-03-01 c1 1", "2026-03-02 c1 2"]);
 
     lake.deliver(&manifest("second", "second", (1, 2), 10, (1, 1)))?;
@@ -253,7 +253,7 @@ fn a_table_that_shrinks_is_held_until_it_is_released() -> Result<()> {
     lake.deliver(&manifest("c", "c", (1, 1), 11, (1, 1)))?;
     let warned = lake.run(&[])?.exits_with(0)?;
     let said = messages(&warned.about(TABLE)?);
-    ensure!(said.contains("1 parts of the table shrank"), "{said}");
+    ensure!(said.contains("1 part of the table shrank"), "{said}");
     assert!(lake.rows(TABLE)?.is_empty());
     Ok(())
 }
