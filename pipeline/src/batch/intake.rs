@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::account::{Account, AccountKeep};
 use crate::contract::Format;
@@ -72,12 +72,14 @@ pub(crate) struct Intake {
     pub(crate) filtered: u64,
     pub(crate) warned: BTreeMap<String, u64>,
     pub(crate) held: BTreeMap<String, u64>,
+    /// Fields that nothing reads, by nearly the same name as one that is not there.
+    pub(crate) lookalikes: BTreeMap<String, String>,
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
     /// What it says as a document, where the table keeps documents.
     pub(crate) declared: Option<Declared>,
     /// Hash of all its raw rows, where the content of documents decides between them.
-    pub(crate) content: u128,
+    pub(crate) content: Xxh3,
 }
 
 impl Intake {
@@ -129,12 +131,11 @@ impl Intake {
     }
 
     fn add(&mut self, shaped: Shaped) {
-        for hash in shaped.content.iter().flatten().flatten() {
-            let mut bytes = self.content.to_le_bytes().to_vec();
-            bytes.extend_from_slice(&hash.to_le_bytes());
-            self.content = xxh3_128(&bytes);
+        for hash in shaped.content.iter().flat_map(|hashes| hashes.values()) {
+            self.content.update(&hash.to_le_bytes());
         }
         self.rejects.extend(shaped.rejects);
+        self.lookalikes.extend(shaped.lookalikes);
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
             *self.warned.entry(check).or_default() += rows;

@@ -144,10 +144,9 @@ pub(super) async fn put_documents(
         let (first, rows) = read.await.context(Kind::Internal, "reading rows panicked")??;
         next = read_next();
         let end = first + rows.num_rows() as u32;
-        let come = &superseded.come;
-        let come = come.partition_point(|row| *row < first)..come.partition_point(|row| *row < end);
+        let come = superseded.come.range(first..end);
         let mut plan = Plan {
-            homeless: superseded.come[come].iter().map(|row| row - first).collect(),
+            homeless: come.map(|row| row - first).collect(),
             rows,
             ..away.take().unwrap_or_else(|| Plan::without_rows(named))
         };

@@ -1,7 +1,7 @@
 //! Shaped rows of a batch on their way into a table: in memory as far as the budget goes, the others in a temporary
 //! file that vanishes with the process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
@@ -292,10 +292,6 @@ impl Spooled {
         (is_known && group > 0).then_some(groups)
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.entries.iter().map(|entry| entry.rows).sum()
-    }
-
     /// All rows in portions of about so many bytes; at least one, which may be empty.
     pub(super) fn portions(&self, bytes: usize) -> Vec<Portion> {
         let group_at = |index: usize| self.entries.get(index).map_or(0, |entry| entry.place.group);
@@ -320,21 +316,25 @@ impl Spooled {
         portions
     }
 
-    /// The portions of one object, one for each time that it gave rows.
-    pub(super) fn of_object(&self, object: usize) -> Vec<Portion> {
+    /// The portions of each object, one for each time that it gave rows.
+    pub(super) fn by_object(&self) -> HashMap<usize, Vec<Portion>> {
         let mut first = 0;
-        let mut portions = Vec::new();
+        let mut portions: HashMap<usize, Vec<Portion>> = HashMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            if entry.place.object == object {
-                portions.push(Portion {
-                    entries: index..index + 1,
-                    first,
-                    group: entry.place.group,
-                });
-            }
+            portions.entry(entry.place.object).or_default().push(Portion {
+                entries: index..index + 1,
+                first,
+                group: entry.place.group,
+            });
             first += entry.rows;
         }
         portions
+    }
+
+    /// How many rows a portion has.
+    pub(super) fn rows_in(&self, portion: &Portion) -> usize {
+        let entries = &self.entries[portion.entries.clone()];
+        entries.iter().map(|entry| entry.rows).sum()
     }
 
     /// The rows of a portion.
@@ -398,7 +398,7 @@ mod tests {
             assert!(budget.used.load(Ordering::Relaxed) <= fits * bytes);
             let mut spooled = spool.close().unwrap();
             spooled.retain(|object| object != 2);
-            assert_eq!(spooled.rows(), 30);
+            assert_eq!(spooled.rows_in(&spooled.portions(usize::MAX)[0]), 30);
             for size in [1, 2 * bytes, usize::MAX] {
                 let portions = spooled.portions(size);
                 let mut read = Vec::new();
@@ -414,7 +414,7 @@ mod tests {
                 spooled.objects(&objects[0]).filter(|object| *object == 1).count(),
                 20
             );
-            let of_one = spooled.of_object(1);
+            let of_one = &spooled.by_object()[&1];
             assert_eq!(
                 of_one.iter().map(|portion| portion.first).collect::<Vec<_>>(),
                 [10, 20]

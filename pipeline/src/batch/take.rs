@@ -52,7 +52,7 @@ pub(super) async fn take(
         .map(|(_, intake)| intake.ordinal)
         .collect();
     spooled.retain(|object| taken.contains(&object));
-    let gathered = gather(contract, &mut intakes, &spooled)?.map(Arc::new);
+    let gathered = gather(contract, &mut intakes, &spooled, lake.settings().at_once(2))?.map(Arc::new);
     let portion = lake.settings().memory_limit / PORTION;
     if gathered.is_none() {
         // Where a key can be in any partition, each group of them looks for its keys in the others, too.
@@ -83,6 +83,10 @@ pub(super) async fn take(
         .collect();
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
+    let lookalikes: BTreeMap<String, String> = intakes
+        .iter()
+        .flat_map(|(_, intake)| intake.lookalikes.clone())
+        .collect();
     let periods = periods(&claim.draft.objects)?;
 
     let whole: HashSet<usize> = intakes
@@ -114,7 +118,10 @@ pub(super) async fn take(
             // Another runner finished the batch; its record is caught up before the next one.
             return Ok(());
         }
-        let mut notes = Notes::default();
+        let mut notes = gathered
+            .as_ref()
+            .map_or_else(Notes::default, |gathered| gathered.notes.clone());
+        notes.lookalikes.clone_from(&lookalikes);
         let files = table.snapshot.files.to_vec();
         let working = WorkingSet::new(&table.log, files, &attempt.id);
         let changes = match &gathered {
@@ -123,7 +130,6 @@ pub(super) async fn take(
                 put_keys(&keyed, working, portion, groups_at_once).await?
             }
             Some(gathered) => {
-                notes = gathered.notes.clone();
                 let (order, days) = gathered.documents.reach();
                 let recorded = ledger.documents(&contract.name, &order, days).await?;
                 let documents = &gathered.documents;

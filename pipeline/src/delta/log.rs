@@ -29,6 +29,8 @@ use super::snapshot::Snapshot;
 
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 20;
+/// Actions of a commit that are worth a checkpoint of its own: whoever loads the table would read them as JSON.
+const CHECKPOINT_ACTIONS: usize = 500;
 
 /// A table's place and its log, whether or not the table exists yet.
 #[derive(Clone)]
@@ -288,9 +290,10 @@ impl DeltaLog {
     /// been applied) is an error: the caller settles it by reading its txn.
     pub(crate) async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<Landed> {
         let version = base.version + 1;
+        let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS;
         let landed = self.write(version, commit).await?;
         if let Landed::At(version) = landed
-            && version % CHECKPOINT_EVERY == 0
+            && (is_large || version % CHECKPOINT_EVERY == 0)
         {
             // The commit is in whether or not this succeeds.
             if let Err(error) = self.checkpoint(version).await {

@@ -15,6 +15,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
+use roaring::RoaringBitmap;
 
 use crate::contract::Contract;
 use crate::delta::partition::PartitionValues;
@@ -63,7 +64,7 @@ pub(crate) struct Share {
     /// The document's place among those that cover the cell.
     pub(crate) order: String,
     /// Its rows, by their ordinals in the batch.
-    pub(crate) rows: Vec<u32>,
+    pub(crate) rows: RoaringBitmap,
 }
 
 /// Rows of a cell before and after.
@@ -78,7 +79,7 @@ pub(crate) struct Replaced {
 struct Candidate<'a> {
     order: &'a str,
     object: &'a str,
-    rows: &'a [u32],
+    rows: Option<&'a RoaringBitmap>,
 }
 
 /// What the table has in a cell.
@@ -86,8 +87,8 @@ struct Candidate<'a> {
 struct Present {
     order: String,
     object: String,
-    /// File (index into the list of files) and row in it.
-    rows: Vec<(usize, u64)>,
+    /// The rows in each file (index into the list of files).
+    rows: BTreeMap<usize, RoaringBitmap>,
 }
 
 impl Documents {
@@ -125,7 +126,7 @@ impl Documents {
                 let candidate = Candidate {
                     order: share.map_or(&document.order, |share| &share.order),
                     object: &document.object,
-                    rows: share.map_or(&[], |share| &share.rows),
+                    rows: share.map(|share| &share.rows),
                 };
                 let place = |one: &Candidate<'_>| (one.order.to_owned(), Reverse(one.object.to_owned()));
                 match newest.get(&cell) {
@@ -224,8 +225,8 @@ impl<'a> Memory<'a> {
 pub(crate) struct Superseded {
     /// The rows that go away; the plan has no new ones.
     pub(crate) away: Plan,
-    /// The rows that come, by their ordinals in the batch, ascending.
-    pub(crate) come: Vec<u32>,
+    /// The rows that come, by their ordinals in the batch.
+    pub(crate) come: RoaringBitmap,
     /// The cells that change.
     pub(crate) replaced: Vec<Replaced>,
 }
@@ -244,7 +245,7 @@ pub(crate) async fn supersede(
         values.filter(|(name, _)| columns.contains(name)).collect()
     };
     let mut plan = Plan::without_rows(!columns.is_empty());
-    let mut come = Vec::new();
+    let mut come = RoaringBitmap::new();
     let newest = documents.newest();
     let cells: Vec<&Cell> = newest.keys().collect();
     let (files, mut present) = present(contract, log, files, &documents.per, &cells).await?;
@@ -263,19 +264,20 @@ pub(crate) async fn supersede(
         if beaten || older {
             continue;
         }
-        for rows in there.rows.chunk_by(|one, next| one.0 == next.0) {
-            let file = &files[rows[0].0];
-            let deletes = rows.iter().map(|(_, row)| *row);
-            plan.edit(file).deletes.extend(deletes);
+        for (file, rows) in &there.rows {
+            let file = &files[*file];
+            plan.edit(file).deletes.extend(rows.iter().map(u64::from));
             if let Some(parts) = &mut plan.parts {
-                parts.scope(&file.partition, scope(cell)).removed += rows.len() as u64;
+                parts.scope(&file.partition, scope(cell)).removed += rows.len();
             }
         }
-        come.extend(candidate.rows);
+        if let Some(rows) = candidate.rows {
+            come |= rows;
+        }
         replaced.push(Replaced {
             cell: cell.clone(),
-            before: there.rows.len() as u64,
-            after: candidate.rows.len() as u64,
+            before: there.rows.values().map(RoaringBitmap::len).sum(),
+            after: candidate.rows.map_or(0, RoaringBitmap::len),
         });
     }
     for edit in plan.edits.values_mut() {
@@ -287,8 +289,7 @@ pub(crate) async fn supersede(
             edit.dropped = true;
         }
     }
-    come.sort_unstable();
-    plan.counts.rows_inserted = come.len() as u64;
+    plan.counts.rows_inserted = come.len();
     plan.counts.rows_absorbed = documents.rows - plan.counts.rows_inserted;
     Ok(Superseded {
         away: plan,
@@ -340,17 +341,34 @@ async fn present(
     while let Some((file, found, places)) = read.try_next().await? {
         let Some(places) = places else { continue };
         let (order, object) = (texts(&places, ORDER)?, texts(&places, OBJECT)?);
-        for (row, found) in found.iter().enumerate() {
-            let cell = present.entry(possible[found.key as usize]).or_default();
-            let place = (order(row as u32), Reverse(object(row as u32)));
-            if cell.rows.is_empty() || place > (cell.order.as_str(), Reverse(cell.object.as_str())) {
-                (cell.order, cell.object) = (place.0.to_owned(), place.1.0.to_owned());
+        let mut rows = 0..found.len() as u32;
+        for found in found.chunk_by(|one, next| one.key == next.key) {
+            let cell = present.entry(possible[found[0].key as usize]).or_default();
+            for row in rows.by_ref().take(found.len()) {
+                let place = (order(row), Reverse(object(row)));
+                if cell.rows.is_empty() || place > (cell.order.as_str(), Reverse(cell.object.as_str())) {
+                    (cell.order, cell.object) = (place.0.to_owned(), place.1.0.to_owned());
+                }
             }
-            cell.rows.push((files.len(), found.file_row));
+            // No file has as many rows as a u32 can count.
+            let places = found.iter().map(|found| found.file_row as u32);
+            insert_ascending(cell.rows.entry(files.len()).or_default(), places);
         }
         files.push(file);
     }
     Ok((files, present))
+}
+
+/// Adds rows to a set of them. Those of a document mostly follow each other.
+pub(crate) fn insert_ascending(rows: &mut RoaringBitmap, ascending: impl Iterator<Item = u32>) {
+    let mut ascending = ascending.peekable();
+    while let Some(first) = ascending.next() {
+        let mut last = first;
+        while let Some(next) = ascending.next_if(|next| next - 1 == last) {
+            last = next;
+        }
+        rows.insert_range(first..=last);
+    }
 }
 
 async fn read(log: &DeltaLog, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {

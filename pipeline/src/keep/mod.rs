@@ -31,7 +31,7 @@ pub(crate) use changed::{ChangedPart, replaced_partitions};
 pub(crate) use copies::merge_copies;
 pub(crate) use group::{Groups, key_positions};
 pub(crate) use latest_document::{
-    Cell, Document, Documents, Replaced, Share, Superseded, covered, supersede,
+    Cell, Document, Documents, Replaced, Share, Superseded, covered, insert_ascending, supersede,
 };
 pub(crate) use merge::merge;
 pub(crate) use plan::{Plan, apply, options};

@@ -3,18 +3,20 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
-use xxhash_rust::xxh3::xxh3_128;
+use roaring::RoaringBitmap;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::contract::{Contract, Covers, Feed, Keep};
 use crate::error::{Error, Result};
-use crate::keep::{Cell, Document, Documents, Groups, Share, key_positions};
+use crate::keep::{Cell, Document, Documents, Groups, Share, insert_ascending, key_positions};
 use crate::layout;
 use crate::ledger::{Coverage, DocumentResult};
 use crate::list::RawObject;
@@ -22,7 +24,7 @@ use crate::shape::Declared;
 
 use super::intake::Intake;
 use super::notes::Notes;
-use super::spool::Spooled;
+use super::spool::{Portion, Spooled};
 
 /// Documents, what they say for the ledger, and what a person should know of them.
 pub(super) struct Gathered {
@@ -32,45 +34,26 @@ pub(super) struct Gathered {
     pub(super) notes: Notes,
     /// Rows with the key of another row of their document.
     pub(super) conflicts: u64,
-    orders: RowOrders,
 }
 
 impl Gathered {
     /// Rows of the batch with the order of their documents; `first` is the ordinal of the first of them.
     pub(super) fn ordered(&self, rows: &RecordBatch, first: usize) -> Result<RecordBatch> {
         let position = rows.schema_ref().index_of(layout::ORDER)?;
-        let orders = (first..first + rows.num_rows()).map(|row| self.orders.of_row(row));
+        let mut orders = vec![""; rows.num_rows()];
+        let cells = self
+            .documents
+            .list
+            .iter()
+            .flat_map(|document| document.cells.values());
+        for share in cells {
+            for row in share.rows.range(first as u32..(first + orders.len()) as u32) {
+                orders[row as usize - first] = &share.order;
+            }
+        }
         let mut columns = rows.columns().to_vec();
         columns[position] = Arc::new(StringArray::from_iter_values(orders));
         Ok(RecordBatch::try_new(rows.schema(), columns)?)
-    }
-}
-
-/// For each row of the batch its place among all documents that cover its cell.
-#[derive(Default)]
-struct RowOrders {
-    orders: Vec<String>,
-    /// Ordinal of the order of each row.
-    of_row: Vec<u32>,
-}
-
-impl RowOrders {
-    fn new(rows: usize) -> Self {
-        Self {
-            orders: vec![String::new()],
-            of_row: vec![0; rows],
-        }
-    }
-
-    fn add(&mut self, share: &Share) {
-        for row in &share.rows {
-            self.of_row[*row as usize] = self.orders.len() as u32;
-        }
-        self.orders.push(share.order.clone());
-    }
-
-    fn of_row(&self, row: usize) -> &str {
-        &self.orders[self.of_row[row] as usize]
     }
 }
 
@@ -115,12 +98,13 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Puts the documents together; none where the table does not keep documents. Objects whose document is not there as a
-/// whole are rejected.
+/// Puts the documents together, so many at the same time; none where the table does not keep documents. Objects whose
+/// document is not there as a whole are rejected.
 pub(super) fn gather(
     contract: &Contract,
     intakes: &mut [(RawObject, Intake)],
     spooled: &Spooled,
+    at_once: usize,
 ) -> Result<Option<Gathered>> {
     let Some(rules) = Rules::of(contract) else {
         return Ok(None);
@@ -142,31 +126,27 @@ pub(super) fn gather(
         results: vec![None; intakes.len()],
         notes: Notes::default(),
         conflicts: 0,
-        orders: RowOrders::new(spooled.rows()),
     };
-    for group in groups {
-        let parts = parts(&group, intakes);
+    let parts: Vec<Vec<usize>> = groups.iter().map(|group| parts(group, intakes)).collect();
+    let by_object = spooled.by_object();
+    let own = side_by_side(at_once, &parts, |parts| {
+        let portions = parts
+            .iter()
+            .filter_map(|part| by_object.get(&intakes[*part].1.ordinal));
+        OwnRows::of(rules, portions.flatten(), spooled)
+    })?;
+    for ((group, parts), own) in groups.into_iter().zip(parts).zip(own) {
         let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
             continue;
         };
-        let mut own = OwnRows::new(rules);
-        for part in &parts {
-            for portion in spooled.of_object(intakes[*part].1.ordinal) {
-                own.add(&spooled.read(&portion)?, portion.first as u32)?;
-            }
-        }
-        gathered.conflicts += own.conflicts();
+        gathered.conflicts += own.conflicts;
         gathered.documents.rows += own.rows;
         let content = parts
             .iter()
-            .flat_map(|part| intakes[*part].1.content.to_le_bytes());
+            .flat_map(|part| intakes[*part].1.content.digest128().to_le_bytes());
         let content = format!("{:032x}", xxh3_128(&content.collect::<Vec<u8>>()));
         let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
         let document = document(rules, &declared, &content, object, own);
-        document
-            .cells
-            .values()
-            .for_each(|share| gathered.orders.add(share));
         gathered.notes.time_guessed += u64::from(declared.guessed && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
@@ -265,36 +245,88 @@ fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
     parts.into_values().collect()
 }
 
-/// What the rows of one document say, collected part by part.
-struct OwnRows<'a> {
-    rules: Rules<'a>,
-    rows: u64,
-    /// Rows and greatest order of each cell.
-    cells: BTreeMap<Cell, (Vec<u32>, String)>,
-    /// Hashes of the keys; none where there is no key.
-    keys: HashSet<u128>,
+/// Does something with each of the items, so many at the same time; results in their order.
+fn side_by_side<T: Sync, R: Send>(
+    at_once: usize,
+    items: &[T],
+    each: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(item) = items.get(index)
+        {
+            done.push((index, each(item)?));
+        }
+        Ok(done)
+    };
+    let shares: Vec<Result<Vec<(usize, R)>>> = std::thread::scope(|scope| {
+        let helpers = 1..at_once.min(items.len());
+        let helpers: Vec<_> = helpers.map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let panicked = |_| Err(Error::internal("putting documents together panicked"));
+        let helped = helpers
+            .into_iter()
+            .map(|helper| helper.join().unwrap_or_else(panicked));
+        helped.chain([own]).collect()
+    });
+    let mut done = Vec::with_capacity(items.len());
+    for share in shares {
+        done.extend(share?);
+    }
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-impl<'a> OwnRows<'a> {
-    fn new(rules: Rules<'a>) -> Self {
-        Self {
-            rules,
-            rows: 0,
+/// What the rows of one document say.
+struct OwnRows {
+    rows: u64,
+    /// Rows, by their ordinals in the batch, and greatest order of each cell.
+    cells: BTreeMap<Cell, (RoaringBitmap, String)>,
+    /// Rows that have the key of an earlier row; none where there is no key.
+    conflicts: u64,
+}
+
+impl OwnRows {
+    /// Of the document with these portions of the batch.
+    fn of<'a>(
+        rules: Rules<'_>,
+        portions: impl Iterator<Item = &'a Portion> + Clone,
+        spooled: &Spooled,
+    ) -> Result<Self> {
+        let rows = portions.clone().map(|portion| spooled.rows_in(portion) as u64);
+        let mut own = Self {
+            rows: rows.sum(),
             cells: BTreeMap::new(),
-            keys: HashSet::new(),
+            conflicts: 0,
+        };
+        let mut keys = Vec::new();
+        if !rules.key.is_empty() {
+            keys.reserve_exact(own.rows as usize);
         }
+        for portion in portions {
+            let rows = spooled.read(portion)?;
+            own.add(rules, &rows, portion.first as u32)?;
+            if !rules.key.is_empty() {
+                add_keys(&rows, rules.key, &mut keys)?;
+            }
+        }
+        keys.sort_unstable();
+        own.conflicts = keys.windows(2).filter(|two| two[0] == two[1]).count() as u64;
+        Ok(own)
     }
 
-    /// Adds rows; `first` is the ordinal of the first of them in the batch.
-    fn add(&mut self, rows: &RecordBatch, first: u32) -> Result<()> {
+    /// Adds rows to their cells; `first` is the ordinal of the first of them in the batch.
+    fn add(&mut self, rules: Rules<'_>, rows: &RecordBatch, first: u32) -> Result<()> {
         let by_row: &StringArray = rows
             .column(rows.schema_ref().index_of(layout::ORDER)?)
             .as_string();
-        let per = key_positions(rows.schema_ref(), self.rules.per)?;
+        let per = key_positions(rows.schema_ref(), rules.per)?;
         let groups = Groups::of(rows, &per)?;
         for (cell, members) in cells(rows, &per, &groups)?.into_iter().zip(groups.iter()) {
             let (own, newest) = self.cells.entry(cell).or_default();
-            own.extend(members.iter().map(|row| row + first));
+            insert_ascending(own, members.iter().map(|row| row + first));
             for row in members {
                 let order = by_row.value(*row as usize);
                 if order > newest.as_str() {
@@ -302,29 +334,22 @@ impl<'a> OwnRows<'a> {
                 }
             }
         }
-        self.rows += rows.num_rows() as u64;
-        if !self.rules.key.is_empty() {
-            let columns: Vec<ArrayRef> = key_positions(rows.schema_ref(), self.rules.key)?
-                .into_iter()
-                .map(|position| rows.column(position).clone())
-                .collect();
-            let fields = columns
-                .iter()
-                .map(|column| SortField::new(column.data_type().clone()));
-            let keys = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
-            self.keys.extend(keys.iter().map(|key| xxh3_128(key.data())));
-        }
         Ok(())
     }
+}
 
-    /// Rows that have the key of an earlier row; none where there is no key.
-    fn conflicts(&self) -> u64 {
-        if self.rules.key.is_empty() {
-            0
-        } else {
-            self.rows - self.keys.len() as u64
-        }
-    }
+/// Adds a hash of the key of each row: two of a document are the same by chance once in 2^64 times.
+fn add_keys(rows: &RecordBatch, key: &[String], keys: &mut Vec<u64>) -> Result<()> {
+    let columns: Vec<ArrayRef> = key_positions(rows.schema_ref(), key)?
+        .into_iter()
+        .map(|position| rows.column(position).clone())
+        .collect();
+    let fields = columns
+        .iter()
+        .map(|column| SortField::new(column.data_type().clone()));
+    let converted = RowConverter::new(fields.collect())?.convert_columns(&columns)?;
+    keys.extend(converted.iter().map(|key| xxh3_64(key.data())));
+    Ok(())
 }
 
 /// A document, from what it declares and from its rows.
@@ -333,7 +358,7 @@ fn document(
     declared: &Declared,
     content: &str,
     object: Option<&String>,
-    own: OwnRows<'_>,
+    own: OwnRows,
 ) -> Document {
     let id: String = declared
         .id

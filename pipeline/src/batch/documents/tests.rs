@@ -152,11 +152,11 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> D
             .stated
             .then(|| (date(report.first), date(report.first + report.days - 1))),
     };
-    let intake = Intake {
+    let mut intake = Intake {
         declared: Some(declared),
-        content: number as u128,
         ..Intake::default()
     };
+    intake.content.update(&number.to_le_bytes());
     (object, intake, rows)
 }
 
@@ -214,7 +214,9 @@ impl Bench {
     async fn take(&mut self, delivered: Vec<Delivered>) {
         self.batch += 1;
         let (mut intakes, spooled) = spooled(&self.contract, delivered, 4000 * self.batch as usize % 9000);
-        let gathered = gather(&self.contract, &mut intakes, &spooled).unwrap().unwrap();
+        let gathered = gather(&self.contract, &mut intakes, &spooled, 2)
+            .unwrap()
+            .unwrap();
         let (spooled, gathered) = (Arc::new(spooled), Arc::new(gathered));
         let snapshot = self.log.load().await.unwrap().unwrap();
         let (order, days) = gathered.documents.reach();
@@ -349,7 +351,7 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
         (object, intake, rows)
     };
     let (mut whole, rows) = spooled(&contract, vec![part(2, 0), part(1, 0), part(1, 1)], 0);
-    let gathered = gather(&contract, &mut whole, &rows).unwrap().unwrap();
+    let gathered = gather(&contract, &mut whole, &rows, 2).unwrap().unwrap();
     assert_eq!(gathered.documents.list.len(), 1);
     assert_eq!(gathered.documents.rows, 2, "a part that came twice is one part");
     assert!(gathered.results.iter().all(Option::is_some));
@@ -357,7 +359,7 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
     let (gone, _, rows) = part(1, 0);
     let rejected = (gone, Intake::rejected(1, "gone".to_owned()), rows.slice(0, 0));
     let (mut lacking, rows) = spooled(&contract, vec![part(2, 0), rejected], 0);
-    let gathered = gather(&contract, &mut lacking, &rows).unwrap().unwrap();
+    let gathered = gather(&contract, &mut lacking, &rows, 2).unwrap().unwrap();
     assert!(gathered.documents.list.is_empty());
     let reasons: Vec<_> = lacking
         .iter()
@@ -385,7 +387,7 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
     let rows = arrow::compute::concat_batches(&layout::schema(&contract), &both).unwrap();
     mixed.declared.as_mut().unwrap().fixed.clear();
     let (mut intakes, rows) = spooled(&contract, vec![(object, mixed, rows)], 0);
-    let gathered = gather(&contract, &mut intakes, &rows).unwrap().unwrap();
+    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
     let document = &gathered.documents.list[0];
     assert_eq!((document.covers.is_none(), document.cells.len()), (true, 2));
     assert_eq!(gathered.notes.coverage_guessed, 1);
@@ -393,7 +395,7 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
     let (object, mut one, rows) = intake(&contract, 0, &report(0), 0);
     one.declared.as_mut().unwrap().fixed.clear();
     let (mut intakes, rows) = spooled(&contract, vec![(object, one, rows)], 0);
-    let gathered = gather(&contract, &mut intakes, &rows).unwrap().unwrap();
+    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
     let covers = gathered.documents.list[0].covers.clone().unwrap();
     assert_eq!(covers.fixed["profile"], "p0");
     assert_eq!(covers.days, Some((date(0), date(1))));

@@ -71,13 +71,16 @@ async fn what_is_held_goes_on_as_if_all_were_read_anew() {
             ..Add::default()
         })
     };
-    for number in 1..6 {
+    for number in 1..8 {
         let mut actions = vec![
             add(&format!("day=a b/{number} %.parquet"), Some("a b"), number),
             add(&format!("day=__HIVE_DEFAULT_PARTITION__/{number}"), None, number),
             // The same file again, with other words about it.
             add("again", Some("ä"), number),
         ];
+        // The fifth is large enough for a checkpoint, by which the others are read then.
+        let many = if number == 5 { CHECKPOINT_ACTIONS as i64 } else { 0 };
+        actions.extend((0..many).map(|file| add(&format!("one of many {file}"), Some("c"), 9)));
         let oldest = held.files.iter().min_by_key(|file| file.size);
         actions.extend(oldest.and_then(|file| file.remove()).map(Action::Remove));
         let commit = Commit {
@@ -109,5 +112,7 @@ async fn what_is_held_goes_on_as_if_all_were_read_anew() {
         };
         assert_eq!((held.version, &held.id), (anew.version, &anew.id));
         assert_eq!(said(&held), said(&anew));
+        let checkpoint = format!("_delta_log/{number:020}.checkpoint.parquet");
+        assert_eq!(folder.path().join(checkpoint).exists(), many > 0);
     }
 }
