@@ -88,12 +88,12 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
 
 /// The same with what each column means, as the log of a table tells it to other programs.
 pub(crate) fn described(contract: &Contract) -> Schema {
-    let meaning = |name: &str| match contract.column(name) {
-        Some(column) => column.doc.as_deref(),
-        None => meaning(name),
-    };
     let described = |field: &Arc<Field>| {
-        let comment = meaning(field.name()).map(|meaning| (COMMENT.to_owned(), meaning.to_owned()));
+        let meaning = match contract.column(field.name()) {
+            Some(column) => column.doc.as_deref(),
+            None => meaning(field.name()),
+        };
+        let comment = meaning.map(|meaning| (COMMENT.to_owned(), meaning.to_owned()));
         field
             .as_ref()
             .clone()
@@ -110,7 +110,7 @@ fn meaning(name: &str) -> Option<&'static str> {
         OBJECT => "Address of the raw object that the row comes from.",
         ROW => "Ordinal of the row in its object, from 1.",
         BATCH => "Batch that wrote the row last.",
-        LOADED_AT => "Time of that batch's claim.",
+        LOADED_AT => "Time at which the batch that wrote the row last was begun.",
         HASH => "Hash of the raw fields as delivered.",
         ORDER => "The row's place in the order of newest_by, as sortable text.",
         OLDER => "The order of each value that is older than its row.",

@@ -72,8 +72,6 @@ pub(crate) struct Intake {
     pub(crate) filtered: u64,
     pub(crate) warned: BTreeMap<String, u64>,
     pub(crate) held: BTreeMap<String, u64>,
-    /// Fields that nothing reads, by nearly the same name as one that is not there.
-    pub(crate) lookalikes: BTreeMap<String, String>,
     /// Whether the account states whole rows.
     pub(crate) whole: bool,
     /// What it says as a document, where the table keeps documents.
@@ -135,7 +133,6 @@ impl Intake {
             self.content.update(&hash.to_le_bytes());
         }
         self.rejects.extend(shaped.rejects);
-        self.lookalikes.extend(shaped.lookalikes);
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
             *self.warned.entry(check).or_default() += rows;

@@ -43,7 +43,7 @@ impl Notes {
     pub(crate) fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();
         if self.time_guessed > 0 {
-            let documents = of(
+            let documents = counted(
                 self.time_guessed,
                 "document does not say when it was made",
                 "documents do not say when they were made",
@@ -53,7 +53,7 @@ impl Notes {
             ));
         }
         if self.coverage_guessed > 0 {
-            let documents = of(
+            let documents = counted(
                 self.coverage_guessed,
                 "document does not say what it covers",
                 "documents do not say what they cover",
@@ -61,13 +61,13 @@ impl Notes {
             messages.push(format!("{documents}: only what there are rows of is replaced"));
         }
         if self.same_key > 0 {
-            let rows = of(self.same_key, "row has", "rows have");
+            let rows = counted(self.same_key, "row has", "rows have");
             messages.push(format!(
                 "{rows} the key of another row of the same document; all are kept"
             ));
         }
         if let Some(first) = &self.shrunk_first {
-            let parts = of(self.shrunk, "part", "parts");
+            let parts = counted(self.shrunk, "part", "parts");
             messages.push(format!("{parts} of the table shrank: {first}"));
         }
         messages.extend(self.lookalikes.iter().map(|(there, read)| {
@@ -77,6 +77,6 @@ impl Notes {
     }
 }
 
-fn of(count: u64, one: &str, several: &str) -> String {
+fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }

@@ -51,6 +51,12 @@ impl<'a> Shaping<'a> {
         let (batch, of) = (batch.clone(), of.clone());
         let handle = Handle::current();
         let shaped = tokio::task::spawn_blocking(move || {
+            let delivered = batch.fields.schema_ref().fields().iter();
+            spool.see(
+                delivered
+                    .map(|field| field.name().as_str())
+                    .chain(of.origin().constants()),
+            );
             let mut shaped = handle.block_on(shaper.shape(&batch, &of.origin(), stamp))?;
             let none = shaped.rows.slice(0, 0);
             let rows = std::mem::replace(&mut shaped.rows, none);

@@ -69,6 +69,7 @@ struct State {
     entries: Vec<Entry>,
     file: Option<FileWriter<BufWriter<File>>>,
     in_file: usize,
+    fields: BTreeSet<String>,
 }
 
 /// Rows that came together.
@@ -127,6 +128,16 @@ impl Spool {
         self.put(place, partitions.unwrap_or_default(), rows)
     }
 
+    /// Notes the names of raw fields that rows came with, also of rows that are none of the table's.
+    pub(super) fn see<'a>(&self, fields: impl Iterator<Item = &'a str>) {
+        let seen = &mut self.state().fields;
+        for field in fields {
+            if !seen.contains(field) {
+                seen.insert(field.to_owned());
+            }
+        }
+    }
+
     fn put(
         &self,
         place: Place,
@@ -167,6 +178,7 @@ impl Spool {
             partition: self.partition.clone(),
             budget: self.budget.clone(),
             groups: BTreeMap::new(),
+            fields: state.fields,
         })
     }
 
@@ -210,6 +222,8 @@ pub(super) struct Spooled {
     budget: Arc<Budget>,
     /// The group of each partition; nothing where all are one.
     groups: BTreeMap<PartitionValues, usize>,
+    /// Names of the raw fields that rows came with.
+    pub(super) fields: BTreeSet<String>,
 }
 
 /// A number of rows that follow each other.

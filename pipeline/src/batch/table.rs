@@ -47,7 +47,7 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     let log = lake.table_log(&contract.name)?;
     let schema = layout::described(contract);
     let properties = properties(lake, ledger, contract)?;
-    let [_, _, (_, key_id), _] = &properties;
+    let pseudonyms = lake.pseudonyms();
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
@@ -70,7 +70,7 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         .columns
         .iter()
         .any(|column| column.personal == Some(Personal::Hash));
-    if hashes && snapshot.properties.get(PERSONAL_KEY) != Some(key_id) {
+    if hashes && snapshot.properties.get(PERSONAL_KEY).map(String::as_str) != Some(pseudonyms.key_id()) {
         return Ok(Opened::Held(vec![format!(
             "the key for hashed personal columns is another one than the table was made with; set that key again, or \
              run `marketlake rebuild {}`",
@@ -78,15 +78,15 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
         )]));
     }
     let growth = match change(&stored, contract) {
-        Change::Same if snapshot.is_described(&schema, &contract.description) => None,
-        Change::Same => Some(redefined(&snapshot, &schema, contract, &properties)?),
+        Change::Same if is_defined(&snapshot, &schema, contract) => None,
+        Change::Same => Some(redefined(&snapshot, &schema, contract)?),
         Change::Additive(_) => {
             let seen = seen_before(&log, &snapshot, &stored, contract).await?;
             if !seen.is_empty() {
                 let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
                 return Ok(Opened::Held(seen.into_iter().chain([way_out]).collect()));
             }
-            Some(redefined(&snapshot, &schema, contract, &properties)?)
+            Some(redefined(&snapshot, &schema, contract)?)
         }
         Change::Breaking(reasons) => {
             let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
@@ -102,13 +102,23 @@ pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> R
     })))
 }
 
+/// Whether the log says what the contract says of columns, and names none whose bounds new files will lack.
+fn is_defined(snapshot: &Snapshot, schema: &Schema, contract: &Contract) -> bool {
+    let named = snapshot.bounded().map(|named| named.len());
+    named == Some(bounded(snapshot, contract).len()) && snapshot.is_described(schema, &contract.description)
+}
+
+/// The columns of which all files, also new ones, have bounds.
+fn bounded(snapshot: &Snapshot, contract: &Contract) -> Vec<String> {
+    let mut columns = layout::indexed(contract);
+    if let Some(before) = snapshot.bounded() {
+        columns.retain(|column| before.contains(column.as_str()));
+    }
+    columns
+}
+
 /// The metadata of a table under the contract that is in force.
-fn redefined(
-    snapshot: &Snapshot,
-    schema: &Schema,
-    contract: &Contract,
-    [_, rules, _, indexed]: &[(String, String); 4],
-) -> Result<Action> {
+fn redefined(snapshot: &Snapshot, schema: &Schema, contract: &Contract) -> Result<Action> {
     let kernel: StructType = schema
         .try_into_kernel()
         .context(Kind::Internal, "schema has no Delta form")?;
@@ -117,19 +127,29 @@ fn redefined(
         .clone()
         .with_schema(&kernel)
         .and_then(|metadata| metadata.with_description(contract.description.clone()))
-        .and_then(|metadata| metadata.add_config_key(rules.0.clone(), rules.1.clone()))
-        .and_then(|metadata| metadata.add_config_key(indexed.0.clone(), indexed.1.clone()))
         .context(Kind::Internal, "metadata could not be changed")?;
+    let properties = [rules(contract)?, indexed(&bounded(snapshot, contract))];
+    let metadata = properties
+        .into_iter()
+        .try_fold(metadata, |metadata, (key, value)| {
+            metadata.add_config_key(key, value)
+        });
+    let metadata = metadata.context(Kind::Internal, "metadata could not be changed")?;
     Ok(Action::Metadata(metadata))
+}
+
+/// The property with the rules of a contract.
+fn rules(contract: &Contract) -> Result<(String, String)> {
+    let rules =
+        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
+    Ok((RULES.to_owned(), rules))
 }
 
 /// The properties of a table that is made under a contract.
 pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 4]> {
-    let rules =
-        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
     Ok([
         (LEDGER.to_owned(), ledger.id().to_owned()),
-        (RULES.to_owned(), rules),
+        rules(contract)?,
         (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
         indexed(&layout::indexed(contract)),
     ])

@@ -83,10 +83,7 @@ pub(super) async fn take(
         .collect();
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
-    let lookalikes: BTreeMap<String, String> = intakes
-        .iter()
-        .flat_map(|(_, intake)| intake.lookalikes.clone())
-        .collect();
+    let lookalikes = contract.lookalikes(&spooled.fields);
     let periods = periods(&claim.draft.objects)?;
 
     let whole: HashSet<usize> = intakes

@@ -20,6 +20,32 @@ impl Contract {
             .collect()
     }
 
+    /// Fields of `there` that nothing reads, each with one that the contract reads, that is not there, and of which the
+    /// name differs in letter case and signs only: mostly a slip, and a column of nulls.
+    pub fn lookalikes(&self, there: &BTreeSet<String>) -> BTreeMap<String, String> {
+        let Feed::Raw(raw) = &self.feed else {
+            return BTreeMap::new();
+        };
+        if self.columns.iter().any(|column| column.from == ["*"]) {
+            return BTreeMap::new();
+        }
+        let named = self.named_fields();
+        let missing: BTreeMap<String, &String> = named
+            .difference(there)
+            .map(|name| (letters(name), name))
+            .collect();
+        let present: BTreeSet<String> = named.intersection(there).map(|name| letters(name)).collect();
+        let unread = there
+            .difference(&named)
+            .filter(|name| !raw.elsewhere.contains_key(*name));
+        let nearly = |name: &String| {
+            let letters = letters(name);
+            let missing = missing.get(&letters).filter(|_| !present.contains(&letters))?;
+            Some((name.clone(), (*missing).clone()))
+        };
+        unread.filter_map(nearly).collect()
+    }
+
     /// Raw fields that hold personal data, by what this contract and its siblings say: nothing may write them down
     /// as they are, be it in a map of all fields or in quarantine. Where two say something else, dropping wins.
     pub fn personal_fields(&self) -> BTreeMap<String, Personal> {
@@ -37,4 +63,10 @@ impl Contract {
         }
         fields
     }
+}
+
+/// The letters and digits of a name.
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }

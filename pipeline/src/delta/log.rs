@@ -29,7 +29,8 @@ use super::snapshot::Snapshot;
 
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 20;
-/// Actions of a commit that are worth a checkpoint of its own: whoever loads the table would read them as JSON.
+/// So many actions of a commit are worth a checkpoint of its own, if it does not repeat many times as many: whoever loads
+/// the table would read them as JSON.
 const CHECKPOINT_ACTIONS: usize = 500;
 
 /// A table's place and its log, whether or not the table exists yet.
@@ -290,7 +291,7 @@ impl DeltaLog {
     /// been applied) is an error: the caller settles it by reading its txn.
     pub(crate) async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<Landed> {
         let version = base.version + 1;
-        let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS;
+        let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS.max(base.files.len() / 20);
         let landed = self.write(version, commit).await?;
         if let Landed::At(version) = landed
             && (is_large || version % CHECKPOINT_EVERY == 0)

@@ -16,8 +16,8 @@ mod snapshot;
 /// Property that names the columns of which a table's log holds bounds, with commas between them.
 const INDEXED: &str = "delta.dataSkippingStatsColumns";
 
-/// The property for these columns. Readers take columns that it does not name, or all where it is missing, for ones with
-/// bounds; some leave out files that have none.
+/// The property for these columns. Some readers leave out files that have no bounds of a column that it names, or of any
+/// where it is missing.
 pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
     let names: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
     (INDEXED.to_owned(), names.join(","))

@@ -1,6 +1,6 @@
 //! One version of a table: its live files, schema and properties.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout::COMMENT;
 
-use super::guard;
+use super::{INDEXED, guard};
 
 /// Entries that are read for progress: about as many as come between two checkpoints.
 const RECENT: usize = 20;
@@ -286,6 +286,12 @@ impl Snapshot {
             said.is_ok_and(|said| said.metadata().get(COMMENT) == field.metadata().get(COMMENT))
         };
         self.metadata().description() == Some(description) && schema.fields().iter().all(is_said)
+    }
+
+    /// The columns of which the log says that every file has bounds; none where it does not say.
+    pub(crate) fn bounded(&self) -> Option<BTreeSet<&str>> {
+        let named = self.properties.get(INDEXED)?;
+        Some(named.split(',').collect())
     }
 
     /// Columns that files are laid out by.

@@ -59,10 +59,12 @@ pub(crate) struct Document {
 }
 
 /// What a document has in one cell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Share {
     /// The document's place among those that cover the cell.
     pub(crate) order: String,
+    /// The object of its rows, of several the one with the smallest address.
+    pub(crate) object: String,
     /// Its rows, by their ordinals in the batch.
     pub(crate) rows: RoaringBitmap,
 }
@@ -125,7 +127,7 @@ impl Documents {
                 let share = document.cells.get(&cell);
                 let candidate = Candidate {
                     order: share.map_or(&document.order, |share| &share.order),
-                    object: &document.object,
+                    object: share.map_or(&document.object, |share| &share.object),
                     rows: share.map(|share| &share.rows),
                 };
                 let place = |one: &Candidate<'_>| (one.order.to_owned(), Reverse(one.object.to_owned()));
@@ -346,7 +348,7 @@ async fn present(
             let cell = present.entry(possible[found[0].key as usize]).or_default();
             for row in rows.by_ref().take(found.len()) {
                 let place = (order(row), Reverse(object(row)));
-                if cell.rows.is_empty() || place > (cell.order.as_str(), Reverse(cell.object.as_str())) {
+                if cell.object.is_empty() || place > (cell.order.as_str(), Reverse(cell.object.as_str())) {
                     (cell.order, cell.object) = (place.0.to_owned(), place.1.0.to_owned());
                 }
             }

@@ -149,7 +149,7 @@ async fn rearrange(
         partition: snapshot.partition(),
         sort: &subject.sort(snapshot),
         file_size: subject.file_size(),
-        options: subject.write_options(),
+        options: subject.write_options(snapshot),
         attempt,
         data_change: false,
         stamp: None,

@@ -73,7 +73,13 @@ impl<'a> Subject<'a> {
             .map_or(SYSTEM_FILE_SIZE, |contract| contract.file_size)
     }
 
-    pub(super) fn write_options(&self) -> WriteOptions {
-        self.contract.map_or_else(WriteOptions::default, keep::options)
+    /// How its files are written: also with bounds that the contract wants no more and the log still promises.
+    pub(super) fn write_options(&self, snapshot: &Snapshot) -> WriteOptions {
+        let mut options = self.contract.map_or_else(WriteOptions::default, keep::options);
+        let promised = snapshot.bounded().unwrap_or_default();
+        options
+            .unindexed
+            .retain(|column| !promised.contains(column.as_str()));
+        options
     }
 }

@@ -44,6 +44,12 @@ impl Origin<'_> {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Names of the fields that rows have which say nothing themselves, lineage aside.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &str> {
+        let headed = self.header.iter().map(|(name, _)| name.as_str());
+        headed.chain(self.stated().map(|(name, _)| name))
+    }
+
     /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
     /// about it.
     pub(super) fn constant(&self, name: &str) -> Option<String> {
@@ -160,11 +166,6 @@ impl<'a> Fields<'a> {
             filled: Some(filled),
             ..Self::new(raw, rows, delivered.origin, delivered.personal)
         }
-    }
-
-    /// Names of the rows' own fields.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.own.keys().copied()
     }
 
     /// Number of rows.

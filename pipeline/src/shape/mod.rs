@@ -14,7 +14,7 @@ mod stated;
 
 pub(crate) use fields::{Origin, map_builder};
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -67,8 +67,6 @@ pub(crate) struct Shaped {
     pub(crate) held: BTreeMap<String, u64>,
     /// Hash of each raw row, where the content of documents decides between them.
     pub(crate) content: Option<Int64Array>,
-    /// Fields that nothing reads, each with one that is read but not there and has nearly the same name.
-    pub(crate) lookalikes: BTreeMap<String, String>,
 }
 
 /// The batch that rows are shaped for.
@@ -86,10 +84,10 @@ pub(crate) struct Shaper {
     feed: RawFeed,
     schema: SchemaRef,
     known: HashSet<String>,
-    /// The same by what is left of them without letter case and signs.
-    spellings: BTreeMap<String, BTreeSet<String>>,
     personal: PersonalFields,
     sql: Option<RawSql>,
+    /// Whether a column is the hash of its row.
+    wants_hash: bool,
     checks: Checks,
     pseudonyms: Arc<Pseudonyms>,
 }
@@ -101,20 +99,18 @@ impl Shaper {
             return Err(Error::internal("a table with inputs has no raw rows").with("table", &contract.name));
         };
         let schema = layout::schema(contract);
-        let known: HashSet<String> = contract
-            .named_fields()
-            .into_iter()
-            .chain(feed.elsewhere.keys().cloned())
-            .collect();
-        let mut spellings: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for name in &known {
-            spellings.entry(bare(name)).or_default().insert(name.clone());
-        }
         Ok(Self {
-            known,
-            spellings,
+            known: contract
+                .named_fields()
+                .into_iter()
+                .chain(feed.elsewhere.keys().cloned())
+                .collect(),
             personal: contract.personal_fields(),
             sql: contract.sql.as_deref().map(RawSql::new).transpose()?,
+            wants_hash: contract
+                .columns
+                .iter()
+                .any(|column| column.from.iter().any(|from| from == layout::HASH)),
             checks: Checks::new(contract, &schema)?,
             contract: contract.clone(),
             feed: feed.clone(),
@@ -161,9 +157,9 @@ impl Shaper {
             .map_err(|error| Error::new(error.kind(), error.reason()))
     }
 
-    /// Whether all rows of an object must be shaped at once: windows of SQL may reach over all of them.
+    /// Whether all rows of an object must be shaped at once.
     pub(crate) fn wants_whole_objects(&self) -> bool {
-        self.sql.is_some()
+        self.sql.as_ref().is_some_and(RawSql::has_windows)
     }
 
     /// The reject for a record that is no row. Where the table has personal columns its letters and digits are
@@ -203,7 +199,7 @@ impl Shaper {
         let made = match (&self.sql, &selected) {
             (Some(sql), Some(selected)) => {
                 let filled = sql.filled(&delivered, origin, &source);
-                Some((selected.as_fields(&delivered, &indices)?, filled))
+                Some((selected.as_fields(&delivered, &indices, self.wants_hash)?, filled))
             }
             _ => None,
         };
@@ -265,22 +261,7 @@ impl Shaper {
             warned: checked.warned,
             held: checked.held,
             content: self.keeps_documents().then(|| delivered.hashes()).transpose()?,
-            lookalikes: self.lookalikes(&delivered),
         })
-    }
-
-    /// A slip in a name reads nulls, and says nothing otherwise.
-    fn lookalikes(&self, delivered: &Fields<'_>) -> BTreeMap<String, String> {
-        let there: HashSet<&str> = delivered.names().collect();
-        let unread = there.iter().filter(|name| !self.known.contains(**name));
-        unread
-            .filter_map(|name| {
-                let known = self.spellings.get(&bare(name))?;
-                let is_read = known.iter().any(|known| there.contains(known.as_str()));
-                let known = known.first().filter(|_| !is_read)?;
-                Some(((*name).to_owned(), known.clone()))
-            })
-            .collect()
     }
 
     /// Casts one column; failures go to the rows' reasons. Personal values never get further than here.
@@ -473,12 +454,6 @@ pub(crate) fn window_column(contract: &Contract) -> Option<&str> {
 /// Days since 1970-01-01.
 pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
     i64::from(day.num_days_from_ce() - 719_163)
-}
-
-/// The letters and digits of a name.
-fn bare(name: &str) -> String {
-    let letters = name.chars().filter(|c| c.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
 }
 
 fn distinct(source: &[u32]) -> u64 {

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::contract::{ColumnType, LINEAGE};
+use crate::contract::ColumnType;
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 
@@ -26,6 +26,8 @@ pub(crate) struct RawSql {
     columns: Vec<String>,
     /// What it makes; other fields it hands on as they are.
     made: BTreeSet<String>,
+    /// Whether a window looks at other rows.
+    has_windows: bool,
 }
 
 /// Result of a SELECT.
@@ -37,10 +39,19 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// The selected columns as text fields, for columns to pick from. The hash is that of the delivered row.
-    pub(crate) fn as_fields(&self, delivered: &Fields<'_>, source: &UInt32Array) -> Result<RecordBatch> {
-        let mut fields = vec![Field::new(HASH, DataType::Utf8, true)];
-        let mut columns = vec![take(&delivered.hash_texts()?, source, None)?];
+    /// The selected columns as text fields, for columns to pick from. The hash, where it is wanted, is that of the
+    /// delivered row.
+    pub(crate) fn as_fields(
+        &self,
+        delivered: &Fields<'_>,
+        source: &UInt32Array,
+        wants_hash: bool,
+    ) -> Result<RecordBatch> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        if wants_hash {
+            fields.push(Field::new(HASH, DataType::Utf8, true));
+            columns.push(take(&delivered.hash_texts()?, source, None)?);
+        }
         for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
             if field.name() != SOURCE_ROW && field.name() != HASH {
                 fields.push(Field::new(field.name(), DataType::Utf8, true));
@@ -110,9 +121,10 @@ impl RawSql {
     pub(crate) fn new(sql: &str) -> Result<Self> {
         let mut statements = Parser::parse_sql(&GenericDialect {}, sql)
             .context(Kind::Usage, "SQL of the contract does not parse")?;
-        let mut columns = Vec::new();
+        let (mut columns, mut has_windows) = (Vec::new(), false);
         let _ = visit_expressions(&statements, |expression| {
             columns.extend(field_of(expression));
+            has_windows |= matches!(expression, Expr::Function(function) if function.over.is_some());
             ControlFlow::<()>::Continue(())
         });
         let Some(Statement::Query(query)) = statements.first_mut() else {
@@ -133,10 +145,16 @@ impl RawSql {
             plans: Plans::new(query.to_string()),
             columns,
             made,
+            has_windows,
         })
     }
 
-    /// Runs the SQL over the rows of one object. Fields that the SQL names and the object lacks are null.
+    /// Whether a row can look at others of its object, so that all of them must be there at once.
+    pub(crate) fn has_windows(&self) -> bool {
+        self.has_windows
+    }
+
+    /// Runs the SQL over rows of one object. Fields that the SQL names and the rows lack are null.
     pub(crate) async fn select(
         &self,
         fields: &Fields<'_>,
@@ -152,7 +170,7 @@ impl RawSql {
         let stated = origin.stated().map(|(name, _)| name);
         let mut names: Vec<Field> = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
-        for name in delivered.chain(named).chain(stated).chain(LINEAGE) {
+        for name in delivered.chain(named).chain(stated).chain([ROW]) {
             if names.iter().any(|field| field.name() == name) {
                 continue;
             }

@@ -160,6 +160,30 @@ fn a_field_that_sql_leaves_out_need_not_be_there() -> Result<()> {
 }
 
 #[test]
+fn sql_sees_all_rows_of_a_large_object_where_it_looks_across_them() -> Result<()> {
+    const ROWS: usize = 20_000;
+    let shop = Shop::open()?;
+    let named = |row: usize| if row.is_multiple_of(4) { "test" } else { "v" };
+    let rows = (1..=ROWS).map(|row| format!("{}{row},60,{row}\n", named(row)));
+    let object = format!("visit_id,seconds,guests\n{}", rows.collect::<String>());
+    shop.deliver("2026-03-01", "a", &object)?;
+    let run = shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    assert_eq!(run.count("shop.visits", "rows_filtered")?, ROWS as u64 / 4);
+    let kept = || -> Result<String> {
+        let sql =
+            "SELECT count(*) AS n, max(guests) AS most, count(DISTINCT _row) AS places FROM shop.visits";
+        Ok(shop.lake.call(&["query", sql])?.exits_with(0)?.stdout)
+    };
+    assert_eq!(kept()?.trim(), r#"{"n":15000,"most":19999,"places":15000}"#);
+
+    let windowed = "SELECT visit_id, 1 AS minutes, row_number() OVER (ORDER BY _row DESC) AS guests FROM raw";
+    shop.write("visits.sql", windowed)?;
+    shop.lake.call(&["rebuild", "shop.visits"])?.exits_with(0)?;
+    assert_eq!(kept()?.trim(), r#"{"n":20000,"most":20000,"places":20000}"#);
+    Ok(())
+}
+
+#[test]
 fn a_field_that_is_nearly_called_what_the_contract_reads_is_told() -> Result<()> {
     let shop = Shop::open()?;
     shop.deliver("2026-03-01", "a", "visit_id,Seconds,guests,note\nv1,90,2,late\n")?;

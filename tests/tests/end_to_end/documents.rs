@@ -219,6 +219,36 @@ fn the_same_document_under_another_key_changes_nothing() -> Result<()> {
 }
 
 #[test]
+fn the_same_document_of_two_parts_under_other_keys_leaves_the_same_rows_in_any_order() -> Result<()> {
+    // The parts of the copy lie between those of the other.
+    let copies = [["a-1", "z-2"], ["m-1", "m-2"]];
+    let deliver = |lake: &Lake, names: [&str; 2]| -> Result<()> {
+        for (number, name) in (1..).zip(names) {
+            let day = format!("2026-03-{number:02},c1,{number}");
+            lake.deliver(&report(name, &[day.as_str(), "2026-03-03,c1,3"]))?;
+            lake.deliver(&manifest(name, "same", (1, 3), 9, (number, 2)))?;
+        }
+        Ok(())
+    };
+    let mut seen = Vec::new();
+    for (order, batches) in [([0, 1], 2), ([1, 0], 2), ([0, 1], 1)] {
+        let lake = reports()?;
+        for copy in order {
+            deliver(&lake, copies[copy])?;
+            if batches > 1 {
+                lake.run(&[])?.exits_with(0)?;
+            }
+        }
+        lake.run(&[])?.exits_with(0)?;
+        let sql = format!("SELECT day, clicks, right(_object, 7) AS part FROM {TABLE} ORDER BY day, part");
+        seen.push(lake.call(&["query", &sql])?.exits_with(0)?.stdout);
+    }
+    ensure!(seen[0].contains("a-1.csv"), "{seen:?}");
+    ensure!(seen.iter().all(|rows| *rows == seen[0]), "{seen:?}");
+    Ok(())
+}
+
+#[test]
 fn a_table_that_shrinks_is_held_until_it_is_released() -> Result<()> {
     let lake = reports()?;
     let folder = lake.path().join("contracts/reports");

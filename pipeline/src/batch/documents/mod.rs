@@ -11,7 +11,6 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
-use roaring::RoaringBitmap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::contract::{Contract, Covers, Feed, Keep};
@@ -130,10 +129,12 @@ pub(super) fn gather(
     let parts: Vec<Vec<usize>> = groups.iter().map(|group| parts(group, intakes)).collect();
     let by_object = spooled.by_object();
     let own = side_by_side(at_once, &parts, |parts| {
-        let portions = parts
-            .iter()
-            .filter_map(|part| by_object.get(&intakes[*part].1.ordinal));
-        OwnRows::of(rules, portions.flatten(), spooled)
+        let portions = parts.iter().flat_map(|part| {
+            let (object, intake) = &intakes[*part];
+            let portions = by_object.get(&intake.ordinal).into_iter().flatten();
+            portions.map(|portion| (object.uri.as_str(), portion))
+        });
+        OwnRows::of(rules, portions, spooled)
     })?;
     for ((group, parts), own) in groups.into_iter().zip(parts).zip(own) {
         let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
@@ -257,7 +258,9 @@ fn side_by_side<T: Sync, R: Send>(
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(item) = items.get(index)
         {
-            done.push((index, each(item)?));
+            // After an error nobody begins with another one.
+            let result = each(item).inspect_err(|_| next.store(items.len(), Ordering::Relaxed))?;
+            done.push((index, result));
         }
         Ok(done)
     };
@@ -282,20 +285,22 @@ fn side_by_side<T: Sync, R: Send>(
 /// What the rows of one document say.
 struct OwnRows {
     rows: u64,
-    /// Rows, by their ordinals in the batch, and greatest order of each cell.
-    cells: BTreeMap<Cell, (RoaringBitmap, String)>,
+    /// By cell; the order is the greatest of its rows.
+    cells: BTreeMap<Cell, Share>,
     /// Rows that have the key of an earlier row; none where there is no key.
     conflicts: u64,
 }
 
 impl OwnRows {
-    /// Of the document with these portions of the batch.
+    /// Of the document with these portions of the batch, each with the address of its object.
     fn of<'a>(
         rules: Rules<'_>,
-        portions: impl Iterator<Item = &'a Portion> + Clone,
+        portions: impl Iterator<Item = (&'a str, &'a Portion)> + Clone,
         spooled: &Spooled,
     ) -> Result<Self> {
-        let rows = portions.clone().map(|portion| spooled.rows_in(portion) as u64);
+        let rows = portions
+            .clone()
+            .map(|(_, portion)| spooled.rows_in(portion) as u64);
         let mut own = Self {
             rows: rows.sum(),
             cells: BTreeMap::new(),
@@ -305,9 +310,9 @@ impl OwnRows {
         if !rules.key.is_empty() {
             keys.reserve_exact(own.rows as usize);
         }
-        for portion in portions {
+        for (object, portion) in portions {
             let rows = spooled.read(portion)?;
-            own.add(rules, &rows, portion.first as u32)?;
+            own.add(rules, object, &rows, portion.first as u32)?;
             if !rules.key.is_empty() {
                 add_keys(&rows, rules.key, &mut keys)?;
             }
@@ -317,20 +322,23 @@ impl OwnRows {
         Ok(own)
     }
 
-    /// Adds rows to their cells; `first` is the ordinal of the first of them in the batch.
-    fn add(&mut self, rules: Rules<'_>, rows: &RecordBatch, first: u32) -> Result<()> {
+    /// Adds rows of an object to their cells; `first` is the ordinal of the first of them in the batch.
+    fn add(&mut self, rules: Rules<'_>, object: &str, rows: &RecordBatch, first: u32) -> Result<()> {
         let by_row: &StringArray = rows
             .column(rows.schema_ref().index_of(layout::ORDER)?)
             .as_string();
         let per = key_positions(rows.schema_ref(), rules.per)?;
         let groups = Groups::of(rows, &per)?;
         for (cell, members) in cells(rows, &per, &groups)?.into_iter().zip(groups.iter()) {
-            let (own, newest) = self.cells.entry(cell).or_default();
-            insert_ascending(own, members.iter().map(|row| row + first));
+            let own = self.cells.entry(cell).or_default();
+            insert_ascending(&mut own.rows, members.iter().map(|row| row + first));
+            if own.object.is_empty() || object < own.object.as_str() {
+                object.clone_into(&mut own.object);
+            }
             for row in members {
                 let order = by_row.value(*row as usize);
-                if order > newest.as_str() {
-                    order.clone_into(newest);
+                if order > own.order.as_str() {
+                    order.clone_into(&mut own.order);
                 }
             }
         }
@@ -338,7 +346,7 @@ impl OwnRows {
     }
 }
 
-/// Adds a hash of the key of each row: two of a document are the same by chance once in 2^64 times.
+/// Adds a hash of the key of each row: that two of them are the same by chance is counted as a conflict.
 fn add_keys(rows: &RecordBatch, key: &[String], keys: &mut Vec<u64>) -> Result<()> {
     let columns: Vec<ArrayRef> = key_positions(rows.schema_ref(), key)?
         .into_iter()
@@ -367,16 +375,16 @@ fn document(
         .map(|b| format!("{b:02x}"))
         .collect();
     let full = |newest: &str| format!("{newest}{id}.{content}.");
-    let newest = own.cells.values().map(|(_, newest)| newest.as_str()).max();
+    let newest = own.cells.values().map(|share| share.order.as_str()).max();
     let order = full(newest.unwrap_or(&declared.order));
     let cells: Vec<&Cell> = own.cells.keys().collect();
     let covers = coverage(rules, declared, &cells);
-    let shares = own.cells.into_iter().map(|(cell, (rows, of_cell))| {
+    let shares = own.cells.into_iter().map(|(cell, share)| {
         let order = match rules.covers {
-            Covers::Rows => full(&of_cell),
+            Covers::Rows => full(&share.order),
             _ => order.clone(),
         };
-        (cell, Share { order, rows })
+        (cell, Share { order, ..share })
     });
     Document {
         object: object.cloned().unwrap_or_default(),

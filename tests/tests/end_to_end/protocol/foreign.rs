@@ -274,7 +274,8 @@ fn a_log_tells_other_programs_what_the_contract_says_of_a_table_by_now() -> Resu
     let key = r#"key       = ["day", "visit_id", "minutes"]"#;
     let visits = VISITS
         .replace(r#"key       = ["day", "visit_id"]"#, key)
-        .replace("decimal(10,1)", "decimal(18,1)");
+        .replace("decimal(10,1)", "decimal(18,1)")
+        .replace("[columns]", "sort = [\"guests\"]\n\n[columns]");
     shop.write("visits.toml", &visits)?;
     shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\n")?;
     shop.lake.run(&[])?.exits_with(0)?;
@@ -304,6 +305,23 @@ fn a_log_tells_other_programs_what_the_contract_says_of_a_table_by_now() -> Resu
         ("One visit.", "Who came.")
     );
     // A float, for which some readers take them, cannot hold the bounds of minutes.
-    assert_eq!(bounded, "visit_id,_batch,_loaded_at");
+    assert_eq!(bounded, "visit_id,guests,_batch,_loaded_at");
+
+    // What was promised of all files is taken back with the first one that lacks it, and never promised again.
+    for (day, sort) in ["visit_id", "guests"].into_iter().enumerate() {
+        shop.write(
+            "visits.toml",
+            &visits.replace(r#"sort = ["guests"]"#, &format!("sort = [{sort:?}]")),
+        )?;
+        shop.deliver(
+            &format!("2026-04-{:02}", day + 1),
+            "a",
+            "visit_id,seconds,guests\nv4,90,2\n",
+        )?;
+        shop.lake.run(&[])?.exits_with(0)?;
+    }
+    let definitions = self::definitions(&shop.lake, "shop.visits")?;
+    assert_eq!(definitions.len(), 3, "{definitions:?}");
+    assert_eq!(definitions[2].2, "visit_id,_batch,_loaded_at");
     Ok(())
 }
