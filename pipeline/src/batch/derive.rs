@@ -76,9 +76,9 @@ pub(crate) async fn run_derived(
                     }
                     return Ok(());
                 }
-                // Neither a table nor a claim is made under rules that have to be changed before they work.
-                let exists = lake.table_log(&contract.name)?.exists().await?;
-                if !exists {
+                // No table is made under rules that have to be changed before they work; one that is there is held under
+                // others than its own.
+                if !lake.table_log(&contract.name)?.exists().await? {
                     verify(lake, contract, feed).await?;
                 }
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
@@ -87,9 +87,6 @@ pub(crate) async fn run_derived(
                 let Some(inputs) = news(lake, &ledger, contract, feed, &table).await? else {
                     return Ok(());
                 };
-                if exists {
-                    verify(lake, contract, feed).await?;
-                }
                 let draft = Draft {
                     table: contract.name.clone(),
                     batch: taken + 1,
