@@ -176,7 +176,8 @@ fn sql_sees_all_rows_of_a_large_object_where_it_looks_across_them() -> Result<()
     };
     assert_eq!(kept()?.trim(), r#"{"n":15000,"most":19999,"places":15000}"#);
 
-    let windowed = "SELECT visit_id, 1 AS minutes, row_number() OVER (ORDER BY _row DESC) AS guests FROM raw";
+    let windowed = "SELECT visit_id, 1 AS minutes, row_number() OVER (PARTITION BY _object ORDER BY _row DESC) AS guests \
+                    FROM raw";
     shop.write("visits.sql", windowed)?;
     shop.lake.call(&["rebuild", "shop.visits"])?.exits_with(0)?;
     assert_eq!(kept()?.trim(), r#"{"n":20000,"most":20000,"places":20000}"#);
