@@ -243,9 +243,18 @@ fn columns_that_a_log_says_have_bounds_are_those_that_have_them() -> Result<()> 
     Ok(())
 }
 
-/// The definitions of a table, oldest first: how it is described, its columns with what they mean, and of which of them
-/// the log has bounds.
-fn definitions(lake: &Lake, table: &str) -> Result<Vec<(String, BTreeMap<String, String>, String)>> {
+/// What a log says that a table is.
+#[derive(Debug)]
+struct Definition {
+    description: String,
+    /// What each column means.
+    columns: BTreeMap<String, String>,
+    /// The columns of which every file has bounds, with commas between them.
+    bounded: String,
+}
+
+/// The definitions of a table, oldest first.
+fn definitions(lake: &Lake, table: &str) -> Result<Vec<Definition>> {
     let mut definitions = Vec::new();
     for entry in log_entries(lake, table)? {
         for action in actions(&entry)? {
@@ -258,11 +267,11 @@ fn definitions(lake: &Lake, table: &str) -> Result<Vec<(String, BTreeMap<String,
             let columns = columns
                 .iter()
                 .map(|column| (text(&column["name"]), text(&column["metadata"]["comment"])));
-            definitions.push((
-                text(&metadata["description"]),
-                columns.collect(),
-                text(&metadata["configuration"]["delta.dataSkippingStatsColumns"]),
-            ));
+            definitions.push(Definition {
+                description: text(&metadata["description"]),
+                columns: columns.collect(),
+                bounded: text(&metadata["configuration"]["delta.dataSkippingStatsColumns"]),
+            });
         }
     }
     Ok(definitions)
@@ -293,19 +302,18 @@ fn a_log_tells_other_programs_what_the_contract_says_of_a_table_by_now() -> Resu
 
     let definitions = definitions(&shop.lake, "shop.visits")?;
     assert_eq!(definitions.len(), 2, "{definitions:?}");
-    let (description, columns, _) = &definitions[0];
-    assert_eq!(
-        (description.as_str(), columns["guests"].as_str()),
-        ("One visit of a shop.", "")
-    );
-    ensure!(columns["_object"].contains("raw object"), "{columns:?}");
-    let (description, columns, bounded) = &definitions[1];
-    assert_eq!(
-        (description.as_str(), columns["guests"].as_str()),
-        ("One visit.", "Who came.")
-    );
+    let (first, second) = (&definitions[0], &definitions[1]);
+    let said = |definition: &Definition| {
+        (
+            definition.description.clone(),
+            definition.columns["guests"].clone(),
+        )
+    };
+    assert_eq!(said(first), ("One visit of a shop.".to_owned(), String::new()));
+    ensure!(first.columns["_object"].contains("raw object"), "{first:?}");
+    assert_eq!(said(second), ("One visit.".to_owned(), "Who came.".to_owned()));
     // A float, for which some readers take them, cannot hold the bounds of minutes.
-    assert_eq!(bounded, "visit_id,guests,_batch,_loaded_at");
+    assert_eq!(second.bounded, "visit_id,guests,_batch,_loaded_at");
 
     // What was promised of all files is taken back with the first one that lacks it, and never promised again.
     for (day, sort) in ["visit_id", "guests"].into_iter().enumerate() {
@@ -322,6 +330,6 @@ fn a_log_tells_other_programs_what_the_contract_says_of_a_table_by_now() -> Resu
     }
     let definitions = self::definitions(&shop.lake, "shop.visits")?;
     assert_eq!(definitions.len(), 3, "{definitions:?}");
-    assert_eq!(definitions[2].2, "visit_id,_batch,_loaded_at");
+    assert_eq!(definitions[2].bounded, "visit_id,_batch,_loaded_at");
     Ok(())
 }
