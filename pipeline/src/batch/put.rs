@@ -26,6 +26,8 @@ pub(super) struct Keyed {
     pub(super) whole: Arc<HashSet<usize>>,
     /// The first and the last day that the batch's objects are about.
     pub(super) periods: (NaiveDate, NaiveDate),
+    /// How many files of the table are looked into at the same time.
+    pub(super) files_at_once: usize,
 }
 
 /// Folds the rows of each key with those of the table. A key whose rows come in several portions counts as updated where
@@ -80,7 +82,16 @@ impl Keyed {
             let folded = folded.await.context(Kind::Internal, "folding panicked")??;
             let begun = if ahead { fold_next() } else { None };
             let put = async {
-                let plan = merge(&self.contract, table.log(), table.files(), folded, self.periods).await?;
+                let (log, files) = (table.log(), table.files());
+                let plan = merge(
+                    &self.contract,
+                    log,
+                    files,
+                    folded,
+                    self.periods,
+                    self.files_at_once,
+                )
+                .await?;
                 table.apply(&self.contract, plan).await
             };
             if let Err(error) = put.await {

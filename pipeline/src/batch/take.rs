@@ -30,6 +30,10 @@ const PORTION: usize = 16;
 /// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
 const PARTITIONS: usize = 64;
 
+/// Files of the table that are looked into at the same time, where there is memory: more than there are processors, so that
+/// waiting for the disk costs none.
+const FILES_AT_ONCE: usize = 3;
+
 /// Takes in what the objects of a claim gave, commits and records.
 pub(super) async fn take(
     lake: &Lake,
@@ -96,6 +100,7 @@ pub(super) async fn take(
         spooled,
         whole: Arc::new(whole),
         periods,
+        files_at_once: lake.settings().at_once(FILES_AT_ONCE),
     };
     let quarantine = if rejects.is_empty() {
         Vec::new()
@@ -130,8 +135,9 @@ pub(super) async fn take(
                 let (order, days) = gathered.documents.reach();
                 let recorded = ledger.documents(&contract.name, &order, days).await?;
                 let documents = &gathered.documents;
+                let (files, at_once) = (working.files(), keyed.files_at_once);
                 let superseded =
-                    supersede(contract, &table.log, working.files(), documents, &recorded).await?;
+                    supersede(contract, &table.log, files, documents, &recorded, at_once).await?;
                 if !guard(contract, claim, &superseded.replaced, &mut notes, tally) {
                     return Ok(());
                 }

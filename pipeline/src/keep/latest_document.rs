@@ -27,7 +27,6 @@ use crate::write::Found;
 
 use super::changed::scope_columns;
 use super::keys::Keys;
-use super::merge::AT_ONCE;
 use super::plan::{Plan, open};
 use super::texts;
 
@@ -233,13 +232,14 @@ pub(crate) struct Superseded {
     pub(crate) replaced: Vec<Replaced>,
 }
 
-/// Plans how the documents of a batch go into the table.
+/// Plans how the documents of a batch go into the table; so many files are looked into at the same time.
 pub(crate) async fn supersede(
     contract: &Contract,
     log: &DeltaLog,
     files: &[DataFile],
     documents: &Documents,
     recorded: &[Recorded],
+    at_once: usize,
 ) -> Result<Superseded> {
     let columns = scope_columns(contract);
     let scope = |cell: &Cell| -> PartitionValues {
@@ -250,7 +250,7 @@ pub(crate) async fn supersede(
     let mut come = RoaringBitmap::new();
     let newest = documents.newest();
     let cells: Vec<&Cell> = newest.keys().collect();
-    let (files, mut present) = present(contract, log, files, &documents.per, &cells).await?;
+    let (files, mut present) = present(contract, log, files, &documents.per, &cells, at_once).await?;
     let memory = Memory::new(documents, recorded);
     let mut replaced = Vec::new();
     for (index, (cell, candidate)) in newest.iter().enumerate() {
@@ -307,6 +307,7 @@ async fn present(
     table: &[DataFile],
     per: &[String],
     cells: &[&Cell],
+    at_once: usize,
 ) -> Result<(Vec<DataFile>, HashMap<u32, Present>)> {
     let mut present: HashMap<u32, Present> = HashMap::new();
     let mut files = Vec::new();
@@ -339,7 +340,7 @@ async fn present(
             };
             Ok::<_, Error>((file, found, places))
         })
-        .buffered(AT_ONCE);
+        .buffered(at_once);
     while let Some((file, found, places)) = read.try_next().await? {
         let Some(places) = places else { continue };
         let (order, object) = (texts(&places, ORDER)?, texts(&places, OBJECT)?);

@@ -27,9 +27,6 @@ use super::keys::Keys;
 use super::plan::{FileEdit, Plan, open};
 use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays, texts};
 
-/// Files probed at the same time.
-pub(super) const AT_ONCE: usize = 3;
-
 /// Copies of the batch's keys in the table.
 struct Copies {
     /// File (index into `files`) and row in it, in the order of `rows`.
@@ -42,19 +39,20 @@ struct Copies {
 }
 
 /// Plans how the folded rows of a batch go into the table. `periods` are the first and the last day that the
-/// batch's objects are about.
+/// batch's objects are about; so many files are looked into at the same time.
 pub(crate) async fn merge(
     contract: &Arc<Contract>,
     log: &DeltaLog,
     files: &[DataFile],
     batch: Folded,
     periods: (NaiveDate, NaiveDate),
+    at_once: usize,
 ) -> Result<Plan> {
     if batch.rows.num_rows() == 0 {
         return settled(contract, &batch, &Copies::of(&[]));
     }
     let batch = Arc::new(batch);
-    let copies = copies(contract, log, files, &batch, periods).await?;
+    let copies = copies(contract, log, files, &batch, periods, at_once).await?;
     let contract = contract.clone();
     busy(move || settled(&contract, &batch, &copies)).await
 }
@@ -175,6 +173,7 @@ async fn copies(
     files: &[DataFile],
     batch: &Arc<Folded>,
     periods: (NaiveDate, NaiveDate),
+    at_once: usize,
 ) -> Result<Copies> {
     let (of_batch, of_contract) = (batch.clone(), contract.clone());
     let (named, keys) = busy(move || {
@@ -194,6 +193,7 @@ async fn copies(
         batch,
         wanted,
         keys,
+        at_once,
     };
     let mut found = search.files(first, None).await?;
     if !contract.keys_stay() {
@@ -217,7 +217,7 @@ async fn copies(
     let search = &search;
     copies.rows = futures::stream::iter(found)
         .map(|(file, found)| async move { search.read(&file, found).await })
-        .buffered(AT_ONCE)
+        .buffered(at_once)
         .try_collect()
         .await?;
     Ok(copies)
@@ -268,6 +268,8 @@ struct Search<'a> {
     /// The columns that are needed of the rows that are found.
     wanted: SchemaRef,
     keys: Keys,
+    /// How many files are looked into at the same time.
+    at_once: usize,
 }
 
 impl Search<'_> {
@@ -283,7 +285,7 @@ impl Search<'_> {
                 let found = self.keys.find(self.log, &file, only).await?;
                 Ok((file, found))
             })
-            .buffered(AT_ONCE)
+            .buffered(self.at_once)
             .try_collect()
             .await
     }

@@ -221,7 +221,7 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>) -> Rec
         let batch = fold(contract, &Observations { rows, whole }).unwrap();
         let attempt = number.to_string();
         let mut set = WorkingSet::new(&log, snapshot.files.to_vec(), &attempt);
-        let plan = merge(contract, &log, set.files(), batch, (day, day))
+        let plan = merge(contract, &log, set.files(), batch, (day, day), 2)
             .await
             .unwrap();
         set.apply(contract, plan).await.unwrap();

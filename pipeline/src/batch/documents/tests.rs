@@ -229,6 +229,7 @@ impl Bench {
             working.files(),
             &gathered.documents,
             &recorded,
+            2,
         )
         .await
         .unwrap();
