@@ -1,5 +1,6 @@
 //! The raw zone: which objects there are for a table, and what their paths say.
 
+mod folder;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::{Path, PathPart};
-use object_store::{ListResult, ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -19,6 +20,8 @@ use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
 use crate::manifest;
+
+use self::folder::{Entry, below, inside};
 
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
@@ -89,6 +92,8 @@ pub(crate) struct Listing {
     pub(crate) unmatched: Vec<String>,
     /// Addresses of objects and folders beside those of the tables of the source that none of them reads.
     pub(crate) unread: Vec<String>,
+    /// What lies there and cannot be an object, and why.
+    pub(crate) odd: Vec<String>,
 }
 
 /// The raw zone and the accounts that deliver into it.
@@ -125,20 +130,35 @@ impl<'a> RawZone<'a> {
         let all = feeds.iter().map(|feed| self.places(source, feed, selection));
         let all: Vec<Place> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let tells_of_all = feeds.first().is_some_and(|first| first.paths == feed.paths);
-        let mut unread = BTreeSet::new();
+        let tells_unread = tells_of_all && selection.from.is_none() && selection.to.is_none();
+        let (mut unread, mut odd) = (BTreeSet::new(), BTreeSet::new());
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
         let mut manifests = BTreeMap::new();
         for place in self.places(source, feed, selection)? {
-            let store = store_of(&place.root)?;
             let base = path_of(&place.root)?;
-            let accounts = accounts(&store, &base, &place, selection).await?;
-            if tells_of_all && selection.from.is_none() && selection.to.is_none() {
-                unread.extend(unread_beside(&store, &base, &place, &all, &accounts).await?);
+            let above = match place.pattern.has_account_folders() {
+                true if selection.account.is_none() || tells_unread => {
+                    Some(inside(&place.root, &join(&base, &place.pattern.prefix(None)))?)
+                }
+                _ => None,
+            };
+            odd.extend(above.iter().flatten().filter_map(Entry::oddity));
+            let accounts = accounts(&place, above.as_deref(), selection);
+            if let Some(above) = above.filter(|_| tells_unread) {
+                unread.extend(unread_beside(&base, &place, &all, above, &accounts)?);
             }
             for prefix in prefixes(&base, &place, &accounts, selection) {
-                let mut entries = store.list(Some(&prefix));
-                while let Some(meta) = next(&mut entries).await? {
+                let mut entries = below(&place.root, &prefix)?;
+                while let Some(entry) = entries.try_next().await? {
+                    let meta = match entry {
+                        Entry::File(meta) => meta,
+                        Entry::Folder(_) => continue,
+                        Entry::Odd(what) => {
+                            odd.insert(what);
+                            continue;
+                        }
+                    };
                     if meta.location.as_ref().ends_with(manifest::SUFFIX) {
                         let beside = Beside {
                             modified: micros(meta.last_modified),
@@ -147,7 +167,7 @@ impl<'a> RawZone<'a> {
                         manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
                         continue;
                     }
-                    let relative = below(&base, &meta.location);
+                    let relative = relative(&base, &meta.location);
                     match place.pattern.matches(&relative) {
                         Some(matched) => {
                             let account = place.account.clone().or(matched.account);
@@ -188,6 +208,7 @@ impl<'a> RawZone<'a> {
             objects,
             unmatched: unmatched.into_iter().collect(),
             unread: unread.into_iter().collect(),
+            odd: odd.into_iter().collect(),
         })
     }
 
@@ -244,24 +265,20 @@ impl Place {
     }
 }
 
-/// The accounts whose folders are to be listed; one that is none stands for all of them.
-async fn accounts(
-    store: &Arc<dyn ObjectStore>,
-    base: &Path,
-    place: &Place,
-    selection: &Selection,
-) -> Result<Vec<Option<String>>> {
+/// The accounts whose folders are to be listed; one that is none stands for all of them. `above` is what lies beside these
+/// folders, where accounts have such.
+fn accounts(place: &Place, above: Option<&[Entry]>, selection: &Selection) -> Vec<Option<String>> {
     if let Some(account) = &selection.account {
-        return Ok(vec![Some(account.clone())]);
+        return vec![Some(account.clone())];
     }
-    if !place.pattern.has_account_folders() {
-        return Ok(vec![None]);
-    }
-    let folders = listed(store, &join(base, &place.pattern.prefix(None)))
-        .await?
-        .common_prefixes;
-    let account = |folder: &Path| place.pattern.account_of(folder.filename()?).map(str::to_owned);
-    Ok(folders.iter().filter_map(account).map(Some).collect())
+    let Some(above) = above else {
+        return vec![None];
+    };
+    let account = |entry: &Entry| match entry {
+        Entry::Folder(folder) => place.pattern.account_of(folder.filename()?).map(str::to_owned),
+        _ => None,
+    };
+    above.iter().filter_map(account).map(Some).collect()
 }
 
 /// What to list: one prefix a day (and account) for a short range, else everything the pattern can match.
@@ -287,58 +304,51 @@ fn prefixes(
     prefixes.iter().map(|prefix| join(base, prefix)).collect()
 }
 
-/// What lies in the folder of the source and in those of accounts, and no place of the source reads: objects, and folders in
-/// which none looks for anything.
-async fn unread_beside(
-    store: &Arc<dyn ObjectStore>,
+/// What lies in the folder of the source (`above`) and in those of accounts, and no place of the source reads: objects, and
+/// folders in which none looks for anything.
+fn unread_beside(
     base: &Path,
     place: &Place,
     all: &[Place],
+    above: Vec<Entry>,
     accounts: &[Option<String>],
 ) -> Result<Vec<String>> {
-    if !place.pattern.has_account_folders() {
-        return Ok(Vec::new());
-    }
-    let above = listed(store, &join(base, &place.pattern.prefix(None))).await?;
-    let mut objects = above.objects;
     let mut unread = Vec::new();
+    let mut files = above;
     for account in accounts.iter().flatten() {
+        let Some(folder) = place.pattern.account_folder(account) else {
+            continue;
+        };
         let looked_at: Vec<Path> = all
             .iter()
             .filter(|other| other.root == place.root)
             .map(|other| join(base, &other.pattern.prefix(Some(account))))
             .collect();
-        let is_unread = |folder: &Path| {
-            !looked_at
-                .iter()
-                .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix))
-        };
-        if let Some(folder) = place.pattern.account_folder(account) {
-            let inside = listed(store, &join(base, &folder)).await?;
-            unread.extend(inside.common_prefixes.into_iter().filter(is_unread));
-            objects.extend(inside.objects);
+        for entry in inside(&place.root, &join(base, &folder))? {
+            match entry {
+                Entry::Folder(folder) => {
+                    let is_read = looked_at
+                        .iter()
+                        .any(|prefix| prefix.prefix_matches(&folder) || folder.prefix_matches(prefix));
+                    unread.extend((!is_read).then_some(folder));
+                }
+                other => files.push(other),
+            }
         }
     }
-    let objects = objects.into_iter().map(|meta| meta.location).filter(|location| {
-        let path = below(base, location);
+    let files = files.into_iter().filter_map(|entry| match entry {
+        Entry::File(meta) => Some(meta.location),
+        _ => None,
+    });
+    let files = files.filter(|location| {
+        let path = relative(base, location);
         !path.ends_with(manifest::SUFFIX) && !all.iter().any(|other| other.reads(&place.root, &path))
     });
     unread
         .into_iter()
-        .chain(objects)
+        .chain(files)
         .map(|location| Ok(uri_of(&place.root, &location)?.into()))
         .collect()
-}
-
-/// What lies directly in a folder; nothing where there is none.
-async fn listed(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<ListResult> {
-    match store.list_with_delimiter(Some(folder)).await {
-        Err(object_store::Error::NotFound { .. }) => Ok(ListResult {
-            common_prefixes: Vec::new(),
-            objects: Vec::new(),
-        }),
-        listed => Ok(listed?),
-    }
 }
 
 /// Opens the store that holds a root; paths in it are absolute.
@@ -405,17 +415,6 @@ fn micros(instant: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
 }
 
-async fn next(
-    entries: &mut (impl futures::Stream<Item = object_store::Result<ObjectMeta>> + Unpin),
-) -> Result<Option<ObjectMeta>> {
-    match entries.try_next().await {
-        Ok(entry) => Ok(entry),
-        // A prefix that nothing lies below.
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(Error::from(error)),
-    }
-}
-
 fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
     let (from, to) = (selection.from?, selection.to?);
     let days: Vec<NaiveDate> = from
@@ -433,7 +432,7 @@ pub(crate) fn join(base: &Path, prefix: &str) -> Path {
     base.parts().chain(segments).collect()
 }
 
-fn below(base: &Path, location: &Path) -> String {
+fn relative(base: &Path, location: &Path) -> String {
     let text = location.as_ref();
     text.strip_prefix(base.as_ref())
         .unwrap_or(text)

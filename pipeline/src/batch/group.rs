@@ -199,7 +199,11 @@ pub(crate) async fn run_group(
             .unread
             .drain(..)
             .map(|folder| format!("no table reads {folder}"));
-        for message in strangers.chain(unread) {
+        let odd = found
+            .odd
+            .drain(..)
+            .map(|what| format!("{what} and is left alone"));
+        for message in strangers.chain(unread).chain(odd) {
             tallies.of(&names[0]).say(message);
         }
         for (contract, taken) in &idle {

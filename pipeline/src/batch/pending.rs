@@ -17,6 +17,8 @@ pub(crate) struct Pending {
     pub(crate) unmatched: Vec<String>,
     /// Objects and folders that no table of the source reads.
     pub(crate) unread: Vec<String>,
+    /// What lies there and cannot be an object, and why.
+    pub(crate) odd: Vec<String>,
     /// Whether the listing found nothing at all, taken in or not.
     pub(crate) found_nothing: bool,
     /// Per table the documents of which parts have not arrived.
@@ -73,6 +75,7 @@ impl Pending {
             found_nothing: listing.objects.is_empty(),
             unmatched: listing.unmatched,
             unread: listing.unread,
+            odd: listing.odd,
             waiting,
         })
     }
@@ -83,6 +86,7 @@ impl Pending {
             tables,
             unmatched: Vec::new(),
             unread: Vec::new(),
+            odd: Vec::new(),
             found_nothing: false,
             waiting: BTreeMap::new(),
         }
