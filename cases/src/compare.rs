@@ -72,5 +72,13 @@ fn compare(file: &str, wanted: &str, found: &str) -> Result<()> {
     if wanted == found {
         return Ok(());
     }
-    bail!("{file} differs:\n{}", difference::describe(wanted, found));
+    let differences = difference::describe(wanted, found);
+    if wanted.is_empty() {
+        let first = differences.lines().next().unwrap_or_default();
+        let count = found.lines().count() - 1;
+        bail!(
+            "there is no {file}, so nothing is wanted, but {count} came; --bless writes them down. The first:\n{first}"
+        );
+    }
+    bail!("{file} differs:\n{differences}");
 }

@@ -1,10 +1,12 @@
 //! A contract in the words of its users.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use pipeline::contract::{self, Contract, Feed, Format, Keep, Personal, Pick, Word, Zone};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::output::Grid;
 
@@ -27,6 +29,8 @@ pub(in crate::commands) struct Table {
     paths: Vec<String>,
     /// Format of raw objects; null for tables with inputs.
     format: Option<&'static str>,
+    /// How CSV, TSV and messages are read, as in a contract.
+    options: BTreeMap<&'static str, Value>,
     /// Of JSON documents: path of the array whose elements are rows.
     rows: Option<String>,
     /// Of JSON documents: what is copied down to each row.
@@ -39,6 +43,8 @@ pub(in crate::commands) struct Table {
     per: Vec<String>,
     /// What a document covers: `rows`, `document` or a column of days.
     covers: Option<String>,
+    /// Columns of the first and the last day that a document was asked for, where no manifest says so.
+    period: Vec<String>,
     /// When a document with fewer rows is suspicious.
     shrink: Option<String>,
     /// How far the partition of a key can move, in days.
@@ -96,12 +102,14 @@ pub(super) fn table(contract: &Contract) -> Table {
         partition: contract.partition.clone(),
         paths: Vec::new(),
         format: None,
+        options: BTreeMap::new(),
         rows: None,
         header: Vec::new(),
         inputs: Vec::new(),
         recompute: Vec::new(),
         per: Vec::new(),
         covers: None,
+        period: Vec::new(),
         shrink: None,
         key_window_days: None,
         expect_every_minutes: None,
@@ -120,17 +128,23 @@ pub(super) fn table(contract: &Contract) -> Table {
             table.newest_by = raw.keep.newest_by().to_vec();
             table.paths = raw.paths.iter().map(ToString::to_string).collect();
             table.format = Some(raw.format.name());
+            table.options = options(&raw.format);
             if let Format::Json(json) = &raw.format {
                 table.rows = Some(json.rows());
                 table.header.clone_from(&json.header);
             }
             if let Keep::LatestDocument {
-                per, covers, shrink, ..
+                per,
+                covers,
+                period,
+                shrink,
+                ..
             } = &raw.keep
             {
                 table.key = contract.document_key().to_vec();
                 table.per = per.clone();
                 table.covers = Some(covers.to_string());
+                table.period = period.clone();
                 table.shrink = shrink.as_ref().map(guard);
             }
             table.key_window_days = raw.key_window_days;
@@ -194,6 +208,30 @@ fn check(check: &contract::Check) -> Check {
     }
 }
 
+/// The options of a format that differ from table to table, with their defaults.
+fn options(format: &Format) -> BTreeMap<&'static str, Value> {
+    let mut options = BTreeMap::new();
+    let (nulls, rename, charset) = match format {
+        Format::Csv(csv) => {
+            options.insert("delimiter", json!(char::from(csv.delimiter)));
+            options.insert("header", json!(csv.header.word()));
+            if !csv.columns.is_empty() {
+                options.insert("columns", json!(csv.columns));
+            }
+            (&csv.null, &csv.rename, csv.charset)
+        }
+        Format::Tsv(tsv) => (&tsv.null, &tsv.rename, tsv.charset),
+        Format::JsonRows(rows) => return BTreeMap::from([("sns_envelope", json!(rows.sns_envelope))]),
+        Format::Json(_) | Format::Parquet => return options,
+    };
+    options.insert("null", json!(nulls));
+    if !rename.is_empty() {
+        options.insert("rename", json!(rename));
+    }
+    options.insert("charset", json!(charset.to_string().to_lowercase()));
+    options
+}
+
 /// The table on one page.
 pub(super) fn text(table: &Table) -> String {
     let mut text = format!("{}: {}\n\n", table.table, table.description);
@@ -202,11 +240,18 @@ pub(super) fn text(table: &Table) -> String {
         .key_window_days
         .map(|days| format!("{days} days"))
         .unwrap_or_default();
+    let options: Vec<String> = table
+        .options
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    let options = options.join(", ");
     for (word, value) in [
         ("keeps", table.keep.to_owned()),
         ("key", table.key.join(", ")),
         ("per", table.per.join(", ")),
         ("covers", table.covers.clone().unwrap_or_default()),
+        ("period", table.period.join(", ")),
         ("shrink", table.shrink.clone().unwrap_or_default()),
         ("newest by", table.newest_by.join(", ")),
         ("partition", table.partition.join(", ")),
@@ -215,6 +260,7 @@ pub(super) fn text(table: &Table) -> String {
         ("recompute", table.recompute.join(", ")),
         ("paths", table.paths.join("\n            ")),
         ("format", table.format.unwrap_or_default().to_owned()),
+        ("options", options),
         ("rows", table.rows.clone().unwrap_or_default()),
         ("header", table.header.join(", ")),
         ("every", minutes(table.expect_every_minutes)),
