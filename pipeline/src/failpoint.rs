@@ -13,7 +13,6 @@ pub const ALL: &[&str] = &[
     "after_claim",
     "after_decode",
     "after_files",
-    "after_side_file",
     "before_commit",
     "after_commit",
     "after_quarantine",

@@ -224,12 +224,12 @@ async fn recompute(
             return Ok(());
         }
         let plan = replace(contract, &table.log, &table.snapshot, &touched, rows.clone()).await?;
-        let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
+        // Nothing reads the side file before the commit, so the disk is waited for beside the work.
+        let (side_file, applied) = tokio::try_join!(
+            side.write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id),
+            apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id),
+        )?;
         failpoint::pass("after_files");
-        let side_file = side
-            .write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id)
-            .await?;
-        failpoint::pass("after_side_file");
         let mut counts = Counts {
             objects: inputs.len() as u64,
             rows_warned: checked.warned.values().sum(),

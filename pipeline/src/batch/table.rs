@@ -122,19 +122,15 @@ fn redefined(snapshot: &Snapshot, schema: &Schema, contract: &Contract) -> Resul
     let kernel: StructType = schema
         .try_into_kernel()
         .context(Kind::Internal, "schema has no Delta form")?;
+    let (rules, bounds) = (rules(contract)?, indexed(&bounded(snapshot, contract)));
     let metadata = snapshot
         .metadata()
         .clone()
         .with_schema(&kernel)
         .and_then(|metadata| metadata.with_description(contract.description.clone()))
+        .and_then(|metadata| metadata.add_config_key(rules.0, rules.1))
+        .and_then(|metadata| metadata.add_config_key(bounds.0, bounds.1))
         .context(Kind::Internal, "metadata could not be changed")?;
-    let properties = [rules(contract)?, indexed(&bounded(snapshot, contract))];
-    let metadata = properties
-        .into_iter()
-        .try_fold(metadata, |metadata, (key, value)| {
-            metadata.add_config_key(key, value)
-        });
-    let metadata = metadata.context(Kind::Internal, "metadata could not be changed")?;
     Ok(Action::Metadata(metadata))
 }
 

@@ -87,7 +87,12 @@ pub(super) async fn take(
         .collect();
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
-    let lookalikes = contract.lookalikes(&spooled.fields);
+    let noted = Notes {
+        lookalikes: contract.lookalikes(&spooled.fields),
+        ..gathered
+            .as_ref()
+            .map_or_else(Notes::default, |gathered| gathered.notes.clone())
+    };
     let periods = periods(&claim.draft.objects)?;
 
     let whole: HashSet<usize> = intakes
@@ -120,16 +125,15 @@ pub(super) async fn take(
             // Another runner finished the batch; its record is caught up before the next one.
             return Ok(());
         }
-        let mut notes = gathered
-            .as_ref()
-            .map_or_else(Notes::default, |gathered| gathered.notes.clone());
-        notes.lookalikes.clone_from(&lookalikes);
+        let mut notes = noted.clone();
         let files = table.snapshot.files.to_vec();
         let working = WorkingSet::new(&table.log, files, &attempt.id);
-        let changes = match &gathered {
+        // Nothing reads the side file before the commit, so the disk is waited for beside the work.
+        let side_file = side.write(curated, &contract.name, claim.draft.batch, &attempt.id);
+        let (side_file, changes) = match &gathered {
             None => {
                 let groups_at_once = lake.settings().at_once(2);
-                put_keys(&keyed, working, portion, groups_at_once).await?
+                tokio::try_join!(side_file, put_keys(&keyed, working, portion, groups_at_once))?
             }
             Some(gathered) => {
                 let (order, days) = gathered.documents.reach();
@@ -141,15 +145,12 @@ pub(super) async fn take(
                 if !guard(contract, claim, &superseded.replaced, &mut notes, tally) {
                     return Ok(());
                 }
-                put_documents(contract, working, &keyed.spooled, portion, gathered, superseded).await?
+                let changes = put_documents(contract, working, &keyed.spooled, portion, gathered, superseded);
+                tokio::try_join!(side_file, changes)?
             }
         };
         let applied = changes.finish(contract);
         failpoint::pass("after_files");
-        let side_file = side
-            .write(curated, &contract.name, claim.draft.batch, &attempt.id)
-            .await?;
-        failpoint::pass("after_side_file");
         let mut counts = counts.clone();
         counts.add(&applied.counts);
         counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);

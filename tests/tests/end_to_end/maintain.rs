@@ -251,7 +251,7 @@ fn leftovers_of_batches_that_were_recorded_go() -> Result<()> {
     let attempts = lake.path().join("curated/marketlake/attempts");
     let side_files = || Ok::<_, anyhow::Error>(tree(&attempts)?.keys().filter(|path| path.is_file()).count());
     lake.deliver(&numbered(3))?;
-    ensure!(lake.run_until("after_side_file", &[])?.died());
+    ensure!(lake.run_until("after_files", &[])?.died());
     let before = side_files()?;
     lake.call(&["maintain"])?.exits_with(0)?;
     assert_eq!(side_files()?, before, "young ones stay");
