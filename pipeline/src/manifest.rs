@@ -68,6 +68,18 @@ pub(crate) struct Period {
     pub(crate) to: NaiveDate,
 }
 
+impl Period {
+    /// The period, or what is wrong about it.
+    pub(crate) fn checked(self) -> std::result::Result<Self, String> {
+        let Self { from, to } = self;
+        let days = (to - from).num_days() + 1;
+        match days {
+            1..=MOST_DAYS => Ok(self),
+            _ => Err(format!("a period of {days} days, from {from} to {to}")),
+        }
+    }
+}
+
 /// A part of a document that came in several objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Parts {
@@ -125,11 +137,8 @@ impl Manifest {
         if number < 1 || number > of {
             return Err(format!("says part {number} of {of}"));
         }
-        if let Some(Period { from, to }) = manifest.period {
-            let days = (to - from).num_days() + 1;
-            if !(1..=MOST_DAYS).contains(&days) {
-                return Err(format!("has a period of {days} days, from {from} to {to}"));
-            }
+        if let Some(period) = manifest.period {
+            period.checked().map_err(|what| format!("has {what}"))?;
         }
         match manifest.bytes {
             Some(bytes) if bytes != size => Err(format!("says {bytes} bytes, but the object has {size}")),

@@ -5,15 +5,25 @@ CREATE MACRO count_of(fields, name) AS try_cast(fields[name] AS BIGINT);
 CREATE MACRO money_of(fields, name) AS try_cast(fields[name] AS DECIMAL(18, 4));
 CREATE MACRO ratio_of(fields, name) AS try_cast(fields[name] AS DOUBLE);
 
+-- The days that a document was asked for, by its manifest; reports to vendors say so themselves.
+CREATE VIEW raw.asked AS
+SELECT
+    path,
+    coalesce(asked_from, CASE WHEN starts_with(kind, 'GET_VENDOR') THEN
+        try_cast(head['reportSpecification.dataStartTime'] AS DATE) END) AS first,
+    coalesce(asked_to, CASE WHEN starts_with(kind, 'GET_VENDOR') THEN
+        try_cast(head['reportSpecification.dataEndTime'] AS DATE) END) AS last
+FROM raw.documents;
+
 -- A document speaks of the days that it was asked for, else of those that it has rows of.
 CREATE VIEW raw.days AS
-SELECT path, unnest(generate_series(asked_from, asked_to, INTERVAL 1 day))::DATE AS day
-FROM raw.documents
-WHERE asked_from IS NOT NULL
+SELECT path, unnest(generate_series(first, last, INTERVAL 1 day))::DATE AS day
+FROM raw.asked
+WHERE first IS NOT NULL
 UNION
 SELECT path, try_cast(coalesce(fields['date'], fields['startDate']) AS DATE) AS day
 FROM raw.report_rows
-WHERE path IN (SELECT path FROM raw.documents WHERE asked_from IS NULL)
+WHERE path IN (SELECT path FROM raw.asked WHERE first IS NULL)
     AND coalesce(fields['date'], fields['startDate']) IS NOT NULL;
 
 -- What one document speaks of beside its days: a report about weeks says nothing about days.

@@ -128,6 +128,9 @@ fn keeping(text: &mut String, keeping: &Keeping, line: impl Fn(&mut String, &str
     if let Some(covers) = &keeping.covers {
         line(text, "covers", &quoted(covers));
     }
+    if !keeping.period.is_empty() {
+        line(text, "period", &list(&keeping.period));
+    }
     if !keeping.key.is_empty() {
         let what = match keeping.keep {
             "latest_document" => {

@@ -63,6 +63,8 @@ pub(super) struct Keeping {
     pub(super) per: Vec<String>,
     /// What a document covers; none where rows are kept.
     pub(super) covers: Option<String>,
+    /// Columns of the first and the last day that a document was asked for; may be empty.
+    pub(super) period: Vec<String>,
     /// The order in which rows or documents supersede each other.
     pub(super) newest_by: Vec<String>,
     /// By what files are laid out.
@@ -76,7 +78,13 @@ pub(super) struct Keeping {
 impl Keeping {
     /// Whether a column decides about what stays, or where it lies.
     pub(super) fn names(&self, column: &str) -> bool {
-        let all = [&self.key, &self.per, &self.newest_by, &self.partition];
+        let all = [
+            &self.key,
+            &self.per,
+            &self.period,
+            &self.newest_by,
+            &self.partition,
+        ];
         all.into_iter().flatten().any(|name| name == column)
     }
 }
@@ -146,7 +154,16 @@ pub(super) fn like(other: &Contract, known: &Known<'_>, all: &[String]) -> Optio
         ..Keeping::default()
     };
     match keep {
-        Keep::LatestDocument { per, covers, key, .. } => {
+        Keep::LatestDocument {
+            per,
+            covers,
+            period,
+            key,
+            ..
+        } => {
+            if period.iter().all(|name| all.contains(name)) {
+                keeping.period = period.clone();
+            }
             keeping.per = per.clone();
             keeping.covers = Some(covers.to_string());
             let fits = key.iter().all(|name| all.contains(name)) && known.is_unique(key);
@@ -188,16 +205,29 @@ fn documents(known: &Known<'_>) -> Keeping {
     let day = own.map_or(REPORT_DAY, Proposed::name).to_owned();
     let mut per = known.scope.to_vec();
     per.push(day.clone());
-    let covers = match (known.day(), known.manifest) {
-        (Some(_), true) => day.clone(),
-        (Some(_), false) => "rows".to_owned(),
-        (None, _) => "document".to_owned(),
+    let period = match (
+        known.day(),
+        known.first_day_asked_for(),
+        known.last_day_asked_for(),
+    ) {
+        (Some(_), Some(first), Some(last)) => vec![first.name().to_owned(), last.name().to_owned()],
+        _ => Vec::new(),
+    };
+    let covers = match known.day() {
+        Some(_) if known.manifest || !period.is_empty() => day.clone(),
+        Some(_) => "rows".to_owned(),
+        None => "document".to_owned(),
     };
     let said = match covers.as_str() {
         "rows" => " Without a manifest a report covers the days of its rows; with manifests beside the objects say covers = \
                  the day, so that a report without rows empties its days."
             .to_owned(),
         "document" => " The rows do not say their day, so one of the whole report stands for it.".to_owned(),
+        _ if !period.is_empty() => {
+            " It says itself which days it was asked for (period): rows of other days are rejected, and a day without a row is \
+                 emptied."
+                .to_owned()
+        }
         _ => String::new(),
     };
     Keeping {
@@ -206,6 +236,7 @@ fn documents(known: &Known<'_>) -> Keeping {
         partition: vec![day],
         per,
         covers: Some(covers),
+        period,
         newest_by: vec!["_generated_at".to_owned()],
         why: format!(
             "A newer report takes the place of older ones, for each value of per: those columns say what a report is about \
@@ -340,14 +371,20 @@ impl Known<'_> {
 
     /// The first day that a report is about, where it says so beside its rows.
     fn first_day_asked_for(&self) -> Option<&Proposed> {
+        self.header_day(["start", "from"])
+    }
+
+    /// The last one.
+    fn last_day_asked_for(&self) -> Option<&Proposed> {
+        self.header_day(["end", "to"])
+    }
+
+    fn header_day(&self, words: [&str; 2]) -> Option<&Proposed> {
         self.columns.iter().find(|column| {
             column.column.ty == ColumnType::Date
                 && self.is_header(column)
                 && self.is_full(column.name())
-                && column
-                    .name()
-                    .split('_')
-                    .any(|word| ["start", "from"].contains(&word))
+                && column.name().split('_').any(|word| words.contains(&word))
         })
     }
 

@@ -297,6 +297,13 @@ async fn one(
                 intake.reject("the object is empty: a report without rows has a header at least".to_owned());
             } else {
                 intake.declared = shaper.declared(&of.origin())?;
+                if let Some(wrong) = intake
+                    .declared
+                    .as_ref()
+                    .and_then(|declared| declared.wrong.clone())
+                {
+                    intake.reject(wrong);
+                }
             }
         }
     }

@@ -4,10 +4,10 @@ use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::feed::days;
 use super::section::{Section, list, owned};
-use super::{ColumnType, Covers, Keep, Otherwise, Shrink};
+use super::{ColumnType, Covers, Feed, Format, Keep, Otherwise, RawFeed, Shrink};
 
 /// The keys that only such tables have.
-pub(super) const KEYS: [&str; 3] = ["per", "covers", "shrink"];
+pub(super) const KEYS: [&str; 4] = ["per", "covers", "period", "shrink"];
 
 /// Lineage that differs from row to row or part to part, so that no document is newest by it.
 const WITHIN_DOCUMENT: [&str; 2] = ["_row", "_part"];
@@ -24,6 +24,7 @@ pub(super) fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
         per: owned(section.list("per", found)),
         newest_by: owned(section.list("newest_by", found)),
         covers,
+        period: owned(section.list("period", found)),
         key: owned(section.list("key", found)),
         shrink: shrink(section, found),
     }
@@ -81,6 +82,7 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
         per,
         newest_by,
         covers,
+        period,
         ..
     } = keep
     else {
@@ -111,6 +113,7 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
             found.add_with_help(Code::Documents, &draft.at("covers"), message, help);
         }
     }
+    check_period(draft, covers, period, found);
     for (index, name) in newest_by.iter().enumerate() {
         if WITHIN_DOCUMENT.contains(&name.as_str()) {
             let message = format!("{name} tells rows of a document apart, not documents");
@@ -123,4 +126,56 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
             );
         }
     }
+}
+
+/// Reports what cannot say which days were asked for.
+fn check_period(draft: &Draft, covers: &Covers, period: &[String], found: &mut Findings) {
+    if !draft.says("period") {
+        return;
+    }
+    if !matches!(covers, Covers::Days(_)) {
+        let message = format!("period tells days, but the table covers {covers}");
+        let help = "leave it away, or say covers with a date column of per";
+        return found.add_with_help(Code::Documents, &draft.at("period"), message, help);
+    }
+    if !matches!(period.len(), 1 | 2) {
+        let message = format!("period has {} columns", period.len());
+        let help = "name the columns of the first and of the last day that was asked for";
+        return found.add_with_help(Code::Documents, &draft.at("period"), message, help);
+    }
+    for (index, name) in period.iter().enumerate() {
+        let place = draft.at(&format!("period.{index}"));
+        match draft.contract.column(name) {
+            Some(column) if column.ty == ColumnType::Date => {
+                if !column.from.iter().any(|field| is_of_document(draft, field)) {
+                    let message =
+                        format!("period {name:?} is from no field that a document has beside its rows");
+                    let help = "such fields are those of json.header";
+                    found.add_with_help(Code::Documents, &place, message, help);
+                }
+            }
+            _ => found.add(
+                Code::Documents,
+                &place,
+                format!("period {name:?} is not a date column"),
+            ),
+        }
+    }
+}
+
+/// Whether a field has one value in all of a document.
+fn is_of_document(draft: &Draft, field: &str) -> bool {
+    let Feed::Raw(RawFeed {
+        format: Format::Json(json),
+        ..
+    }) = &draft.contract.feed
+    else {
+        return false;
+    };
+    let below = |head: &String| {
+        field
+            .strip_prefix(head.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    json.header.iter().any(below)
 }

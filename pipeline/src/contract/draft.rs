@@ -8,7 +8,7 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 26] = [
     "description",
     "path",
     "format",
@@ -33,6 +33,7 @@ pub(super) const KEYS: [&str; 25] = [
     "checks",
     "per",
     "covers",
+    "period",
     "shrink",
 ];
 

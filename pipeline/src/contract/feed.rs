@@ -51,6 +51,7 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "expect",
         "per",
         "covers",
+        "period",
         "shrink",
     ];
     refuse(

@@ -34,6 +34,9 @@ pub struct StoredRules {
     /// What a document covers: `rows`, `document` or a date column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<String>,
+    /// Columns that say which days were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub period: Vec<String>,
     /// How far the partition of a key can move, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_window_days: Option<u32>,
@@ -108,6 +111,7 @@ impl Contract {
             newest_by: Vec::new(),
             per: Vec::new(),
             covers: None,
+            period: Vec::new(),
             key_window_days: None,
             unknown: None,
             elsewhere: BTreeMap::new(),
@@ -120,8 +124,12 @@ impl Contract {
             Feed::Raw(raw) => {
                 rules.keep = Some(raw.keep.name().to_owned());
                 rules.newest_by = raw.keep.newest_by().to_vec();
-                if let Keep::LatestDocument { per, covers, .. } = &raw.keep {
+                if let Keep::LatestDocument {
+                    per, covers, period, ..
+                } = &raw.keep
+                {
                     rules.per = per.clone();
+                    rules.period = period.clone();
                     rules.covers = Some(covers.to_string());
                 }
                 rules.key_window_days = raw.key_window_days;
@@ -228,6 +236,7 @@ impl Comparison {
         self.list("newest_by", &old.newest_by.join(", "), &new.newest_by.join(", "));
         self.list("per", &old.per.join(", "), &new.per.join(", "));
         self.word("covers", &old.covers, &new.covers);
+        self.list("period", &old.period.join(", "), &new.period.join(", "));
         self.list("inputs", &inputs(old), &inputs(new));
         self.list("recompute", &old.recompute.join(", "), &new.recompute.join(", "));
         if old.sql != new.sql {

@@ -214,6 +214,8 @@ pub enum Keep {
         newest_by: Vec<String>,
         /// What a document covers.
         covers: Covers,
+        /// Columns of the first and the last day that was asked for, or of the only one, where no manifest says so.
+        period: Vec<String>,
         /// Columns that no two rows of a document should have alike; may be empty.
         key: Vec<String>,
         /// How far the rows of a value may shrink unnoticed.
@@ -228,7 +230,7 @@ pub enum Covers {
     Rows,
     /// One, which is the same for the whole document.
     Document,
-    /// Every day, in this column, of the period as it was asked for; the other columns are the same for the whole
+    /// Every day, in this column, of the period that was asked for; the other columns are the same for the whole
     /// document.
     Days(String),
 }

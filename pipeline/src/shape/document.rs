@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::cast::cast;
 use crate::contract::{Column, ColumnType, Contract, Covers, Keep, is_lineage};
 use crate::error::{Error, Result};
-use crate::manifest::Parts;
+use crate::manifest::{Parts, Period};
 
 use super::fields::Origin;
 use super::{Shaper, days_since_epoch, lineage_column, order_of};
@@ -36,6 +36,8 @@ pub(crate) struct Declared {
     pub(crate) otherwise: BTreeMap<String, String>,
     /// Days that were asked for.
     pub(crate) days: Option<(NaiveDate, NaiveDate)>,
+    /// Why what it states cannot be.
+    pub(crate) wrong: Option<String>,
 }
 
 impl Shaper {
@@ -55,15 +57,21 @@ impl Shaper {
             per,
             newest_by,
             covers,
+            period,
             ..
         } = &self.feed.keep
         else {
             return Ok(None);
         };
         let (mut fixed, mut otherwise) = (BTreeMap::new(), BTreeMap::new());
-        let days = match covers {
-            Covers::Days(_) => origin.manifest.and_then(|manifest| manifest.period),
+        let asked = match (covers, origin.manifest.and_then(|manifest| manifest.period)) {
+            (Covers::Days(_), None) => self.stated(period, origin)?,
+            (Covers::Days(_), asked) => asked,
             _ => None,
+        };
+        let (days, wrong) = match asked.map(Period::checked).transpose() {
+            Ok(days) => (days, None),
+            Err(what) => (None, Some(format!("the document states {what}"))),
         };
         for name in per.iter().filter(|name| covers.to_string() != **name) {
             let Some(column) = self.contract.column(name) else {
@@ -101,7 +109,21 @@ impl Shaper {
             fixed,
             otherwise,
             days: days.map(|days| (days.from, days.to)),
+            wrong,
         }))
+    }
+
+    /// The days that were asked for as the document itself states them, in columns that have one value in all of it.
+    fn stated(&self, period: &[String], origin: &Origin<'_>) -> Result<Option<Period>> {
+        let mut days = Vec::new();
+        for column in period.iter().filter_map(|name| self.contract.column(name)) {
+            let value = self.constant(column, origin)?;
+            days.extend(value.and_then(|(_, day)| day.parse::<NaiveDate>().ok()));
+        }
+        let (Some(from), Some(to)) = (days.first(), days.last()) else {
+            return Ok(None);
+        };
+        Ok((days.len() == period.len()).then_some(Period { from: *from, to: *to }))
     }
 
     /// The value of a column in a row without fields of its own, as text, and whether no field of a row can say

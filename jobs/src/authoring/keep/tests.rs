@@ -180,6 +180,20 @@ fn a_day_of_change_is_no_day_of_a_row() {
 }
 
 #[test]
+fn a_report_that_says_for_which_days_it_was_asked_covers_them() {
+    let report = Table {
+        text: r#"{"spec": {"dataStartTime": "2026-03-01", "dataEndTime": "2026-03-07"}, "rows": [{"date": "2026-03-01", "asin": "B1", "units": 1}, {"date": "2026-03-02", "asin": "B1", "units": 2}]}"#,
+        scope: &["account"],
+        documents: true,
+        ..Table::default()
+    };
+    let keeping = report.keeping();
+    assert_eq!(keeping.per, ["account", "date"]);
+    assert_eq!(keeping.covers.as_deref(), Some("date"));
+    assert_eq!(keeping.period, ["data_start_time", "data_end_time"]);
+}
+
+#[test]
 fn a_report_whose_rows_have_no_day_is_told_by_the_first_day_that_it_is_about() {
     let report = Table {
         text: r#"{"spec": {"dataStartTime": "2026-03-01", "dataEndTime": "2026-03-07"}, "rows": [{"term": "mug", "rank": 1}, {"term": "cup", "rank": 2}]}"#,

@@ -151,6 +151,7 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> D
         days: report
             .stated
             .then(|| (date(report.first), date(report.first + report.days - 1))),
+        wrong: None,
     };
     let mut intake = Intake {
         declared: Some(declared),
