@@ -139,14 +139,15 @@ impl<'a> RawZone<'a> {
             let base = path_of(&place.root)?;
             let above = match place.pattern.has_account_folders() {
                 true if selection.account.is_none() || tells_unread => {
-                    Some(inside(&place.root, &join(&base, &place.pattern.prefix(None)))?)
+                    Some(inside(&place.root, &join(&base, &place.pattern.prefix(None))).await?)
                 }
                 _ => None,
             };
-            odd.extend(above.iter().flatten().filter_map(Entry::oddity));
             let accounts = accounts(&place, above.as_deref(), selection);
             if let Some(above) = above.filter(|_| tells_unread) {
-                unread.extend(unread_beside(&base, &place, &all, above, &accounts)?);
+                let beside = unread_beside(&base, &place, &all, above, &accounts).await?;
+                unread.extend(beside.addresses);
+                odd.extend(beside.odd);
             }
             for prefix in prefixes(&base, &place, &accounts, selection) {
                 let mut entries = below(&place.root, &prefix)?;
@@ -304,57 +305,73 @@ fn prefixes(
     prefixes.iter().map(|prefix| join(base, prefix)).collect()
 }
 
-/// What lies in the folder of the source (`above`) and in those of accounts, and no place of the source reads: objects, and
-/// folders in which none looks for anything.
-fn unread_beside(
+/// What lies beside the tables of a source.
+#[derive(Default)]
+struct Unread {
+    /// Addresses of objects that no place of the source reads, and of folders in which none looks for anything.
+    addresses: Vec<String>,
+    /// What cannot be an object, and why.
+    odd: Vec<String>,
+}
+
+/// What no place of the source reads in its folder (`above`) and in those of accounts.
+async fn unread_beside(
     base: &Path,
     place: &Place,
     all: &[Place],
     above: Vec<Entry>,
     accounts: &[Option<String>],
-) -> Result<Vec<String>> {
-    let mut unread = Vec::new();
-    let mut files = above;
+) -> Result<Unread> {
+    let mut unread = Unread::default();
+    let mut folders = Vec::new();
+    // Folders in it are those of accounts.
+    let mut beside: Vec<Entry> = above
+        .into_iter()
+        .filter(|entry| !matches!(entry, Entry::Folder(_)))
+        .collect();
     for account in accounts.iter().flatten() {
         let Some(folder) = place.pattern.account_folder(account) else {
             continue;
         };
-        let looked_at: Vec<Path> = all
-            .iter()
-            .filter(|other| other.root == place.root)
-            .map(|other| join(base, &other.pattern.prefix(Some(account))))
-            .collect();
-        for entry in inside(&place.root, &join(base, &folder))? {
-            match entry {
-                Entry::Folder(folder) => {
-                    let is_read = looked_at
-                        .iter()
-                        .any(|prefix| prefix.prefix_matches(&folder) || folder.prefix_matches(prefix));
-                    unread.extend((!is_read).then_some(folder));
-                }
-                other => files.push(other),
+        beside.extend(inside(&place.root, &join(base, &folder)).await?);
+        let of_root = all.iter().filter(|other| other.root == place.root);
+        folders.extend(of_root.map(|other| join(base, &other.pattern.prefix(Some(account)))));
+    }
+    for entry in beside {
+        let location = match entry {
+            Entry::Odd(what) => {
+                unread.odd.push(what);
+                continue;
             }
+            Entry::Folder(folder) => {
+                let looked_at =
+                    |prefix: &Path| prefix.prefix_matches(&folder) || folder.prefix_matches(prefix);
+                (!folders.iter().any(looked_at)).then_some(folder)
+            }
+            Entry::File(meta) => {
+                let path = relative(base, &meta.location);
+                let is_read = path.ends_with(manifest::SUFFIX)
+                    || all.iter().any(|other| other.reads(&place.root, &path));
+                (!is_read).then_some(meta.location)
+            }
+        };
+        if let Some(location) = location {
+            unread.addresses.push(uri_of(&place.root, &location)?.into());
         }
     }
-    let files = files.into_iter().filter_map(|entry| match entry {
-        Entry::File(meta) => Some(meta.location),
-        _ => None,
-    });
-    let files = files.filter(|location| {
-        let path = relative(base, location);
-        !path.ends_with(manifest::SUFFIX) && !all.iter().any(|other| other.reads(&place.root, &path))
-    });
-    unread
-        .into_iter()
-        .chain(files)
-        .map(|location| Ok(uri_of(&place.root, &location)?.into()))
-        .collect()
+    Ok(unread)
 }
 
 /// Opens the store that holds a root; paths in it are absolute.
 pub(crate) fn store_of(root: &Url) -> Result<Arc<dyn ObjectStore>> {
+    local(root)?;
+    Ok(Arc::new(LocalFileSystem::new()))
+}
+
+/// Refuses a root that is no local folder.
+fn local(root: &Url) -> Result<()> {
     match root.scheme() {
-        "file" => Ok(Arc::new(LocalFileSystem::new())),
+        "file" => Ok(()),
         scheme => Err(Error::usage(format!(
             "raw storage {scheme}:// is not supported; use a local folder"
         ))

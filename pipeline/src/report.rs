@@ -190,6 +190,8 @@ pub struct TablePlan {
     pub objects: Vec<PlannedObject>,
     /// Raw objects below the table's roots whose path fits no pattern.
     pub unmatched: Vec<String>,
+    /// What lies there and cannot be an object, and why.
+    pub odd: Vec<String>,
     /// Partition columns.
     pub partition: Vec<String>,
     /// Key columns.

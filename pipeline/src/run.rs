@@ -200,6 +200,7 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
             plans.push(TablePlan {
                 objects: objects.collect(),
                 unmatched: pending.unmatched.clone(),
+                odd: pending.odd.clone(),
                 ..planned(lake, ledger.as_ref(), contract).await?
             });
         }
@@ -238,6 +239,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         open_batch,
         objects: Vec::new(),
         unmatched: Vec::new(),
+        odd: Vec::new(),
         partition: contract.partition.clone(),
         key: match contract.key() {
             [] => contract.document_key().to_vec(),

@@ -205,14 +205,7 @@ fn documents(known: &Known<'_>) -> Keeping {
     let day = own.map_or(REPORT_DAY, Proposed::name).to_owned();
     let mut per = known.scope.to_vec();
     per.push(day.clone());
-    let period = match (
-        known.day(),
-        known.first_day_asked_for(),
-        known.last_day_asked_for(),
-    ) {
-        (Some(_), Some(first), Some(last)) => vec![first.name().to_owned(), last.name().to_owned()],
-        _ => Vec::new(),
-    };
+    let period = known.days_asked_for().unwrap_or_default();
     let covers = match known.day() {
         Some(_) if known.manifest || !period.is_empty() => day.clone(),
         Some(_) => "rows".to_owned(),
@@ -224,8 +217,8 @@ fn documents(known: &Known<'_>) -> Keeping {
             .to_owned(),
         "document" => " The rows do not say their day, so one of the whole report stands for it.".to_owned(),
         _ if !period.is_empty() => {
-            " It says itself which days it was asked for (period): rows of other days are rejected, and a day without a row is \
-                 emptied."
+            " It says itself which days it was asked for (period), the last one included: rows of other days are rejected, and \
+                 days without rows are emptied."
                 .to_owned()
         }
         _ => String::new(),
@@ -374,9 +367,23 @@ impl Known<'_> {
         self.header_day(["start", "from"])
     }
 
-    /// The last one.
-    fn last_day_asked_for(&self) -> Option<&Proposed> {
-        self.header_day(["end", "to"])
+    /// Columns of the first and the last day that a report is about, where it says so and all days of the sample lie
+    /// between them.
+    fn days_asked_for(&self) -> Option<Vec<String>> {
+        let columns = [
+            self.first_day_asked_for()?,
+            self.day()?,
+            self.header_day(["end", "to"])?,
+        ];
+        let [first, day, last] = columns.map(|column| self.observed.field(column.field.as_deref()?));
+        let (first, day, last) = (first?, day?, last?);
+        let as_stated = columns.iter().all(|column| column.written.is_none());
+        let within = |row| {
+            let cells = [first, day, last].map(|field| field.value(row).unwrap_or_default());
+            cells.is_sorted() && cells.iter().all(|cell| cell.len() == cells[0].len())
+        };
+        let fits = as_stated && (0..self.observed.sample.len()).all(within);
+        fits.then(|| vec![columns[0].name().to_owned(), columns[2].name().to_owned()])
     }
 
     fn header_day(&self, words: [&str; 2]) -> Option<&Proposed> {

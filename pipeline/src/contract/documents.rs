@@ -4,7 +4,7 @@ use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::feed::days;
 use super::section::{Section, list, owned};
-use super::{ColumnType, Covers, Feed, Format, Keep, Otherwise, RawFeed, Shrink};
+use super::{ColumnType, Covers, Feed, Format, Keep, Otherwise, Shrink, sql};
 
 /// The keys that only such tables have.
 pub(super) const KEYS: [&str; 4] = ["per", "covers", "period", "shrink"];
@@ -130,52 +130,63 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
 
 /// Reports what cannot say which days were asked for.
 fn check_period(draft: &Draft, covers: &Covers, period: &[String], found: &mut Findings) {
-    if !draft.says("period") {
+    let at = draft.at("period");
+    if period.is_empty() {
         return;
     }
     if !matches!(covers, Covers::Days(_)) {
-        let message = format!("period tells days, but the table covers {covers}");
-        let help = "leave it away, or say covers with a date column of per";
-        return found.add_with_help(Code::Documents, &draft.at("period"), message, help);
+        if !at.is_shared() {
+            let message = format!("period tells days, but the table covers {covers}");
+            let help = "say covers with a date column of per, or period = []";
+            found.add_with_help(Code::Documents, &at, message, help);
+        }
+        return;
     }
-    if !matches!(period.len(), 1 | 2) {
+    if period.len() > 2 {
         let message = format!("period has {} columns", period.len());
         let help = "name the columns of the first and of the last day that was asked for";
-        return found.add_with_help(Code::Documents, &draft.at("period"), message, help);
+        return found.add_with_help(Code::Documents, &at, message, help);
     }
+    let made = draft.sql.as_ref().map(|sql| sql::fields(&sql.text).made);
+    let made = made.unwrap_or_default();
     for (index, name) in period.iter().enumerate() {
-        let place = draft.at(&format!("period.{index}"));
-        match draft.contract.column(name) {
-            Some(column) if column.ty == ColumnType::Date => {
-                if !column.from.iter().any(|field| is_of_document(draft, field)) {
-                    let message =
-                        format!("period {name:?} is from no field that a document has beside its rows");
-                    let help = "such fields are those of json.header";
-                    found.add_with_help(Code::Documents, &place, message, help);
-                }
-            }
-            _ => found.add(
+        let at = draft.at(&format!("period.{index}"));
+        let column = draft.contract.column(name);
+        let Some(column) = column.filter(|column| column.ty == ColumnType::Date) else {
+            found.add(
                 Code::Documents,
-                &place,
+                &at,
                 format!("period {name:?} is not a date column"),
-            ),
+            );
+            continue;
+        };
+        let field = column.from.iter().find(|field| is_of_document(draft, field));
+        let help = "name a column that is from a field of json.header as it stands there";
+        match field {
+            None => {
+                let message = format!("period {name:?} is from no field that a document has beside its rows");
+                found.add_with_help(Code::Documents, &at, message, help);
+            }
+            Some(field) if made.contains(field) => {
+                let message = format!("period {name:?} is from {field:?}, which the SQL makes for each row");
+                found.add_with_help(Code::Documents, &at, message, help);
+            }
+            Some(_) => {}
         }
     }
 }
 
 /// Whether a field has one value in all of a document.
 fn is_of_document(draft: &Draft, field: &str) -> bool {
-    let Feed::Raw(RawFeed {
-        format: Format::Json(json),
-        ..
-    }) = &draft.contract.feed
-    else {
+    let Feed::Raw(raw) = &draft.contract.feed else {
         return false;
     };
-    let below = |head: &String| {
-        field
-            .strip_prefix(head.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    let Format::Json(json) = &raw.format else {
+        return false;
     };
-    json.header.iter().any(below)
+    let is_below = |head: &String| {
+        let rest = field.strip_prefix(head.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    json.header.iter().any(is_below)
 }

@@ -1,20 +1,26 @@
 //! Local folders as listings. A file costs one call to the file system, and what is no file or folder stops nothing:
 //! `LocalFileSystem` looks at each file three times and ends a listing at the first link that leads in a circle.
 
-use std::path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{self, PathBuf};
 
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
+use tokio::task::spawn_blocking;
 use url::Url;
 use walkdir::WalkDir;
 
 use crate::error::{Context, Error, Kind, Result};
 
-use super::uri_of;
+use super::{local, uri_of};
 
 /// Entries that are looked at before they are handed on together.
 const AT_ONCE: usize = 1024;
+
+/// Links that lead to a link, one after another, before they count as a circle.
+const LINKS: usize = 40;
 
 /// Something in a folder.
 pub(super) enum Entry {
@@ -22,97 +28,148 @@ pub(super) enum Entry {
     File(ObjectMeta),
     /// A folder, through whatever links.
     Folder(Path),
-    /// What cannot be an object, and what is the matter with it.
+    /// What cannot be an object or hold some, and what is the matter with it.
     Odd(String),
 }
 
-impl Entry {
-    /// What is the matter with it, if anything is.
-    pub(super) fn oddity(&self) -> Option<String> {
-        match self {
-            Self::Odd(what) => Some(what.clone()),
-            Self::File(_) | Self::Folder(_) => None,
-        }
-    }
-}
-
-/// The files below a folder, and all that is odd there.
+/// The files and folders below a folder, and all that is odd there; nothing where there is none.
+///
+/// # Errors
+/// When something cannot be looked at, so that objects may be missed.
 pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin> {
-    let walk = walk(root, folder, usize::MAX)?;
+    let walk = Walk::of(root, folder, usize::MAX)?;
     let chunks = stream::try_unfold(walk, |mut walk| async move {
-        let looked_at = tokio::task::spawn_blocking(move || {
+        let looked_at = spawn_blocking(move || {
             let entries: Vec<Result<Entry>> = walk.by_ref().take(AT_ONCE).collect();
             (entries, walk)
         });
         let (entries, walk) = looked_at
             .await
-            .context(Kind::Internal, "folder was not listed to its end")?;
+            .context(Kind::Internal, "listing a folder panicked")?;
         Ok::<_, Error>((!entries.is_empty()).then_some((stream::iter(entries), walk)))
     });
-    Ok(Box::pin(futures::TryStreamExt::try_flatten(chunks)))
+    Ok(Box::pin(chunks.try_flatten()))
 }
 
 /// What lies directly in a folder; nothing where there is none.
-pub(super) fn inside(root: &Url, folder: &Path) -> Result<Vec<Entry>> {
-    walk(root, folder, 1)?.collect()
+///
+/// # Errors
+/// As [`below`].
+pub(super) async fn inside(root: &Url, folder: &Path) -> Result<Vec<Entry>> {
+    let walk = Walk::of(root, folder, 1)?;
+    spawn_blocking(move || walk.collect())
+        .await
+        .context(Kind::Internal, "listing a folder panicked")?
 }
 
-/// The entries of a folder and of those in it, so many folders deep.
-fn walk(
-    root: &Url,
-    folder: &Path,
-    depth: usize,
-) -> Result<impl Iterator<Item = Result<Entry>> + Send + use<>> {
-    let uri = uri_of(root, folder)?;
-    let top = uri
-        .to_file_path()
-        .map_err(|()| Error::usage("raw root is no folder of this machine").with("raw", root))?;
-    let walk = WalkDir::new(&top)
-        .min_depth(1)
-        .max_depth(depth)
-        .follow_links(true);
-    let folder = folder.clone();
-    Ok(walk.into_iter().filter_map(move |found| match found {
-        Ok(found) => entry(&top, &folder, &found).transpose(),
-        Err(error) => refused(error).transpose(),
-    }))
+/// The entries of a folder and of those in it.
+struct Walk {
+    entries: walkdir::IntoIter,
+    /// Where the walk begins.
+    top: PathBuf,
+    /// The same in the store.
+    folder: Path,
 }
 
-/// What the listing says of an entry; nothing of one that has gone meanwhile, and of pipes and the like.
-fn entry(top: &path::Path, folder: &Path, found: &walkdir::DirEntry) -> Result<Option<Entry>> {
-    let kind = found.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return Ok(None);
+impl Iterator for Walk {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(found) => self.entry(&found),
+                Err(error) => self.refused(error),
+            };
+            if let Some(entry) = entry.transpose() {
+                return Some(entry);
+            }
+        }
     }
-    let location = location(top, folder, found.path());
-    let Some(location) = location.filter(|location| kind.is_dir() || is_opened(location)) else {
-        let odd = format!("{:?} has a name that no address can have", found.path());
-        return Ok(Some(Entry::Odd(odd)));
-    };
-    if kind.is_dir() {
-        return Ok(Some(Entry::Folder(location)));
+}
+
+impl Walk {
+    fn of(root: &Url, folder: &Path, depth: usize) -> Result<Self> {
+        local(root)?;
+        let top = uri_of(root, folder)?
+            .to_file_path()
+            .map_err(|()| Error::usage("raw root is no folder of this machine").with("raw", root))?;
+        let walk = WalkDir::new(&top)
+            .min_depth(1)
+            .max_depth(depth)
+            .follow_links(true);
+        Ok(Self {
+            entries: walk.into_iter(),
+            top,
+            folder: folder.clone(),
+        })
     }
-    let metadata = match found.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) => return refused(error),
-    };
+
+    /// What the listing says of an entry; nothing of one that has gone meanwhile, and of pipes and the like.
+    fn entry(&mut self, found: &walkdir::DirEntry) -> Result<Option<Entry>> {
+        let (kind, path) = (found.file_type(), found.path());
+        let location = self.location(path);
+        if kind.is_dir() {
+            let what = match location {
+                Some(_) if found.path_is_symlink() && leads_back(path) => "is a link that leads in a circle",
+                Some(location) => return Ok(Some(Entry::Folder(location))),
+                None => "has a name that no address can have",
+            };
+            self.entries.skip_current_dir();
+            return Ok(Some(Entry::Odd(format!("{path:?} {what}"))));
+        }
+        if !kind.is_file() {
+            return Ok(None);
+        }
+        let what = match location {
+            Some(location) if is_opened(&location) => match found.metadata() {
+                Ok(metadata) => return file(location, &metadata).map(Some),
+                Err(error) => return self.refused(error),
+            },
+            Some(_) => "looks like a file that is still being written",
+            None => "has a name that no address can have",
+        };
+        Ok(Some(Entry::Odd(format!("{path:?} {what}"))))
+    }
+
+    /// What is odd about an entry that could not be looked at; nothing of one that has gone meanwhile.
+    fn refused(&self, error: walkdir::Error) -> Result<Option<Entry>> {
+        let path = error.path().unwrap_or(&self.top);
+        let odd = |what| Ok(Some(Entry::Odd(format!("{path:?} is a link that leads {what}"))));
+        if error.loop_ancestor().is_some() {
+            return odd("in a circle");
+        }
+        let kind = error.io_error().map(std::io::Error::kind);
+        let is_nowhere = matches!(kind, Some(ErrorKind::NotFound | ErrorKind::NotADirectory));
+        let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        if is_link && (is_nowhere || is_endless(path)) {
+            return odd("nowhere");
+        }
+        if is_nowhere {
+            return Ok(None);
+        }
+        let path = path.display().to_string();
+        let failed = Err(error).context(Kind::Io, "folder cannot be listed");
+        failed.map_err(|error| error.with("path", path))
+    }
+
+    /// The store path of a file or folder.
+    fn location(&self, found: &path::Path) -> Option<Path> {
+        let relative = found.strip_prefix(&self.top).ok()?.to_str()?;
+        Path::parse(format!("{}/{relative}", self.folder)).ok()
+    }
+}
+
+fn file(location: Path, metadata: &fs::Metadata) -> Result<Entry> {
     let modified = metadata
         .modified()
-        .context(Kind::Io, "time of change of a file is not known")
-        .map_err(|error| error.with("file", found.path().display()))?;
-    Ok(Some(Entry::File(ObjectMeta {
+        .context(Kind::Io, "file system does not know when files change")?;
+    Ok(Entry::File(ObjectMeta {
         location,
         last_modified: modified.into(),
         size: metadata.len(),
         e_tag: None,
         version: None,
-    })))
-}
-
-/// The store path of a file or folder below `top`, which is `folder` in the store.
-fn location(top: &path::Path, folder: &Path, found: &path::Path) -> Option<Path> {
-    let relative = found.strip_prefix(top).ok()?.to_str()?;
-    Path::parse(format!("{folder}/{relative}")).ok()
+    }))
 }
 
 /// Whether `LocalFileSystem` opens files of such a name: it takes `name#1` for one that it is still writing.
@@ -121,18 +178,22 @@ fn is_opened(location: &Path) -> bool {
     suffix.is_none_or(|(_, suffix)| suffix.is_empty() || suffix.bytes().any(|byte| !byte.is_ascii_digit()))
 }
 
-/// What is odd about an entry that could not be looked at; an error where files may be missed.
-fn refused(error: walkdir::Error) -> Result<Option<Entry>> {
-    let gone = error
-        .io_error()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-    let is_link = |path: &path::Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
-    match error.path() {
-        Some(path) if error.loop_ancestor().is_some() => Ok(Some(Entry::Odd(format!(
-            "{path:?} is a link that leads in a circle"
-        )))),
-        Some(path) if is_link(path) => Ok(Some(Entry::Odd(format!("{path:?} is a link that leads nowhere")))),
-        _ if gone => Ok(None),
-        _ => Err(error).context(Kind::Io, "folder cannot be listed"),
-    }
+/// Whether a link to a folder leads to one in which it lies itself, also where the walk began below that.
+fn leads_back(link: &path::Path) -> bool {
+    link.canonicalize().is_ok_and(|target| {
+        let mut above = link.ancestors().skip(1);
+        above.any(|folder| folder.canonicalize().is_ok_and(|folder| folder == target))
+    })
+}
+
+/// Whether a link leads to links without an end.
+fn is_endless(link: &path::Path) -> bool {
+    let mut at = link.to_owned();
+    (0..LINKS).all(|_| match (fs::read_link(&at), at.parent()) {
+        (Ok(target), Some(folder)) => {
+            at = folder.join(target);
+            true
+        }
+        _ => false,
+    })
 }

@@ -240,6 +240,81 @@ async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_onc
     assert_eq!(told[2], (1, Vec::new(), Vec::new()));
 }
 
+async fn listing(folder: &std::path::Path, pattern: &str, selection: &Selection) -> Result<Listing> {
+    let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
+    let pattern = PathPattern::parse(pattern).unwrap();
+    let feed = feed(&pattern);
+    let mut contract = contract(&pattern);
+    contract.name = "shop.any".parse().unwrap();
+    let zone = RawZone::new(&root, &[]);
+    zone.list(&contract, &feed, &[&feed], selection).await
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_odd_is_told_and_hides_nothing() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("shop");
+    touch(folder.path(), "shop/corner/2026-03-01/x");
+    touch(folder.path(), "shop/corner/2026-03-02/x");
+    touch(folder.path(), "shop/corner/2026-03-01/x#1");
+    touch(folder.path(), "shop/corner/2026-03-01/two\nlines/x");
+    touch(folder.path(), "shop/corner/2026-03-01/two\nlines/y");
+    touch(folder.path(), "shop/arena");
+    symlink(shop.join("corner"), shop.join("corner/2026-03-01/up")).unwrap();
+    symlink("round", shop.join("corner/2026-03-01/round")).unwrap();
+    symlink("gone", shop.join("gone_as_well")).unwrap();
+    let pattern = "shop/{account}/{date}/{any}";
+    let odd = |listing: &Listing| {
+        let root = format!("{:?}", folder.path().canonicalize().unwrap());
+        let root = format!("{}/shop/", root.trim_end_matches('"'));
+        let short = |what: &String| what.strip_prefix(&root).unwrap().to_owned();
+        listing.odd.iter().map(short).collect::<Vec<_>>()
+    };
+    let here = [
+        "corner/2026-03-01/round\" is a link that leads nowhere",
+        "corner/2026-03-01/two\\nlines\" has a name that no address can have",
+        "corner/2026-03-01/up\" is a link that leads in a circle",
+        "corner/2026-03-01/x#1\" looks like a file that is still being written",
+    ];
+    let all = listing(folder.path(), pattern, &Selection::default())
+        .await
+        .unwrap();
+    assert_eq!(all.objects.len(), 2);
+    assert_eq!(odd(&all)[..4], here);
+    assert_eq!(odd(&all)[4..], ["gone_as_well\" is a link that leads nowhere"]);
+    // The circle begins above what is listed.
+    let one = listing(folder.path(), pattern, &day(2026, 3, 1)).await.unwrap();
+    assert_eq!(one.objects.len(), 1);
+    assert_eq!(odd(&one), here);
+    let of_a_file = Selection {
+        account: Some("arena".to_owned()),
+        ..day(2026, 3, 1)
+    };
+    let none = listing(folder.path(), pattern, &of_a_file).await.unwrap();
+    assert!(none.objects.is_empty());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn where_objects_may_be_missed_the_listing_fails_and_names_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(folder.path(), "shop/corner/2026-03-01/x");
+    let link = folder.path().join("shop/corner/2026-03-01/far");
+    std::os::unix::fs::symlink("x".repeat(4000), link).unwrap();
+    let failed = listing(
+        folder.path(),
+        "shop/{account}/{date}/{any}",
+        &Selection::default(),
+    )
+    .await;
+    let failed = failed.map(|listing| listing.objects).unwrap_err();
+    assert_eq!(failed.kind(), Kind::Io);
+    assert!(failed.to_string().contains("2026-03-01/far"), "{failed}");
+}
+
 fn feed(pattern: &PathPattern) -> RawFeed {
     RawFeed {
         paths: vec![pattern.clone()],

@@ -103,6 +103,9 @@ pub(super) fn plans(plans: &[TablePlan]) -> String {
         for path in &plan.unmatched {
             let _ = writeln!(text, "  no match  {path}");
         }
+        for what in &plan.odd {
+            let _ = writeln!(text, "  odd       {what}");
+        }
     }
     text
 }

@@ -114,6 +114,7 @@ pub(super) fn gather(
             reject_bad(group, intakes);
         }
         reject_incomplete(group, intakes);
+        reject_at_odds(group, intakes);
     }
     let mut gathered = Gathered {
         documents: Documents {
@@ -226,6 +227,25 @@ fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
         let intake = &mut intakes[*index].1;
         if intake.rejected.is_none() {
             *intake = Intake::rejected(intake.ordinal, reason.clone());
+        }
+    }
+}
+
+/// Parts that say that other days were asked for, or that they are about something else, are not of one document.
+fn reject_at_odds(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
+    let mut said = group.iter().filter_map(|index| {
+        let declared = intakes[*index].1.declared.as_ref()?;
+        Some((declared.days, &declared.fixed))
+    });
+    let first = said.next();
+    if said.all(|other| Some(other) == first) {
+        return;
+    }
+    for index in group {
+        let intake = &mut intakes[*index].1;
+        if intake.rejected.is_none() {
+            let reason = "parts of the document do not say the same about what it covers";
+            *intake = Intake::rejected(intake.ordinal, reason.to_owned());
         }
     }
 }

@@ -371,6 +371,15 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
         reasons,
         ["part 1 of 2 of the document is missing or rejected", "gone"]
     );
+
+    let mut other = part(2, 0);
+    if let Some(declared) = &mut other.1.declared {
+        declared.days = Some((date(1), date(1)));
+    }
+    let (mut at_odds, rows) = spooled(&contract, vec![part(1, 0), other], 0);
+    let gathered = gather(&contract, &mut at_odds, &rows, 2).unwrap().unwrap();
+    assert!(gathered.documents.list.is_empty());
+    assert!(at_odds.iter().all(|(_, intake)| intake.rejected.is_some()));
 }
 
 #[test]

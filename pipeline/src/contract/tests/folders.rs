@@ -48,6 +48,37 @@ fn tables_that_keep_rows_may_lie_among_those_that_keep_documents() {
     }
 }
 
+/// A table of documents that say for which days they were asked, with some more keys, and its SQL.
+fn stating(keys: &str, sql: &str) -> Vec<SourceFile> {
+    let base = "description = \"Stock.\"\npath = \"shop/{date}/{name}\"\nformat = \"json\"\n\
+                json = { rows = \"rows\", header = [\"spec\"] }\nkeep = \"latest_document\"\nper = [\"day\"]\n\
+                newest_by = [\"_generated_at\"]\ncovers = \"day\"\nperiod = [\"first\", \"last\"]\n\
+                [columns]\nday = \"date\"\nfirst = { type = \"date\", from = \"spec.from\" }\n\
+                last = { type = \"date\", from = \"spec.to\" }\n";
+    let own = format!("extends = \"shop.base\"\n{keys}");
+    user(&[
+        ("shop/base.toml", base),
+        ("shop/own.toml", &own),
+        ("shop/own.sql", sql),
+    ])
+}
+
+#[test]
+fn days_that_documents_state_are_taken_as_they_stand_there() {
+    let as_is = "SELECT * FROM raw";
+    let made = "SELECT * EXCEPT (\"spec.to\"), trim(\"spec.to\") AS \"spec.to\" FROM raw";
+    for (keys, sql, wanted) in [
+        ("", as_is, vec![]),
+        ("period = [\"last\"]\n", as_is, vec![]),
+        ("period = []\ncovers = \"rows\"\n", as_is, vec![]),
+        ("", made, vec!["C038 shop/base.toml:9"]),
+        ("covers = \"rows\"\n", as_is, vec!["C038 shop/base.toml:9"]),
+        ("period = [\"day\"]\n", as_is, vec!["C038 shop/own.toml:2"]),
+    ] {
+        assert_eq!(mistakes_of(&stating(keys, sql)), wanted, "{keys}{sql}");
+    }
+}
+
 #[test]
 fn a_mistake_in_defaults_is_reported_once_where_it_is() {
     let mut files = with("shop/_defaults.toml", "colour = \"red\"\n");

@@ -244,7 +244,6 @@ fn links_in_circles_and_names_of_two_lines_are_told_and_stop_nothing() -> Result
     fs::create_dir_all(&folder)?;
     symlink(&folder, folder.join("loop"))?;
     symlink("ALL30.csv000", folder.join("ALL30.csv000"))?;
-    symlink(lake.raw().join("jwo"), lake.raw().join("jwo/around"))?;
     for name in ["a\nb.csv", "ALL45.csv000#1"] {
         fs::write(folder.join(name), "x")?;
     }
@@ -255,9 +254,8 @@ fn links_in_circles_and_names_of_two_lines_are_told_and_stop_nothing() -> Result
     let told = [
         "/loop\" is a link that leads in a circle and is left alone",
         "/ALL30.csv000\" is a link that leads nowhere",
-        "/jwo/around\" is a link that leads in a circle",
         "a\\nb.csv\" has a name that no address can have",
-        "ALL45.csv000#1\" has a name that no address can have",
+        "ALL45.csv000#1\" looks like a file that is still being written",
     ];
     for wanted in told {
         let found = said.replace("\\\"", "\"").replace("\\\\", "\\").contains(wanted);
