@@ -24,6 +24,10 @@ lint:
     cargo clippy --workspace --all-targets --locked -- --deny warnings
     cargo deny --locked check
 
+# Kills runs and maintenance of one lake so many times, at random moments, and compares what is left with one run
+soak kills="10000":
+    MARKETLAKE_KILLS={{ kills }} cargo test --release --workspace --locked --test end_to_end kill::
+
 # The documentation of the crates
 docs:
     cargo doc --workspace --no-deps --document-private-items --open

@@ -14,11 +14,19 @@ use rand_chacha::ChaCha8Rng;
 use crate::changes::assert_complete;
 use crate::demo::{Demo, assert_same, fingerprints};
 
-/// Deaths that the lake has to survive.
+/// Deaths that the lake has to survive, unless `MARKETLAKE_KILLS` says how many.
 const KILLS: usize = 100;
 
+fn kills_wanted() -> Result<usize> {
+    match std::env::var("MARKETLAKE_KILLS") {
+        Ok(kills) => Ok(kills.parse()?),
+        Err(_) => Ok(KILLS),
+    }
+}
+
 #[test]
-fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> Result<()> {
+fn a_lake_whose_runs_were_killed_often_holds_what_one_run_gives() -> Result<()> {
+    let wanted_kills = kills_wanted()?;
     let demo = Demo::of_days(1)?;
     let wanted = demo.undisturbed()?;
     let lake = demo.lake()?;
@@ -26,11 +34,14 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
     let mut waiting: Vec<Delivery> = demo.deliveries.clone();
     waiting.shuffle(&mut rng);
     let (mut kills, mut runs) = (0, 0);
-    while kills < KILLS {
+    while kills < wanted_kills {
         runs += 1;
-        ensure!(runs <= 5 * KILLS, "only {kills} of {runs} runs could be killed");
+        ensure!(
+            runs <= 5 * wanted_kills,
+            "only {kills} of {runs} runs could be killed"
+        );
         let portion = rng
-            .random_range(0..=2 * demo.deliveries.len() / KILLS)
+            .random_range(0..=1 + 2 * demo.deliveries.len() / wanted_kills)
             .min(waiting.len());
         lake.deliver_all(&waiting.split_off(waiting.len() - portion))?;
         if waiting.is_empty() || rng.random_bool(0.1) {
@@ -40,8 +51,12 @@ fn a_lake_whose_runs_were_killed_a_hundred_times_holds_what_one_run_gives() -> R
             lake.deliver(&again.clone().at(again.modified + TimeDelta::seconds(runs as i64)))?;
         }
         let objects = rng.random_range(1..=20).to_string();
+        let arguments: &[&str] = match rng.random_range(0..20) {
+            0 => &["maintain"],
+            _ => &["run", "--from", "2020-01-01", "--batch-objects", &objects],
+        };
         let mut run = lake
-            .command(&["run", "--from", "2020-01-01", "--batch-objects", &objects])
+            .command(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
