@@ -10,8 +10,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
@@ -26,15 +28,19 @@ use super::intake::Watch;
 const CAREFUL_AFTER: usize = 3;
 /// Deaths with the same object in hand after which it is tried.
 const SUSPECT: usize = 3;
-/// Trials of the same object after which it is rejected, however they ended: it may never end, or end the starter, too. A
-/// process that is killed at random does not get there.
-const TRIALS: usize = 20;
+/// How long a trial takes that says something although nobody saw its end.
+const LASTING: Duration = Duration::from_secs(1);
+/// Weight of trials that nobody saw the end of after which their object is rejected: it may never end, or end the starter,
+/// too. One that lasted weighs [`LASTED`], others one: processes that are killed all the time hardly get to read anything.
+const TRIALS: usize = 200;
+const LASTED: usize = 10;
 
 /// The journals of the batches that are worked on together.
 pub(super) struct Journal<'a> {
     files: Mutex<Vec<(PathBuf, File)>>,
     careful: bool,
     deaths: HashMap<String, usize>,
+    /// Weight of the trials that nobody saw the end of.
     trials: HashMap<String, usize>,
     /// Why objects are not read.
     deadly: HashMap<String, String>,
@@ -102,18 +108,22 @@ impl<'a> Journal<'a> {
             }
             let trials = self.trials.get(&object.uri).copied().unwrap_or(0);
             if trials >= TRIALS {
-                let reason =
-                    format!("runs ended while they read this object, and {trials} trials did not clear it");
+                let reason = "runs ended while they read this object, and so did all trials of it".to_owned();
                 self.deadly.insert(object.uri.clone(), reason);
                 continue;
             }
             self.note("trying", object)?;
             let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
             let (tables, uri) = (tables.to_vec(), object.uri.clone());
-            let ending = spawn_blocking(move || trial.read(&curated, &tables, &uri))
-                .await
-                .context(Kind::Internal, "object could not be tried")??;
-            match ending {
+            let mut reading = spawn_blocking(move || trial.read(&curated, &tables, &uri));
+            let ended = match timeout(LASTING, &mut reading).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    self.note("lasting", object)?;
+                    reading.await
+                }
+            };
+            match ended.context(Kind::Internal, "object could not be tried")?? {
                 Ending::Returned => {
                     self.note("cleared", object)?;
                     self.deaths.remove(&object.uri);
@@ -151,8 +161,10 @@ impl<'a> Journal<'a> {
                 Some(("begin", object)) => in_hand = Some(object.to_owned()),
                 Some(("end", _)) => in_hand = None,
                 Some(("trying", object)) => *trials.entry(object.to_owned()).or_default() += 1,
+                Some(("lasting", object)) => *trials.entry(object.to_owned()).or_default() += LASTED - 1,
                 Some(("cleared", object)) => {
                     deaths.remove(object);
+                    trials.remove(object);
                 }
                 _ => {}
             }
@@ -198,5 +210,39 @@ impl Watch for Journal<'_> {
     fn end(&self, object: &RawObject) -> Result<()> {
         self.observer.object_done(&object.uri, object.size);
         self.note("end", object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Silent;
+
+    fn after(lines: &[&str]) -> (usize, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let batches = [("shop.orders".parse().unwrap(), 7)];
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(folder.path().join("l-shop.orders-7.journal"), text).unwrap();
+        let journal = Journal::open(folder.path(), "l", &batches, &Silent).unwrap();
+        let of = |counts: &HashMap<String, usize>| counts.get("a").copied().unwrap_or(0);
+        (of(&journal.deaths), of(&journal.trials))
+    }
+
+    #[test]
+    fn what_was_last_in_hand_is_a_death_and_a_trial_without_an_end_weighs_by_its_time() {
+        let died = ["attempt", "begin a"];
+        assert_eq!(after(&[died, died].concat()), (2, 0));
+        assert_eq!(after(&["attempt", "begin a", "end a", "attempt"]), (0, 0));
+        assert_eq!(after(&[&died[..], &["attempt", "trying a"]].concat()), (1, 1));
+        let lasted = ["attempt", "trying a", "lasting a"];
+        assert_eq!(after(&lasted), (0, LASTED));
+        assert_eq!(after(&lasted.repeat(TRIALS / LASTED)), (0, TRIALS));
+    }
+
+    #[test]
+    fn an_object_that_came_through_begins_anew() {
+        let tried = ["attempt", "begin a", "attempt", "trying a", "cleared a"];
+        assert_eq!(after(&tried.repeat(TRIALS)), (0, 0));
+        assert_eq!(after(&[&tried[..], &["trying a"]].concat()), (0, 1));
     }
 }
