@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::contract::{Contract, Keep, RawFeed, TableName};
 use crate::error::Result;
 use crate::lake::{Lake, Selection};
-use crate::ledger::{Draft, Ledger, months};
+use crate::ledger::{Draft, Ledger};
 use crate::list::{Identity, Listing, RawObject, RawZone};
 
 use super::parts::Known;
@@ -47,12 +47,11 @@ impl Pending {
                 .collect();
             listing = zone.list(first, feed, &feeds, selection).await?;
         }
-        let months = months(&listing.objects);
         let (mut tables, mut waiting) = (BTreeMap::new(), BTreeMap::new());
         let mut parts = Known::default();
         for contract in contracts {
             let known: HashSet<Identity> = match ledger {
-                Some(ledger) => ledger.known(&contract.name, &months).await?,
+                Some(ledger) => ledger.known(&contract.name, &listing.objects).await?,
                 None => HashSet::new(),
             };
             let mut new: Vec<RawObject> = listing

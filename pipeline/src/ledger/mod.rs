@@ -117,17 +117,22 @@ impl Ledger {
         })
     }
 
-    /// Identities of all objects that some batch of the table claimed, as far as their month is among `months`.
-    pub(crate) async fn known(
-        &self,
-        table: &TableName,
-        months: &BTreeSet<String>,
-    ) -> Result<HashSet<Identity>> {
+    /// Identities of objects that some batch of the table claimed: at least of those that are among `objects`.
+    pub(crate) async fn known(&self, table: &TableName, objects: &[RawObject]) -> Result<HashSet<Identity>> {
+        let months: BTreeSet<String> = objects
+            .iter()
+            .map(|object| schema::month(object.period))
+            .collect();
         let files = self
             .files(table)
-            .filter(|file| schema::month_of(file).is_some_and(|month| months.contains(month)));
+            .filter(|file| schema::month_of(file).is_some_and(|month| months.contains(month)))
+            .filter(|file| schema::may_hold_claims(file));
         let batches = read_files(&self.log, files, &schema::identity_columns()).await?;
-        schema::identities(&batches)
+        let periods = || objects.iter().map(|object| object.period);
+        match periods().min().zip(periods().max()) {
+            Some((first, last)) => Ok(schema::identities(&batches, first, last)),
+            None => Ok(HashSet::new()),
+        }
     }
 
     /// The claim of a batch.
@@ -326,14 +331,6 @@ impl Ledger {
     fn schema(&self) -> SchemaRef {
         schema::schema()
     }
-}
-
-/// The months of some objects: what a look-up has to read.
-pub(crate) fn months(objects: &[RawObject]) -> BTreeSet<String> {
-    objects
-        .iter()
-        .map(|object| schema::month(object.period))
-        .collect()
 }
 
 fn claim_app(table: &TableName) -> String {

@@ -7,7 +7,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::delta::DataFile;
 use crate::error::Result;
@@ -81,7 +81,7 @@ pub(super) fn partition() -> Vec<String> {
 }
 
 /// Columns by whose bounds look-ups skip files.
-pub(super) const BOUNDED: [&str; 4] = ["batch", "document_order", "first_day", "last_day"];
+pub(super) const BOUNDED: [&str; 5] = ["entry", "batch", "document_order", "first_day", "last_day"];
 
 pub(super) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
@@ -234,24 +234,31 @@ pub(super) fn identity_columns() -> SchemaRef {
         "modified",
         "manifest_size",
         "manifest_modified",
+        "period",
     ]
     .map(|name| all.field_with_name(name).cloned());
     Arc::new(Schema::new(named.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-pub(super) fn identities(batches: &[RecordBatch]) -> Result<HashSet<Identity>> {
+/// Identities of claimed objects about these periods, and about some beside: a contract may have learned since to read an hour
+/// in its paths.
+pub(super) fn identities(
+    batches: &[RecordBatch],
+    first: NaiveDateTime,
+    last: NaiveDateTime,
+) -> HashSet<Identity> {
+    let micros = |period: NaiveDateTime, days| (period.and_utc() + TimeDelta::days(days)).timestamp_micros();
+    let wanted = micros(first, -1)..=micros(last, 1);
     let mut identities = HashSet::new();
     for batch in batches {
-        let (entries, objects) = (
-            batch.column(0).as_string::<i32>(),
-            batch.column(1).as_string::<i32>(),
-        );
-        let sizes = batch.column(2).as_primitive::<Int64Type>();
-        let modified = batch.column(3).as_primitive::<TimestampMicrosecondType>();
-        let manifest_sizes = batch.column(4).as_primitive::<Int64Type>();
-        let manifests = batch.column(5).as_primitive::<TimestampMicrosecondType>();
+        let text = |column: usize| batch.column(column).as_string::<i32>();
+        let int = |column: usize| batch.column(column).as_primitive::<Int64Type>();
+        let instant = |column: usize| batch.column(column).as_primitive::<TimestampMicrosecondType>();
+        let (entries, objects, sizes, modified) = (text(0), text(1), int(2), instant(3));
+        let (manifest_sizes, manifests, periods) = (int(4), instant(5), instant(6));
         for row in 0..batch.num_rows() {
-            if entries.value(row) == "claim" && sizes.is_valid(row) {
+            let is_object = entries.value(row) == "claim" && sizes.is_valid(row);
+            if is_object && (periods.is_null(row) || wanted.contains(&periods.value(row))) {
                 let manifest = manifest_sizes
                     .is_valid(row)
                     .then(|| (manifest_sizes.value(row) as u64, manifests.value(row)));
@@ -264,7 +271,7 @@ pub(super) fn identities(batches: &[RecordBatch]) -> Result<HashSet<Identity>> {
             }
         }
     }
-    Ok(identities)
+    identities
 }
 
 pub(super) fn month(period: NaiveDateTime) -> String {
@@ -283,6 +290,13 @@ pub(super) fn may_hold_batch(file: &DataFile, batch: i64) -> bool {
     let Some(stats) = file.stats() else { return true };
     let bound = |side: &str| stats[side]["batch"].as_i64();
     bound("minValues").is_none_or(|min| min <= batch) && bound("maxValues").is_none_or(|max| batch <= max)
+}
+
+pub(super) fn may_hold_claims(file: &DataFile) -> bool {
+    let Some(stats) = file.stats() else { return true };
+    stats["minValues"]["entry"]
+        .as_str()
+        .is_none_or(|entry| entry <= "claim")
 }
 
 /// Whether the file can tell of a document that is newer than `order` and covers one of `days`.
