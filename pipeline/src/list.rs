@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::{Path, PathPart};
 use object_store::{ObjectMeta, ObjectStore};
@@ -23,6 +23,8 @@ use crate::manifest;
 
 use self::folder::{Entry, below, inside};
 
+/// Folders that are listed at the same time.
+const LISTED_AT_ONCE: usize = 4;
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
 
@@ -149,51 +151,52 @@ impl<'a> RawZone<'a> {
                 unread.extend(beside.addresses);
                 odd.extend(beside.odd);
             }
-            for prefix in prefixes(&base, &place, &accounts, selection) {
-                let mut entries = below(&place.root, &prefix)?;
-                while let Some(entry) = entries.try_next().await? {
-                    let meta = match entry {
-                        Entry::File(meta) => meta,
-                        Entry::Folder(_) => continue,
-                        Entry::Odd(what) => {
-                            odd.insert(what);
-                            continue;
-                        }
-                    };
-                    if meta.location.as_ref().ends_with(manifest::SUFFIX) {
-                        let beside = Beside {
-                            modified: micros(meta.last_modified),
-                            size: meta.size,
-                        };
-                        manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
+            let prefixes = prefixes(&base, &place, &accounts, selection);
+            let listed = prefixes.iter().map(|prefix| below(&place.root, prefix));
+            let listed = futures::stream::iter(listed.collect::<Result<Vec<_>>>()?);
+            let mut entries = listed.flatten_unordered(LISTED_AT_ONCE);
+            while let Some(entry) = entries.try_next().await? {
+                let meta = match entry {
+                    Entry::File(meta) => meta,
+                    Entry::Folder(_) => continue,
+                    Entry::Odd(what) => {
+                        odd.insert(what);
                         continue;
                     }
-                    let relative = relative(&base, &meta.location);
-                    match place.pattern.matches(&relative) {
-                        Some(matched) => {
-                            let account = place.account.clone().or(matched.account);
-                            let day = matched.period.date();
-                            let wanted = selection.account.is_none() || selection.account == account;
-                            if wanted
-                                && selection.from.is_none_or(|from| from <= day)
-                                && selection.to.is_none_or(|to| day <= to)
-                            {
-                                let object = object(
-                                    &place.root,
-                                    meta,
-                                    format!("{}{relative}", place.above),
-                                    account,
-                                    matched.period,
-                                    matched.part,
-                                )?;
-                                unmatched.remove(&object.uri);
-                                found.insert((object.period, object.uri.clone()), object);
-                            }
+                };
+                if meta.location.as_ref().ends_with(manifest::SUFFIX) {
+                    let beside = Beside {
+                        modified: micros(meta.last_modified),
+                        size: meta.size,
+                    };
+                    manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
+                    continue;
+                }
+                let relative = relative(&base, &meta.location);
+                match place.pattern.matches(&relative) {
+                    Some(matched) => {
+                        let account = place.account.clone().or(matched.account);
+                        let day = matched.period.date();
+                        let wanted = selection.account.is_none() || selection.account == account;
+                        if wanted
+                            && selection.from.is_none_or(|from| from <= day)
+                            && selection.to.is_none_or(|to| day <= to)
+                        {
+                            let object = object(
+                                &place.root,
+                                meta,
+                                format!("{}{relative}", place.above),
+                                account,
+                                matched.period,
+                                matched.part,
+                            )?;
+                            unmatched.remove(&object.uri);
+                            found.insert((object.period, object.uri.clone()), object);
                         }
-                        None if all.iter().any(|other| other.reads(&place.root, &relative)) => {}
-                        None => {
-                            unmatched.insert(uri_of(&place.root, &meta.location)?.into());
-                        }
+                    }
+                    None if all.iter().any(|other| other.reads(&place.root, &relative)) => {}
+                    None => {
+                        unmatched.insert(uri_of(&place.root, &meta.location)?.into());
                     }
                 }
             }

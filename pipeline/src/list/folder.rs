@@ -38,15 +38,17 @@ pub(super) enum Entry {
 /// When something cannot be looked at, so that objects may be missed.
 pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin> {
     let walk = Walk::of(root, folder, usize::MAX)?;
-    let chunks = stream::try_unfold(walk, |mut walk| async move {
+    let chunks = stream::try_unfold(Some(walk), |walk| async move {
+        let Some(mut walk) = walk else { return Ok(None) };
         let looked_at = spawn_blocking(move || {
             let entries: Vec<Result<Entry>> = walk.by_ref().take(AT_ONCE).collect();
-            (entries, walk)
+            let goes_on = entries.len() == AT_ONCE;
+            (entries, goes_on.then_some(walk))
         });
         let (entries, walk) = looked_at
             .await
             .context(Kind::Internal, "listing a folder panicked")?;
-        Ok::<_, Error>((!entries.is_empty()).then_some((stream::iter(entries), walk)))
+        Ok::<_, Error>(Some((stream::iter(entries), walk)))
     });
     Ok(Box::pin(chunks.try_flatten()))
 }
