@@ -263,3 +263,20 @@ fn links_in_circles_and_names_of_two_lines_are_told_and_stop_nothing() -> Result
     }
     Ok(())
 }
+
+#[test]
+fn what_cannot_be_looked_at_fails_the_tables_that_look_there_and_is_named() -> Result<()> {
+    let lake = Lake::new(ACCOUNTS)?;
+    lake.deliver_all([&report(0, ""), &messages(0, "")])?;
+    let link = lake.raw().join("jwo/corner/Order/2026-03-01/00/far");
+    symlink("x".repeat(4000), &link)?;
+    let run = lake.run(&[])?.exits_with(1)?;
+    assert_eq!(run.outcome(ORDERS)?, "failed");
+    let said = run.about(ORDERS)?["messages"].to_string();
+    ensure!(said.contains("00/far"), "{said}");
+    assert_eq!(lake.rows(MESSAGES)?.len(), 1, "other tables go on");
+    fs::remove_file(link)?;
+    lake.run(&[])?.exits_with(0)?;
+    assert_eq!(lake.rows(ORDERS)?.len(), 1);
+    Ok(())
+}
