@@ -139,11 +139,11 @@ impl<'a> RawZone<'a> {
         let mut manifests = BTreeMap::new();
         for place in self.places(source, feed, selection)? {
             let base = path_of(&place.root)?;
-            let above = match place.pattern.has_account_folders() {
-                true if selection.account.is_none() || tells_unread => {
-                    Some(inside(&place.root, &join(&base, &place.pattern.prefix(None))).await?)
-                }
-                _ => None,
+            let looks_above = selection.account.is_none() || tells_unread;
+            let above = if place.pattern.has_account_folders() && looks_above {
+                Some(inside(&place.root, &join(&base, &place.pattern.prefix(None))).await?)
+            } else {
+                None
             };
             let accounts = accounts(&place, above.as_deref(), selection);
             if let Some(above) = above.filter(|_| tells_unread) {
@@ -326,7 +326,6 @@ async fn unread_beside(
     accounts: &[Option<String>],
 ) -> Result<Unread> {
     let mut unread = Unread::default();
-    let mut folders = Vec::new();
     // Folders in it are those of accounts.
     let mut beside: Vec<Entry> = above
         .into_iter()
@@ -336,9 +335,19 @@ async fn unread_beside(
         let Some(folder) = place.pattern.account_folder(account) else {
             continue;
         };
-        beside.extend(inside(&place.root, &join(base, &folder)).await?);
-        let of_root = all.iter().filter(|other| other.root == place.root);
-        folders.extend(of_root.map(|other| join(base, &other.pattern.prefix(Some(account)))));
+        let looked_at: Vec<Path> = all
+            .iter()
+            .filter(|other| other.root == place.root)
+            .map(|other| join(base, &other.pattern.prefix(Some(account))))
+            .collect();
+        let is_read = |entry: &Entry| match entry {
+            Entry::Folder(folder) => looked_at
+                .iter()
+                .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix)),
+            Entry::File(_) | Entry::Odd(_) => false,
+        };
+        let inside = inside(&place.root, &join(base, &folder)).await?;
+        beside.extend(inside.into_iter().filter(|entry| !is_read(entry)));
     }
     for entry in beside {
         let location = match entry {
@@ -346,11 +355,7 @@ async fn unread_beside(
                 unread.odd.push(what);
                 continue;
             }
-            Entry::Folder(folder) => {
-                let looked_at =
-                    |prefix: &Path| prefix.prefix_matches(&folder) || folder.prefix_matches(prefix);
-                (!folders.iter().any(looked_at)).then_some(folder)
-            }
+            Entry::Folder(folder) => Some(folder),
             Entry::File(meta) => {
                 let path = relative(base, &meta.location);
                 let is_read = path.ends_with(manifest::SUFFIX)

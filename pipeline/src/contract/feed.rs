@@ -49,17 +49,10 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "unknown",
         "siblings",
         "expect",
-        "per",
-        "covers",
-        "period",
-        "shrink",
     ];
-    refuse(
-        section,
-        &raw,
-        "is for raw objects, but the rows come from inputs",
-        found,
-    );
+    let why = "is for raw objects, but the rows come from inputs";
+    refuse(section, &raw, why, found);
+    refuse(section, &documents::KEYS, why, found);
     InputFeed {
         inputs: tables(section, "inputs", found),
         key: owned(section.list("key", found)),

@@ -223,12 +223,7 @@ fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
         "part {} of {of} of the document is missing or rejected",
         missing.join(", ")
     );
-    for index in group {
-        let intake = &mut intakes[*index].1;
-        if intake.rejected.is_none() {
-            *intake = Intake::rejected(intake.ordinal, reason.clone());
-        }
-    }
+    reject_all(group, intakes, &reason);
 }
 
 /// Parts that say that other days were asked for, or that they are about something else, are not of one document.
@@ -241,10 +236,15 @@ fn reject_at_odds(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
     if said.all(|other| Some(other) == first) {
         return;
     }
+    let reason = "parts of the document do not say the same about what it covers";
+    reject_all(group, intakes, reason);
+}
+
+/// Rejects what has not been rejected of a document, and forgets its rows.
+fn reject_all(group: &[usize], intakes: &mut [(RawObject, Intake)], reason: &str) {
     for index in group {
         let intake = &mut intakes[*index].1;
         if intake.rejected.is_none() {
-            let reason = "parts of the document do not say the same about what it covers";
             *intake = Intake::rejected(intake.ordinal, reason.to_owned());
         }
     }
