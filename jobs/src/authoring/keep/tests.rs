@@ -1,5 +1,7 @@
 //! Ways to keep rows, from samples.
 
+use std::collections::BTreeSet;
+
 use super::super::column;
 use super::super::format::guess;
 use super::super::sample::Sample;
