@@ -1,7 +1,7 @@
 //! Rows of a table as text that can be compared and kept in a file.
 
 use anyhow::{Context, Result};
-use pipeline::contract::{ColumnType, Contract, EXTRA, Feed, Unknown};
+use pipeline::contract::{ColumnType, Contract, EXTRA, Feed};
 use serde_json::Value;
 
 /// Rows of a table: the declared columns and `extra`, bookkeeping columns aside.
@@ -30,7 +30,7 @@ pub(crate) fn select(contract: &Contract) -> String {
 }
 
 fn has_extra(contract: &Contract) -> bool {
-    matches!(&contract.feed, Feed::Raw(raw) if raw.unknown == Unknown::Keep)
+    matches!(&contract.feed, Feed::Raw(raw) if raw.unknown.has_extra())
 }
 
 impl Rows {

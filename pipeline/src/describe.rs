@@ -70,7 +70,9 @@ pub(crate) fn word(data_type: &DataType) -> String {
 
 fn bookkeeping(name: &str) -> Option<&'static str> {
     Some(match name {
-        layout::EXTRA => "Raw fields that no column names.",
+        layout::EXTRA => {
+            "Raw fields that no column names; an empty text stands for a value that may be personal."
+        }
         layout::OBJECT => "Raw object that the row comes from.",
         layout::ROW => "Ordinal of the row in that object, from 1.",
         layout::BATCH => "Batch that wrote the row last.",

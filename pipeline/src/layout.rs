@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 pub(crate) use crate::contract::EXTRA;
-use crate::contract::{Column, ColumnType, Contract, Feed, Keep, Unknown};
+use crate::contract::{Column, ColumnType, Contract, Feed, Keep};
 
 /// Address of the raw object that the row comes from.
 pub(crate) const OBJECT: &str = "_object";
@@ -58,7 +58,7 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
     let mut add = |name: &str, ty: ColumnType| fields.push(Field::new(name, ty.arrow(), true));
     match &contract.feed {
         Feed::Raw(raw) => {
-            if raw.unknown == Unknown::Keep {
+            if raw.unknown.has_extra() {
                 add(EXTRA, ColumnType::Map);
             }
             add(OBJECT, ColumnType::Text);
@@ -106,7 +106,9 @@ pub(crate) fn described(contract: &Contract) -> Schema {
 /// What a column that no contract names means.
 fn meaning(name: &str) -> Option<&'static str> {
     Some(match name {
-        EXTRA => "Raw fields of the row that no column names.",
+        EXTRA => {
+            "Raw fields of the row that no column names; an empty text stands for a value that may be personal."
+        }
         OBJECT => "Address of the raw object that the row comes from.",
         ROW => "Ordinal of the row in its object, from 1.",
         BATCH => "Batch that wrote the row last.",

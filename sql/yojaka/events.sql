@@ -13,5 +13,8 @@ SELECT
         WHEN 'Returns.OutForDelivery' THEN 'OUT_FOR_DELIVERY'
         WHEN 'Returns.Updated' THEN "detail.metadata.returnStatus"
     END AS status,
-    CASE WHEN "detail-type" = 'Returns.OutForDelivery' THEN coalesce("detail.otp", "detail.otp.otp", '') <> '' END AS otp_present
+    CASE
+        WHEN coalesce("*.otp", "*.one_time_password", "*.one_time_passcode", "*.one_time_code", "*.one_time_pin", "*.passcode", '') <> '' THEN true
+        WHEN "detail-type" = 'Returns.OutForDelivery' THEN false
+    END AS otp_present
 FROM raw

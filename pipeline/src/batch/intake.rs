@@ -158,7 +158,7 @@ pub(crate) async fn take_in(
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
-                return Ok(rejected_by(&wanting, ordinal, &reason));
+                return Ok(rejected_by(takers, &wanting, ordinal, &reason));
             }
             let read = one(ordinal, object, accounts, format, takers, &wanting, batches).await;
             watch.end(object)?;
@@ -167,7 +167,7 @@ pub(crate) async fn take_in(
                 Err(error) => {
                     let reason =
                         reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-                    Ok(rejected_by(&wanting, ordinal, &reason))
+                    Ok(rejected_by(takers, &wanting, ordinal, &reason))
                 }
             }
         })
@@ -176,10 +176,12 @@ pub(crate) async fn take_in(
         .await
 }
 
-/// An object that is rejected whole by all takers that want it.
-fn rejected_by(wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
-    let rejected = |wants: &bool| wants.then(|| Intake::rejected(ordinal, reason.to_owned()));
-    wanting.iter().map(rejected).collect()
+/// An object that is rejected whole by all takers that want it, each with as much of the reason as its table may say.
+fn rejected_by(takers: &[Taker<'_>], wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
+    let rejected = |(taker, wants): (&Taker<'_>, &bool)| {
+        wants.then(|| Intake::rejected(ordinal, taker.shaper.discreet(reason)))
+    };
+    takers.iter().zip(wanting).map(rejected).collect()
 }
 
 /// Hears which object is being read, and may forbid it.
@@ -268,7 +270,7 @@ async fn one(
             Decoded::Malformed(malformed) => {
                 for taker in taking(&intakes) {
                     let shaper = takers[taker].shaper;
-                    let reject = shaper.malformed(malformed.row, malformed.reason.clone(), &malformed.text);
+                    let reject = shaper.malformed(malformed.row, &malformed.reason, &malformed.text);
                     if let Some(intake) = &mut intakes[taker] {
                         intake.rows_read += 1;
                         intake.rejects.push(reject);

@@ -100,7 +100,7 @@ fn account_of(
     let said = manifest.and_then(|manifest| manifest.account.clone());
     match (&object.account, said) {
         (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
-            "path says account {path}, but the manifest says {said}"
+            "path says account {path}, but the manifest says {said:?}"
         ))),
         (None, Some(said)) => Ok(accounts(&RawObject {
             account: Some(said),

@@ -44,8 +44,28 @@ enum Fault {
 /// which a day is taken from an instant. White space around a text is dropped, and a text of nothing else is
 /// null, except where the type is text.
 pub fn cast(values: &StringArray, column: &Column, zone: chrono_tz::Tz) -> Result<Cast> {
+    cast_quoting(values, column, zone, Quoting::Values)
+}
+
+/// Whether the reason why a text is no value quotes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// It quotes the beginning, unless the column is personal.
+    Values,
+    /// It does not.
+    Never,
+}
+
+/// The same as [`cast`], where the texts may be made of what must not be written down.
+pub(crate) fn cast_quoting(
+    values: &StringArray,
+    column: &Column,
+    zone: chrono_tz::Tz,
+    quoting: Quoting,
+) -> Result<Cast> {
     let mut failures = Failures {
         column,
+        is_quiet: quoting == Quoting::Never || column.personal.is_some(),
         list: Vec::new(),
     };
     let reading = Reading {
@@ -123,6 +143,8 @@ fn each<T: Default>(
 
 struct Failures<'a> {
     column: &'a Column,
+    /// Whether no value is quoted.
+    is_quiet: bool,
     list: Vec<(usize, String)>,
 }
 
@@ -132,11 +154,9 @@ impl Failures<'_> {
 
     #[cold]
     fn add(&mut self, row: usize, text: &str, fault: Fault) {
-        let Column {
-            name, ty, personal, ..
-        } = self.column;
+        let Column { name, ty, .. } = self.column;
         let shown = match text.char_indices().nth(Self::SHOWN) {
-            _ if personal.is_some() => "value".to_owned(),
+            _ if self.is_quiet => "value".to_owned(),
             Some((end, _)) => format!("{:?}…", &text[..end]),
             None => format!("{text:?}"),
         };

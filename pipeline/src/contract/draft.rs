@@ -8,7 +8,7 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-pub(super) const KEYS: [&str; 26] = [
+pub(super) const KEYS: [&str; 27] = [
     "description",
     "path",
     "format",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 26] = [
     "file_size",
     "key_window",
     "unknown",
+    "harmless",
     "siblings",
     "expect",
     "inputs",

@@ -28,6 +28,7 @@ pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
         format: format::read(section, found),
         keep: keep(section, found),
         unknown: section.word("unknown", found).unwrap_or(Unknown::Keep),
+        harmless: owned(section.list("harmless", found)),
         elsewhere: BTreeMap::new(),
         key_window_days: key_window(section, found),
         expect: expect(section, found),
@@ -47,6 +48,7 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "newest_by",
         "key_window",
         "unknown",
+        "harmless",
         "siblings",
         "expect",
     ];

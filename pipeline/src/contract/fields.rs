@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Contract, Feed, Personal, sql};
+use super::privacy::letters;
+use super::{Column, Contract, Feed, Personal, Privacy, Shown, sql};
 
 impl Contract {
     /// Raw fields that the contract names, lineage not included: those of `from`, and those that its SQL reads.
@@ -47,26 +48,52 @@ impl Contract {
     }
 
     /// Raw fields that hold personal data, by what this contract and its siblings say: nothing may write them down
-    /// as they are, be it in a map of all fields or in quarantine. Where two say something else, dropping wins.
+    /// as they are, be it in a map of all fields or in quarantine. Where two say something else, dropping wins. What SQL
+    /// makes a personal column of is personal as well, unless a column that is not personal takes it as it is. What else
+    /// these names cover says [`Privacy`](super::Privacy).
     pub fn personal_fields(&self) -> BTreeMap<String, Personal> {
-        let mut fields = BTreeMap::new();
+        let mut fields: BTreeMap<String, Personal> = BTreeMap::new();
         let Feed::Raw(raw) = &self.feed else { return fields };
-        let own = self
-            .columns
-            .iter()
-            .flat_map(|column| column.from.iter().map(|field| (field, column.personal)));
-        let all = own.chain(raw.elsewhere.iter().map(|(field, personal)| (field, *personal)));
-        for (field, personal) in all.filter_map(|(field, personal)| Some((field, personal?))) {
+        let mut add = |field: &String, personal: Personal| {
             if personal == Personal::Drop || !fields.contains_key(field) {
                 fields.insert(field.clone(), personal);
+            }
+        };
+        let sources = self.sql.as_deref().map(sql::sources).unwrap_or_default();
+        for column in &self.columns {
+            let Some(personal) = column.personal else { continue };
+            for field in &column.from {
+                add(field, personal);
+                for source in sources.get(field).into_iter().flatten() {
+                    if !source.starts_with('_') && !self.takes(source) {
+                        add(source, personal);
+                    }
+                }
+            }
+        }
+        for (field, personal) in &raw.elsewhere {
+            if let Some(personal) = personal {
+                add(field, *personal);
             }
         }
         fields
     }
-}
 
-/// The letters and digits of a name.
-fn letters(name: &str) -> String {
-    let letters = name.chars().filter(|c| c.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
+    /// Whether a column that is not personal takes the raw field.
+    fn takes(&self, field: &String) -> bool {
+        let plain = |column: &Column| column.personal.is_none() && column.from.contains(field);
+        self.columns.iter().any(plain)
+    }
+
+    /// Columns whose values SQL makes of fields that must not be written down: a message about them must not quote them.
+    pub(crate) fn made_of_secrets(&self, privacy: &Privacy) -> BTreeSet<String> {
+        let sources = self.sql.as_deref().map(sql::sources).unwrap_or_default();
+        let is_secret = |field: &String| !field.starts_with('_') && privacy.shown(field) != Shown::Value;
+        let of_secrets = |field: &String| sources.get(field).is_some_and(|of| of.iter().any(is_secret));
+        let columns = self.columns.iter();
+        columns
+            .filter(|column| column.from.iter().any(of_secrets))
+            .map(|column| column.name.clone())
+            .collect()
+    }
 }

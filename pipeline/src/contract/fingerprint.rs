@@ -43,6 +43,9 @@ pub struct StoredRules {
     /// Fate of unknown raw fields; none for tables with inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+    /// Unknown raw fields whose values are kept where only names are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub harmless: BTreeSet<String>,
     /// Raw fields that sibling tables name; for tables with a map of all fields with the fate of personal ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, Option<String>>,
@@ -114,6 +117,7 @@ impl Contract {
             period: Vec::new(),
             key_window_days: None,
             unknown: None,
+            harmless: BTreeSet::new(),
             elsewhere: BTreeMap::new(),
             format: None,
             sql: self.sql.as_deref().map(sql::canonical),
@@ -134,6 +138,7 @@ impl Contract {
                 }
                 rules.key_window_days = raw.key_window_days;
                 rules.unknown = Some(raw.unknown.word().to_owned());
+                rules.harmless = raw.harmless.iter().cloned().collect();
                 let takes_all = self.columns.iter().any(|column| column.from == ["*"]);
                 let fate = |personal: &Option<Personal>| {
                     personal
@@ -226,10 +231,11 @@ struct Comparison {
 impl Comparison {
     fn rules(&mut self, old: &StoredRules, new: &StoredRules) {
         let days = |rules: &StoredRules| rules.key_window_days.map(|days| format!("{days}d"));
-        let inputs = |rules: &StoredRules| rules.inputs.iter().cloned().collect::<Vec<_>>().join(", ");
+        let joined = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         self.word("keep", &old.keep, &new.keep);
         self.word("key_window", &days(old), &days(new));
         self.word("unknown", &old.unknown, &new.unknown);
+        self.list("harmless", &joined(&old.harmless), &joined(&new.harmless));
         self.word("format", &old.format, &new.format);
         self.list("key", &old.key.join(", "), &new.key.join(", "));
         self.list("partition", &old.partition.join(", "), &new.partition.join(", "));
@@ -237,7 +243,7 @@ impl Comparison {
         self.list("per", &old.per.join(", "), &new.per.join(", "));
         self.word("covers", &old.covers, &new.covers);
         self.list("period", &old.period.join(", "), &new.period.join(", "));
-        self.list("inputs", &inputs(old), &inputs(new));
+        self.list("inputs", &joined(&old.inputs), &joined(&new.inputs));
         self.list("recompute", &old.recompute.join(", "), &new.recompute.join(", "));
         if old.sql != new.sql {
             self.breaks.push("the SQL changed".to_owned());
@@ -251,11 +257,15 @@ impl Comparison {
                     .push(format!("raw field {field} is no longer known from a sibling")),
             }
         }
-        for field in new
-            .elsewhere
-            .keys()
-            .filter(|field| !old.elsewhere.contains_key(*field) && !named(old, field))
-        {
+        let is_new = |field: &&String| !old.elsewhere.contains_key(*field) && !is_column(old, field);
+        for field in new.elsewhere.keys().filter(is_new) {
+            if takes_all(old) {
+                // As long as nobody knew it the map had its name and not its value.
+                self.breaks.push(format!(
+                    "raw field {field} is known from a sibling, so a map of all fields has its value"
+                ));
+                continue;
+            }
             self.additions
                 .push(format!("raw field {field} is known from a sibling"));
         }
@@ -352,9 +362,19 @@ fn obstacle(old: &StoredRules, name: &str, column: &StoredColumn) -> Option<Stri
 
 /// Whether a column of the rules takes the raw field.
 fn named(rules: &StoredRules, field: &str) -> bool {
+    takes_all(rules) || is_column(rules, field)
+}
+
+/// Whether a column of the rules takes that very field.
+fn is_column(rules: &StoredRules, field: &str) -> bool {
     let takes = |(name, column): (&String, &StoredColumn)| match column.from.as_slice() {
         [] => name == field,
-        from => from.iter().any(|known| known == field || known == "*"),
+        from => from.iter().any(|known| known == field),
     };
     rules.columns.iter().any(takes)
+}
+
+/// Whether a column of the rules is a map of all fields.
+fn takes_all(rules: &StoredRules) -> bool {
+    rules.columns.values().any(|column| column.from == ["*"])
 }

@@ -6,7 +6,7 @@ use super::diagnostic::Findings;
 use super::draft::Draft;
 use super::inputs::{self, Drafts};
 use super::layers::Layers;
-use super::{Contracts, Diagnostic, Feed, rules, sql};
+use super::{Contracts, Diagnostic, Feed, Unknown, rules, sql};
 
 /// One file of a folder of contracts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub fn load(builtin: &[SourceFile], user: &[SourceFile]) -> Result<Contracts, Ve
         }
     }
     name_siblings(&mut drafts);
+    keep_names_only(&mut drafts);
     for draft in drafts.values() {
         rules::check(draft, &mut found);
         sql::check(draft, &drafts, &mut found);
@@ -69,6 +70,20 @@ fn name_siblings(drafts: &mut Drafts) {
     for (draft, fields) in drafts.values_mut().zip(elsewhere) {
         if let Feed::Raw(raw) = &mut draft.contract.feed {
             raw.elsewhere = fields;
+        }
+    }
+}
+
+/// Of a table with personal fields nobody knows what its unknown fields say: it keeps their names and not their values,
+/// unless all of them are said to be harmless.
+fn keep_names_only(drafts: &mut Drafts) {
+    for draft in drafts.values_mut() {
+        let has_personal = !draft.contract.personal_fields().is_empty();
+        if let Feed::Raw(raw) = &mut draft.contract.feed {
+            let all_harmless = raw.harmless.iter().any(|field| field == "*");
+            if raw.unknown == Unknown::Keep && has_personal && !all_harmless {
+                raw.unknown = Unknown::Names;
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod inputs;
 mod layers;
 mod load;
 mod path;
+mod privacy;
 mod rules;
 mod section;
 mod sql;
@@ -33,6 +34,8 @@ pub use folder::read_dir;
 pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
 pub use load::{SourceFile, load};
 pub use path::{PathMatch, PathPattern};
+pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown};
+pub(crate) use privacy::{letters, mask};
 pub use types::ColumnType;
 pub use word::Word;
 
@@ -164,6 +167,8 @@ pub struct RawFeed {
     pub keep: Keep,
     /// What happens to raw fields that no column names.
     pub unknown: Unknown,
+    /// Raw fields whose values may be written down although the table has personal fields; `*` is all of them.
+    pub harmless: Vec<String>,
     /// Raw fields that the sibling tables name, with what becomes of the personal ones: not unknown here, though no
     /// column takes them.
     pub elsewhere: BTreeMap<String, Option<Personal>>,
@@ -307,10 +312,20 @@ impl Keep {
 pub enum Unknown {
     /// Into the map column `extra`.
     Keep,
+    /// Only their names into `extra`, each with an empty text, but for those that are harmless: their values may be
+    /// personal.
+    Names,
     /// Dropped.
     Ignore,
     /// The row is quarantined.
     Refuse,
+}
+
+impl Unknown {
+    /// Whether the table has the column `extra`.
+    pub fn has_extra(self) -> bool {
+        matches!(self, Self::Keep | Self::Names)
+    }
 }
 
 /// How often the source should deliver.

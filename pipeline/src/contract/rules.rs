@@ -3,7 +3,7 @@
 use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::section::list;
-use super::{Column, ColumnType, Feed, Keep, Personal, Pick, RawFeed, documents};
+use super::{ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, documents, sql};
 
 /// Lineage fields that order rows although no column holds them.
 const ORDERING_LINEAGE: [&str; 5] = ["_modified", "_row", "_part", "_generated_at", "_requested_at"];
@@ -17,8 +17,20 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
         documents::check(draft, &raw.keep, found);
         check_newest_by(draft, raw, found);
         check_key_window(draft, raw, found);
+        let privacy = draft.contract.privacy();
         for column in &draft.contract.columns {
             check_raw_column(draft, raw, column, found);
+            check_personal(draft, &privacy, column, found);
+        }
+        for (index, field) in raw.harmless.iter().enumerate() {
+            if privacy.is_personal(field) {
+                let message = format!("{field:?} is harmless and personal");
+                found.add(
+                    Code::PersonalColumn,
+                    &draft.at(&format!("harmless.{index}")),
+                    message,
+                );
+            }
         }
     }
 }
@@ -245,6 +257,37 @@ fn check_raw_column(draft: &Draft, raw: &RawFeed, column: &Column, found: &mut F
             let message =
                 format!("column {name:?} has pick, which takes effect only on values of latest_value");
             found.add(Code::PickNotHere, &place, message);
+        }
+    }
+}
+
+/// Reports what would write a personal field down as it is, and names that stand for personal fields alone.
+fn check_personal(draft: &Draft, privacy: &Privacy, column: &Column, found: &mut Findings) {
+    if column.personal.is_some() {
+        return;
+    }
+    let (name, place) = (&column.name, draft.at(&format!("columns.{}", column.name)));
+    let made = draft
+        .contract
+        .sql
+        .as_deref()
+        .map(sql::fields)
+        .unwrap_or_default()
+        .made;
+    let fields = column
+        .from
+        .iter()
+        .filter(|field| *field != "*" && !made.contains(*field));
+    for field in fields {
+        if field.starts_with(ANYWHERE) {
+            let message = format!("column {name:?} is from {field:?}, and is not personal");
+            let help = "names that begin with *. are for personal fields";
+            found.add_with_help(Code::BadFrom, &place, message, help);
+        } else if privacy.is_personal(field) {
+            let message =
+                format!("column {name:?} takes {field:?}, which is a personal field or can hold one");
+            let help = "say personal here, too, or leave the column away";
+            found.add_with_help(Code::PersonalColumn, &place, message, help);
         }
     }
 }

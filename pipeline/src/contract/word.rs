@@ -43,6 +43,7 @@ impl Word for Charset {
 impl Word for Unknown {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("keep", Self::Keep),
+        ("names", Self::Names),
         ("ignore", Self::Ignore),
         ("refuse", Self::Refuse),
     ];

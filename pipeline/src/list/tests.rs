@@ -321,6 +321,7 @@ fn feed(pattern: &PathPattern) -> RawFeed {
         format: crate::contract::Format::JsonRows(Default::default()),
         keep: crate::contract::Keep::EveryRow { key: Vec::new() },
         unknown: crate::contract::Unknown::Ignore,
+        harmless: Vec::new(),
         elsewhere: BTreeMap::new(),
         key_window_days: None,
         expect: None,

@@ -12,8 +12,12 @@ use datafusion::prelude::SessionContext;
 use crate::contract::{Contract, Otherwise};
 use crate::error::{Context, Error, Kind, Result};
 
+use super::plans::failed;
+
 /// The checks of a table, compiled.
 pub(crate) struct Checks {
+    /// Whether no error may quote a value.
+    is_quiet: bool,
     checks: Vec<(String, Otherwise, Arc<dyn PhysicalExpr>)>,
 }
 
@@ -45,7 +49,8 @@ impl Checks {
                 Ok((check.name.clone(), check.otherwise, compiled))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { checks })
+        let is_quiet = contract.privacy().has_secrets();
+        Ok(Self { is_quiet, checks })
     }
 
     /// Evaluates all checks; failures with `quarantine` become reasons of the row. Rows that already have a
@@ -53,7 +58,12 @@ impl Checks {
     pub(crate) fn evaluate(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) -> Result<Checked> {
         let mut checked = Checked::default();
         for (name, otherwise, condition) in &self.checks {
-            let values = condition.evaluate(rows)?.into_array(rows.num_rows())?;
+            let values = condition
+                .evaluate(rows)
+                .and_then(|values| values.into_array(rows.num_rows()))
+                .map_err(|error| {
+                    failed(&format!("check {name} cannot be computed"), &error, self.is_quiet)
+                })?;
             let values = values.as_boolean();
             for (row, reasons) in reasons.iter_mut().enumerate() {
                 if !reasons.is_empty() || values.is_null(row) || values.value(row) {

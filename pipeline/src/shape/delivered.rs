@@ -86,6 +86,11 @@ impl<'a> Delivered<'a> {
         mix(hashes, field, numbers.nulls(), |row| numbers.value(row) as u64);
         Ok(())
     }
+
+    /// Mixes that there is a value into the hashes of the rows that have one.
+    pub(super) fn mix_presence_into(&self, hashes: &mut [u64], field: u64) {
+        mix(hashes, field, self.values.logical_nulls().as_ref(), |_| 0);
+    }
 }
 
 fn mix(hashes: &mut [u64], field: u64, nulls: Option<&NullBuffer>, value: impl Fn(usize) -> u64) {

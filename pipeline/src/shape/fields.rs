@@ -1,6 +1,6 @@
 //! The values of a raw row: its own fields, those of its account, and where it comes from.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
-use crate::contract::{ColumnType, OPTION, Personal, is_lineage};
+use crate::contract::{ColumnType, OPTION, Privacy, Shown, is_lineage};
 use crate::error::Result;
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 use crate::list::RawObject;
@@ -21,9 +21,6 @@ use super::delivered::Delivered;
 
 /// The field that an account's currency stands for.
 const CURRENCY: &str = "currency_code";
-
-/// Personal raw fields and what may be stored of them.
-pub(crate) type PersonalFields = BTreeMap<String, Personal>;
 
 /// What every row of an object has in common.
 pub(crate) struct Origin<'a> {
@@ -128,7 +125,9 @@ pub(crate) struct Fields<'a> {
     own: BTreeMap<&'a str, Delivered<'a>>,
     rows: &'a [i64],
     origin: &'a Origin<'a>,
-    personal: &'a PersonalFields,
+    privacy: &'a Privacy,
+    /// What of each may be written down.
+    shown: BTreeMap<&'a str, Shown>,
     /// Where SQL made the fields: what it handed on of the account's values, which are no longer added then.
     filled: Option<&'a Filled>,
 }
@@ -139,18 +138,16 @@ impl<'a> Fields<'a> {
         raw: &'a RecordBatch,
         rows: &'a [i64],
         origin: &'a Origin<'a>,
-        personal: &'a PersonalFields,
+        privacy: &'a Privacy,
     ) -> Self {
-        let names = raw
-            .schema_ref()
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str());
+        let fields = raw.schema_ref().fields().iter();
+        let names = fields.map(|field| field.name().as_str());
         Self {
+            shown: names.clone().map(|name| (name, privacy.shown(name))).collect(),
             own: names.zip(raw.columns().iter().map(Delivered::new)).collect(),
             rows,
             origin,
-            personal,
+            privacy,
             filled: None,
         }
     }
@@ -164,7 +161,7 @@ impl<'a> Fields<'a> {
     ) -> Self {
         Self {
             filled: Some(filled),
-            ..Self::new(raw, rows, delivered.origin, delivered.personal)
+            ..Self::new(raw, rows, delivered.origin, delivered.privacy)
         }
     }
 
@@ -273,11 +270,15 @@ impl<'a> Fields<'a> {
     }
 
     /// Hash of the fields of each row as they were delivered: names and values of those that are not null, in
-    /// the order of their names, personal ones left out.
+    /// the order of their names, personal ones left out. Of fields whose values may be personal only the names count.
     pub(crate) fn hashes(&self) -> Result<Int64Array> {
         let mut hashes = vec![0; self.len()];
-        for (name, column) in self.delivered(|name| !self.personal.contains_key(name)) {
-            column.mix_into(&mut hashes, xxh3_64(name.as_bytes()))?;
+        for (name, column, shown) in self.delivered() {
+            let field = xxh3_64(name.as_bytes());
+            match shown {
+                Shown::Value => column.mix_into(&mut hashes, field)?,
+                _ => column.mix_presence_into(&mut hashes, field),
+            }
         }
         let hashes = hashes.into_iter().map(|hash| hash as i64);
         Ok(Int64Array::from_iter_values(hashes))
@@ -290,9 +291,9 @@ impl<'a> Fields<'a> {
         Ok(StringArray::from_iter_values(texts))
     }
 
-    /// The fields that `known` does not name as one map a row; null where there is none.
-    pub(crate) fn unknown(&self, known: &HashSet<String>) -> Result<ArrayRef> {
-        self.map(|name| !known.contains(name))
+    /// The fields that the contract does not name as one map a row; null where there is none.
+    pub(crate) fn unknown(&self) -> Result<ArrayRef> {
+        self.map(|name| !self.privacy.is_known(name))
     }
 
     /// All fields but personal ones as one map a row.
@@ -300,25 +301,40 @@ impl<'a> Fields<'a> {
         self.map(|_| true)
     }
 
-    /// Names of the fields that `known` does not name and that have a value in some row.
-    pub(crate) fn unknown_in(&self, row: usize, known: &HashSet<String>) -> Vec<String> {
-        let unknown = self.delivered(|name| !known.contains(name));
-        let unknown = unknown.filter(|(_, column)| column.is_valid(row));
-        unknown.map(|(name, _)| name.to_owned()).collect()
+    /// The fields that the contract does not name and that have a value in some row, for a message: their names, but for
+    /// those within personal ones.
+    pub(crate) fn unknown_in(&self, row: usize) -> Vec<&str> {
+        let unknown = self
+            .own
+            .iter()
+            .filter(|(name, column)| !self.privacy.is_known(name) && column.is_valid(row));
+        let named = unknown.map(|(name, _)| match self.shown.get(name) {
+            Some(Shown::Nothing) => "within a personal one",
+            _ => name,
+        });
+        named.collect()
     }
 
     /// A row as a JSON object of its fields, personal ones left out: what quarantine shows.
     pub(crate) fn text(&self, row: usize) -> Result<String> {
-        let shown = self.delivered(|name| !self.personal.contains_key(name));
-        let shown = shown.filter(|(_, column)| column.is_valid(row));
-        let shown = shown.map(|(name, column)| Ok((name, column.texts()?.value(row))));
-        let fields: BTreeMap<&str, &str> = shown.collect::<Result<_>>()?;
+        let fields = self.delivered().filter(|(_, column, _)| column.is_valid(row));
+        let fields = fields.map(|(name, column, shown)| {
+            let text = match shown {
+                Shown::Value => column.texts()?.value(row),
+                _ => "",
+            };
+            Ok((name, text))
+        });
+        let fields: BTreeMap<&str, &str> = fields.collect::<Result<_>>()?;
         Ok(serde_json::to_string(&fields).unwrap_or_default())
     }
 
     fn map(&self, wanted: impl Fn(&str) -> bool) -> Result<ArrayRef> {
-        let columns = self.delivered(|name| wanted(name) && !self.personal.contains_key(name));
-        let columns = columns.map(|(name, column)| Ok((name, column.texts()?)));
+        let columns = self.delivered().filter(|(name, ..)| wanted(name));
+        let columns = columns.map(|(name, column, shown)| {
+            let texts = (shown == Shown::Value).then(|| column.texts()).transpose()?;
+            Ok((name, column, texts))
+        });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut maps = map_builder();
         if columns.is_empty() {
@@ -326,9 +342,11 @@ impl<'a> Fields<'a> {
         }
         for row in 0..self.len() {
             let mut any = false;
-            for (name, column) in columns.iter().filter(|(_, column)| column.is_valid(row)) {
+            for (name, _, texts) in columns.iter().filter(|(_, column, _)| column.is_valid(row)) {
                 maps.keys().append_value(name);
-                maps.values().append_value(column.value(row));
+                // Null would not do: it is no value that `latest_value` could keep.
+                maps.values()
+                    .append_value(texts.map_or("", |texts| texts.value(row)));
                 any = true;
             }
             // Appending to a builder of equal numbers of keys and values cannot fail.
@@ -337,10 +355,14 @@ impl<'a> Fields<'a> {
         Ok(Arc::new(maps.finish()))
     }
 
-    /// The rows' own fields by name, in the order of their names.
-    fn delivered(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &Delivered<'a>)> {
-        let own = self.own.iter().map(|(name, column)| (*name, column));
-        own.filter(move |(name, _)| wanted(name))
+    /// The rows' own fields of which something may be written down, in the order of their names.
+    fn delivered(&self) -> impl Iterator<Item = (&str, &Delivered<'a>, Shown)> {
+        let shown = |name: &str| self.shown.get(name).copied().unwrap_or(Shown::Nothing);
+        let own = self
+            .own
+            .iter()
+            .map(move |(name, column)| (*name, column, shown(name)));
+        own.filter(|(_, _, shown)| *shown != Shown::Nothing)
     }
 }
 

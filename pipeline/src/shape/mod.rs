@@ -3,6 +3,7 @@
 //! The contract's SQL runs first, over text, then casts, then checks. Nothing here knows arrival: equal bytes of
 //! an equal object give equal rows.
 
+mod anywhere;
 mod check;
 mod delivered;
 mod document;
@@ -14,7 +15,7 @@ mod stated;
 
 pub(crate) use fields::{Origin, map_builder};
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -26,8 +27,8 @@ use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 use crate::account::{Account, AccountKeep};
-use crate::cast::{self, cast};
-use crate::contract::{Column, ColumnType, Contract, Feed, Personal, RawFeed, Unknown};
+use crate::cast::{self, Quoting, cast, cast_quoting};
+use crate::contract::{Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, mask};
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
 use crate::layout;
@@ -36,7 +37,7 @@ use crate::personal::Pseudonyms;
 
 pub(crate) use check::Checks;
 pub(crate) use document::{Declared, order_parts};
-use fields::{Fields, PersonalFields};
+use fields::Fields;
 pub(crate) use order::order_of;
 use raw_sql::RawSql;
 use stated::Stated;
@@ -83,8 +84,9 @@ pub(crate) struct Shaper {
     contract: Contract,
     feed: RawFeed,
     schema: SchemaRef,
-    known: HashSet<String>,
-    personal: PersonalFields,
+    privacy: Privacy,
+    /// Columns whose values no message may quote.
+    unquoted: BTreeSet<String>,
     sql: Option<RawSql>,
     /// Whether a column is the hash of its row.
     wants_hash: bool,
@@ -99,19 +101,17 @@ impl Shaper {
             return Err(Error::internal("a table with inputs has no raw rows").with("table", &contract.name));
         };
         let schema = layout::schema(contract);
+        let privacy = contract.privacy();
+        let sql = |text| RawSql::new(text, privacy.has_secrets());
         Ok(Self {
-            known: contract
-                .named_fields()
-                .into_iter()
-                .chain(feed.elsewhere.keys().cloned())
-                .collect(),
-            personal: contract.personal_fields(),
-            sql: contract.sql.as_deref().map(RawSql::new).transpose()?,
+            unquoted: contract.made_of_secrets(&privacy),
+            sql: contract.sql.as_deref().map(sql).transpose()?,
             wants_hash: contract
                 .columns
                 .iter()
                 .any(|column| column.from.iter().any(|from| from == layout::HASH)),
             checks: Checks::new(contract, &schema)?,
+            privacy,
             contract: contract.clone(),
             feed: feed.clone(),
             schema,
@@ -162,19 +162,24 @@ impl Shaper {
         self.sql.as_ref().is_some_and(RawSql::has_windows)
     }
 
-    /// The reject for a record that is no row. Where the table has personal columns its letters and digits are
-    /// masked: which of them are personal cannot be known.
-    pub(crate) fn malformed(&self, row: i64, reason: String, text: &str) -> Reject {
-        let text = if self.personal.is_empty() {
-            text.to_owned()
-        } else {
+    /// The reject for a record that is no row. Where fields of the table must not be written down, only the shape of the
+    /// text is kept: which of its letters and digits are theirs cannot be known.
+    pub(crate) fn malformed(&self, row: i64, reason: &str, text: &str) -> Reject {
+        let text = if self.privacy.has_secrets() {
             mask(text)
+        } else {
+            text.to_owned()
         };
         Reject {
             row: Some(row),
-            reason,
+            reason: self.discreet(reason),
             text,
         }
+    }
+
+    /// What may be said of an object that cannot be read: see [`Privacy::discreet`].
+    pub(crate) fn discreet(&self, reason: &str) -> String {
+        self.privacy.discreet(reason)
     }
 
     /// Shapes the raw rows of one object.
@@ -184,7 +189,9 @@ impl Shaper {
         origin: &Origin<'_>,
         stamp: BatchStamp,
     ) -> Result<Shaped> {
-        let delivered = Fields::new(&raw.fields, &raw.rows, origin, &self.personal);
+        let gathered = anywhere::gathered(raw, &self.privacy)?;
+        let raw = gathered.as_ref().unwrap_or(raw);
+        let delivered = Fields::new(&raw.fields, &raw.rows, origin, &self.privacy);
         let selected = match &self.sql {
             Some(sql) => Some(sql.select(&delivered, &raw.fields, origin).await?),
             None => None,
@@ -281,7 +288,11 @@ impl Shaper {
             Some(Personal::Hash) => return Ok(Arc::new(self.pseudonyms.of(texts))),
             None => {}
         }
-        let cast = cast(texts, column, origin.account.zone)?;
+        let quoting = match self.unquoted.contains(&column.name) {
+            true => Quoting::Never,
+            false => Quoting::Values,
+        };
+        let cast = cast_quoting(texts, column, origin.account.zone, quoting)?;
         for (row, reason) in cast.failures {
             reasons[row].push(reason);
         }
@@ -300,7 +311,7 @@ impl Shaper {
         let rows = indices.len();
         for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
             let column: ArrayRef = match field.name().as_str() {
-                layout::EXTRA => take(&fields.unknown(&self.known)?, indices, None)?,
+                layout::EXTRA => take(&fields.unknown()?, indices, None)?,
                 layout::OBJECT => Arc::new(StringArray::new_repeated(&origin.object.uri, rows)),
                 layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
                 layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
@@ -388,7 +399,7 @@ impl Shaper {
             return;
         }
         for (row, reasons) in source.iter().zip(reasons) {
-            for name in fields.unknown_in(*row as usize, &self.known) {
+            for name in fields.unknown_in(*row as usize) {
                 reasons.push(format!(
                     "field {name} is not in the contract, which refuses unknown fields"
                 ));
@@ -458,16 +469,6 @@ pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
 
 fn distinct(source: &[u32]) -> u64 {
     source.iter().collect::<HashSet<_>>().len() as u64
-}
-
-/// Keeps the shape of a text: letters become x, digits 9.
-fn mask(text: &str) -> String {
-    let masked = |c: char| match c {
-        c if c.is_ascii_digit() => '9',
-        c if c.is_alphanumeric() => 'x',
-        c => c,
-    };
-    text.chars().map(masked).collect()
 }
 
 /// A field of [`LINEAGE`](crate::contract::LINEAGE) that rows can be ordered by, as a column.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -14,11 +16,13 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// The plans of one SELECT, by the columns that `raw` has.
 pub(super) struct Plans {
     text: String,
+    /// Whether the rows have what must not be written down, so that no error may quote them.
+    is_quiet: bool,
     idle: Mutex<HashMap<SchemaRef, Vec<Planned>>>,
 }
 
@@ -30,9 +34,10 @@ struct Planned {
 }
 
 impl Plans {
-    pub(super) fn new(text: String) -> Self {
+    pub(super) fn new(text: String, is_quiet: bool) -> Self {
         Self {
             text,
+            is_quiet,
             idle: Mutex::new(HashMap::new()),
         }
     }
@@ -49,7 +54,7 @@ impl Plans {
         let plan = reset_plan_states(planned.plan.clone())?;
         let rows = collect(plan, planned.task.clone())
             .await
-            .context(Kind::Data, "SQL of the contract failed")?;
+            .map_err(|error| failed("SQL of the contract failed", &error, self.is_quiet))?;
         let columns = planned.plan.schema();
         self.idle().entry(schema).or_default().push(planned);
         Ok((columns, rows))
@@ -80,6 +85,34 @@ impl Plans {
     fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<SchemaRef, Vec<Planned>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Most characters of what the engine says.
+const SHOWN: usize = 300;
+
+/// That the engine could not compute something over rows. What it says quotes values, so a quiet error says its kind alone.
+pub(super) fn failed(what: &str, error: &DataFusionError, is_quiet: bool) -> Error {
+    if is_quiet {
+        let kind = match error.find_root() {
+            DataFusionError::ArrowError(error, _) => match error.as_ref() {
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => "a value cannot be cast",
+                ArrowError::DivideByZero => "a division by zero",
+                ArrowError::ArithmeticOverflow(_) => "an overflow",
+                _ => "a value cannot be computed",
+            },
+            DataFusionError::ResourcesExhausted(_) => "the memory does not suffice",
+            _ => "a value cannot be computed",
+        };
+        return Error::data(format!(
+            "{what}: {kind}; no more is said, for the table has fields that may be personal"
+        ));
+    }
+    let said = error.to_string();
+    let said = match said.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &said[..end]),
+        None => said,
+    };
+    Error::data(what).because(said)
 }
 
 /// The rows that `raw` has in one run.
@@ -114,7 +147,7 @@ impl PartitionStream for Raw {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
     use arrow::datatypes::{Int64Type, UInt64Type};
 
     use super::*;
@@ -125,9 +158,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_error_over_rows_that_may_be_personal_quotes_none_and_others_little() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["1", &"Ann".repeat(500)]));
+        let raw = RecordBatch::try_from_iter([("t", texts)]).unwrap();
+        for (is_quiet, most) in [(true, 200), (false, 400)] {
+            for sql in [
+                "SELECT CAST(t AS INT) AS n FROM raw",
+                "SELECT CAST(t AS DATE) AS n FROM raw",
+                "SELECT 1 / (length(t) - 1) AS n FROM raw",
+            ] {
+                let plans = Plans::new(sql.into(), is_quiet);
+                let reason = plans.run(raw.clone()).await.unwrap_err().reason();
+                assert!(reason.starts_with("SQL of the contract failed: "), "{reason}");
+                assert!(
+                    reason.len() < most && !(is_quiet && reason.contains("Ann")),
+                    "{reason}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_kept_plan_sees_only_the_rows_of_its_run() {
-        let plans =
-            Plans::new("SELECT n, row_number() OVER (ORDER BY n DESC) AS place FROM raw WHERE n > 1".into());
+        let plans = Plans::new(
+            "SELECT n, row_number() OVER (ORDER BY n DESC) AS place FROM raw WHERE n > 1".into(),
+            false,
+        );
         for values in [vec![1, 2, 3], vec![9], vec![], vec![5, 4, 7]] {
             let (schema, rows) = plans.run(numbers(&values)).await.unwrap();
             assert_eq!(schema.field(1).name(), "place");

@@ -117,8 +117,8 @@ fn field_of(expr: &Expr) -> Option<String> {
 }
 
 impl RawSql {
-    /// Prepares the SQL of a contract, which has been validated.
-    pub(crate) fn new(sql: &str) -> Result<Self> {
+    /// Prepares the SQL of a contract, which has been validated. No error of a quiet one quotes a value.
+    pub(crate) fn new(sql: &str, is_quiet: bool) -> Result<Self> {
         let mut statements = Parser::parse_sql(&GenericDialect {}, sql)
             .context(Kind::Usage, "SQL of the contract does not parse")?;
         let (mut columns, mut has_windows) = (Vec::new(), false);
@@ -142,7 +142,7 @@ impl RawSql {
             alias: Ident::new(SOURCE_ROW),
         });
         Ok(Self {
-            plans: Plans::new(query.to_string()),
+            plans: Plans::new(query.to_string(), is_quiet),
             columns,
             made,
             has_windows,

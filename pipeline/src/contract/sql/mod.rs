@@ -6,7 +6,7 @@ mod inputs;
 mod raw;
 mod select_list;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -120,6 +120,39 @@ pub(super) fn fields(text: &str) -> Fields {
         }
     }
     fields
+}
+
+/// What a SELECT over `raw` makes under another name than that of a field, each with the fields that it is made of; none
+/// if it does not parse.
+pub(super) fn sources(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let Ok(query) = parse(text) else {
+        return BTreeMap::new();
+    };
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return BTreeMap::new();
+    };
+    let mut sources = BTreeMap::new();
+    let mut add = |name: String, expr: &Expr| {
+        let mut fields = BTreeSet::new();
+        let _ = visit_expressions(expr, |part| {
+            fields.extend(column_of(part));
+            ControlFlow::<()>::Continue(())
+        });
+        sources.insert(name, fields);
+    };
+    for item in &select.projection {
+        match item {
+            SelectItem::ExprWithAlias { expr, alias } => add(name_of(alias), expr),
+            SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
+                let replaced = options.opt_replace.iter().flat_map(|replace| &replace.items);
+                for item in replaced {
+                    add(name_of(&item.column_name), &item.expr);
+                }
+            }
+            _ => {}
+        }
+    }
+    sources
 }
 
 /// Name of an identifier: lower case unless it is quoted.

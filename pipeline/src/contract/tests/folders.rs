@@ -161,6 +161,42 @@ fn siblings_name_each_others_fields_and_what_of_them_is_personal() {
 }
 
 #[test]
+fn unknown_fields_beside_personal_ones_show_their_names_unless_they_are_harmless() {
+    let unknown = |to: &str| {
+        let contract = orders("keep", &format!("{to}keep"));
+        let Feed::Raw(raw) = &contract.feed else {
+            panic!("not raw: {:?}", contract.feed)
+        };
+        (
+            raw.unknown,
+            ["id", "note", "Name", "name.first"].map(|field| contract.privacy().shown(field)),
+        )
+    };
+    use Shown::{Name, Nothing, Value};
+    let hidden = [Value, Name, Nothing, Nothing];
+    assert_eq!(unknown(""), (Unknown::Names, hidden));
+    assert_eq!(unknown("unknown = \"keep\"\n"), (Unknown::Names, hidden));
+    assert_eq!(unknown("unknown = \"ignore\"\n"), (Unknown::Ignore, hidden));
+    let shown = [Value, Value, Nothing, Nothing];
+    assert_eq!(unknown("harmless = [\"note\"]\n"), (Unknown::Names, shown));
+    assert_eq!(unknown("harmless = [\"*\"]\n"), (Unknown::Keep, shown));
+    let nobody = orders(", personal = \"drop\"", "");
+    assert_eq!(nobody.privacy().shown("note"), Value);
+    assert!(!nobody.privacy().has_secrets());
+}
+
+#[test]
+fn what_a_personal_column_is_made_of_is_personal() {
+    let sql =
+        "SELECT * EXCEPT (name), concat(first, ' ', \"Last\", day) AS name, length(last_4) AS price FROM raw";
+    let contract = table(&load(&with("shop/orders.sql", sql), &[]).unwrap(), "shop.orders");
+    let personal = contract.personal_fields();
+    assert_eq!(personal.keys().collect::<Vec<_>>(), ["Last", "first", "name"]);
+    assert!(contract.made_of_secrets(&contract.privacy()).contains("name"));
+    assert!(!contract.made_of_secrets(&contract.privacy()).contains("price"));
+}
+
+#[test]
 fn the_fields_of_a_table_with_sql_are_those_that_it_reads_and_not_those_that_it_makes() {
     let sql = "SELECT * EXCEPT (amount), coalesce(total, gross) AS amount FROM raw WHERE raw.kind = 'x'";
     let contracts = load(&with("shop/orders.sql", sql), &[]).unwrap();

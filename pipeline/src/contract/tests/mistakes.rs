@@ -154,6 +154,22 @@ fn columns_of_raw_tables() -> BTreeSet<String> {
             ),
             ("C036 :7", "\"date\"", "{ type = 'date', personal = 'drop' }"),
             (
+                "C036 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'text', from = 'name' }",
+            ),
+            (
+                "C036 :14",
+                "amount = \"decimal(10,2)\"",
+                "who = 'text'\nmail = { type = 'text', from = 'who.mail', personal = 'drop' }",
+            ),
+            (
+                "C010 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'text', from = '*.pin' }",
+            ),
+            ("C036 :4", "keep", "harmless = ['Name.first']\nkeep"),
+            (
                 "C036 :6",
                 "\"timestamp\"",
                 "{ type = 'timestamp', personal = 'drop' }",

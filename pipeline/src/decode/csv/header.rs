@@ -41,13 +41,13 @@ pub(super) fn first<'a>(
     let detect = format.header == Header::Detect && !format.known.is_empty();
     let mut names = Vec::new();
     let mut unknown = Vec::new();
-    for cell in cells.clone() {
+    for (position, cell) in (1..).zip(cells.clone()) {
         let text = String::from_utf8_lossy(cell);
         let text = text.trim();
         let spelled = || known(text, format).filter(|known| detect || *known == text);
         let canonical = renamed(text, format).or_else(spelled);
         if canonical.is_none() {
-            unknown.push(text.to_owned());
+            unknown.push((position, text.to_owned()));
         }
         names.push(canonical.unwrap_or(text).to_owned());
     }
@@ -82,7 +82,7 @@ pub(super) fn first<'a>(
     }
     unique(names)
         .map(First::Header)
-        .map_err(|name| Error::data(format!("the header names the field {name:?} twice")))
+        .map_err(|name| Error::data(format!("the header names the field {:?} twice", shortened(&name))))
 }
 
 /// The canonical name that `rename` gives: for the very name, else for the name in other letter case.
@@ -126,18 +126,19 @@ fn unique(names: Vec<String>) -> Result<Vec<String>, String> {
     }
 }
 
-/// At most three of the names, each cut, and the verb: what stands there may be anything.
-fn sentence(names: &[String]) -> String {
-    let shown: Vec<_> = names
+/// At most three of the cells by their places, each with its text, which is cut, and the verb: what stands there may be
+/// anything.
+fn sentence(cells: &[(usize, String)]) -> String {
+    let shown: Vec<_> = cells
         .iter()
         .take(3)
-        .map(|name| format!("{:?}", shortened(name)))
+        .map(|(position, name)| format!("cell {position} {:?}", shortened(name)))
         .collect();
-    let more = if names.len() > 3 { " and more" } else { "" };
+    let more = if cells.len() > 3 { " and more" } else { "" };
     format!(
         "{}{more} {}",
         shown.join(", "),
-        if names.len() == 1 { "is" } else { "are" }
+        if cells.len() == 1 { "is" } else { "are" }
     )
 }
 

@@ -15,7 +15,13 @@ pub(super) fn of(fields: &Fields, values: &Values, text: &[u8]) -> Option<Result
         return Some(Ok(message.to_vec()));
     }
     string("TopicArn")?;
-    Some(Err(format!("SNS {} is not data", String::from_utf8_lossy(kind))))
+    // What else stands there may be anything.
+    let kind = match kind {
+        b"SubscriptionConfirmation" => "SubscriptionConfirmation",
+        b"UnsubscribeConfirmation" => "UnsubscribeConfirmation",
+        _ => "of an unknown type",
+    };
+    Some(Err(format!("SNS {kind} is not data")))
 }
 
 /// Calls `take` at each object of a message, which is one object or an array of objects. The error follows the
