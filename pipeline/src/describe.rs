@@ -79,7 +79,9 @@ fn bookkeeping(name: &str) -> Option<&'static str> {
         layout::LOADED_AT => "Time of that batch's claim.",
         layout::HASH => "Hash of the raw fields as delivered.",
         layout::ORDER => "Place of the row among all observations of its key, as sortable text.",
-        layout::OLDER => "Place of each value that is older than its row.",
+        layout::OLDER => {
+            "Place of each value that is older than its row, and of the newest row that states its whole record."
+        }
         _ => return None,
     })
 }

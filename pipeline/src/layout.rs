@@ -24,6 +24,9 @@ pub(crate) const HASH: &str = "_hash";
 pub(crate) const ORDER: &str = "_order";
 /// The order of each value that is older than its row.
 pub(crate) const OLDER: &str = "_older";
+/// Name in [`OLDER`] under which a row keeps the order of the newest observation that states the whole of its record;
+/// null stands for the row's own order. No column is called so.
+pub(crate) const WHOLE: &str = "_whole";
 /// Order of a value that no object says, only the account: it is older than any that is delivered.
 pub(crate) const STATED: &str = "";
 /// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
@@ -115,7 +118,10 @@ fn meaning(name: &str) -> Option<&'static str> {
         LOADED_AT => "Time at which the batch that wrote the row last was begun.",
         HASH => "Hash of the raw fields as delivered.",
         ORDER => "The row's place in the order of newest_by, as sortable text.",
-        OLDER => "The order of each value that is older than its row.",
+        OLDER => {
+            "The order of each value that is older than its row; under _whole that of the newest row that states its whole \
+             record, null where it is this one's."
+        }
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::account::{Account, AccountKeep};
+use crate::account::Account;
 use crate::contract::Format;
 use crate::decode::{Decoded, RawBatch};
 use crate::error::{Error, Kind, Result};
@@ -72,8 +72,6 @@ pub(crate) struct Intake {
     pub(crate) filtered: u64,
     pub(crate) warned: BTreeMap<String, u64>,
     pub(crate) held: BTreeMap<String, u64>,
-    /// Whether the account states whole rows.
-    pub(crate) whole: bool,
     /// What it says as a document, where the table keeps documents.
     pub(crate) declared: Option<Declared>,
     /// Hash of all its raw rows, where the content of documents decides between them.
@@ -226,14 +224,12 @@ async fn one(
     let of = Source::of(object, accounts).await?;
     failpoint::reading(&object.uri);
     let (mut decoded, decoder) = of.open(format, at_once).await?;
-    let states_whole_rows = of.account.keep == AccountKeep::LatestRow;
     let mut of = Arc::new(of);
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()
         .map(|wants| {
             wants.then(|| Intake {
                 ordinal,
-                whole: states_whole_rows,
                 ..Intake::default()
             })
         })

@@ -2,7 +2,6 @@
 //! than some portions. Each portion meets the files that those before it left, and what stays per key is a maximum, so it
 //! does not matter how the rows are cut.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
 use crate::error::{Context, Error, Kind, Result};
-use crate::keep::{Changes, Folded, Observations, Plan, Superseded, WorkingSet, fold, merge};
+use crate::keep::{Changes, Folded, Plan, Superseded, WorkingSet, fold, merge};
 
 use super::documents::Gathered;
 use super::spool::{Portion, Spooled};
@@ -22,8 +21,6 @@ use super::spool::{Portion, Spooled};
 pub(super) struct Keyed {
     pub(super) contract: Arc<Contract>,
     pub(super) spooled: Arc<Spooled>,
-    /// The objects that state whole records.
-    pub(super) whole: Arc<HashSet<usize>>,
     /// The first and the last day that the batch's objects are about.
     pub(super) periods: (NaiveDate, NaiveDate),
     /// How many files of the table are looked into at the same time.
@@ -106,20 +103,10 @@ impl Keyed {
     /// Starts to fold a portion on a thread of its own.
     fn fold(&self, portion: &Portion) -> JoinHandle<Result<Folded>> {
         let Self {
-            contract,
-            spooled,
-            whole,
-            ..
+            contract, spooled, ..
         } = self.clone();
         let portion = portion.clone();
-        tokio::task::spawn_blocking(move || {
-            let whole = spooled.objects(&portion).map(|object| whole.contains(&object));
-            let observations = Observations {
-                whole: whole.collect(),
-                rows: spooled.read(&portion)?,
-            };
-            fold(&contract, &observations)
-        })
+        tokio::task::spawn_blocking(move || fold(&contract, &spooled.read(&portion)?))
     }
 }
 

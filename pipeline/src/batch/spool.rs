@@ -362,12 +362,6 @@ impl Spooled {
         }
     }
 
-    /// For each row of a portion the ordinal of its object.
-    pub(super) fn objects<'a>(&'a self, portion: &Portion) -> impl Iterator<Item = usize> + 'a {
-        let entries = self.entries[portion.entries.clone()].iter();
-        entries.flat_map(|entry| std::iter::repeat_n(entry.place.object, entry.rows))
-    }
-
     fn rows_of(&self, entry: &Entry) -> Result<RecordBatch> {
         match &entry.held {
             Held::Memory(rows, _) => Ok(rows.clone()),
@@ -423,11 +417,6 @@ mod tests {
                 assert_eq!(read, (0..30).collect::<Vec<_>>(), "{size}");
             }
             assert_eq!(spooled.portions(2 * bytes).len(), 2);
-            let objects = spooled.portions(usize::MAX);
-            assert_eq!(
-                spooled.objects(&objects[0]).filter(|object| *object == 1).count(),
-                20
-            );
             let of_one = &spooled.by_object()[&1];
             assert_eq!(
                 of_one.iter().map(|portion| portion.first).collect::<Vec<_>>(),
@@ -469,13 +458,6 @@ mod tests {
             for portion in &portions {
                 let numbers = values(&grouped.read(portion).unwrap());
                 days.extend(numbers.iter().map(day_of).collect::<BTreeSet<_>>());
-                let objects: Vec<_> = grouped.objects(portion).collect();
-                assert!(
-                    numbers
-                        .iter()
-                        .zip(objects)
-                        .all(|(number, object)| *number as usize / 50 == object)
-                );
                 all.extend(numbers);
             }
             assert_eq!(days, [0, 1, 2, 3, 4]);

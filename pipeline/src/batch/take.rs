@@ -94,16 +94,9 @@ pub(super) async fn take(
             .map_or_else(Notes::default, |gathered| gathered.notes.clone())
     };
     let periods = periods(&claim.draft.objects)?;
-
-    let whole: HashSet<usize> = intakes
-        .iter()
-        .filter(|(_, intake)| intake.whole)
-        .map(|(_, intake)| intake.ordinal)
-        .collect();
     let keyed = Keyed {
         contract: Arc::new(contract.clone()),
         spooled,
-        whole: Arc::new(whole),
         periods,
         files_at_once: lake.settings().at_once(FILES_AT_ONCE),
     };

@@ -12,9 +12,9 @@ use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::layout;
 
+use super::fold;
 use super::keys::Keys;
 use super::plan::{Plan, open};
-use super::{Observations, fold};
 
 /// Plans the merge of all rows of the table that have one of the keys, which are distinct rows of the key columns.
 pub(crate) async fn merge_copies(
@@ -42,8 +42,7 @@ pub(crate) async fn merge_copies(
         rows.push(partition::complete(&read, &file.partition, &schema)?);
     }
     let rows = concat_batches(&schema, &rows)?;
-    let whole = vec![false; rows.num_rows()];
-    let folded = fold(contract, &Observations { rows, whole })?;
+    let folded = fold(contract, &rows)?;
     let homes = RowPartitions::of(&folded.rows, &contract.partition)?;
     let mut plan = Plan::new(folded.rows);
     for (result, members) in folded.members.iter().enumerate().filter(|(_, m)| m.len() > 1) {

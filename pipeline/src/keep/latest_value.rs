@@ -1,7 +1,8 @@
 //! `latest_value`: per key and column the newest value that is not null.
 //!
-//! Invariant: a cell holds the non-null value with the greatest (order, value) among all observations of its key
-//! and column. `_order` is the greatest order of any observation of the key; `_older` holds the order of every
+//! Invariant: a cell holds the value with the greatest (order, value) among all observations of its key and column.
+//! An empty cell is no observation, unless its row states the whole of its record: then null is a value like any other,
+//! less than those of its time. Of `extra` such a row says that no other key has a value. `_order` is the greatest order of any observation of the key; `_older` holds the order of every
 //! value that is older than that, so that a row of the table is an observation whose cells have orders of their
 //! own, and no history needs to be read again. Each key of `extra` is a column in this sense. Columns that pick
 //! `min` or `max` are such maxima by value alone.
@@ -9,7 +10,8 @@
 //! A value that no object says, only its account, has the empty order, which is less than any other: it stands where
 //! no object has a value, and any value of an object replaces it, in whatever order they come.
 //!
-//! Where an account states whole rows, null is a value like any other.
+//! Of the rows that state their whole record the greatest order is enough to remember, which `_older` does: a column has
+//! a value in that one, or null there is newer than all that is older. So a value stays exactly when it is not older.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,19 +24,14 @@ use arrow::compute::{SortOptions, take};
 
 use crate::contract::{Contract, EXTRA, Pick};
 use crate::error::{Error, Result};
-use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
+use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW, WHOLE};
 use crate::shape::map_builder;
 
 use super::order_map::entries;
 use super::{Groups, numbers, texts};
 
 /// Folds the rows of each group to one.
-pub(super) fn fold(
-    contract: &Contract,
-    rows: &RecordBatch,
-    whole: &[bool],
-    groups: &Groups,
-) -> Result<RecordBatch> {
+pub(super) fn fold(contract: &Contract, rows: &RecordBatch, groups: &Groups) -> Result<RecordBatch> {
     let orders = texts(rows, ORDER)?;
     let cells = Cells::new(rows)?;
     let (objects, ordinals) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
@@ -44,7 +41,8 @@ pub(super) fn fold(
         .filter_map(|group| group.iter().copied().max_by_key(|row| place(*row)))
         .collect();
     let ranks = Ranks::new(groups, &cells);
-    let mut older: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); groups.len()];
+    let whole: Vec<Option<&str>> = groups.iter().map(|rows| cells.newest_whole(rows)).collect();
+    let mut older: Vec<Ages> = vec![Ages::new(); groups.len()];
     let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(rows.num_columns());
     for (position, field) in rows.schema_ref().fields().iter().enumerate() {
         let name = field.name().as_str();
@@ -58,7 +56,7 @@ pub(super) fn fold(
             }
             ORDER | OBJECT | ROW => taken(newest.iter().copied().map(Some).collect())?,
             BATCH | LOADED_AT => taken(extremes(column, groups, Pick::Max)?)?,
-            EXTRA => fold_extra(column.as_map(), &cells, groups, whole, &newest, &mut older)?,
+            EXTRA => fold_extra(column.as_map(), &cells, groups, &whole, &newest, &mut older)?,
             OLDER => {
                 columns.push(None);
                 continue;
@@ -67,7 +65,7 @@ pub(super) fn fold(
                 let pick = contract.column(name).map_or(Pick::Newest, |column| column.pick);
                 match pick {
                     Pick::Newest => taken(newest_values(
-                        name, column, &cells, groups, &ranks, whole, &newest, &mut older,
+                        name, column, &cells, groups, &ranks, &whole, &newest, &mut older,
                     )?)?,
                     pick => taken(extremes(column, groups, pick)?)?,
                 }
@@ -75,13 +73,19 @@ pub(super) fn fold(
         };
         columns.push(Some(folded));
     }
-    let mut builder = map_builder();
-    for cells in &older {
-        for (name, order) in cells {
-            builder.keys().append_value(name);
-            builder.values().append_value(order);
+    for ((ages, whole), newest) in older.iter_mut().zip(&whole).zip(&newest) {
+        if let Some(whole) = whole {
+            let is_older = *whole < orders(*newest);
+            ages.insert(WHOLE.to_owned(), is_older.then(|| (*whole).to_owned()));
         }
-        builder.append(!cells.is_empty())?;
+    }
+    let mut builder = map_builder();
+    for ages in &older {
+        for (cell, order) in ages {
+            builder.keys().append_value(cell);
+            builder.values().append_option(order.as_deref());
+        }
+        builder.append(!ages.is_empty())?;
     }
     let older: ArrayRef = Arc::new(builder.finish());
     let columns = columns
@@ -91,10 +95,15 @@ pub(super) fn fold(
     Ok(RecordBatch::try_new(rows.schema(), columns)?)
 }
 
+/// What `_older` has of one row: the order of a cell, or of the newest whole statement, none where it is the row's.
+type Ages = BTreeMap<String, Option<String>>;
+
 /// The order of each cell: its own where it is older than its row, else the row's.
 struct Cells<'a> {
     orders: &'a StringArray,
     older: Vec<BTreeMap<&'a str, Option<&'a str>>>,
+    /// Per row the order of the newest statement of its whole record; none where there is none.
+    whole: Vec<Option<&'a str>>,
 }
 
 impl<'a> Cells<'a> {
@@ -108,10 +117,21 @@ impl<'a> Cells<'a> {
             .column_by_name(OLDER)
             .and_then(|c| c.as_map_opt())
             .ok_or_else(|| missing(OLDER))?;
+        let mut older: Vec<_> = (0..rows.num_rows()).map(|row| entries(older, row)).collect();
+        let whole = older.iter_mut().enumerate().map(|(row, ages)| {
+            let order = ages.remove(WHOLE)?;
+            Some(order.unwrap_or_else(|| orders.value(row)))
+        });
         Ok(Self {
             orders,
-            older: (0..rows.num_rows()).map(|row| entries(older, row)).collect(),
+            whole: whole.collect(),
+            older,
         })
+    }
+
+    /// The order of the newest statement of the whole record among some rows of it; values before it are gone.
+    fn newest_whole(&self, rows: &[u32]) -> Option<&'a str> {
+        rows.iter().filter_map(|row| self.whole[*row as usize]).max()
     }
 
     fn order(&self, row: u32, cell: &str) -> &'a str {
@@ -157,15 +177,15 @@ fn newest_values(
     cells: &Cells<'_>,
     groups: &Groups,
     ranks: &Ranks,
-    whole: &[bool],
+    whole: &[Option<&str>],
     newest: &[u32],
-    older: &mut [BTreeMap<String, String>],
+    older: &mut [Ages],
 ) -> Result<Vec<Option<u32>>> {
     let compare = comparator(column)?;
     let mut winners = Vec::with_capacity(groups.len());
     let mut start = 0;
     for (group, rows) in groups.iter().enumerate() {
-        let says = |row: &u32| whole[group] || column.is_valid(*row as usize);
+        let says = |row: &u32| column.is_valid(*row as usize);
         let ranked = &ranks.rows[start..start + rows.len()];
         start += rows.len();
         let winner = match ranks.is_clear[group] {
@@ -175,12 +195,11 @@ fn newest_values(
                 by_order.then_with(|| compare(*a as usize, *b as usize))
             }),
         };
-        if let Some(winner) = winner
-            && column.is_valid(winner as usize)
-        {
+        let winner = winner.filter(|row| is_not_before(whole[group], cells.order(*row, name)));
+        if let Some(winner) = winner {
             let order = cells.order(winner, name);
             if order < cells.orders.value(newest[group] as usize) {
-                older[group].insert(name.to_owned(), order.to_owned());
+                older[group].insert(name.to_owned(), Some(order.to_owned()));
             }
         }
         winners.push(winner);
@@ -188,7 +207,12 @@ fn newest_values(
     Ok(winners)
 }
 
-/// The smallest or greatest value of each group.
+/// Whether a value of this order stands beside what the whole record said last.
+fn is_not_before(whole: Option<&str>, order: &str) -> bool {
+    whole.is_none_or(|whole| order >= whole)
+}
+
+/// The smallest or greatest value of each group; that a whole record has none takes nothing away from these.
 fn extremes(column: &ArrayRef, groups: &Groups, pick: Pick) -> Result<Vec<Option<u32>>> {
     let compare = comparator(column)?;
     let ordered = |a: &u32, b: &u32| match pick {
@@ -229,22 +253,21 @@ fn fold_extra(
     maps: &MapArray,
     cells: &Cells<'_>,
     groups: &Groups,
-    whole: &[bool],
+    whole: &[Option<&str>],
     newest: &[u32],
-    older: &mut [BTreeMap<String, String>],
+    older: &mut [Ages],
 ) -> Result<ArrayRef> {
     let mut builder = map_builder();
     for (group, rows) in groups.iter().enumerate() {
         let row_order = cells.orders.value(newest[group] as usize);
-        let mut kept: BTreeMap<&str, (String, &str)> = BTreeMap::new();
+        let mut kept: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         for row in rows {
-            // An account that states whole rows states all of `extra`, too: what is not there is gone.
-            if whole[group] && cells.orders.value(*row as usize) < row_order {
-                continue;
-            }
             for (key, value) in entries(maps, *row as usize) {
                 let Some(value) = value else { continue };
-                let candidate = (cells.order(*row, &cell_of(key)).to_owned(), value);
+                let candidate = (cells.order(*row, &cell_of(key)), value);
+                if !is_not_before(whole[group], candidate.0) {
+                    continue;
+                }
                 match kept.get(key) {
                     Some(best) if *best >= candidate => {}
                     _ => {
@@ -256,8 +279,8 @@ fn fold_extra(
         for (key, (order, value)) in &kept {
             builder.keys().append_value(key);
             builder.values().append_value(value);
-            if order.as_str() < row_order {
-                older[group].insert(cell_of(key), order.clone());
+            if *order < row_order {
+                older[group].insert(cell_of(key), Some((*order).to_owned()));
             }
         }
         builder.append(!kept.is_empty())?;

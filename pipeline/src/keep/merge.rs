@@ -18,12 +18,13 @@ use crate::contract::{Contract, Feed, Keep, Pick};
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Context, Kind, Result};
-use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW};
+use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
 use crate::list::days_before;
 use crate::shape::window_column;
 use crate::write::Found;
 
 use super::keys::Keys;
+use super::order_map::entries;
 use super::plan::{FileEdit, Plan, open};
 use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays, texts};
 
@@ -81,7 +82,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
         copies.rows.iter().chain([&project(&batch.rows, &schema)?]),
     )?;
     let members = Groups::with_copies(batch.rows.num_rows(), &copies.keys);
-    let stays = stays(contract, &rows, &batch.whole, &members)?;
+    let stays = stays(contract, &rows, &members)?;
     match &stays {
         Stays::Row { conflicts, .. } => plan.counts.rows_conflicting += conflicts,
         Stays::Made(made) => plan.rows = made.clone(),
@@ -347,10 +348,11 @@ fn are_older(copies: &RecordBatch, found: &[Found], batch: &RecordBatch) -> Resu
     }))
 }
 
-/// Says of a row whether no cell of it is older than the row.
+/// Says of a row whether no value of it is older than the row. When a whole record was stated last is no value's age: it
+/// is never after the row.
 fn is_of_one_age(rows: &RecordBatch) -> impl Fn(usize) -> bool + use<'_> {
     let ages = rows.column_by_name(OLDER).map(|column| column.as_map());
-    move |row| ages.is_none_or(|ages| ages.is_null(row) || ages.value_length(row) == 0)
+    move |row| ages.is_none_or(|ages| entries(ages, row).keys().all(|cell| *cell == WHOLE))
 }
 
 /// Whether a column of copies that are older can say something that the rows of the batch do not.

@@ -38,20 +38,10 @@ pub(crate) use plan::{Plan, apply, options};
 pub(crate) use recompute::{Touched, replace};
 pub(crate) use working_set::{Changes, WorkingSet};
 
-/// Rows of which several may have the same key, with what the account says about empty cells.
-pub(crate) struct Observations {
-    /// Rows in the table's schema.
-    pub(crate) rows: RecordBatch,
-    /// Whether the row states the whole of its record, so that an empty cell clears a value.
-    pub(crate) whole: Vec<bool>,
-}
-
 /// One row a key.
 pub(crate) struct Folded {
     /// The rows, in the order in which their keys first appear.
     pub(crate) rows: RecordBatch,
-    /// Whether one of the rows that were folded states the whole of its record.
-    pub(crate) whole: Vec<bool>,
     /// Per result the rows that were folded.
     pub(crate) members: Groups,
     /// Where a result is one of the folded rows: which.
@@ -75,9 +65,9 @@ enum Stays {
     Made(RecordBatch),
 }
 
-/// Finds what stays of the rows of each key. `whole` says of each key whether one of them states the whole of its
-/// record. Where one stays as it is, only the [`deciding_columns`] of the rows are looked at.
-fn stays(contract: &Contract, rows: &RecordBatch, whole: &[bool], members: &Groups) -> Result<Stays> {
+/// Finds what stays of the rows of each key. Where one stays as it is, only the [`deciding_columns`] of the rows are
+/// looked at.
+fn stays(contract: &Contract, rows: &RecordBatch, members: &Groups) -> Result<Stays> {
     let Feed::Raw(feed) = &contract.feed else {
         return Err(
             Error::internal("rows of a table with inputs are not folded").with("table", &contract.name)
@@ -93,23 +83,18 @@ fn stays(contract: &Contract, rows: &RecordBatch, whole: &[bool], members: &Grou
             winners: latest_row::winners(rows, members)?,
             conflicts: 0,
         },
-        Keep::LatestValue { .. } => Stays::Made(latest_value::fold(contract, rows, whole, members)?),
+        Keep::LatestValue { .. } => Stays::Made(latest_value::fold(contract, rows, members)?),
         Keep::LatestDocument { .. } => {
             return Err(Error::internal("documents are not folded by key").with("table", &contract.name));
         }
     })
 }
 
-/// Folds the rows of each key to one.
-pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<Folded> {
-    let rows = &observations.rows;
+/// Folds the rows of each key to one. They are in the table's schema.
+pub(crate) fn fold(contract: &Contract, rows: &RecordBatch) -> Result<Folded> {
     let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
-    let whole: Vec<bool> = members
-        .iter()
-        .map(|members| members.iter().any(|row| observations.whole[*row as usize]))
-        .collect();
     let absorbed = members.iter().map(|members| members.len() as u64 - 1).sum();
-    let (rows, winner, conflicts) = match stays(contract, rows, &whole, &members)? {
+    let (rows, winner, conflicts) = match stays(contract, rows, &members)? {
         Stays::Row { winners, conflicts } => {
             let rows = take_rows(rows, &winners)?;
             (rows, winners.into_iter().map(Some).collect(), conflicts)
@@ -118,7 +103,6 @@ pub(crate) fn fold(contract: &Contract, observations: &Observations) -> Result<F
     };
     Ok(Folded {
         rows,
-        whole,
         members,
         winner,
         absorbed,

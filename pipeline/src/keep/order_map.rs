@@ -1,4 +1,4 @@
-//! The column `_older`: the order of each value that is older than its row.
+//! The column `_older`: the order of each value that is older than its row, and of the newest whole statement.
 
 use std::collections::BTreeMap;
 

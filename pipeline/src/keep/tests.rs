@@ -13,15 +13,25 @@ use proptest::prelude::*;
 use url::Url;
 
 use crate::contract::{Contract, SourceFile, load};
-use crate::delta::{Commit, DeltaLog, partition};
+use crate::delta::{Commit, DeltaLog, Snapshot, partition};
 use crate::layout;
 use crate::shape::map_builder;
 
-use super::{Observations, WorkingSet, fold, merge, plan};
+use super::{Plan, WorkingSet, fold, key_positions, merge, merge_copies, plan};
 
-/// One observation: key, time, two values, a value of an unknown field, the content's hash, and whether only the
-/// account states the values.
-type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8, bool);
+/// How an account speaks in a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Speaks {
+    /// Empty cells say nothing.
+    InPieces,
+    /// Only the account states the values.
+    ForItself,
+    /// The row states its whole record.
+    Wholly,
+}
+
+/// One observation: key, time, two values, a value of an unknown field, the content's hash, and what it means.
+type Row = (u8, u8, Option<i64>, Option<String>, Option<String>, u8, Speaks);
 
 /// `moves`: a row is in the partition of a day that changes.
 fn contract(keep: &str, moves: bool) -> Contract {
@@ -63,11 +73,17 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
             extra.values().append_value(value);
         }
         extra.append(row.4.is_some()).unwrap();
-        for name in ["number", "word", "tags"].iter().filter(|_| row.6) {
-            older.keys().append_value(name);
-            older.values().append_value(layout::STATED);
+        for name in ["number", "word", "tags"] {
+            if row.6 == Speaks::ForItself {
+                older.keys().append_value(name);
+                older.values().append_value(layout::STATED);
+            }
         }
-        older.append(row.6).unwrap();
+        if row.6 == Speaks::Wholly {
+            older.keys().append_value(layout::WHOLE);
+            older.values().append_null();
+        }
+        older.append(row.6 != Speaks::InPieces).unwrap();
         if let Some(word) = &row.3 {
             tags.keys().append_value("tag");
             tags.values().append_value(word);
@@ -113,8 +129,7 @@ fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {
 }
 
 fn folded(contract: &Contract, rows: RecordBatch) -> RecordBatch {
-    let whole = vec![false; rows.num_rows()];
-    fold(contract, &Observations { rows, whole }).unwrap().rows
+    fold(contract, &rows).unwrap().rows
 }
 
 /// Rows as texts, sorted, each column of it.
@@ -140,7 +155,11 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
         proptest::option::of("[ab]{1,2}"),
         proptest::option::of("[xy]"),
         0..4_u8,
-        any::<bool>(),
+        prop_oneof![
+            Just(Speaks::InPieces),
+            Just(Speaks::ForItself),
+            Just(Speaks::Wholly)
+        ],
     );
     proptest::collection::vec(row, 1..14)
 }
@@ -168,48 +187,94 @@ proptest! {
     }
 
     #[test]
-    fn latest_value_keeps_per_column_the_newest_that_is_not_null(rows in rows()) {
+    fn latest_value_keeps_per_column_the_newest_that_is_said(rows in rows()) {
         let contract = contract("latest_value", false);
         let kept = folded(&contract, batch(&contract, &rows));
-        // What only the account states is older than any time.
-        let mut number: BTreeMap<String, (Option<u8>, i64)> = BTreeMap::new();
+        let mut number: BTreeMap<String, Said<i64>> = BTreeMap::new();
         let mut low: BTreeMap<String, i64> = BTreeMap::new();
-        let mut word: BTreeMap<String, (Option<u8>, String)> = BTreeMap::new();
+        let mut word: BTreeMap<String, Said<String>> = BTreeMap::new();
+        let mut field: BTreeMap<String, Said<String>> = BTreeMap::new();
         for row in &rows {
             let key = format!("k{}", row.0);
-            let at = (!row.6).then_some(row.1);
+            // What only the account states is older than any time; of unknown fields it states none.
+            let at = (row.6 != Speaks::ForItself).then_some(row.1);
+            hear(number.entry(key.clone()).or_default(), at, row.2, row.6);
+            hear(word.entry(key.clone()).or_default(), at, row.3.clone(), row.6);
+            hear(field.entry(key.clone()).or_default(), Some(row.1), row.4.clone(), row.6);
             if let Some(value) = row.2 {
-                let best = number.entry(key.clone()).or_insert((at, value));
-                *best = (*best).max((at, value));
-                let least = low.entry(key.clone()).or_insert(value);
+                let least = low.entry(key).or_insert(value);
                 *least = (*least).min(value);
-            }
-            if let Some(value) = &row.3 {
-                let candidate = (at, value.clone());
-                let best = word.entry(key).or_insert_with(|| candidate.clone());
-                if candidate > *best {
-                    *best = candidate;
-                }
             }
         }
         let column = |name: &str| kept.column_by_name(name).unwrap().clone();
         let (ids, numbers, lows, words) = (column("id"), column("number"), column("low"), column("word"));
-        let tags = column("tags");
+        let (tags, extra) = (column("tags"), column(layout::EXTRA));
         for row in 0..kept.num_rows() {
             let key = ids.as_string::<i32>().value(row);
             let int = |column: &ArrayRef| column.is_valid(row).then(|| column.as_primitive::<Int64Type>().value(row));
-            prop_assert_eq!(int(&numbers), number.get(key).map(|best| best.1));
+            prop_assert_eq!(int(&numbers), number[key].and_then(|best| best.1));
             prop_assert_eq!(int(&lows), low.get(key).copied());
             let said = words.is_valid(row).then(|| words.as_string::<i32>().value(row).to_owned());
-            prop_assert_eq!(&said, &word.get(key).map(|best| best.1.clone()));
-            let tag = tags.is_valid(row).then(|| tags.as_map().value(row).column(1).as_string::<i32>().value(0).to_owned());
-            prop_assert_eq!(tag, said, "a map is compared by its entries");
+            prop_assert_eq!(&said, &word[key].clone().and_then(|best| best.1));
+            let only = |maps: &ArrayRef| maps.is_valid(row).then(|| maps.as_map().value(row).column(1).as_string::<i32>().value(0).to_owned());
+            prop_assert_eq!(only(&tags), said, "a map is compared by its entries");
+            prop_assert_eq!(only(&extra), field[key].clone().and_then(|best| best.1), "a key of extra is a column");
         }
     }
 }
 
-/// What a table has after some batches.
-async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>) -> RecordBatch {
+/// The newest that was said of a cell, with its time; none where nothing was.
+type Said<T> = Option<(Option<u8>, Option<T>)>;
+
+/// Hears what one row says of a cell: no value is something said only where the row states its whole record.
+fn hear<T: Ord>(best: &mut Said<T>, at: Option<u8>, value: Option<T>, how: Speaks) {
+    if value.is_some() || how == Speaks::Wholly {
+        let said = Some((at, value));
+        if said > *best {
+            *best = said;
+        }
+    }
+}
+
+#[test]
+fn a_value_that_a_whole_row_cleared_does_not_come_back() {
+    let contract = contract("latest_value", false);
+    let row = |at, value: Option<&str>, how| (0, at, None, value.map(str::to_owned), None, 0, how);
+    let whole = row(4, None, Speaks::Wholly);
+    let of = |rows: &[&RecordBatch]| {
+        let rows = concat_batches(&rows[0].schema(), rows.iter().copied()).unwrap();
+        folded(&contract, rows)
+    };
+    let word = |rows: &RecordBatch| {
+        let words = rows.column_by_name("word").unwrap().clone();
+        words
+            .is_valid(0)
+            .then(|| words.as_string::<i32>().value(0).to_owned())
+    };
+    let one = |row: Row| folded(&contract, batch(&contract, &[row]));
+    let cleared = of(&[&one(row(2, Some("old"), Speaks::InPieces)), &one(whole)]);
+    assert_eq!(word(&cleared), None);
+    let late = of(&[&cleared, &one(row(3, Some("late"), Speaks::InPieces))]);
+    assert_eq!(word(&late), None, "older than the whole row");
+    let silent = of(&[&late, &one(row(6, None, Speaks::InPieces))]);
+    let later = of(&[&silent, &one(row(3, Some("late"), Speaks::InPieces))]);
+    assert_eq!(
+        word(&later),
+        None,
+        "a newer row in pieces does not make it forgotten"
+    );
+    let between = of(&[&later, &one(row(5, Some("between"), Speaks::InPieces))]);
+    assert_eq!(word(&between).as_deref(), Some("between"));
+    let tie = of(&[&cleared, &one(row(4, Some("tie"), Speaks::InPieces))]);
+    assert_eq!(
+        word(&tie).as_deref(),
+        Some("tie"),
+        "a value stands above null of the same time"
+    );
+}
+
+/// What a table has after some batches; if not `merging`, each is put beside the others, and an audit merges them.
+async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, merging: bool) -> RecordBatch {
     let folder = tempfile::tempdir().unwrap();
     let log = DeltaLog::at("x.t", Url::from_directory_path(folder.path()).unwrap()).unwrap();
     let schema = layout::schema(contract);
@@ -217,25 +282,60 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>) -> Rec
     let mut snapshot = created.unwrap();
     let day = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
     for (number, rows) in batches.into_iter().enumerate() {
-        let whole = vec![false; rows.num_rows()];
-        let batch = fold(contract, &Observations { rows, whole }).unwrap();
-        let attempt = number.to_string();
-        let mut set = WorkingSet::new(&log, snapshot.files.to_vec(), &attempt);
-        let plan = merge(contract, &log, set.files(), batch, (day, day), 2)
-            .await
-            .unwrap();
-        set.apply(contract, plan).await.unwrap();
-        let commit = Commit {
-            operation: "CURATE",
-            actions: set.changes().finish(contract).actions,
-            ..Commit::default()
+        let batch = fold(contract, &rows).unwrap();
+        let plan = match merging {
+            true => merge(contract, &log, &snapshot.files, batch, (day, day), 2)
+                .await
+                .unwrap(),
+            false => Plan {
+                homeless: (0..batch.rows.num_rows() as u32).collect(),
+                ..Plan::new(batch.rows)
+            },
         };
-        log.commit(&snapshot, commit).await.unwrap();
-        snapshot = log.load().await.unwrap().unwrap();
+        snapshot = put(contract, &log, &snapshot, plan, number).await;
     }
+    if !merging {
+        let all = all_rows(contract, &log, &snapshot).await;
+        let keys = all
+            .project(&key_positions(&schema, contract.key()).unwrap())
+            .unwrap();
+        let firsts: BTreeMap<&str, u32> = (0..)
+            .zip(keys.column(0).as_string::<i32>())
+            .map(|(row, key)| (key.unwrap(), row))
+            .collect();
+        let keys = super::take_rows(&keys, &firsts.into_values().collect::<Vec<_>>()).unwrap();
+        let plan = merge_copies(contract, &log, &snapshot, &keys).await.unwrap();
+        snapshot = put(contract, &log, &snapshot, plan, usize::MAX).await;
+    }
+    all_rows(contract, &log, &snapshot).await
+}
+
+/// Commits a plan, and loads what the table has then.
+async fn put(
+    contract: &Contract,
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+    plan: Plan,
+    number: usize,
+) -> Snapshot {
+    let attempt = number.to_string();
+    let mut set = WorkingSet::new(log, snapshot.files.to_vec(), &attempt);
+    set.apply(contract, plan).await.unwrap();
+    let commit = Commit {
+        operation: "CURATE",
+        actions: set.changes().finish(contract).actions,
+        ..Commit::default()
+    };
+    log.commit(snapshot, commit).await.unwrap();
+    log.load().await.unwrap().unwrap()
+}
+
+/// All rows of a table.
+async fn all_rows(contract: &Contract, log: &DeltaLog, snapshot: &Snapshot) -> RecordBatch {
+    let schema = layout::schema(contract);
     let mut rows = Vec::new();
     for file in snapshot.files.iter() {
-        let opened = plan::open(&log, file).await.unwrap();
+        let opened = plan::open(log, file).await.unwrap();
         let in_file = layout::file_schema(&schema, &contract.partition);
         let of_file = tokio::task::spawn_blocking(move || {
             let batches = opened.batches(&in_file).collect::<Result<Vec<_>, _>>();
@@ -252,13 +352,14 @@ proptest! {
     fn a_table_has_what_all_its_batches_would_fold_to(
         batches in proptest::collection::vec(rows(), 1..4),
         moves: bool,
+        merging: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         for keep in ["every_row", "latest_row", "latest_value"] {
             let contract = Arc::new(contract(keep, moves));
             let wanted = folded(&contract, batch(&contract, &batches.concat()));
             let batches = batches.iter().map(|rows| batch(&contract, rows)).collect();
-            let found = runtime.block_on(table_after(&contract, batches));
+            let found = runtime.block_on(table_after(&contract, batches, merging));
             prop_assert_eq!(shown(&found), shown(&wanted), "keep {}", keep);
         }
     }

@@ -321,7 +321,7 @@ impl Shaper {
                 }
                 layout::HASH => take(&fields.hashes()?, indices, None)?,
                 layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
-                layout::OLDER => stated.older(rows)?,
+                layout::OLDER => stated.older(rows, origin.account.keep == AccountKeep::LatestRow)?,
                 _ => new_null_array(field.data_type(), rows),
             };
             columns.push(column);

@@ -1,11 +1,11 @@
-//! Values that no object says, only the account of it.
+//! What an account says about cells of its rows: values that no object says, and whether empty cells are statements.
 
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
 use crate::error::Result;
-use crate::layout::STATED;
+use crate::layout::{STATED, WHOLE};
 
 use super::fields::map_builder;
 
@@ -24,11 +24,15 @@ impl Stated {
     }
 
     /// The column `_older` of so many rows: what the account states is older than all that objects say, so that the
-    /// time of the object that lacks a value does not speak for it.
-    pub(super) fn older(&self, rows: usize) -> Result<ArrayRef> {
+    /// time of the object that lacks a value does not speak for it. `are_whole`: each row states its whole record.
+    pub(super) fn older(&self, rows: usize, are_whole: bool) -> Result<ArrayRef> {
         let mut maps = map_builder();
         for row in 0..rows {
-            let mut any = false;
+            let mut any = are_whole;
+            if are_whole {
+                maps.keys().append_value(WHOLE);
+                maps.values().append_null();
+            }
             for (name, _) in self.columns.iter().filter(|(_, stated)| stated[row]) {
                 maps.keys().append_value(name);
                 maps.values().append_value(STATED);

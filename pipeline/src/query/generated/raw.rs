@@ -281,9 +281,10 @@ fn newest_values(contract: &Contract, key: &[String]) -> String {
         .iter()
         .filter_map(|field| item(field.name()))
         .collect();
-    let about = "latest_value: of each column the newest value that is not null stays (of an account that states \
-                 whole rows, null counts as a value), and what only the account states where there is none. The table also has _older: for each value that is older than \
-                 its row, how old it is.";
+    let about = "latest_value: of each column the newest value that is not null stays (of a row of an account \
+                 that states whole rows, null counts as a value), and what only the account states where there is none. The \
+                 table also has _older: for each value that is older than its row, how old it is, and how old the newest \
+                 whole row is.";
     format!(
         "{}SELECT\n{}FROM good\nGROUP BY {};\n",
         comment(about),

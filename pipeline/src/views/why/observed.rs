@@ -6,13 +6,12 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
-use crate::account::AccountKeep;
 use crate::contract::{Contract, RawFeed};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::Ledger;
-use crate::list::{RawObject, RawZone};
+use crate::list::RawObject;
 use crate::views::text::{TextRow, text_rows};
 
 use super::reach::Reach;
@@ -29,11 +28,9 @@ pub(super) struct Observed {
     /// Place in the order by which rows supersede each other; empty where there is none.
     pub(super) order: String,
     /// Places of the values that do not have that of their row.
-    pub(super) older: BTreeMap<String, String>,
+    pub(super) older: BTreeMap<String, Option<String>>,
     /// Hash of the raw fields, where the table keeps it.
     pub(super) hash: i64,
-    /// Whether its account states whole rows, so that no value means that there is none.
-    pub(super) whole: bool,
     /// Of a document: how many rows it has beside this one in what it speaks about, itself included.
     pub(super) rows: Option<u64>,
     /// Its values, typed as in the table.
@@ -43,7 +40,13 @@ pub(super) struct Observed {
 impl Observed {
     /// Place of one of its values in the order by which values supersede each other.
     pub(super) fn order_of(&self, column: &str) -> &str {
-        self.older.get(column).unwrap_or(&self.order)
+        let own = self.older.get(column).and_then(Option::as_deref);
+        own.unwrap_or(&self.order)
+    }
+
+    /// Whether its account states whole rows, so that no value means that there is none.
+    pub(super) fn is_whole(&self) -> bool {
+        self.older.contains_key(layout::WHOLE)
     }
 }
 
@@ -66,7 +69,6 @@ pub(super) async fn observed(
         .collect();
     let mut objects = objects(ledger, contract, taken).await?;
     objects.retain(|object| reaches.iter().any(|reach| reach.covers(object)));
-    let whole = whole_rows(lake, contract, &objects);
     let keys = Keys::new(contract, kept)?;
     for objects in objects.chunks(AT_ONCE) {
         for batch in crate::batch::observe(lake, contract, objects).await? {
@@ -79,7 +81,6 @@ pub(super) async fn observed(
                     order: text(layout::ORDER),
                     older: serde_json::from_str(&text(layout::OLDER)).unwrap_or_default(),
                     hash: text(layout::HASH).parse().unwrap_or_default(),
-                    whole: whole.get(object.as_str()).copied().unwrap_or_default(),
                     rows: None,
                     object,
                     cells,
@@ -115,20 +116,6 @@ pub(super) async fn objects(ledger: &Ledger, contract: &Contract, taken: i64) ->
     let mut objects: Vec<RawObject> = newest.into_values().collect();
     objects.sort_by(|a, b| (a.period, &a.uri).cmp(&(b.period, &b.uri)));
     Ok(objects)
-}
-
-/// Of each object, whether its account states whole rows.
-fn whole_rows<'a>(lake: &Lake, contract: &Contract, objects: &'a [RawObject]) -> HashMap<&'a str, bool> {
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
-    let whole = |object: &RawObject| {
-        zone.account(&contract.name.source, object.account.as_deref())
-            .keep
-            == AccountKeep::LatestRow
-    };
-    objects
-        .iter()
-        .map(|object| (object.uri.as_str(), whole(object)))
-        .collect()
 }
 
 /// Keys of some rows, to find them again in others.

@@ -139,28 +139,29 @@ fn latest_value<'a>(pick: Pick, name: &str, value: Option<&str>, observed: &'a [
     };
     match pick {
         Pick::Newest => {
-            // Where an account states whole rows, no value is a value like any other.
-            let whole = observed.iter().any(|row| row.whole);
-            let speaking = || observed.iter().filter(|row| whole || speaks(row));
-            let Some(newest) = speaking().map(|row| row.order_of(name)).max() else {
+            let Some(newest) = observed.iter().filter(speaks).map(|row| row.order_of(name)).max() else {
                 return Said::Nothing;
             };
-            let cleared = whole && value.is_none() && values > 0;
-            let why = if cleared {
-                "cleared: the newest row is whole and has none".to_owned()
-            } else if newest == STATED && speaking().any(|row| row.older.contains_key(name)) {
+            // Of a row that states its whole record, no value is a value like any other, less than those of its time.
+            let whole = observed
+                .iter()
+                .filter(|row| row.is_whole())
+                .max_by_key(|row| &row.order);
+            if let Some(whole) = whole.filter(|whole| newest < whole.order.as_str()) {
+                let why = "cleared: this newer row states its whole record and has none";
+                return Said::By(whole, why.to_owned());
+            }
+            let speaking = || observed.iter().filter(speaks);
+            let why = if newest == STATED && speaking().any(|row| row.older.contains_key(name)) {
                 "stated by the account: no raw row has a value".to_owned()
             } else {
                 counted("newest")
             };
-            match by(
+            by(
                 speaking().filter(|row| row.order_of(name) == newest),
                 is_value,
                 why,
-            ) {
-                Said::By(source, _) if values == 0 && source.cells.get(name).is_none() => Said::Nothing,
-                said => said,
-            }
+            )
         }
         Pick::Min => by(observed.iter().filter(speaks), is_value, counted("smallest")),
         Pick::Max => by(observed.iter().filter(speaks), is_value, counted("greatest")),
@@ -182,10 +183,9 @@ fn by<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::contract::{TableName, builtin, load};
+    use crate::layout::WHOLE;
 
     fn cells(cells: &[(&str, Option<&str>)]) -> TextRow {
         TextRow(
@@ -202,8 +202,7 @@ mod tests {
             row: 4,
             order: order.to_owned(),
             hash: object.bytes().map(i64::from).sum(),
-            older: BTreeMap::new(),
-            whole,
+            older: whole.then(|| (WHOLE.to_owned(), None)).into_iter().collect(),
             rows: None,
             cells: cells(&[
                 ("order_status", status),
@@ -259,7 +258,7 @@ mod tests {
     #[test]
     fn what_a_row_says_stands_above_what_the_account_states() {
         let stated = |object: &str, order: &str, status: &str| Observed {
-            older: [("order_status".to_owned(), STATED.to_owned())].into(),
+            older: [("order_status".to_owned(), Some(STATED.to_owned()))].into(),
             ..observed(object, order, Some(status), false)
         };
         let rows = [observed("a", "1", Some("open"), false), stated("b", "2", "paid")];
@@ -282,7 +281,10 @@ mod tests {
         let whole = [old.clone(), observed("b", "2", None, true)];
         assert_eq!(
             why("jwo.orders", &none, "order_status", &whole),
-            from("b", "cleared: the newest row is whole and has none")
+            from(
+                "b",
+                "cleared: this newer row states its whole record and has none"
+            )
         );
         let open = cells(&[("order_status", Some("open"))]);
         let partial = [old, observed("b", "2", None, false)];
