@@ -89,7 +89,18 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The same with what each column means, as the log of a table tells it to other programs.
+/// The columns that say something: what SQL over inputs sees of a table. How a row came in differs between orders of
+/// delivery, so nothing is computed from it.
+pub(crate) fn told(contract: &Contract) -> SchemaRef {
+    let schema = schema(contract);
+    let fields = schema
+        .fields()
+        .iter()
+        .filter(|field| !is_bookkeeping(field.name()));
+    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
+}
+
+/// The schema with what each column means, as the log of a table tells it to other programs.
 pub(crate) fn described(contract: &Contract) -> Schema {
     let described = |field: &Arc<Field>| {
         let meaning = match contract.column(field.name()) {

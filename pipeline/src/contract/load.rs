@@ -36,9 +36,10 @@ pub fn load(builtin: &[SourceFile], user: &[SourceFile]) -> Result<Contracts, Ve
     }
     name_siblings(&mut drafts);
     keep_names_only(&mut drafts);
+    let planner = sql::Planner::new();
     for draft in drafts.values() {
         rules::check(draft, &mut found);
-        sql::check(draft, &drafts, &mut found);
+        sql::check(draft, &drafts, &planner, &mut found);
     }
     inputs::check(&drafts, &named, &mut found);
     let diagnostics = found.into_sorted();

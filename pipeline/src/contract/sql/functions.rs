@@ -1,5 +1,10 @@
 //! Functions whose result is not a function of the rows alone.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::Volatility;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, ObjectNamePart, WindowSpec, WindowType,
 };
@@ -18,60 +23,43 @@ pub(super) fn name(function: &Function) -> String {
         .to_lowercase()
 }
 
-/// Whether a function gives another value each time.
+/// Whether a function gives another value each time: by the name that SQL has for it, or as the engine says.
 pub(super) fn is_volatile(name: &str) -> bool {
-    let clock = [
-        "now",
-        "today",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-    ];
-    let chance = ["random", "rand", "uuid", "gen_random_uuid"];
-    clock.contains(&name) || chance.contains(&name)
+    static VOLATILE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let functions = SessionStateDefaults::default_scalar_functions();
+        let volatile = functions
+            .iter()
+            .filter(|function| function.signature().volatility != Volatility::Immutable);
+        let names = volatile.flat_map(|function| with_aliases(function.name(), function.aliases()));
+        names.chain(CLOCK.map(str::to_owned)).collect()
+    });
+    VOLATILE.contains(name)
 }
+
+/// Words for the time that are no functions of the engine, or have another name there.
+const CLOCK: [&str; 6] = [
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "gen_random_uuid",
+];
 
 /// Whether a function makes one value of many rows.
 pub(super) fn is_aggregate(name: &str) -> bool {
-    let exact = [
-        "array_agg",
-        "string_agg",
-        "listagg",
-        "any_value",
-        "first_value",
-        "last_value",
-        "nth_value",
-        "grouping",
-        "bit_and",
-        "bit_or",
-        "bit_xor",
-        "bool_and",
-        "bool_or",
-        "count",
-        "max",
-        "median",
-        "min",
-        "sum",
-    ];
-    exact.contains(&name) || is_float_aggregate(name)
+    static AGGREGATES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let functions = SessionStateDefaults::default_aggregate_functions();
+        let names = functions
+            .iter()
+            .flat_map(|function| with_aliases(function.name(), function.aliases()));
+        names.map(|name| name.to_lowercase()).collect()
+    });
+    AGGREGATES.contains(name)
 }
 
-/// Whether an aggregate adds up floating point, so that its result depends on the order of the rows.
-pub(super) fn is_float_aggregate(name: &str) -> bool {
-    let families = [
-        "approx_",
-        "avg",
-        "mean",
-        "stddev",
-        "var",
-        "covar",
-        "corr",
-        "regr_",
-        "percentile",
-    ];
-    families.iter().any(|family| name.starts_with(family))
+fn with_aliases(name: &str, aliases: &[String]) -> Vec<String> {
+    aliases.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// Whether the result of an aggregate or window function depends on the order of the rows.

@@ -1,8 +1,9 @@
-//! What the SQL of a contract may say, as far as its text tells.
+//! What the SQL of a contract may say, as far as its text and its plan tell.
 
 mod checks;
 mod functions;
 mod inputs;
+mod planned;
 mod raw;
 mod select_list;
 
@@ -20,8 +21,10 @@ use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::inputs::Drafts;
 
+pub(super) use planned::Planner;
+
 /// Reports what is wrong with the SQL and the checks of a table.
-pub(super) fn check(draft: &Draft, drafts: &Drafts, found: &mut Findings) {
+pub(super) fn check(draft: &Draft, drafts: &Drafts, planner: &Planner, found: &mut Findings) {
     checks::check(draft, found);
     let Some(sql) = &draft.sql else {
         if let Feed::Inputs(_) = draft.contract.feed {
@@ -41,7 +44,7 @@ pub(super) fn check(draft: &Draft, drafts: &Drafts, found: &mut Findings) {
     let mut problems = Problems { draft, found };
     match &draft.contract.feed {
         Feed::Raw(_) => raw::check(&query, &mut problems),
-        Feed::Inputs(feed) => inputs::check(&query, feed, drafts, &mut problems),
+        Feed::Inputs(feed) => inputs::check(&query, &sql.text, feed, drafts, planner, &mut problems),
     }
 }
 
@@ -53,7 +56,11 @@ struct Problems<'a> {
 
 impl Problems<'_> {
     fn add(&mut self, code: Code, part: &impl Spanned, message: impl Into<String>, help: &str) {
-        let place = self.draft.at_sql(part.span().start.line as usize);
+        self.add_at(code, part.span().start.line as usize, message, help);
+    }
+
+    fn add_at(&mut self, code: Code, line: usize, message: impl Into<String>, help: &str) {
+        let place = self.draft.at_sql(line);
         if help.is_empty() {
             self.found.add(code, &place, message);
         } else {

@@ -1,8 +1,10 @@
 mod builtin;
+mod chance;
 mod fingerprints;
 mod folders;
 mod formats;
 mod mistakes;
+mod parts;
 mod reference;
 
 use super::*;
