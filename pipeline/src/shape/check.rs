@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::PhysicalExpr;
@@ -12,12 +12,8 @@ use datafusion::prelude::SessionContext;
 use crate::contract::{Contract, Otherwise};
 use crate::error::{Context, Error, Kind, Result};
 
-use super::plans::failed;
-
 /// The checks of a table, compiled.
 pub(crate) struct Checks {
-    /// Whether no error may quote a value.
-    is_quiet: bool,
     checks: Vec<(String, Otherwise, Arc<dyn PhysicalExpr>)>,
 }
 
@@ -49,8 +45,7 @@ impl Checks {
                 Ok((check.name.clone(), check.otherwise, compiled))
             })
             .collect::<Result<Vec<_>>>()?;
-        let is_quiet = contract.privacy().has_secrets();
-        Ok(Self { is_quiet, checks })
+        Ok(Self { checks })
     }
 
     /// Evaluates all checks; failures with `quarantine` become reasons of the row. Rows that already have a
@@ -58,24 +53,56 @@ impl Checks {
     pub(crate) fn evaluate(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) -> Result<Checked> {
         let mut checked = Checked::default();
         for (name, otherwise, condition) in &self.checks {
-            let values = condition
-                .evaluate(rows)
-                .and_then(|values| values.into_array(rows.num_rows()))
-                .map_err(|error| {
-                    failed(&format!("check {name} cannot be computed"), &error, self.is_quiet)
-                })?;
-            let values = values.as_boolean();
-            for (row, reasons) in reasons.iter_mut().enumerate() {
-                if !reasons.is_empty() || values.is_null(row) || values.value(row) {
-                    continue;
-                }
+            for (passes, reasons) in passes(condition.as_ref(), rows)
+                .into_iter()
+                .zip(reasons.iter_mut())
+            {
+                let problem = match passes {
+                    _ if !reasons.is_empty() => continue,
+                    Passes::Yes => continue,
+                    Passes::No => "failed",
+                    Passes::Unknown => "cannot be computed",
+                };
                 match otherwise {
                     Otherwise::Warn => *checked.warned.entry(name.clone()).or_default() += 1,
                     Otherwise::Hold => *checked.held.entry(name.clone()).or_default() += 1,
-                    Otherwise::Quarantine => reasons.push(format!("check {name} failed")),
+                    Otherwise::Quarantine => reasons.push(format!("check {name} {problem}")),
                 }
             }
         }
         Ok(checked)
     }
+}
+
+/// What a check says of a row.
+#[derive(Clone, Copy)]
+enum Passes {
+    Yes,
+    No,
+    /// It breaks off, such as at a text that is to be a number.
+    Unknown,
+}
+
+/// What a condition says of each row. Where it breaks off it is asked for each row alone, so that a row decides about
+/// itself and about no other.
+fn passes(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Vec<Passes> {
+    let evaluate = |rows: &RecordBatch| {
+        condition
+            .evaluate(rows)
+            .and_then(|values| values.into_array(rows.num_rows()))
+    };
+    let said = |values: &BooleanArray, row: usize| match values.is_null(row) || values.value(row) {
+        true => Passes::Yes,
+        false => Passes::No,
+    };
+    if let Ok(values) = evaluate(rows) {
+        return (0..rows.num_rows())
+            .map(|row| said(values.as_boolean(), row))
+            .collect();
+    }
+    let alone = |row: usize| match evaluate(&rows.slice(row, 1)) {
+        Ok(values) => said(values.as_boolean(), 0),
+        Err(_) => Passes::Unknown,
+    };
+    (0..rows.num_rows()).map(alone).collect()
 }

@@ -4,6 +4,7 @@
 //! an equal object give equal rows.
 
 mod anywhere;
+mod apart;
 mod check;
 mod delivered;
 mod document;
@@ -244,11 +245,12 @@ impl Shaper {
         self.check_document(&rows, origin, &mut reasons)?;
         let checked = self.checks.evaluate(&rows, &mut reasons)?;
 
+        let failed = selected.map(|selected| selected.failed).unwrap_or_default();
         let filtered = match &self.sql {
-            Some(_) => (delivered.len() as u64).saturating_sub(distinct(&source)),
+            Some(_) => (delivered.len() as u64).saturating_sub(distinct(&source) + failed.len() as u64),
             None => 0,
         };
-        let rejects = reasons
+        let mut rejects = reasons
             .iter()
             .zip(&source)
             .filter(|(reasons, _)| !reasons.is_empty())
@@ -259,7 +261,14 @@ impl Shaper {
                     text: delivered.text(*row as usize)?,
                 })
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        for (row, reason) in failed {
+            rejects.push(Reject {
+                row: Some(delivered.rows()[row as usize]),
+                reason,
+                text: delivered.text(row as usize)?,
+            });
+        }
         let good = BooleanArray::from_iter(reasons.iter().map(|reasons| Some(reasons.is_empty())));
         Ok(Shaped {
             rows: filter_record_batch(&rows, &good)?,

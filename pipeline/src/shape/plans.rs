@@ -52,12 +52,17 @@ impl Plans {
         };
         planned.raw.put(raw);
         let plan = reset_plan_states(planned.plan.clone())?;
-        let rows = collect(plan, planned.task.clone())
-            .await
-            .map_err(|error| failed("SQL of the contract failed", &error, self.is_quiet))?;
+        let rows = collect(plan, planned.task.clone()).await;
         let columns = planned.plan.schema();
+        // Also one that failed: what it failed over is run again in parts.
         self.idle().entry(schema).or_default().push(planned);
+        let rows = rows.map_err(|error| self.failed("SQL of the contract failed", &error))?;
         Ok((columns, rows))
+    }
+
+    /// That something cannot be done with rows of these plans.
+    pub(super) fn failed(&self, what: &str, error: &DataFusionError) -> Error {
+        failed(what, error, self.is_quiet)
     }
 
     async fn plan(&self, schema: SchemaRef) -> Result<Planned> {
@@ -91,7 +96,7 @@ impl Plans {
 const SHOWN: usize = 300;
 
 /// That the engine could not compute something over rows. What it says quotes values, so a quiet error says its kind alone.
-pub(super) fn failed(what: &str, error: &DataFusionError, is_quiet: bool) -> Error {
+fn failed(what: &str, error: &DataFusionError, is_quiet: bool) -> Error {
     if is_quiet {
         let kind = match error.find_root() {
             DataFusionError::ArrowError(error, _) => match error.as_ref() {

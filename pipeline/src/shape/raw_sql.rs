@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{cast, concat_batches, take};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::sql::sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, SelectItem, SetExpr, Statement, visit_expressions,
@@ -17,12 +17,12 @@ use crate::contract::ColumnType;
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 
+use super::apart::{Select, Taken};
 use super::fields::{Fields, Filled, Origin};
-use super::plans::Plans;
 
 /// A SELECT over `raw`, with the row's ordinal added so that each result leads back to its raw row.
 pub(crate) struct RawSql {
-    plans: Plans,
+    select: Select,
     columns: Vec<String>,
     /// What it makes; other fields it hands on as they are.
     made: BTreeSet<String>,
@@ -32,10 +32,12 @@ pub(crate) struct RawSql {
 
 /// Result of a SELECT.
 pub(crate) struct Selected {
-    /// The selected columns, as text or as what the SQL made of them.
+    /// The selected columns as text.
     pub(crate) rows: RecordBatch,
     /// For each result the index of its raw row.
     pub(crate) source: Vec<u32>,
+    /// Indices of the raw rows over which the SQL fails, each with the reason.
+    pub(crate) failed: Vec<(u32, String)>,
 }
 
 impl Selected {
@@ -55,7 +57,7 @@ impl Selected {
         for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
             if field.name() != SOURCE_ROW && field.name() != HASH {
                 fields.push(Field::new(field.name(), DataType::Utf8, true));
-                columns.push(cast(column, &DataType::Utf8)?);
+                columns.push(column.clone());
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(source.len()));
@@ -108,11 +110,19 @@ fn left_out_by(projection: &[SelectItem]) -> Vec<String> {
 }
 
 /// The field that an expression is.
-fn field_of(expr: &Expr) -> Option<String> {
+pub(super) fn field_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(name) => Some(name_of(name)),
         Expr::CompoundIdentifier(names) => names.last().map(name_of),
         _ => None,
+    }
+}
+
+/// What is added to a list, so that each result leads back to its raw row.
+pub(super) fn selected_row() -> SelectItem {
+    SelectItem::ExprWithAlias {
+        expr: Expr::Identifier(Ident::new(ROW)),
+        alias: Ident::new(SOURCE_ROW),
     }
 }
 
@@ -137,12 +147,9 @@ impl RawSql {
         columns.extend(left_out_by(&select.projection));
         columns.sort();
         columns.dedup();
-        select.projection.push(SelectItem::ExprWithAlias {
-            expr: Expr::Identifier(Ident::new(ROW)),
-            alias: Ident::new(SOURCE_ROW),
-        });
+        select.projection.push(selected_row());
         Ok(Self {
-            plans: Plans::new(query.to_string(), is_quiet),
+            select: Select::new(query, is_quiet),
             columns,
             made,
             has_windows,
@@ -185,31 +192,31 @@ impl RawSql {
             ));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;
-        let (schema, results) = self
-            .plans
-            .run(batch)
-            .await
-            .map_err(|error| error.with("object", &origin.object.uri))?;
-        let rows = concat_batches(&schema, &results)?;
-        let ordinals = rows
-            .columns()
-            .last()
-            .map(|column| cast(column, &DataType::Int64))
-            .transpose()?
-            .ok_or_else(|| Error::internal("SQL gave no columns"))?;
+        let failed = |error: Error| error.with("object", &origin.object.uri);
+        let Taken { rows, failed } = self.select.run(&batch).await.map_err(failed)?;
         let position: HashMap<i64, u32> = fields
             .rows()
             .iter()
             .zip(0..)
             .map(|(row, index)| (*row, index))
             .collect();
+        let index = |row: &i64| {
+            let index = position.get(row).copied();
+            index.ok_or_else(|| Error::internal("SQL gave a row that is not in the object"))
+        };
+        let ordinals = rows
+            .columns()
+            .last()
+            .and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let ordinals = ordinals.ok_or_else(|| Error::internal("SQL gave no columns"))?;
         let source = ordinals
-            .as_primitive::<Int64Type>()
+            .values()
             .iter()
-            .map(|row| row.and_then(|row| position.get(&row).copied()))
-            .collect::<Option<Vec<u32>>>()
-            .ok_or_else(|| Error::internal("SQL gave a row that is not in the object"))?;
-        Ok(Selected { rows, source })
+            .map(index)
+            .collect::<Result<Vec<u32>>>()?;
+        let failed = failed.into_iter().map(|(row, reason)| Ok((index(&row)?, reason)));
+        let failed = failed.collect::<Result<Vec<_>>>()?;
+        Ok(Selected { rows, source, failed })
     }
 
     /// Which cells of the fields that the SQL hands on only the account states.
