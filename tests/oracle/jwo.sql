@@ -138,7 +138,7 @@ WITH entries AS (
     WHERE NOT rejected AND extra IS NOT NULL
 ),
 extras AS (
-    SELECT merchant_id, order_id, map_from_entries(list((key, value) ORDER BY key)) AS extra
+    SELECT merchant_id, order_id, map_from_entries(list((key, '') ORDER BY key)) AS extra -- of unknown fields beside personal ones the names are kept alone
     FROM (SELECT merchant_id, order_id, key, arg_max(value, newest) AS value FROM entries GROUP BY ALL)
     GROUP BY ALL
 ),
@@ -162,7 +162,7 @@ WITH entries AS (
     WHERE NOT rejected AND extra IS NOT NULL
 ),
 extras AS (
-    SELECT merchant_id, order_id, line_id, map_from_entries(list((key, value) ORDER BY key)) AS extra
+    SELECT merchant_id, order_id, line_id, map_from_entries(list((key, '') ORDER BY key)) AS extra
     FROM (SELECT merchant_id, order_id, line_id, key, arg_max(value, newest) AS value FROM entries GROUP BY ALL)
     GROUP BY ALL
 ),
