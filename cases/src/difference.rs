@@ -47,7 +47,7 @@ fn rows(text: &str) -> Result<Vec<Row>> {
     for decoded in decode(Box::new(InMemory::new(text.to_owned())), &format, None)? {
         let batch = match decoded? {
             Decoded::Rows(batch) => batch.texts()?,
-            Decoded::Header(_) | Decoded::Nothing => continue,
+            Decoded::Header(_) | Decoded::Nothing | Decoded::CutShort => continue,
             Decoded::Malformed(malformed) => anyhow::bail!("{}", malformed.reason),
         };
         for row in 0..batch.num_rows() {

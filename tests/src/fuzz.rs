@@ -139,6 +139,7 @@ fn said(bytes: &[u8], piece: usize, format: &Format, charset: Option<Charset>) -
     for decoded in decode(Box::new(input), format, charset).map_err(|error| error.chain())? {
         match decoded.map_err(|error| error.chain())? {
             Decoded::Nothing => records.push((0, "nothing".to_owned())),
+            Decoded::CutShort => records.push((0, "cut short".to_owned())),
             Decoded::Header(header) => records.push((0, format!("{header:?}"))),
             Decoded::Malformed(malformed) => records.push((malformed.row, malformed.reason)),
             Decoded::Rows(batch) => {

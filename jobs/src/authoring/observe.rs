@@ -109,7 +109,7 @@ fn take(observed: &mut Observed, number: usize, sample: &Sample, format: &Format
                     observed.position(&name, true);
                 }
             }
-            Decoded::Nothing => {}
+            Decoded::Nothing | Decoded::CutShort => {}
             Decoded::Malformed(malformed) => {
                 observed.malformed.push((number, malformed.row, malformed.reason));
             }

@@ -23,6 +23,10 @@ use super::shaping::Shaping;
 use super::source::Source;
 use super::spool::Spool;
 
+/// Why a document is rejected of which something is missing, nobody knows how much.
+const CUT_SHORT: &str = "the object ends within a record or within an open quote: it may be cut short, and what it covers \
+                         stays as it was";
+
 /// What is read at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -236,7 +240,7 @@ async fn one(
         .collect();
     let mut shaping = Shaping::new(takers, ordinal, at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
-    let mut nothing = false;
+    let (mut nothing, mut cut_short) = (false, false);
     while let Some(next) = decoded.recv().await {
         if !matches!(next, Ok(Decoded::Rows(_))) {
             // What comes next comes after the rows before it.
@@ -245,6 +249,7 @@ async fn one(
         match next? {
             Decoded::Header(header) => Arc::make_mut(&mut of).header = header,
             Decoded::Nothing => nothing = true,
+            Decoded::CutShort => cut_short = true,
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
                 let mut keeps_whole = false;
@@ -295,6 +300,9 @@ async fn one(
                 intake.reject("the object is empty: a report without rows has a header at least".to_owned());
             } else {
                 intake.declared = shaper.declared(&of.origin())?;
+                if cut_short && intake.declared.is_some() {
+                    intake.reject(CUT_SHORT.to_owned());
+                }
                 if let Some(wrong) = intake
                     .declared
                     .as_ref()

@@ -46,11 +46,25 @@ impl Malformed {
 /// The beginning of a record that is not held in memory.
 #[derive(Debug, Default)]
 pub(super) struct Excerpt {
+    position: u64,
     start: Vec<u8>,
     length: u64,
 }
 
 impl Excerpt {
+    /// Of a record that begins after so many bytes of the text.
+    pub(super) fn at(position: u64) -> Self {
+        Self {
+            position,
+            ..Self::default()
+        }
+    }
+
+    /// Where it stands in the text, in words.
+    pub(super) fn extent(&self) -> String {
+        format!("bytes {} to {}", self.position, self.position + self.length)
+    }
+
     /// The record goes on with these bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         // One byte more than is shown tells whether the cut is inside a character.

@@ -94,6 +94,9 @@ pub enum Decoded {
     Nothing,
     /// A record that is no row. It comes as soon as it is met, so rows before it may come later.
     Malformed(Malformed),
+    /// That the object ends within a record, or within quotes that nothing closes: what is missing of it is not known.
+    /// It comes last.
+    CutShort,
 }
 
 /// What [`decode`] gives; after an error it gives nothing more.

@@ -25,6 +25,7 @@ pub(super) struct All {
     pub(super) malformed: Vec<Malformed>,
     /// Names of the columns of each batch.
     pub(super) columns: Vec<Vec<String>>,
+    pub(super) cut_short: bool,
 }
 
 impl All {
@@ -67,6 +68,7 @@ pub(super) fn read_within(text: impl AsRef<[u8]>, format: &Format, limits: Limit
 pub(super) fn read_from(input: Box<dyn Input>, format: &Format, limits: Limits) -> Result<All> {
     let mut all = All::default();
     for decoded in decode_within(input, format, limits)? {
+        assert!(!all.cut_short, "it comes last");
         let batch = match decoded? {
             Decoded::Header(header) => {
                 assert_eq!(all.header.replace(header), None);
@@ -74,6 +76,10 @@ pub(super) fn read_from(input: Box<dyn Input>, format: &Format, limits: Limits) 
                 continue;
             }
             Decoded::Nothing => continue,
+            Decoded::CutShort => {
+                all.cut_short = true;
+                continue;
+            }
             Decoded::Rows(batch) => batch,
             Decoded::Malformed(malformed) => {
                 all.malformed.push(malformed);

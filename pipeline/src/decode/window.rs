@@ -12,6 +12,7 @@ pub(super) struct Window {
     end: usize,
     chunk: usize,
     ended: bool,
+    position: u64,
 }
 
 impl Window {
@@ -24,6 +25,7 @@ impl Window {
             end: 0,
             chunk: chunk.max(1),
             ended: false,
+            position: 0,
         }
     }
 
@@ -36,7 +38,19 @@ impl Window {
     /// Drops the first `count` bytes of the window.
     #[inline]
     pub(super) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        let count = count.min(self.end - self.start);
+        self.start += count;
+        self.position += count as u64;
+    }
+
+    /// How many bytes were consumed so far.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether it is known that nothing comes after what is in the window.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Bytes held.

@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The reason with quoted values and days replaced by `…`.
+/// The reason with quoted values, days and places in the object replaced by `…`.
 pub(super) fn general(reason: &str) -> String {
-    static VALUES: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#""(?:[^"\\]|\\.)*"…?|\b\d{4}-\d{2}-\d{2}\b"#).ok());
+    static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#""(?:[^"\\]|\\.)*"…?|\b\d{4}-\d{2}-\d{2}\b|\bbytes? \d+(?: to \d+)?\b"#).ok()
+    });
     match &*VALUES {
         Some(values) => values.replace_all(reason, "…").into_owned(),
         None => reason.to_owned(),
@@ -24,6 +25,10 @@ mod tests {
             (
                 r#"n: "1\" x" is not an int; m: "a"… is too long"#,
                 "n: … is not an int; m: … is too long",
+            ),
+            (
+                "has text after a closing quote: bytes 12 to 34",
+                "has text after a closing quote: …",
             ),
             ("key column order_id is empty", "key column order_id is empty"),
             (

@@ -17,8 +17,9 @@ pub(super) fn guess(sample: &Sample, text: &str, charset: Charset) -> Result<Gue
     }
     let best = DELIMITERS
         .into_iter()
-        .filter_map(|delimiter| candidate(sample, first, delimiter, charset))
-        .max_by_key(|candidate| (candidate.share, candidate.width));
+        .flat_map(|delimiter| [(delimiter, true), (delimiter, false)])
+        .filter_map(|(delimiter, quotes)| candidate(sample, first, delimiter, quotes, charset))
+        .max_by_key(|candidate| (candidate.share, candidate.width, candidate.looks_right));
     match best {
         Some(candidate) => Ok(candidate.guess),
         None => Err(format!(
@@ -36,21 +37,31 @@ struct Candidate {
     share: usize,
     /// Cells of a row.
     width: usize,
+    /// Whether quotes mean in it what they seem to mean in the first line.
+    looks_right: bool,
 }
 
-fn candidate(sample: &Sample, first: &str, delimiter: u8, charset: Charset) -> Option<Candidate> {
+/// The dialect with this delimiter in which quotes mean something, or in which they are characters; none where it does not
+/// fit the first line.
+fn candidate(
+    sample: &Sample,
+    first: &str,
+    delimiter: u8,
+    quotes: bool,
+    charset: Charset,
+) -> Option<Candidate> {
     let cells = cells(first, char::from(delimiter));
     let width = cells.len();
     if width < 2 {
         return None;
     }
     let names = !cells.iter().any(|cell| looks_like_value(cell));
-    let quoted = first.contains('"');
-    let format = match (delimiter, names, quoted) {
+    let format = match (delimiter, names, quotes) {
         (b'\t', true, false) => Format::Tsv(TsvFormat {
             charset,
             ..TsvFormat::default()
         }),
+        (_, _, false) => return None,
         _ => Format::Csv(CsvFormat {
             delimiter,
             header: if names { Header::Present } else { Header::Absent },
@@ -74,6 +85,7 @@ fn candidate(sample: &Sample, first: &str, delimiter: u8, charset: Charset) -> O
         guess: Guess { format, notes },
         share: (observed.rows() * 100).checked_div(records).unwrap_or(0),
         width,
+        looks_right: quotes == (delimiter != b'\t' || first.contains('"')),
     })
 }
 

@@ -42,6 +42,20 @@ fn delimiters_are_told_apart_by_what_makes_rows_of_all_records() {
 }
 
 #[test]
+fn quotes_between_tabs_are_what_makes_rows_of_all_records() {
+    let name = |text: &str| of(text.as_bytes()).0.format.name();
+    assert_eq!(name("\"a\"\t\"b\"\n1\t27\" \"wide\"\n2\t\"27\" wide\n"), "tsv");
+    assert_eq!(name("a\tb\n1\t\"x\ty\"\n2\t\"z\"\n"), "csv");
+    assert_eq!(name("a\tb\n1\t\"x\"\n"), "tsv");
+    let (_, observed) = of(b"a,b\n1,\"27\" wide\"\n2,x\n");
+    assert_eq!(
+        (observed.rows(), observed.malformed.len()),
+        (1, 1),
+        "what is no value is not altered"
+    );
+}
+
+#[test]
 fn a_first_line_of_values_is_no_header() {
     let (guess, observed) = of(b"17,2026-03-01,Mug\n18,2026-03-02,Cup\n");
     let Format::Csv(csv) = &guess.format else {

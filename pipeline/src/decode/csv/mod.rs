@@ -1,15 +1,18 @@
 //! Delimited text: RFC 4180, and what is written in its name.
 //!
 //! Quoted cells may hold delimiters, quotes (doubled) and line ends; a record ends with LF, CR LF or CR; empty
-//! lines are no records. Each record stands alone: one that is malformed does not touch the others.
+//! lines are no records. Each record stands alone: one that is malformed does not touch the others. A quote that opens
+//! by mistake makes a record of what may be many: where it cannot be one, because text follows its closing quote or
+//! nothing closes it, reading goes back and on with the next line that can be one.
 //!
 //! Tabbed text is read with the same means, but nothing is quoted in it, and only LF and CR LF end a line.
 
 mod header;
 mod records;
+mod scan;
 
 use header::First;
-use records::{Found, Records};
+use records::{Damage, Found, Records};
 
 use super::batch::Batch;
 use super::malformed::Malformed;
@@ -27,6 +30,9 @@ pub(super) struct CsvRows {
     /// Where the columns come from, once they are known.
     columns_from: Option<&'static str>,
     ordinal: i64,
+    /// Whether the last record has neither all of its cells nor a line end.
+    ends_within_record: bool,
+    ended: bool,
 }
 
 const DECLARED: &str = "the declared columns are";
@@ -47,6 +53,8 @@ impl CsvRows {
             batch: Batch::default(),
             columns_from: None,
             ordinal: 0,
+            ends_within_record: false,
+            ended: false,
         };
         if format.header == Header::Absent {
             let columns = header::declared(format)?;
@@ -76,6 +84,8 @@ impl CsvRows {
             batch: Batch::default(),
             columns_from: None,
             ordinal: 0,
+            ends_within_record: false,
+            ended: false,
         }
     }
 
@@ -108,6 +118,7 @@ impl CsvRows {
     fn take_record(&mut self) -> Option<Malformed> {
         self.ordinal += 1;
         let (count, width) = (self.records.count(), self.batch.width());
+        self.ends_within_record = count < width && !self.records.ends_line();
         let fault = if count != width {
             let from = self.columns_from.unwrap_or(DECLARED);
             Some(format!(
@@ -140,13 +151,12 @@ impl CsvRows {
             if self.batch.is_full(&self.limits) {
                 return Ok(self.batch.take()?.map(Decoded::Rows));
             }
-            let found = self.records.next()?;
-            let (excerpt, reason) = match found {
+            let damage = match self.records.next()? {
                 Found::End if self.columns_from.is_none() => {
                     self.columns_from = Some(HEADER);
                     return Ok(Some(Decoded::Nothing));
                 }
-                Found::End => return Ok(self.batch.take()?.map(Decoded::Rows)),
+                Found::End => return self.end(),
                 Found::Record => {
                     if self.columns_from.is_none() && self.take_header()? {
                         continue;
@@ -156,17 +166,32 @@ impl CsvRows {
                         None => continue,
                     }
                 }
-                Found::TooLarge(excerpt) => (excerpt, format!("is larger than {} bytes", self.limits.record)),
-                Found::Unclosed(excerpt) => (excerpt, "has a quote that is not closed".to_owned()),
+                Found::Damage(damage) => damage,
+            };
+            let reason = match damage {
+                Damage::AfterQuote { .. } => "has text after a closing quote".to_owned(),
+                Damage::OpenQuote => "has a quote that is not closed".to_owned(),
+                Damage::TooLarge => format!("is larger than {} bytes", self.limits.record),
             };
             if self.columns_from.is_none() {
                 return Err(Error::data(format!(
                     "the first record, which may be the header, {reason}"
                 )));
             }
+            let passed = self.records.pass(self.batch.width())?;
             self.ordinal += 1;
-            return Ok(Some(Decoded::Malformed(excerpt.malformed(self.ordinal, reason))));
+            let malformed = passed.malformed(self.ordinal, format!("{reason}: {}", passed.extent()));
+            return Ok(Some(Decoded::Malformed(malformed)));
         }
+    }
+
+    /// The last rows, and after them that the text ends where it should not.
+    fn end(&mut self) -> Result<Option<Decoded>> {
+        if let Some(rows) = self.batch.take()? {
+            return Ok(Some(Decoded::Rows(rows)));
+        }
+        let is_cut = self.ends_within_record || self.records.have_open_quote();
+        Ok((is_cut && !std::mem::replace(&mut self.ended, true)).then_some(Decoded::CutShort))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Records of a delimited text, one at a time.
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
-
+use super::scan::{Cells, Dialect, Stop};
 use crate::Result;
 use crate::decode::malformed::Excerpt;
 use crate::decode::window::Window;
@@ -9,62 +8,54 @@ use crate::decode::window::Window;
 /// Reads records. The current one stays readable until the next is asked for.
 pub(super) struct Records {
     window: Window,
-    reader: Reader,
-    /// Whether a tab and a line feed are all that means something.
-    tabbed: bool,
+    dialect: Dialect,
     limit: usize,
     follows_line_end: bool,
-    /// Bytes of the window that belong to the current record.
-    scanned: usize,
-    /// Cells without their quotes, one after another.
-    text: Vec<u8>,
-    text_length: usize,
-    /// Where each cell ends in `text`.
-    ends: Vec<usize>,
-    count: usize,
+    cells: Cells,
+    open_quote: bool,
 }
 
 /// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record.
     Record,
-    /// A record larger than the limit; reading goes on after it.
-    TooLarge(Excerpt),
-    /// The last record, which has an open quote.
-    Unclosed(Excerpt),
+    /// Something that is no record, to be passed over.
+    Damage(Damage),
     /// Nothing more.
     End,
 }
 
+/// Why a text is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// Text follows a closing quote; whether they are on the first line of it.
+    AfterQuote { on_first_line: bool },
+    /// A quote is open at the end of the text.
+    OpenQuote,
+    /// It is larger than the limit.
+    TooLarge,
+}
+
 impl Records {
-    /// Over the text in `window`; records of more than `limit` bytes are passed over.
+    /// Over the text in `window`; records of more than `limit` bytes are damaged.
     pub(super) fn new(window: Window, delimiter: u8, limit: usize) -> Self {
-        Self::with(window, ReaderBuilder::new().delimiter(delimiter).build(), limit)
+        Self::with(window, Dialect::quoted(delimiter), limit)
     }
 
     /// Over lines that end with LF or CR LF, with cells between tabs and no quotes.
     pub(super) fn tabbed(window: Window, limit: usize) -> Self {
-        let mut builder = ReaderBuilder::new();
-        builder.delimiter(b'\t').quoting(false);
-        let reader = builder.terminator(Terminator::Any(b'\n')).build();
-        Self {
-            tabbed: true,
-            ..Self::with(window, reader, limit)
-        }
+        Self::with(window, Dialect::tabbed(), limit)
     }
 
-    fn with(window: Window, reader: Reader, limit: usize) -> Self {
+    fn with(window: Window, dialect: Dialect, limit: usize) -> Self {
         Self {
             window,
-            reader,
-            tabbed: false,
+            dialect,
             limit,
             follows_line_end: false,
-            scanned: 0,
-            text: vec![0; 4096],
-            text_length: 0,
-            ends: vec![0; 64],
-            count: 0,
+            cells: Cells::default(),
+            open_quote: false,
         }
     }
 
@@ -74,80 +65,139 @@ impl Records {
         self.follows_line_end
     }
 
+    /// Whether a quote was met that nothing closes, neither to the end of the text nor within the limit of a record.
+    pub(super) fn have_open_quote(&self) -> bool {
+        self.open_quote
+    }
+
     /// The current record as it is in the text, with its line end.
     pub(super) fn raw(&self) -> &[u8] {
-        &self.window.bytes()[..self.scanned]
+        &self.window.bytes()[..self.cells.length()]
+    }
+
+    /// Whether the current record ends with a line.
+    pub(super) fn ends_line(&self) -> bool {
+        self.raw()
+            .last()
+            .is_some_and(|byte| self.dialect.ends_line(*byte))
     }
 
     /// How many cells the current record has.
     pub(super) fn count(&self) -> usize {
-        self.count
+        self.cells.count()
     }
 
     /// The cells of the current record, unquoted.
     pub(super) fn cells(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
-        let ends = &self.ends[..self.count];
-        ends.iter().enumerate().map(|(index, end)| {
-            let start = if index == 0 { 0 } else { ends[index - 1] };
-            let cell = &self.text[start..*end];
-            // It belongs to the line end.
-            let is_last = self.tabbed && index + 1 == ends.len();
-            is_last
-                .then(|| cell.strip_suffix(b"\r"))
-                .flatten()
-                .unwrap_or(cell)
-        })
+        self.cells.of(self.window.bytes())
     }
 
     /// Bytes held.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.window.memory() + self.text.len() + self.ends.len() * size_of::<usize>()
+        self.window.memory() + self.cells.memory()
     }
 
     /// Goes to the next record.
     pub(super) fn next(&mut self) -> Result<Found> {
-        self.window.consume(self.scanned);
-        (self.scanned, self.text_length, self.count) = (0, 0, 0);
+        self.window.consume(self.cells.length());
+        self.cells.clear();
         self.skip_line_ends()?;
-        let mut too_large: Option<Excerpt> = None;
+        self.read()
+    }
+
+    /// Passes over damage: over the line that begins here and, as long as a quote may be open, over all that follow until one
+    /// begins a record of `width` cells. The last line of a quoted cell is not taken for one: its closing quote gives it
+    /// away.
+    pub(super) fn pass(&mut self, width: usize) -> Result<Excerpt> {
+        let mut passed = Excerpt::at(self.window.position());
+        let mut quotes = 0;
         loop {
-            if self.scanned > self.limit {
-                too_large.get_or_insert_default();
+            quotes += self.pass_line(&mut passed)?;
+            let goes_on = match self.read()? {
+                _ if quotes % 2 == 0 || self.dialect.is_tabbed() => true,
+                Found::Record => {
+                    let is_empty = self.raw().iter().all(|byte| self.dialect.ends_line(*byte));
+                    self.cells.count() == width && !self.cells.has_bare_quote() && !is_empty
+                }
+                // It is damaged by itself, so it is told by itself.
+                Found::Damage(Damage::AfterQuote { on_first_line }) => on_first_line,
+                Found::Damage(_) => false,
+                Found::End => true,
+            };
+            self.cells.clear();
+            if goes_on {
+                return Ok(passed);
             }
-            if let Some(excerpt) = &mut too_large {
-                excerpt.push(&self.window.bytes()[..self.scanned]);
-                self.window.consume(self.scanned);
-                (self.scanned, self.text_length, self.count) = (0, 0, 0);
-            }
-            let at_end = self.scanned == self.window.bytes().len() && !self.window.fill()?;
-            if at_end && self.scanned == 0 && too_large.is_none() {
+        }
+    }
+
+    /// Reads the record at the front of the window.
+    fn read(&mut self) -> Result<Found> {
+        loop {
+            if self.window.bytes().is_empty() && !self.window.fill()? {
                 return Ok(Found::End);
             }
-            match self.advance(at_end) {
-                ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                ReadRecordResult::Record if too_large.is_none() && self.scanned <= self.limit => {
-                    return Ok(Found::Record);
+            let bytes = self.window.bytes();
+            // One byte more than a record may have: so it does not matter how much else is in the window.
+            let text = &bytes[..bytes.len().min(self.limit + 1)];
+            let is_all = text.len() <= self.limit && self.window.has_ended();
+            let damage = match self.dialect.scan(text, is_all, &mut self.cells) {
+                Ok(()) if self.cells.length() <= self.limit => return Ok(Found::Record),
+                Ok(()) => Damage::TooLarge,
+                Err(Stop::AfterQuote(at)) => Damage::AfterQuote {
+                    on_first_line: !text[..at].iter().any(|byte| self.dialect.ends_line(*byte)),
+                },
+                Err(Stop::More { quoted }) if text.len() > self.limit => {
+                    self.open_quote |= quoted;
+                    Damage::TooLarge
                 }
-                ReadRecordResult::InputEmpty if !at_end => {}
-                ReadRecordResult::Record | ReadRecordResult::InputEmpty | ReadRecordResult::End => {
-                    let is_large = too_large.is_some() || self.scanned > self.limit;
-                    let mut excerpt = too_large.unwrap_or_default();
-                    excerpt.push(self.raw());
-                    return Ok(if is_large {
-                        Found::TooLarge(excerpt)
-                    } else {
-                        Found::Unclosed(excerpt)
-                    });
+                Err(Stop::More { .. }) if !is_all => {
+                    self.window.fill()?;
+                    continue;
                 }
+                Err(Stop::More { .. }) => {
+                    self.open_quote = true;
+                    Damage::OpenQuote
+                }
+            };
+            self.cells.clear();
+            return Ok(Found::Damage(damage));
+        }
+    }
+
+    /// Passes over the rest of the line; how many quotes are in it.
+    fn pass_line(&mut self, passed: &mut Excerpt) -> Result<usize> {
+        let mut quotes = 0;
+        loop {
+            let text = self.window.bytes();
+            let end = text.iter().position(|byte| self.dialect.ends_line(*byte));
+            let length = match end {
+                Some(end) if text[end] == b'\r' => match text.get(end + 1) {
+                    Some(b'\n') => end + 2,
+                    Some(_) => end + 1,
+                    // What comes decides how long the line end is.
+                    None if self.window.has_ended() => end + 1,
+                    None => {
+                        self.window.fill()?;
+                        continue;
+                    }
+                },
+                Some(end) => end + 1,
+                None => text.len(),
+            };
+            quotes += text[..length].iter().filter(|byte| **byte == b'"').count();
+            passed.push(&text[..length]);
+            self.window.consume(length);
+            if end.is_some() || !self.window.fill()? {
+                return Ok(quotes);
             }
         }
     }
 
     /// Passes over empty lines, and over the second half of a line end.
     fn skip_line_ends(&mut self) -> Result<()> {
-        if self.tabbed {
+        if self.dialect.is_tabbed() {
             return self.skip_empty_lines();
         }
         self.follows_line_end = false;
@@ -181,25 +231,5 @@ impl Records {
                 _ => return Ok(()),
             }
         }
-    }
-
-    /// Goes on with what the window has after the bytes already scanned. At the end of the text that is a line end,
-    /// which closes the record unless it is inside of quotes.
-    #[inline]
-    fn advance(&mut self, at_end: bool) -> ReadRecordResult {
-        let rest = if at_end {
-            b"\n"
-        } else {
-            &self.window.bytes()[self.scanned..]
-        };
-        let (result, read, written, ended) = self.reader.read_record(
-            rest,
-            &mut self.text[self.text_length..],
-            &mut self.ends[self.count..],
-        );
-        self.scanned += if at_end { 0 } else { read };
-        self.text_length += written;
-        self.count += ended;
-        result
     }
 }

@@ -136,7 +136,7 @@ fn a_line_beyond_the_limit_is_malformed_alone() {
     };
     let text = format!("a\tb\n1\t2\n\"{}\t4\n5\t6\n", "x".repeat(20));
     let all = read_within(text, &Format::Tsv(TsvFormat::default()), limits).unwrap();
-    assert_eq!(all.reasons(), [(2, "is larger than 10 bytes")]);
+    assert_eq!(all.reasons(), [(2, "is larger than 10 bytes: bytes 8 to 32")]);
     assert_eq!(all.ordinals(), [1, 3]);
 }
 

@@ -170,20 +170,124 @@ fn a_record_that_is_not_utf8_is_malformed_alone() {
 }
 
 #[test]
-fn an_open_quote_at_the_end_is_malformed_alone() {
-    for ending in ["\"x", "\"x\ny,z\n", "\"x\"\"", "\""] {
+fn a_quote_that_nothing_closes_costs_its_line_and_says_that_the_object_may_be_cut_short() {
+    for (ending, rows, is_open) in [
+        ("\"x", vec![1], true),
+        ("\"x\"\"", vec![1], true),
+        ("\"", vec![1], true),
+        ("\"x\ny,z\n", vec![1, 3], true),
+        ("\"x\n\"y\",\"z\ny\"\n5,6\n", vec![1, 3, 4], false),
+    ] {
         let all = read(format!("a,b\n1,2\n3,{ending}"), present()).unwrap();
-        assert_eq!(all.ordinals(), [1], "{ending:?}");
-        assert_eq!(
-            all.reasons(),
-            [(2, "has a quote that is not closed")],
-            "{ending:?}"
-        );
-        assert_eq!(all.malformed[0].text, format!("3,{ending}").trim_end());
+        assert_eq!(all.ordinals(), rows, "{ending:?}");
+        assert_eq!(all.malformed.len(), 1, "{ending:?}");
+        assert_eq!(all.malformed[0].row, 2);
+        let line = ending.lines().next().unwrap();
+        assert_eq!(all.malformed[0].text, format!("3,{line}"));
+        assert_eq!(all.cut_short, is_open, "{ending:?}");
     }
+    let all = read("a,b\n1,2\n3,\"x", present()).unwrap();
+    assert_eq!(
+        all.reasons(),
+        [(2, "has a quote that is not closed: bytes 8 to 12")]
+    );
     for ending in ["\"x\"", "", "x\"y", "\"\""] {
         let all = read(format!("a,b\n1,2\n3,{ending}"), present()).unwrap();
         assert_eq!((all.rows.len(), all.malformed.len()), (2, 0), "{ending:?}");
+        assert!(!all.cut_short);
+    }
+}
+
+#[test]
+fn text_after_a_closing_quote_is_no_value() {
+    for line in [
+        "\"TV 40\" wide\",1",
+        "\"plain\" ,1",
+        "1,\"x\"y",
+        "1,\"x\"\t",
+        "\"x\"y\"z\",1",
+    ] {
+        let all = read(format!("a,b\n1,2\n{line}\n{line}\n3,4\n"), present()).unwrap();
+        assert_eq!(all.field("b"), [Some("2"), Some("4")], "{line}");
+        let texts: Vec<_> = all
+            .malformed
+            .iter()
+            .map(|malformed| malformed.text.as_str())
+            .collect();
+        assert_eq!(texts, [line.trim_end(); 2]);
+        let reason = &all.malformed[0].reason;
+        assert!(
+            reason.starts_with("has text after a closing quote: bytes 8 to "),
+            "{reason}"
+        );
+        assert!(!all.cut_short);
+    }
+}
+
+#[test]
+fn a_quote_that_opens_by_mistake_costs_its_line_alone() {
+    for end in ["\n", "\r\n", "\r"] {
+        let lines = [
+            "a,b,c",
+            "1,first,1",
+            "2,\"5 inch pipe,2",
+            "3,plain,3",
+            "4,\"third\",4",
+            "5,\"x\"\"y\",5",
+        ];
+        let all = read(lines.join(end), present()).unwrap();
+        assert_eq!(
+            all.field("a"),
+            [Some("1"), Some("3"), Some("4"), Some("5")],
+            "{end:?}"
+        );
+        assert_eq!(
+            all.field("b"),
+            [Some("first"), Some("plain"), Some("third"), Some("x\"y")]
+        );
+        assert_eq!(all.malformed.len(), 1);
+        assert_eq!(all.malformed[0].text, lines[2]);
+        assert_eq!(all.ordinals(), [1, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn lines_of_a_damaged_cell_are_no_records() {
+    let text = "a,b,c\n1,\"he said \"yes\" and\n\nleft, as\nhe said\",7\n2,x,8\n";
+    let all = read(text, present()).unwrap();
+    assert_eq!(all.field("a"), [Some("2")]);
+    assert_eq!(
+        all.malformed[0].text,
+        "1,\"he said \"yes\" and\n\nleft, as\nhe said\",7"
+    );
+}
+
+#[test]
+fn where_no_quote_can_be_open_the_next_line_is_read_as_it_stands() {
+    let all = read("a,b\n\"x\" ,1\n27\",2\n3\n", present()).unwrap();
+    assert_eq!(all.field("a"), [Some("27\"")]);
+    assert_eq!(
+        all.reasons(),
+        [
+            (1, "has text after a closing quote: bytes 4 to 11"),
+            (3, "has 1 cell, the header has 2")
+        ]
+    );
+}
+
+#[test]
+fn a_last_record_without_all_cells_and_line_end_says_that_the_object_may_be_cut_short() {
+    for (text, is_cut) in [
+        ("a,b\n1,2\n3", true),
+        ("a,b\n1,2\n3\n", false),
+        ("a,b\n1,2\n3,4", false),
+        ("a,b\n1\n3,4", false),
+        ("a,b\n1,2\n3,4,5", false),
+    ] {
+        assert_eq!(read(text, present()).unwrap().cut_short, is_cut, "{text:?}");
+        let tabs = text.replace(',', "\t");
+        let all = read_within(tabs, &Format::Tsv(TsvFormat::default()), Limits::default()).unwrap();
+        assert_eq!(all.cut_short, is_cut, "{text:?} between tabs");
     }
 }
 
@@ -202,7 +306,9 @@ fn a_record_beyond_the_limit_is_malformed_and_reading_goes_on_after_it() {
         let text = format!("a,b\n1,2\n{large},{large}\n3,4\n");
         let all = read_within(&text, &Format::Csv(present()), limits).unwrap();
         assert_eq!(all.ordinals(), [1, 3]);
-        assert_eq!(all.reasons(), [(2, "is larger than 20 bytes")]);
+        let end = 8 + 2 * large.len() + 2;
+        let reason = format!("is larger than 20 bytes: bytes 8 to {end}");
+        assert_eq!(all.reasons(), [(2, reason.as_str())]);
         assert_eq!(all.malformed[0].text, format!("{large},{large}"));
     }
 }
@@ -446,6 +552,39 @@ proptest! {
         prop_assert_eq!(&all.malformed, &[]);
         let rows: Vec<Vec<String>> = all.rows.into_iter().map(|(_, row)| row.into_values().collect()).collect();
         prop_assert_eq!(rows, records);
+    }
+
+    #[test]
+    fn a_damaged_line_touches_no_other(
+        records in proptest::collection::vec(("[a-c \"\n]{0,5}", "[a-c\"]{0,3}", any::<bool>()), 1..30),
+        damaged in proptest::collection::vec((0_usize..30, 0_usize..4), 1..4),
+        end in prop::sample::select(vec!["\n", "\r\n"]),
+        sizes in proptest::collection::vec(1_usize..40, 1..5),
+        chunk in 1_usize..64,
+    ) {
+        let quoted = |cell: &str| format!("\"x{}\"", cell.replace('"', "\"\""));
+        let damages = ["{n},\"5 inch,z", "{n},\"5\" inch,z", "{n},\"5\" \"inch\",z", "{n},\"x\"\"y\"z,z"];
+        let (mut text, mut wanted) = (format!("n,x,y{end}"), Vec::new());
+        for (number, (cell, other, quote)) in records.iter().enumerate() {
+            match damaged.iter().find(|(line, _)| *line == number) {
+                Some((_, damage)) => text += &damages[*damage].replace("{n}", &number.to_string()),
+                None => {
+                    let other = other.replace('"', "");
+                    let row = if *quote { quoted(&other) } else { other.clone() };
+                    text += &format!("{number},{},{row}", quoted(cell));
+                    let other = if *quote { format!("x{other}") } else { other };
+                    wanted.push((number.to_string(), format!("x{cell}"), other));
+                }
+            }
+            text += end;
+        }
+        let input = Trickle { bytes: Cursor::new(text.into_bytes()), sizes, calls: 0 };
+        let limits = Limits { chunk, rows: 3, ..Limits::default() };
+        let format = CsvFormat { null: Vec::new(), ..present() };
+        let all = read_from(Box::new(input), &Format::Csv(format), limits).unwrap();
+        let cell = |row: &std::collections::BTreeMap<String, String>, name: &str| row[name].clone();
+        let rows: Vec<_> = all.rows.iter().map(|(_, row)| (cell(row, "n"), cell(row, "x"), cell(row, "y"))).collect();
+        prop_assert_eq!(rows, wanted);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct JsonRows {
     /// Malformed records to hand out before anything else is read.
     malformed: VecDeque<Malformed>,
     in_array: bool,
+    /// Whether the text ends within a record or an array; it is said once.
+    cut_short: bool,
     /// White space at the start of the current line, and whether nothing else was on it yet.
     indent: usize,
     at_margin: bool,
@@ -61,6 +63,7 @@ impl JsonRows {
             ordinal: 0,
             malformed: VecDeque::new(),
             in_array: false,
+            cut_short: false,
             indent: 0,
             at_margin: true,
         }
@@ -78,10 +81,15 @@ impl JsonRows {
                 Front::Object => self.take_object()?,
                 Front::Other(first) => self.take_other(first)?,
                 Front::Nothing if self.in_array => {
-                    self.in_array = false;
+                    (self.in_array, self.cut_short) = (false, true);
                     self.reject("is an array that is not closed: the object may be cut short", b"");
                 }
-                Front::Nothing => return Ok(self.batch.take()?.map(Decoded::Rows)),
+                Front::Nothing => {
+                    return Ok(match self.batch.take()? {
+                        Some(rows) => Some(Decoded::Rows(rows)),
+                        None => std::mem::take(&mut self.cut_short).then_some(Decoded::CutShort),
+                    });
+                }
             }
         }
     }
@@ -130,6 +138,7 @@ impl JsonRows {
                     if self.window.fill()? {
                         continue;
                     }
+                    self.cut_short = true;
                     "is cut short: the object ends within the record".to_owned()
                 }
                 Ok(()) | Err(Stop::More) => larger_than(self.limits.record),

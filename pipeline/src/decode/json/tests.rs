@@ -238,13 +238,17 @@ fn an_object_that_ends_within_a_record_says_so() {
         [(2, "is cut short: the object ends within the record")]
     );
     assert_eq!(all.malformed[0].text, "{\"a\":2");
+    assert!(all.cut_short);
     let all = read("[{\"a\":1},{\"a\":");
+    assert!(all.cut_short);
     assert_eq!(all.malformed.len(), 1, "the array is open because of the record");
     let all = read("[{\"a\":1},\n");
     assert_eq!(
         all.reasons(),
         [(2, "is an array that is not closed: the object may be cut short")]
     );
+    assert!(all.cut_short);
+    assert!(!read("{\"a\":1}\n{\"a\":}\n{\"a\":2}").cut_short);
 }
 
 #[test]
