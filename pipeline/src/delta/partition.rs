@@ -3,17 +3,54 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
-use arrow::compute::{cast, partition as partitions_of, take, take_record_batch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{cast, filter_record_batch, partition as partitions_of, take, take_record_batch};
+use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use arrow::row::{Row, RowConverter, SortField};
-use xxhash_rust::xxh3::Xxh3Builder;
+use xxhash_rust::xxh3::{Xxh3Builder, xxh3_64};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
 
 /// Partition column to its value; null for rows without one.
 pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
+
+/// Bytes of the longest text that names a partition: the log says it again with every file.
+const LONGEST_TEXT: usize = 1024;
+/// Bytes of the longest name of a folder that says its value as it is; file systems take 255.
+const LONGEST_FOLDER: usize = 200;
+/// 0001-01-01 and 9999-12-31 in days since 1970-01-01: days that everybody reads back from text.
+const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+
+/// Why a row cannot lie in the partition of its value in this column: the ordinals of such rows, and what they are. Every
+/// way into a table asks here, while a row can still be rejected.
+pub(crate) fn unfit(column: &ArrayRef) -> Vec<(usize, &'static str)> {
+    let why = |row: usize| match column.data_type() {
+        DataType::Utf8 => match column.as_string::<i32>().value(row).len() {
+            0 => Some("is an empty text"),
+            bytes if bytes > LONGEST_TEXT => Some("is a text of more than 1024 bytes"),
+            _ => None,
+        },
+        DataType::Date32 => {
+            let is_read_back = DAYS.contains(&column.as_primitive::<Date32Type>().value(row));
+            (!is_read_back).then_some("is a day outside of the years 1 to 9999")
+        }
+        _ => None,
+    };
+    let present = (0..column.len()).filter(|row| column.is_valid(*row));
+    present.filter_map(|row| Some((row, why(row)?))).collect()
+}
+
+/// The rows that can lie in the partitions of their values.
+pub(crate) fn fit(rows: &RecordBatch, partition: &[String]) -> Result<RecordBatch> {
+    let mut can = vec![true; rows.num_rows()];
+    for column in partition.iter().filter_map(|name| rows.column_by_name(name)) {
+        for (row, _) in unfit(column) {
+            can[row] = false;
+        }
+    }
+    Ok(filter_record_batch(rows, &can.into())?)
+}
 
 /// Which partition each row of a batch belongs to.
 pub(crate) struct RowPartitions {
@@ -131,9 +168,9 @@ pub(crate) fn split(
 }
 
 /// `column=value/` for each partition column. The log holds the value itself, so characters that file systems
-/// or URLs treat specially are simply replaced.
+/// or URLs treat specially are simply replaced, and the end of what is too long for a name gives way to its hash.
 pub(crate) fn folder(values: &PartitionValues, partition: &[String]) -> String {
-    let mut folder = String::new();
+    let mut folders = String::new();
     for name in partition {
         let value = values
             .get(name)
@@ -146,14 +183,20 @@ pub(crate) fn folder(values: &PartitionValues, partition: &[String]) -> String {
                 '_'
             }
         };
-        folder.extend(
-            name.chars()
-                .chain(['='])
-                .chain(value.chars().map(plain))
-                .chain(['/']),
-        );
+        let mut folder: String = name
+            .chars()
+            .chain(['='])
+            .chain(value.chars().map(plain))
+            .collect();
+        if folder.len() > LONGEST_FOLDER {
+            let hash = format!("-{:016x}", xxh3_64(value.as_bytes()));
+            folder.truncate(folder.floor_char_boundary(LONGEST_FOLDER - hash.len()));
+            folder.push_str(&hash);
+        }
+        folders.push_str(&folder);
+        folders.push('/');
     }
-    folder
+    folders
 }
 
 /// Adds the partition columns to rows read from a file, in the order of the table's schema.
@@ -249,6 +292,42 @@ mod tests {
             read.column(0).as_ref(),
             &wanted.with_timezone("UTC") as &dyn Array
         );
+    }
+
+    #[test]
+    fn a_folder_says_its_value_as_far_as_a_name_can() {
+        let folder_of = |value: &str| {
+            let values = PartitionValues::from([("t".to_owned(), Some(value.to_owned()))]);
+            folder(&values, &["t".to_owned()])
+        };
+        assert_eq!(folder_of("a/b%20\u{1}é"), "t=a_b_20__/");
+        let (one, other) = (folder_of(&"x".repeat(300)), folder_of(&"x".repeat(301)));
+        assert!(
+            one.len() == LONGEST_FOLDER + 1 && one.starts_with("t=xxx"),
+            "{one}"
+        );
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn what_cannot_name_a_partition_is_told_by_row() {
+        let texts = [Some("a"), Some(""), None].map(|text| text.map(str::to_owned));
+        let long = [1024, 1025].map(|bytes| Some("x".repeat(bytes)));
+        let texts: ArrayRef = Arc::new(texts.into_iter().chain(long).collect::<StringArray>());
+        let said = [(1, "is an empty text"), (4, "is a text of more than 1024 bytes")];
+        assert_eq!(unfit(&texts), said);
+        let days = [
+            None,
+            Some(0),
+            Some(*DAYS.start()),
+            Some(DAYS.end() + 1),
+            Some(i32::MIN),
+        ];
+        let days: ArrayRef = Arc::new(Date32Array::from_iter(days));
+        let outside = "is a day outside of the years 1 to 9999";
+        assert_eq!(unfit(&days), [(3, outside), (4, outside)]);
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, i64::MAX]));
+        assert_eq!(unfit(&numbers), []);
     }
 
     #[test]

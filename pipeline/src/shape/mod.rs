@@ -31,6 +31,7 @@ use crate::account::{Account, AccountKeep};
 use crate::cast::{self, Quoting, cast, cast_quoting};
 use crate::contract::{Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, mask};
 use crate::decode::RawBatch;
+use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::list::RawObject;
@@ -389,16 +390,9 @@ impl Shaper {
             }
         }
         for name in &self.contract.partition {
-            let Some(texts) = rows
-                .column_by_name(name)
-                .and_then(|column| column.as_string_opt::<i32>())
-            else {
-                continue;
-            };
-            for (row, reasons) in reasons.iter_mut().enumerate() {
-                if texts.is_valid(row) && texts.value(row).is_empty() {
-                    reasons.push(format!("partition column {name} is an empty text"));
-                }
+            let unfit = rows.column_by_name(name).map(partition::unfit);
+            for (row, why) in unfit.unwrap_or_default() {
+                reasons[row].push(format!("partition column {name} {why}"));
             }
         }
     }
