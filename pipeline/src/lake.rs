@@ -15,6 +15,7 @@ use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::personal::Pseudonyms;
+pub use crate::query::Rows as QueryRows;
 use crate::report::{
     MaintainOptions, MaintainReport, Observer, QuarantineFilter, QuarantineGroup, RebuildOptions,
     RejectedRow, RunReport, Status, StatusOptions, TableDescription, TablePlan, WhyObject, WhyRows,
@@ -236,11 +237,19 @@ impl Lake {
     }
 
     /// Runs a SQL query over the curated tables and the system tables `marketlake.changes`, `.ledger`,
-    /// `.quarantine`, `.runs`.
+    /// `.quarantine`, `.runs`. All rows are held in memory.
     ///
     /// # Errors
     /// When the SQL is not a query, names no table of the lake, or fails.
     pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.query_rows(sql).await?.all().await
+    }
+
+    /// As [`query`](Self::query), a batch at a time.
+    ///
+    /// # Errors
+    /// When the SQL is not a query, or names no table of the lake; where it fails later, the rows say so.
+    pub async fn query_rows(&self, sql: &str) -> Result<QueryRows> {
         let known: Vec<TableName> = self.contracts.keys().cloned().collect();
         query::query(&self.curated, self.settings.memory_limit, &known, sql).await
     }

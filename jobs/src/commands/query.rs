@@ -1,9 +1,12 @@
 //! `query`: SQL over the curated tables.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::record_batch::RecordBatch;
+use arrow::array::{Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::pretty::pretty_format_batches;
 
 use crate::cli::{QueryArgs, RowFormat};
@@ -22,49 +25,107 @@ pub(super) async fn query(session: &Session, arguments: &QueryArgs) -> Result<u8
         }
         sql => sql.to_owned(),
     };
-    let batches = session.lake().await?.query(&sql).await?;
+    let mut rows = session.lake().await?.query_rows(&sql).await?;
     let format = if session.output.json() {
         RowFormat::Json
     } else {
         arguments.format
     };
-    session.output.data(&print(&batches, format)?)?;
+    if let RowFormat::Table = format {
+        // How wide a column is the last row can decide.
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await? {
+            batches.push(batch);
+        }
+        if batches.is_empty() {
+            batches.push(RecordBatch::new_empty(rows.schema()));
+        }
+        session.output.data(&print(&batches, format)?)?;
+        return Ok(DONE);
+    }
+    if let RowFormat::Csv = format {
+        session
+            .output
+            .data(&csv(&RecordBatch::new_empty(rows.schema()), true)?)?;
+    }
+    while let Some(batch) = rows.next().await? {
+        let text = match format {
+            RowFormat::Csv => csv(&batch, false)?,
+            _ => print(&[batch], format)?,
+        };
+        session.output.data(&text)?;
+    }
     Ok(DONE)
 }
 
 /// Rows as text; every format ends with a line feed unless there is nothing to print.
 pub(crate) fn print(batches: &[RecordBatch], format: RowFormat) -> Result<String> {
-    let mut bytes = Vec::new();
     match format {
-        RowFormat::Table => return Ok(format!("{}\n", pretty_format_batches(batches)?)),
+        RowFormat::Table => Ok(format!("{}\n", pretty_format_batches(batches)?)),
         RowFormat::Csv => {
-            let mut writer = arrow::csv::WriterBuilder::new()
-                .with_header(true)
-                .build(&mut bytes);
-            for batch in batches {
-                writer
-                    .write(batch)
-                    .context("rows cannot be written as CSV; try --format json")?;
-            }
+            let texts = batches.iter().enumerate();
+            texts.map(|(batch, rows)| csv(rows, batch == 0)).collect()
         }
-        RowFormat::Json => {
-            let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
-            let mut writer = builder.build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
-            for batch in batches {
-                writer.write(batch).context("rows cannot be written as JSON")?;
-            }
-            writer.finish().context("rows cannot be written as JSON")?;
-        }
+        RowFormat::Json => batches.iter().map(json).collect(),
     }
+}
+
+fn csv(rows: &RecordBatch, with_header: bool) -> Result<String> {
+    let mut bytes = Vec::new();
+    let mut writer = arrow::csv::WriterBuilder::new()
+        .with_header(with_header)
+        .build(&mut bytes);
+    writer
+        .write(&flat(rows)?)
+        .context("rows cannot be written as CSV")?;
+    drop(writer);
     String::from_utf8(bytes).context("rows are not text")
+}
+
+fn json(rows: &RecordBatch) -> Result<String> {
+    let mut bytes = Vec::new();
+    let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer = builder.build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
+    writer.write(rows).context("rows cannot be written as JSON")?;
+    writer.finish().context("rows cannot be written as JSON")?;
+    String::from_utf8(bytes).context("rows are not text")
+}
+
+/// The rows with maps, lists and structs as JSON texts, since a cell of CSV has no parts.
+fn flat(rows: &RecordBatch) -> Result<RecordBatch> {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        if !field.data_type().is_nested() {
+            fields.push(field.as_ref().clone());
+            columns.push(column.clone());
+            continue;
+        }
+        let lines = json(&RecordBatch::try_from_iter_with_nullable([(
+            "v",
+            column.clone(),
+            true,
+        )])?)?;
+        let inner = |line: &str| line.strip_prefix("{\"v\":")?.strip_suffix('}').map(str::to_owned);
+        let mut texts = Vec::with_capacity(rows.num_rows());
+        for (row, line) in lines.lines().enumerate() {
+            texts.push(inner(line).filter(|_| column.is_valid(row)));
+        }
+        fields.push(Field::new(field.name(), DataType::Utf8, true));
+        columns.push(Arc::new(StringArray::from(texts)));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &options,
+    )?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, Int64Array, MapBuilder, StringBuilder};
 
     fn rows() -> Vec<RecordBatch> {
         let names: ArrayRef = Arc::new(StringArray::from(vec![Some("a,b"), None]));
@@ -93,5 +154,25 @@ mod tests {
         for format in [RowFormat::Table, RowFormat::Csv, RowFormat::Json] {
             assert!(print(&[], format).is_ok(), "{format:?}");
         }
+    }
+
+    #[test]
+    fn a_map_is_a_cell_of_json() {
+        let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+        for entries in [Some(vec![("note", "a \"b\", c\nd")]), None, Some(Vec::new())] {
+            for (key, value) in entries.iter().flatten() {
+                maps.keys().append_value(key);
+                maps.values().append_value(value);
+            }
+            maps.append(entries.is_some()).unwrap();
+        }
+        let maps: ArrayRef = Arc::new(maps.finish());
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let rows = RecordBatch::try_from_iter_with_nullable([("n", numbers, true), ("extra", maps, true)]);
+        let cell = r#""{""note"":""a \""b\"", c\nd""}""#;
+        assert_eq!(
+            print(&[rows.unwrap()], RowFormat::Csv).unwrap(),
+            format!("n,extra\n1,{cell}\n2,\n3,{{}}\n")
+        );
     }
 }

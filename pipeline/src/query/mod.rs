@@ -11,4 +11,5 @@ mod tests;
 pub(crate) use generated::generated_sql;
 pub(crate) use provider::SnapshotTable;
 pub(crate) use session::{register, session};
+pub use statement::Rows;
 pub(crate) use statement::query;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
@@ -54,9 +55,39 @@ pub(crate) async fn open_all(
     Ok(context)
 }
 
+/// The rows of a statement, a batch at a time, as they are found.
+pub struct Rows(SendableRecordBatchStream);
+
+impl Rows {
+    /// Their columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    /// The next rows; none after the last ones.
+    ///
+    /// # Errors
+    /// When the statement fails over them, or tables cannot be read.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.0.try_next().await.map_err(failed)
+    }
+
+    /// All that are left, in at least one batch, so that the columns are known where there are no rows.
+    pub(crate) async fn all(mut self) -> Result<Vec<RecordBatch>> {
+        let mut rows = Vec::new();
+        while let Some(batch) = self.next().await? {
+            rows.push(batch);
+        }
+        if rows.is_empty() {
+            rows.push(RecordBatch::new_empty(self.schema()));
+        }
+        Ok(rows)
+    }
+}
+
 /// The rows of one statement that only reads: a query, EXPLAIN, DESCRIBE or SHOW. `known` are the tables of all
 /// contracts; only logs of those that the statement names are read, and of all where it asks which tables there
-/// are. There is always at least one batch, so that the columns are known where there are no rows.
+/// are.
 ///
 /// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
 pub(crate) async fn query(
@@ -64,7 +95,7 @@ pub(crate) async fn query(
     memory_limit: usize,
     known: &[TableName],
     sql: &str,
-) -> Result<Vec<RecordBatch>> {
+) -> Result<Rows> {
     let known: BTreeSet<TableName> = known.iter().cloned().chain(system_tables()).collect();
     let statement = parse(sql)?;
     let named = named(&statement)?;
@@ -82,12 +113,7 @@ pub(crate) async fn query(
         .verify_plan(&plan)
         .context(Kind::Usage, "only statements that read are run")?;
     let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-    let schema: Schema = frame.schema().as_arrow().clone();
-    let mut rows = frame.collect().await.map_err(failed)?;
-    if rows.is_empty() {
-        rows.push(RecordBatch::new_empty(Arc::new(schema)));
-    }
-    Ok(rows)
+    Ok(Rows(frame.execute_stream().await.map_err(failed)?))
 }
 
 /// Tables that every lake can have beside those of the contracts.

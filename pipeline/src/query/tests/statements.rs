@@ -17,7 +17,7 @@ async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
 
 async fn ask(sql: &str) -> Result<Vec<RecordBatch>, Error> {
     let (_folder, curated, known) = lake().await;
-    query(&curated, MEMORY, &known, sql).await
+    query(&curated, MEMORY, &known, sql).await?.all().await
 }
 
 /// Kind and message of the error, and the message of the first error below it.
