@@ -5,6 +5,7 @@
 //! many there are. Nothing of it is visible: the caller commits the files, or discards them.
 
 use std::iter::Peekable;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{SortExpr, cast as cast_expr, ident};
 use deltalake_core::kernel::Add;
-use futures::TryStreamExt;
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tokio::sync::mpsc;
@@ -88,18 +89,26 @@ pub(crate) async fn write(
 ) -> Result<Sorted> {
     let order = order(target);
     let rows = if order.is_empty() { rows } else { rows.sort(order)? };
-    let mut stream = rows.execute_stream().await?;
+    let batches = rows.execute_stream().await?.map(|batch| {
+        let batch = conform(&batch.context(Kind::Data, "rows could not be sorted")?, target)?;
+        inspect(&batch)?;
+        Ok(batch)
+    });
+    write_ordered(batches, target).await
+}
+
+/// Writes batches that are of the table's schema and come in the order of its files. Where one is an error, no file is
+/// left.
+pub(crate) async fn write_ordered(
+    batches: impl Stream<Item = Result<RecordBatch>>,
+    target: &Target<'_>,
+) -> Result<Sorted> {
+    let mut batches = pin!(batches);
     let (sender, receiver) = mpsc::channel::<RecordBatch>(WAITING);
     let files = Files::new(target);
     let writing = tokio::task::spawn_blocking(move || files.write(receiver));
     let mut feed = async || -> Result<()> {
-        while let Some(batch) = stream
-            .try_next()
-            .await
-            .context(Kind::Data, "rows could not be sorted")?
-        {
-            let batch = conform(&batch, target)?;
-            inspect(&batch)?;
+        while let Some(batch) = batches.try_next().await? {
             // A writer that is gone has failed and says why.
             if sender.send(batch).await.is_err() {
                 break;

@@ -2,33 +2,29 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::concat_batches;
-use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::backoff;
 use crate::contract::{Contract, Feed, InputFeed, TableName};
-use crate::delta::{DeltaLog, Snapshot, changes};
+use crate::delta::changes;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
-use crate::keep::{Groups, Touched, apply, key_positions, replace};
 use crate::lake::{Lake, Selection};
 use crate::layout;
 use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger, ObjectResult};
-use crate::query::{SnapshotTable, register, session};
+use crate::query::{register, session};
 use crate::report::{Counts, Observer};
 use crate::shape::Checks;
 
 use super::commit::{Attempt, Outcome, commit};
+use super::compute::{Computation, Sifted};
 use super::group::{State, state};
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened, Table};
 use super::tally::{Summary, Tallies, Tally};
-use super::touched::Collector;
+use super::work::{Work, inputs, touched};
 
 /// Commits of an input that change no rows are passed over until there are so many of them.
 const PASSED_OVER: u64 = 100;
@@ -172,13 +168,6 @@ async fn news(
     Ok(changed.then_some(inputs))
 }
 
-/// An input at the version that the claim names.
-struct Input {
-    range: InputRange,
-    log: DeltaLog,
-    snapshot: Snapshot,
-}
-
 async fn recompute(
     lake: &Lake,
     ledger: &mut Ledger,
@@ -187,35 +176,10 @@ async fn recompute(
     claim: &Claim,
     tally: &mut Tally,
 ) -> Result<()> {
-    let mut inputs = Vec::new();
-    for range in &claim.draft.inputs {
-        let log = lake.table_log(&range.table)?;
-        let snapshot = log.load_at(range.to).await?;
-        inputs.push(Input {
-            range: range.clone(),
-            log,
-            snapshot,
-        });
-    }
-    let touched = touched(contract, feed, &inputs).await?;
-    let rows = compute(lake, contract, feed, claim, &inputs, &touched).await?;
-    failpoint::pass("after_decode");
-    let checked =
-        Checks::new(contract, &rows.schema())?.evaluate(&rows, &mut vec![Vec::new(); rows.num_rows()])?;
-    if !tally.passes(&contract.name, claim.draft.batch, &checked.held) {
-        return Ok(());
-    }
+    let inputs = inputs(lake, claim).await?;
+    let touched = touched(lake, ledger, contract, feed, &inputs).await?;
+    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
     let attempt = Attempt::new(claim.draft.batch);
-    let results = claim
-        .draft
-        .inputs
-        .iter()
-        .map(|input| ObjectResult::of_input(claim, &input.table, &attempt.id))
-        .collect();
-    let side = SideFile {
-        results,
-        quarantine: Vec::new(),
-    };
     loop {
         let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
             return Ok(());
@@ -223,16 +187,35 @@ async fn recompute(
         if table.taken >= claim.draft.batch {
             return Ok(());
         }
-        let plan = replace(contract, &table.log, &table.snapshot, &touched, rows.clone()).await?;
-        // Nothing reads the side file before the commit, so the disk is waited for beside the work.
-        let (side_file, applied) = tokio::try_join!(
-            side.write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id),
-            apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id),
-        )?;
+        let mut work = Work::of(lake, &computation, &table, &touched, &attempt.id)?;
+        let sifted = match work.done(lake, claim).await {
+            Ok(sifted) if tally.passes(&contract.name, claim.draft.batch, &sifted.held) => sifted,
+            put => {
+                work.discard().await;
+                return match put {
+                    Err(error) if matches!(error.kind(), Kind::Data | Kind::Usage) => {
+                        tally.hold([cannot(contract, claim, &error.chain())]);
+                        Ok(())
+                    }
+                    put => put.map(|_| ()),
+                };
+            }
+        };
+        failpoint::pass("after_decode");
+        let applied = work.finish();
+        let side = SideFile {
+            results: results(claim, &attempt.id, &sifted),
+            quarantine: sifted.quarantine,
+        };
+        let side_file = side
+            .write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id)
+            .await?;
         failpoint::pass("after_files");
         let mut counts = Counts {
             objects: inputs.len() as u64,
-            rows_warned: checked.warned.values().sum(),
+            rows_read: sifted.rows,
+            rows_rejected: sifted.rejected,
+            rows_warned: sifted.warned.values().sum(),
             ..Counts::default()
         };
         counts.add(&applied.counts);
@@ -242,7 +225,7 @@ async fn recompute(
             .collect();
         let summary = Summary {
             counts,
-            warned: checked.warned.clone(),
+            warned: sifted.warned,
             late_objects: 0,
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
@@ -266,84 +249,25 @@ async fn recompute(
     }
 }
 
-async fn touched(contract: &Contract, feed: &InputFeed, inputs: &[Input]) -> Result<Touched> {
-    let mut collector = Collector::new(&feed.recompute, &layout::schema(contract))?;
-    for input in inputs {
-        // An id that is not the snapshot's is that of an input that was made anew since the claim.
-        let from = input.range.from.filter(|_| input.range.id == input.snapshot.id);
-        let Some(from) = from else {
-            return Ok(Touched::Everything);
-        };
-        let Some(changes) = changes(&input.log, from, input.range.to).await? else {
-            return Ok(Touched::Everything);
-        };
-        if !collector.add(&input.log, &changes).await? {
-            return Ok(Touched::Everything);
-        }
+/// What became of each input; rejected rows count for the first.
+pub(crate) fn results(claim: &Claim, attempt: &str, sifted: &Sifted) -> Vec<ObjectResult> {
+    let inputs = claim.draft.inputs.iter();
+    let mut results: Vec<_> = inputs
+        .map(|input| ObjectResult::of_input(claim, &input.table, attempt))
+        .collect();
+    if let Some(first) = results.first_mut() {
+        first.rows_rejected = sifted.rejected;
     }
-    Ok(Touched::Values(collector.finish()?))
+    results
 }
 
-/// Runs the contract's SQL over the inputs, filtered to what is touched.
-async fn compute(
-    lake: &Lake,
-    contract: &Contract,
-    feed: &InputFeed,
-    claim: &Claim,
-    inputs: &[Input],
-    touched: &Touched,
-) -> Result<RecordBatch> {
-    let schema = layout::schema(contract);
-    if matches!(touched, Touched::Values(values) if values.num_rows() == 0) {
-        return Ok(RecordBatch::new_empty(schema));
-    }
-    let context = session(lake.settings().memory_limit, None)?;
-    for input in inputs {
-        let table = Arc::new(SnapshotTable::new(&input.log, &input.snapshot));
-        let mut frame = context.read_table(table)?;
-        if let Touched::Values(values) = touched {
-            frame = frame.filter(among(&feed.recompute, values)?)?;
-        }
-        register(&context, &input.range.table, frame.into_view())?;
-    }
-    let sql = contract
-        .sql
-        .as_deref()
-        .ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?;
-    let failed = |error: Error| error.with("table", &contract.name);
-    let batches = run(&context, sql).await.map_err(failed)?;
-    let typed = batches
-        .iter()
-        .map(|batch| {
-            let columns = schema
-                .fields()
-                .iter()
-                .map(|field| -> Result<ArrayRef> {
-                    Ok(match field.name().as_str() {
-                        layout::BATCH => {
-                            Arc::new(Int64Array::from(vec![claim.draft.batch; batch.num_rows()]))
-                        }
-                        layout::LOADED_AT => {
-                            let micros = vec![claim.claimed_at.timestamp_micros(); batch.num_rows()];
-                            Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
-                        }
-                        name => {
-                            let column = batch.column_by_name(name).ok_or_else(|| {
-                                Error::usage("SQL does not give a column of the contract")
-                                    .with("column", name)
-                            })?;
-                            layout::conform(column, field.data_type())?
-                        }
-                    })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            Ok(RecordBatch::try_new(schema.clone(), columns)?)
-        })
-        .collect::<Result<Vec<_>>>()
-        .map_err(failed)?;
-    let rows = concat_batches(&schema, &typed)?;
-    check_key(contract, &rows)?;
-    Ok(rows)
+/// Why a batch waits that will fail the same way again.
+fn cannot(contract: &Contract, claim: &Claim, reason: &str) -> String {
+    format!(
+        "batch {} cannot be computed: {reason}; give it more memory where that is why, or mend the SQL and run \
+         `marketlake rebuild {}`",
+        claim.draft.batch, contract.name
+    )
 }
 
 /// Plans the contract's SQL over inputs without rows.
@@ -368,52 +292,4 @@ async fn plan(context: &SessionContext, sql: &str) -> Result<DataFrame> {
         .sql(sql)
         .await
         .context(Kind::Usage, "SQL of the contract cannot be planned")
-}
-
-async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
-    plan(context, sql)
-        .await?
-        .collect()
-        .await
-        .context(Kind::Data, "SQL of the contract failed")
-}
-
-/// The condition that a row's values are among those of `values`.
-fn among(names: &[String], values: &RecordBatch) -> Result<Expr> {
-    let scalar = |column: usize, row: usize| {
-        Ok::<_, Error>(lit(ScalarValue::try_from_array(values.column(column), row)?))
-    };
-    if let [name] = names {
-        let list = (0..values.num_rows())
-            .map(|row| scalar(0, row))
-            .collect::<Result<Vec<_>>>()?;
-        return Ok(col(name.as_str()).in_list(list, false));
-    }
-    let mut condition = lit(false);
-    for row in 0..values.num_rows() {
-        let mut one = lit(true);
-        for (column, name) in names.iter().enumerate() {
-            one = one.and(col(name.as_str()).eq(scalar(column, row)?));
-        }
-        condition = condition.or(one);
-    }
-    Ok(condition)
-}
-
-/// A key that is null or there twice is a mistake of the SQL, not of the data.
-fn check_key(contract: &Contract, rows: &RecordBatch) -> Result<()> {
-    let key = key_positions(rows.schema_ref(), contract.key())?;
-    for column in &key {
-        if rows.column(*column).null_count() > 0 {
-            return Err(
-                Error::usage("SQL gives rows without a key; filter them or fill the key")
-                    .with("table", &contract.name)
-                    .with("column", rows.schema_ref().field(*column).name()),
-            );
-        }
-    }
-    if Groups::of(rows, &key)?.len() != rows.num_rows() {
-        return Err(Error::usage("SQL gives several rows with the same key").with("table", &contract.name));
-    }
-    Ok(())
 }

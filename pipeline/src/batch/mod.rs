@@ -16,6 +16,7 @@
 //! the time, and by the compare-and-swaps always. An error of unknown outcome is settled by reading T's txn.
 
 mod commit;
+mod compute;
 mod derive;
 mod documents;
 mod group;
@@ -36,9 +37,11 @@ mod table;
 mod take;
 mod tally;
 mod touched;
+mod work;
 
 pub(crate) use commit::OLDEST_ATTEMPT;
-pub(crate) use derive::{input_app, run_derived, verify};
+pub(crate) use compute::{Computation, Destination, Input, Part, put};
+pub(crate) use derive::{input_app, results, run_derived, verify};
 pub(crate) use group::{Group, read_alone, run_group};
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;

@@ -34,8 +34,8 @@ pub(crate) use latest_document::{
     Cell, Document, Documents, Replaced, Share, Superseded, covered, insert_ascending, supersede,
 };
 pub(crate) use merge::merge;
-pub(crate) use plan::{Plan, apply, options};
-pub(crate) use recompute::{Touched, replace};
+pub(crate) use plan::{Applied, Plan, apply, options};
+pub(crate) use recompute::{of_new, replace, whole_files};
 pub(crate) use working_set::{Changes, WorkingSet};
 
 /// One row a key.

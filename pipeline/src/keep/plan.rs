@@ -16,9 +16,10 @@ use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::report::Counts;
+use crate::sorted::Sorted;
 use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
 
-use super::changed::{ChangedPart, Parts};
+use super::changed::{ChangedPart, Parts, replaced_partitions};
 use super::working_set::WorkingSet;
 
 /// Threads that are kept busy.
@@ -79,6 +80,26 @@ pub(crate) struct Applied {
     pub(crate) counts: Counts,
     /// The parts of the table that they change.
     pub(crate) changed: Vec<ChangedPart>,
+}
+
+impl Applied {
+    /// Sorted files in the place of others, all of whose rows go.
+    pub(crate) fn replaced(contract: &Contract, old: &[DataFile], sorted: Sorted) -> Self {
+        let changed = replaced_partitions(contract, old, &sorted.adds);
+        let counts = Counts {
+            rows_inserted: sorted.rows,
+            rows_removed: old.iter().filter_map(DataFile::rows).sum(),
+            files_added: sorted.adds.len() as u64,
+            files_removed: old.len() as u64,
+            ..Counts::default()
+        };
+        let removed = old.iter().filter_map(DataFile::remove).map(Action::Remove);
+        Self {
+            actions: removed.chain(sorted.adds.into_iter().map(Action::Add)).collect(),
+            counts,
+            changed,
+        }
+    }
 }
 
 impl Plan {

@@ -3,80 +3,83 @@
 //! Invariant: for every value of `recompute`, the table's rows are those of the SQL over the inputs at the versions
 //! that the table last took in. Which rows go away depends on the touched values alone, never on the new rows.
 
-use arrow::array::RecordBatch;
+use std::collections::BTreeSet;
 
-use crate::contract::{Contract, Feed};
-use crate::delta::partition::RowPartitions;
-use crate::delta::{DeltaLog, Snapshot};
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+
+use crate::contract::{Contract, Feed, InputFeed};
+use crate::delta::partition::{self, PartitionValues, RowPartitions};
+use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 
 use super::changed::{Parts, Scopes, scope_columns};
 use super::keys::Keys;
 use super::plan::Plan;
 
-/// Which values of `recompute` are computed anew.
-pub(crate) enum Touched {
-    /// All of them.
-    Everything,
-    /// These: one distinct row each, columns as `recompute` names them. Nulls are values that the table never has.
-    Values(RecordBatch),
+/// The files that hold rows of these values of `recompute` and no others; none where a file can hold both.
+pub(crate) fn whole_files(
+    contract: &Contract,
+    feed: &InputFeed,
+    files: &[DataFile],
+    values: &RecordBatch,
+) -> Result<Option<Vec<DataFile>>> {
+    let is_laid_by = |name| contract.partition.contains(name);
+    if !feed.recompute.iter().all(is_laid_by) {
+        return Ok(None);
+    }
+    let places = RowPartitions::of(&partition::fit(values, &feed.recompute)?, &feed.recompute)?;
+    let places: BTreeSet<&PartitionValues> = places.distinct();
+    let goes = |file: &&DataFile| {
+        let mut own = file.partition.clone();
+        own.retain(|name, _| feed.recompute.contains(name));
+        places.contains(&own)
+    };
+    Ok(Some(files.iter().filter(goes).cloned().collect()))
 }
 
-/// Plans the replacement of the touched values by the rows computed for them.
+/// Plans the replacement of the rows of these values of `recompute`, which are distinct, by the rows computed for them.
 pub(crate) async fn replace(
     contract: &Contract,
     log: &DeltaLog,
-    snapshot: &Snapshot,
-    touched: &Touched,
+    files: &[DataFile],
+    values: &RecordBatch,
     rows: RecordBatch,
 ) -> Result<Plan> {
     let Feed::Inputs(feed) = &contract.feed else {
         return Err(Error::internal("only tables with inputs are recomputed").with("table", &contract.name));
     };
-    let mut plan = Plan::new(rows);
-    plan.counts.rows_read = plan.rows.num_rows() as u64;
-    plan.counts.rows_inserted = plan.rows.num_rows() as u64;
-    plan.homeless = (0..plan.rows.num_rows() as u32).collect();
-    let by_partition = feed
-        .recompute
-        .iter()
-        .all(|name| contract.partition.contains(name));
-    match touched {
-        Touched::Everything => {
-            for file in snapshot.files.iter() {
-                plan.edit(file).dropped = true;
-                plan.counts.rows_removed += file.rows().unwrap_or(0);
+    let mut plan = of_new(contract, rows)?;
+    // `recompute` is in the key, so the table has no row of a value that is null.
+    let present = |row| values.columns().iter().all(|column| column.is_valid(row));
+    let present = BooleanArray::from_iter((0..values.num_rows()).map(|row| Some(present(row))));
+    let values = filter_record_batch(values, &present)?;
+    let values = partition::fit(&values, &contract.partition)?;
+    let columns = scope_columns(contract);
+    let scopes = Scopes::of(&values, &columns)?;
+    let keys = Keys::new(&values, &feed.recompute, &contract.partition)?;
+    for file in files {
+        let found = keys.find(log, file, None).await?;
+        if let Some(parts) = &mut plan.parts {
+            for row in &found {
+                parts.scope(&file.partition, scopes.of_row(row.key)).removed += 1;
             }
         }
-        Touched::Values(values) if by_partition => {
-            let places = RowPartitions::of(values, &feed.recompute)?;
-            let values = places.distinct();
-            for file in snapshot.files.iter() {
-                let mut own = file.partition.clone();
-                own.retain(|name, _| feed.recompute.contains(name));
-                if values.contains(&own) {
-                    plan.edit(file).dropped = true;
-                    plan.counts.rows_removed += file.rows().unwrap_or(0);
-                }
-            }
-        }
-        Touched::Values(values) => {
-            let columns = scope_columns(contract);
-            let (mut parts, scopes) = (Parts::default(), Scopes::of(values, &columns)?);
-            let values = Keys::new(values, &feed.recompute, &contract.partition)?;
-            for file in snapshot.files.iter() {
-                let found = values.find(log, file, None).await?;
-                for row in &found {
-                    parts.scope(&file.partition, scopes.of_row(row.key)).removed += 1;
-                }
-                if !found.is_empty() {
-                    plan.counts.rows_removed += found.len() as u64;
-                    plan.edit(file).deletes = found.iter().map(|found| found.file_row).collect();
-                }
-            }
-            parts.count_new(contract, &plan.rows, &plan.homeless)?;
-            plan.parts = Some(parts);
+        if !found.is_empty() {
+            plan.counts.rows_removed += found.len() as u64;
+            plan.edit(file).deletes = found.iter().map(|found| found.file_row).collect();
         }
     }
+    Ok(plan)
+}
+
+/// Plans that computed rows come, and none go.
+pub(crate) fn of_new(contract: &Contract, rows: RecordBatch) -> Result<Plan> {
+    let mut plan = Plan::new(rows);
+    plan.counts.rows_inserted = plan.rows.num_rows() as u64;
+    plan.homeless = (0..plan.rows.num_rows() as u32).collect();
+    let mut parts = Parts::default();
+    parts.count_new(contract, &plan.rows, &plan.homeless)?;
+    plan.parts = Some(parts);
     Ok(plan)
 }

@@ -136,6 +136,15 @@ impl Changes {
         self.parts = named.filter(Parts::are_few);
     }
 
+    /// Removes the files that were written, since no commit will name them; what fails is left for the next cleaning.
+    pub(crate) async fn discard(self, log: &DeltaLog) {
+        for file in self.added.keys() {
+            if let Err(error) = log.store().delete(file).await {
+                tracing::debug!(table = log.table(), %file, %error, "file was not removed");
+            }
+        }
+    }
+
     /// The actions that put all of it into the table, and what they do.
     pub(crate) fn finish(self, contract: &Contract) -> Applied {
         let mut counts = self.counts;

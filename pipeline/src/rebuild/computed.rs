@@ -1,27 +1,17 @@
 //! Tables with inputs: their SQL over all rows of the inputs.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::dataframe::DataFrame;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{Expr, ident, lit};
-use datafusion::prelude::SessionContext;
 use uuid::Uuid;
 
 use crate::backoff;
-use crate::batch::{self, SideFile, Tally, input_app};
-use crate::contract::{Contract, InputFeed};
-use crate::error::{Context, Error, Kind, Result};
+use crate::batch::{self, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results};
+use crate::contract::InputFeed;
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::keep;
-use crate::layout;
-use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger, ObjectResult};
-use crate::query::{SnapshotTable, register, session};
+use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger};
 use crate::report::{Counts, Outcome};
-use crate::shape::Checks;
-use crate::sorted::{self, Sorted, Target};
+use crate::sorted::Sorted;
 
 use super::commit::{Ready, commit};
 use super::standing::Standing;
@@ -57,8 +47,7 @@ enum Try {
 async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut Tally) -> Result<Try> {
     let (lake, contract, started) = (job.lake, job.contract, Instant::now());
     let standing = Standing::of(lake, ledger, contract).await?;
-    let context = session(lake.settings().memory_limit, None)?;
-    let inputs = inputs(job, feed, &context).await?;
+    let inputs = inputs(job, feed).await?;
     let attempt = Uuid::new_v4().simple().to_string();
     let claim = Claim {
         draft: Draft {
@@ -66,51 +55,67 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
             batch: standing.next(),
             rules: contract.fingerprint(),
             objects: Vec::new(),
-            inputs,
+            inputs: inputs.iter().map(|input| input.range.clone()).collect(),
         },
         claimed_at: batch::now(),
     };
-    let rows = rows(&context, contract).await?;
-    check_key(contract, rows.clone()).await?;
-    let checked = write(job, rows, &claim, &attempt).await?;
-    if !checked.held.is_empty() && !job.options.release {
-        checked.sorted.discard(&lake.table_log(&contract.name)?).await;
-        let held = checked.held.iter().map(|(check, rows)| {
-            format!(
-                "check {check} failed for {rows} rows; look at them, then run `marketlake rebuild {} --release`",
-                contract.name
-            )
-        });
-        return Ok(Try::Ended(Ended {
-            outcome: Outcome::Held,
-            messages: held.collect(),
-        }));
-    }
-    let results = claim.draft.inputs.iter();
+    let log = lake.table_log(&contract.name)?;
+    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let mut destination = Destination::New {
+        target: computation.target(&log, &attempt),
+        sorted: Sorted::default(),
+    };
+    let parts = vec![Part::Everything];
+    let put = put(
+        &computation,
+        parts,
+        &claim,
+        lake.curated(),
+        &attempt,
+        &mut destination,
+    )
+    .await;
+    let sifted = match put {
+        Ok(sifted) if sifted.held.is_empty() || job.options.release => sifted,
+        put => {
+            destination.discard(&log).await;
+            let held = put?.held;
+            let held = held.iter().map(|(check, rows)| {
+                format!(
+                    "check {check} failed for {rows} rows; look at them, then run `marketlake rebuild {} --release`",
+                    contract.name
+                )
+            });
+            return Ok(Try::Ended(Ended {
+                outcome: Outcome::Held,
+                messages: held.collect(),
+            }));
+        }
+    };
     let side = SideFile {
-        results: results
-            .map(|input| ObjectResult::of_input(&claim, &input.table, &attempt))
-            .collect(),
-        quarantine: Vec::new(),
+        results: results(&claim, &attempt, &sifted),
+        quarantine: sifted.quarantine,
     };
     let inputs = claim.draft.inputs.iter();
+    let sorted = destination.into_sorted();
     let ready = Ready {
         inputs: inputs
             .map(|input| (input_app(&input.id), input.to as i64))
             .collect(),
         counts: Counts {
             objects: claim.draft.inputs.len() as u64,
-            rows_read: checked.sorted.rows,
-            rows_warned: checked.warned.values().sum(),
+            rows_read: sifted.rows,
+            rows_rejected: sifted.rejected,
+            rows_warned: sifted.warned.values().sum(),
             ..Counts::default()
         },
         claim,
         newest: standing.claimed,
         attempt,
         started,
-        sorted: checked.sorted,
+        sorted,
         side,
-        warned: checked.warned,
+        warned: sifted.warned,
     };
     Ok(if commit(job, ledger, ready, tally).await? {
         Try::Done
@@ -119,8 +124,8 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
     })
 }
 
-/// Makes the inputs known to SQL, and names their versions.
-async fn inputs(job: &Job<'_>, feed: &InputFeed, context: &SessionContext) -> Result<Vec<InputRange>> {
+/// The inputs at their newest versions.
+async fn inputs(job: &Job<'_>, feed: &InputFeed) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for name in &feed.inputs {
         let log = job.lake.table_log(name)?;
@@ -130,82 +135,13 @@ async fn inputs(job: &Job<'_>, feed: &InputFeed, context: &SessionContext) -> Re
                 format!("input {name} does not exist yet; `marketlake run` makes it"),
             )
         })?;
-        register(context, name, Arc::new(SnapshotTable::new(&log, &snapshot)))?;
-        inputs.push(InputRange {
+        let range = InputRange {
             table: name.clone(),
             id: snapshot.id.clone(),
             from: None,
             to: snapshot.version,
-        });
+        };
+        inputs.push(Input { range, log, snapshot });
     }
     Ok(inputs)
-}
-
-/// The rows of the contract's SELECT, under the names that it gives them.
-async fn rows(context: &SessionContext, contract: &Contract) -> Result<DataFrame> {
-    let sql = contract
-        .sql
-        .as_deref()
-        .ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?;
-    let selected = context
-        .sql(sql)
-        .await
-        .context(Kind::Usage, "SQL of the contract cannot be planned")?;
-    Ok(context.read_table(selected.into_view())?)
-}
-
-/// A key that is null or there twice is a mistake of the SQL, not of the data.
-async fn check_key(contract: &Contract, rows: DataFrame) -> Result<()> {
-    let key: Vec<Expr> = contract.key().iter().map(|name| ident(name.as_str())).collect();
-    let is_null = |any: Expr, column: &Expr| any.or(column.clone().is_null());
-    let wrong = key.iter().fold(ident("_copies").gt(lit(1)), is_null);
-    let found = rows
-        .aggregate(key, vec![count(lit(1)).alias("_copies")])?
-        .filter(wrong)?
-        .limit(0, Some(1))?
-        .collect()
-        .await
-        .context(Kind::Data, "SQL of the contract failed")?;
-    if found.iter().any(|batch| batch.num_rows() > 0) {
-        return Err(Error::usage(
-            "SQL gives rows without a key, or several with the same one; filter them, or complete the key",
-        ));
-    }
-    Ok(())
-}
-
-/// Files of computed rows, and what their checks said.
-struct Computed {
-    sorted: Sorted,
-    warned: BTreeMap<String, u64>,
-    held: BTreeMap<String, u64>,
-}
-
-async fn write(job: &Job<'_>, rows: DataFrame, claim: &Claim, attempt: &str) -> Result<Computed> {
-    let contract = job.contract;
-    let log = job.lake.table_log(&contract.name)?;
-    let target = Target {
-        log: &log,
-        schema: layout::schema(contract),
-        partition: &contract.partition,
-        sort: contract.sort(),
-        file_size: contract.file_size,
-        options: keep::options(contract),
-        attempt,
-        data_change: true,
-        stamp: Some((claim.draft.batch, claim.claimed_at)),
-    };
-    let checks = Checks::new(contract, &target.schema)?;
-    let (mut warned, mut held) = (BTreeMap::new(), BTreeMap::new());
-    let sorted = sorted::write(rows, &target, |batch| {
-        let checked = checks.evaluate(batch, &mut vec![Vec::new(); batch.num_rows()])?;
-        for (sums, found) in [(&mut warned, checked.warned), (&mut held, checked.held)] {
-            for (check, rows) in found {
-                *sums.entry(check).or_default() += rows;
-            }
-        }
-        Ok(())
-    })
-    .await?;
-    Ok(Computed { sorted, warned, held })
 }

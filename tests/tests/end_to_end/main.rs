@@ -2,6 +2,7 @@
 
 mod authoring;
 mod changes;
+mod computed;
 mod contracts;
 mod demo;
 mod documents;

@@ -1,0 +1,332 @@
+//! Computed rows that a table cannot hold are rejected, each with its reason; all others go in.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{
+    CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
+};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::json::{LineDelimitedWriter, WriterBuilder, writer::LineDelimited};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use deltalake_core::kernel::Add;
+
+use crate::contract::Contract;
+use crate::curated::Curated;
+use crate::delta::partition;
+use crate::error::{Error, Result};
+use crate::keep::{Groups, key_positions};
+use crate::layout;
+use crate::ledger::Claim;
+use crate::record::quarantine::{self, QuarantineRow};
+use crate::shape::Checks;
+
+/// Rejects that wait to be written.
+const WAITING: usize = 10_000;
+/// Most bytes of a row's text, and most characters of a value, that are shown.
+const SHOWN: usize = 64 << 10;
+const SHOWN_OF_VALUE: usize = 100;
+/// What is said of each of several rows with one key: none of them is more right than another.
+const COPIED: &str = "SQL gives several rows with this key";
+
+/// What was said of computed rows.
+#[derive(Debug, Default)]
+pub(crate) struct Sifted {
+    /// Rows computed, and values over which the SQL fails.
+    pub(crate) rows: u64,
+    /// How many of them were rejected.
+    pub(crate) rejected: u64,
+    /// Files of rejected rows, written and not yet committed.
+    pub(crate) quarantine: Vec<Add>,
+    /// Failures of checks that only warn, by check.
+    pub(crate) warned: BTreeMap<String, u64>,
+    /// Failures of checks that hold the batch, by check.
+    pub(crate) held: BTreeMap<String, u64>,
+    /// Rejects of parts before this one.
+    before: u64,
+    /// Ordinal, reason and text of rejects that are not yet written.
+    waiting: Vec<(u64, String, String)>,
+}
+
+impl Sifted {
+    /// Adds what was said of another part.
+    pub(super) fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.rejected += other.rejected;
+        self.quarantine.extend(other.quarantine);
+        self.waiting.extend(other.waiting);
+        for (sums, found) in [(&mut self.warned, other.warned), (&mut self.held, other.held)] {
+            for (check, rows) in found {
+                *sums.entry(check).or_default() += rows;
+            }
+        }
+    }
+
+    /// The SQL fails over the rows of this value of `recompute`.
+    pub(super) fn fails(&mut self, value: &RecordBatch, error: &Error) -> Result<()> {
+        self.rows += 1;
+        self.reject(error.reason(), text(value)?);
+        Ok(())
+    }
+
+    fn reject(&mut self, reason: String, text: String) {
+        self.rejected += 1;
+        self.waiting.push((self.before + self.rejected, reason, text));
+    }
+
+    /// Whether the rejects that wait take much memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING
+    }
+
+    /// Writes the rejects that wait, as ones of the first input.
+    pub(super) async fn write(&mut self, curated: &Curated, claim: &Claim, attempt: &str) -> Result<()> {
+        let input = claim.draft.inputs.first().map(|input| input.table.to_string());
+        let input = input.ok_or_else(|| Error::internal("claim of a computed table names no input"))?;
+        let rows = self.waiting.drain(..).map(|(row, reason, text)| QuarantineRow {
+            table: claim.draft.table.to_string(),
+            batch: claim.draft.batch,
+            object: input.clone(),
+            path: input.clone(),
+            account: None,
+            row: Some(row as i64),
+            reason,
+            raw_text: Some(text),
+            rejected_at: claim.claimed_at,
+            attempt: attempt.to_owned(),
+        });
+        let rows: Vec<QuarantineRow> = rows.collect();
+        self.quarantine.extend(quarantine::write(curated, &rows).await?);
+        Ok(())
+    }
+}
+
+/// Sifts the rows of one part, batch by batch in the order of their keys.
+pub(super) struct Sieve<'a> {
+    contract: &'a Contract,
+    claim: &'a Claim,
+    schema: SchemaRef,
+    key: Vec<usize>,
+    checks: &'a Checks,
+    /// Keys that are known to have several rows, where these may not be beside each other.
+    copied: Option<Copied>,
+    last: Option<Last>,
+    pub(super) sifted: Sifted,
+}
+
+/// The last row so far, whose key the next batch can begin with.
+struct Last {
+    row: RecordBatch,
+    /// Whether it was rejected, having copies.
+    rejected: bool,
+}
+
+struct Copied {
+    converter: RowConverter,
+    keys: HashSet<OwnedRow>,
+}
+
+impl<'a> Sieve<'a> {
+    /// For rows of a claim; `before` of it were rejected before.
+    pub(super) fn new(
+        contract: &'a Contract,
+        claim: &'a Claim,
+        checks: &'a Checks,
+        copied: Option<RecordBatch>,
+        before: u64,
+    ) -> Result<Self> {
+        let schema = layout::schema(contract);
+        let copied = copied.map(|keys| {
+            let fields = keys
+                .columns()
+                .iter()
+                .map(|column| SortField::new(column.data_type().clone()));
+            let converter = RowConverter::new(fields.collect())?;
+            let keys = converter.convert_columns(keys.columns())?;
+            let keys = keys.iter().map(|key| key.owned()).collect();
+            Ok::<_, Error>(Copied { converter, keys })
+        });
+        Ok(Self {
+            key: key_positions(&schema, contract.key())?,
+            contract,
+            claim,
+            schema,
+            checks,
+            copied: copied.transpose()?,
+            last: None,
+            sifted: Sifted {
+                before,
+                ..Sifted::default()
+            },
+        })
+    }
+
+    /// The rows of a batch, and of the one before it, that the table can hold.
+    pub(super) fn next(&mut self, given: &RecordBatch) -> Result<RecordBatch> {
+        self.sifted.rows += given.num_rows() as u64;
+        let mut reasons: Vec<Vec<String>> = vec![Vec::new(); given.num_rows()];
+        let rows = self.typed(given, &mut reasons)?;
+        for (position, name) in self.key.iter().zip(self.contract.key()) {
+            let column = rows.column(*position);
+            for row in 0..rows.num_rows() {
+                if column.is_null(row) && reasons[row].is_empty() {
+                    reasons[row].push(format!("key column {name} is null"));
+                }
+            }
+        }
+        for name in &self.contract.partition {
+            let unfit = rows.column_by_name(name).map(partition::unfit);
+            for (row, why) in unfit.unwrap_or_default() {
+                reasons[row].push(format!("partition column {name} {why}"));
+            }
+        }
+        if let Some(copied) = &self.copied {
+            let key = rows.project(&self.key)?;
+            for (row, key) in copied
+                .converter
+                .convert_columns(key.columns())?
+                .iter()
+                .enumerate()
+            {
+                if copied.keys.contains(&key.owned()) {
+                    reasons[row].push(COPIED.to_owned());
+                }
+            }
+        }
+        for (row, reasons) in reasons
+            .iter()
+            .enumerate()
+            .filter(|(_, reasons)| !reasons.is_empty())
+        {
+            self.sifted.reject(reasons.join("; "), text(&rows.slice(row, 1))?);
+        }
+        let good = BooleanArray::from_iter(reasons.iter().map(|reasons| Some(reasons.is_empty())));
+        let rows = self.without_copies(&filter_record_batch(&rows, &good)?)?;
+        self.checked(rows)
+    }
+
+    /// The last row, where the table can hold it.
+    pub(super) fn end(&mut self) -> Result<Option<RecordBatch>> {
+        let last = self.last.take().filter(|last| !last.rejected);
+        last.map(|last| self.checked(last.row)).transpose()
+    }
+
+    fn checked(&mut self, rows: RecordBatch) -> Result<RecordBatch> {
+        let checked = self
+            .checks
+            .evaluate(&rows, &mut vec![Vec::new(); rows.num_rows()])?;
+        self.sifted.add(Sifted {
+            warned: checked.warned,
+            held: checked.held,
+            ..Sifted::default()
+        });
+        Ok(rows)
+    }
+
+    /// The rows in the columns of the table. A value that does not fit its column is a reason, and null here.
+    fn typed(&self, given: &RecordBatch, reasons: &mut [Vec<String>]) -> Result<RecordBatch> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for field in self.schema.fields() {
+            let column: ArrayRef = match field.name().as_str() {
+                layout::BATCH => Arc::new(Int64Array::from(vec![self.claim.draft.batch; given.num_rows()])),
+                layout::LOADED_AT => {
+                    let micros = vec![self.claim.claimed_at.timestamp_micros(); given.num_rows()];
+                    Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
+                }
+                name => {
+                    let column = given.column_by_name(name).ok_or_else(|| {
+                        Error::usage("SQL does not give a column of the contract").with("column", name)
+                    })?;
+                    match layout::conform(column, field.data_type()) {
+                        Ok(values) => values,
+                        Err(_) => self.fitting(name, column, field.data_type(), reasons)?,
+                    }
+                }
+            };
+            columns.push(column);
+        }
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
+    }
+
+    /// The values of a column that fit its type.
+    fn fitting(
+        &self,
+        name: &str,
+        column: &ArrayRef,
+        wanted: &DataType,
+        reasons: &mut [Vec<String>],
+    ) -> Result<ArrayRef> {
+        let values = cast_with_options(column, wanted, &CastOptions::default())?;
+        let options = FormatOptions::default();
+        let shown = ArrayFormatter::try_new(column, &options)?;
+        let ty = self.contract.column(name).map(|column| column.ty.to_string());
+        let ty = ty.unwrap_or_else(|| wanted.to_string());
+        for (row, reasons) in reasons.iter_mut().enumerate() {
+            if column.is_valid(row) && values.is_null(row) {
+                let value: String = shown
+                    .value(row)
+                    .to_string()
+                    .chars()
+                    .take(SHOWN_OF_VALUE)
+                    .collect();
+                reasons.push(format!("{name}: {value:?} does not fit {ty}"));
+            }
+        }
+        Ok(values)
+    }
+
+    /// The rows of keys that no other row has; the last one waits for the next batch.
+    fn without_copies(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
+        if rows.num_rows() == 0 {
+            return Ok(rows.clone());
+        }
+        let last = self.last.take();
+        // The row that waits is the first one now; where it is rejected, so are those that are like it.
+        let (rows, is_rejected) = match &last {
+            Some(last) => (concat_batches(&self.schema, [&last.row, rows])?, last.rejected),
+            None => (rows.clone(), false),
+        };
+        let end = rows.num_rows() as u32 - 1;
+        let mut kept = Vec::new();
+        for members in Groups::of(&rows, &self.key)?.iter() {
+            let goes_on = is_rejected && members[0] == 0;
+            let copied = goes_on || members.len() > 1;
+            for row in members.iter().filter(|row| copied && !(goes_on && **row == 0)) {
+                self.sifted
+                    .reject(COPIED.to_owned(), text(&rows.slice(*row as usize, 1))?);
+            }
+            if members.contains(&end) {
+                self.last = Some(Last {
+                    row: take_record_batch(&rows, &UInt32Array::from(vec![end]))?,
+                    rejected: copied,
+                });
+            } else if !copied {
+                kept.push(members[0]);
+            }
+        }
+        Ok(take_record_batch(&rows, &UInt32Array::from(kept))?)
+    }
+}
+
+/// A row as JSON, without how it came to be.
+fn text(row: &RecordBatch) -> Result<String> {
+    let told = (0..row.num_columns())
+        .filter(|column| !layout::is_bookkeeping(row.schema_ref().field(*column).name()));
+    let mut bytes = Vec::new();
+    let mut writer: LineDelimitedWriter<_> = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(&mut bytes);
+    writer.write(&row.project(&told.collect::<Vec<_>>())?)?;
+    writer.finish()?;
+    let mut text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    if text.len() > SHOWN {
+        let length = text.len();
+        text.truncate(text.floor_char_boundary(SHOWN));
+        text.push_str(&format!("… (cut, {length} bytes in all)"));
+    }
+    Ok(text)
+}
