@@ -1,4 +1,4 @@
-//! Suspected objects are read by this program once more, in a process that may die of them.
+//! Suspected objects are read, and suspected batches computed, by this program once more, in a process that may die of them.
 
 use std::os::unix::process::{ExitStatusExt, parent_id};
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ impl Trial for Reader {
             .args(tables.iter().map(ToString::to_string));
         tracing::warn!(
             object,
-            "several runs ended while they read this object; a process of its own reads it now"
+            "several runs ended while they worked on this; a process of its own does so now"
         );
         let output = command.stdin(Stdio::null()).output()?;
         match output.status.signal() {

@@ -76,7 +76,7 @@ pub fn pass(point: &str) {
     }
 }
 
-/// Dies here when the object of this address is armed as the one that kills its readers.
+/// Dies here when the object of this address, or the computed table of this name, is armed as the one that kills its readers.
 pub fn reading(object: &str) {
     if let Some(armed) = armed()
         && let Some(name) = armed.point.strip_prefix("reading=")

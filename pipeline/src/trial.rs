@@ -7,7 +7,8 @@ use crate::error::Result;
 
 /// Has objects read by a process that may die of them. That process calls [`crate::lake::Lake::read_alone`].
 pub trait Trial: Send + Sync {
-    /// Has the object read for the open batches of these tables in that curated zone; blocks until this is over.
+    /// Has the object read for the open batches of these tables in that curated zone, or the open batch of a table with
+    /// inputs computed, which then is both; blocks until this is over.
     ///
     /// # Errors
     /// When nothing was found out: the process could not be started, failed before it read, or somebody stopped it.

@@ -20,6 +20,7 @@ use crate::shape::Checks;
 use super::commit::{Attempt, Outcome, commit};
 use super::compute::{Computation, Sifted};
 use super::group::{State, state};
+use super::journal::Journal;
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened, Table};
@@ -59,7 +60,16 @@ pub(crate) async fn run_derived(
                     tally.release(claim.draft.batch);
                 }
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
-                recompute(lake, &mut ledger, contract, feed, &claim, tally).await?;
+                let batches = [(contract.name.clone(), claim.draft.batch)];
+                let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+                if let Some(reason) = journal.begin_batch(lake, &contract.name).await? {
+                    tally.hold([cannot(contract, &claim, &reason)]);
+                    return Ok(());
+                }
+                let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
+                // Whatever it did not do, this process did not die of it.
+                journal.close();
+                done?;
                 if tally.is_over() {
                     return Ok(());
                 }
@@ -268,6 +278,30 @@ fn cannot(contract: &Contract, claim: &Claim, reason: &str) -> String {
          `marketlake rebuild {}`",
         claim.draft.batch, contract.name
     )
+}
+
+/// Computes the open batch of a table with inputs and keeps nothing of it. What is wrong with its rows the run will say.
+pub(super) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<()> {
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(());
+    };
+    let newest = ledger.progress(&contract.name).await?.claimed;
+    let Some(claim) = ledger.claim_of(&contract.name, newest).await? else {
+        return Ok(());
+    };
+    let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
+        return Ok(());
+    };
+    let inputs = inputs(lake, &claim).await?;
+    let touched = touched(lake, ledger, contract, feed, &inputs).await?;
+    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let mut work = Work::of(lake, &computation, &table, &touched, "alone")?;
+    let done = work.done(lake, &claim).await;
+    work.discard().await;
+    match done {
+        Err(error) if !matches!(error.kind(), Kind::Data | Kind::Usage) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Plans the contract's SQL over inputs without rows.

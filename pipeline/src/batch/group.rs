@@ -13,6 +13,7 @@ use crate::list::{RawObject, RawZone};
 use crate::report::{Observer, Silent};
 use crate::shape::{BatchStamp, Shaper};
 
+use super::derive::compute_alone;
 use super::intake::{Intake, Pace, Taker, Telling, Watch, take_in};
 use super::journal::Journal;
 use super::lookback::LookBack;
@@ -451,11 +452,14 @@ async fn read(
     Ok((taken_in, spools))
 }
 
-/// Reads one object for the open claims of these tables and keeps nothing of it.
+/// Reads one object for the open claims of these tables, or computes their open batches, and keeps nothing of it.
 pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) -> Result<()> {
     let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
         return Ok(());
     };
+    for name in tables {
+        compute_alone(lake, &ledger, lake.contract(name)?).await?;
+    }
     for group in Group::of(lake.contracts(), |contract| tables.contains(&contract.name)) {
         let mut open = Vec::new();
         let mut found = None;

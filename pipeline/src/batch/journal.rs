@@ -4,6 +4,9 @@
 //! each announced before and crossed off after. An object that was announced last by several such attempts is suspected,
 //! no more: the machine may have been switched off each time. It is read by a process of its own, and rejected when
 //! that one dies of it before the eyes of this one. The journal is no part of the protocol.
+//!
+//! A batch of a computed table is announced as a whole. Where several processes ended with it in hand, one of its own
+//! computes it; the table is held as long as that one dies.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -88,7 +91,11 @@ impl<'a> Journal<'a> {
     /// How often the process ended with this object in hand. Suspects are read first, while there is memory: an
     /// innocent object on which many others left too little is cleared by that.
     pub(super) fn deaths(&self, object: &RawObject) -> usize {
-        self.deaths.get(&object.uri).copied().unwrap_or(0)
+        self.deaths_with(&object.uri)
+    }
+
+    fn deaths_with(&self, name: &str) -> usize {
+        self.deaths.get(name).copied().unwrap_or(0)
     }
 
     /// Has the suspects among the objects of these tables' batches read elsewhere. Who comes through is cleared.
@@ -101,40 +108,63 @@ impl<'a> Journal<'a> {
         tables: &[TableName],
         objects: &[RawObject],
     ) -> Result<()> {
-        let Some(trial) = lake.trial() else { return Ok(()) };
         for object in objects {
-            if self.deaths(object) < SUSPECT {
-                continue;
-            }
-            let trials = self.trials.get(&object.uri).copied().unwrap_or(0);
-            if trials >= TRIALS {
-                let reason = "runs ended while they read this object, and so did all trials of it".to_owned();
+            if let Some(reason) = self.tried(lake, tables, &object.uri, "read this object").await? {
                 self.deadly.insert(object.uri.clone(), reason);
-                continue;
-            }
-            self.note("trying", object)?;
-            let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
-            let (tables, uri) = (tables.to_vec(), object.uri.clone());
-            let mut reading = spawn_blocking(move || trial.read(&curated, &tables, &uri));
-            let ended = match timeout(LASTING, &mut reading).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    self.note("lasting", object)?;
-                    reading.await
-                }
-            };
-            match ended.context(Kind::Internal, "object could not be tried")?? {
-                Ending::Returned => {
-                    self.note("cleared", object)?;
-                    self.deaths.remove(&object.uri);
-                }
-                Ending::Died(how) => {
-                    let reason = format!("a process that only read this object died of it: {how}");
-                    self.deadly.insert(object.uri.clone(), reason);
-                }
             }
         }
         Ok(())
+    }
+
+    /// Announces the batch of a computed table, which is in hand until the journal is closed. A machine that is switched
+    /// off is no death of it, so the disk is not waited for. Where several processes died before it is tried: why it is
+    /// not to be computed.
+    ///
+    /// # Errors
+    /// As [`Journal::try_suspects`].
+    pub(super) async fn begin_batch(&mut self, lake: &Lake, table: &TableName) -> Result<Option<String>> {
+        let (tables, name) = ([table.clone()], table.to_string());
+        let reason = self.tried(lake, &tables, &name, "computed this batch").await?;
+        if reason.is_none() {
+            self.write("begin", &name, false)?;
+        }
+        Ok(reason)
+    }
+
+    /// Has another process do what many of them died of, where that is so; why it is not to be done here.
+    async fn tried(
+        &mut self,
+        lake: &Lake,
+        tables: &[TableName],
+        name: &str,
+        did: &str,
+    ) -> Result<Option<String>> {
+        let Some(trial) = lake.trial().filter(|_| self.deaths_with(name) >= SUSPECT) else {
+            return Ok(None);
+        };
+        if self.trials.get(name).copied().unwrap_or(0) >= TRIALS {
+            let reason = format!("runs ended while they {did}, and so did all trials of it");
+            return Ok(Some(reason));
+        }
+        self.note("trying", name)?;
+        let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
+        let (tables, tried) = (tables.to_vec(), name.to_owned());
+        let mut reading = spawn_blocking(move || trial.read(&curated, &tables, &tried));
+        let ended = match timeout(LASTING, &mut reading).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.note("lasting", name)?;
+                reading.await
+            }
+        };
+        match ended.context(Kind::Internal, "object could not be tried")?? {
+            Ending::Returned => {
+                self.note("cleared", name)?;
+                self.deaths.remove(name);
+                Ok(None)
+            }
+            Ending::Died(how) => Ok(Some(format!("a process that only {did} died of it: {how}"))),
+        }
     }
 
     /// The batches are in: nothing is suspected any more.
@@ -182,17 +212,23 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    fn note(&self, word: &str, object: &RawObject) -> Result<()> {
-        if !self.careful {
-            return Ok(());
+    fn note(&self, word: &str, name: &str) -> Result<()> {
+        match self.careful {
+            true => self.write(word, name, true),
+            false => Ok(()),
         }
+    }
+
+    fn write(&self, word: &str, name: &str, waits: bool) -> Result<()> {
         let mut files = self
             .files
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (_, file) in files.iter_mut() {
-            writeln!(file, "{word} {}", object.uri)?;
-            file.sync_data()?;
+            writeln!(file, "{word} {name}")?;
+            if waits {
+                file.sync_data()?;
+            }
         }
         Ok(())
     }
@@ -202,14 +238,14 @@ impl Watch for Journal<'_> {
     fn begin(&self, object: &RawObject) -> Result<Option<String>> {
         let deadly = self.deadly.get(&object.uri);
         if deadly.is_none() {
-            self.note("begin", object)?;
+            self.note("begin", &object.uri)?;
         }
         Ok(deadly.cloned())
     }
 
     fn end(&self, object: &RawObject) -> Result<()> {
         self.observer.object_done(&object.uri, object.size);
-        self.note("end", object)
+        self.note("end", &object.uri)
     }
 }
 

@@ -1,7 +1,10 @@
-//! Objects that kill whoever reads them, and innocent ones that were only in hand when processes ended.
+//! Objects that kill whoever reads them, batches that kill whoever computes them, and innocent ones that were only in
+//! hand when processes ended.
 
 use anyhow::{Result, ensure};
 use marketlake_tests::{Delivery, Lake};
+
+use crate::contracts::{DAILY, Shop};
 
 const ORDERS: &str = "jwo.orders";
 /// Attempts that read side by side, then those that say what they read.
@@ -46,5 +49,32 @@ fn an_object_that_was_in_hand_by_chance_is_taken_in() -> Result<()> {
     lake.run(&[])?.exits_with(0)?;
     ensure!(lake.quarantine(ORDERS)?.is_empty());
     assert_eq!(lake.rows(ORDERS)?.len(), 3);
+    Ok(())
+}
+
+#[test]
+fn a_batch_that_kills_holds_its_table_until_it_no_longer_does() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.write(
+        "weekly.toml",
+        &DAILY.replace("Guests of a day", "Guests of a day, again"),
+    )?;
+    shop.write(
+        "weekly.sql",
+        "SELECT day, sum(guests) AS guests FROM shop.visits GROUP BY day\n",
+    )?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\n")?;
+    let deadly = "reading=shop.daily";
+    for _ in 0..3 {
+        ensure!(shop.lake.run_until(deadly, &[])?.died());
+    }
+    let run = shop.lake.run_until(deadly, &[])?.exits_with(3)?;
+    assert_eq!(run.outcome("shop.daily")?, "held");
+    ensure!(run.said().contains("died of it: signal"), "{}", run.said());
+    // What is behind it goes on.
+    assert_eq!(run.outcome("shop.weekly")?, "updated");
+    let run = shop.lake.run(&[])?.exits_with(0)?;
+    assert_eq!(run.outcome("shop.daily")?, "updated");
+    assert_eq!(shop.rows("shop.daily")?, "day,guests\n2026-03-01,2\n");
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::contract::Contract;
 use crate::curated::Curated;
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::keep::{Applied, WorkingSet, of_new, replace};
 use crate::layout;
 use crate::ledger::Claim;
@@ -121,6 +122,7 @@ impl Piece {
 
 impl Job<'_> {
     async fn put(&self, parts: Vec<Part>, into: &mut Destination<'_>) -> Result<Sifted, Failure> {
+        failpoint::reading(&self.computation.contract.name.to_string());
         let mut all = Sifted::default();
         let mut waiting: Vec<Piece> = parts.into_iter().rev().map(Piece::of).collect();
         while let Some(piece) = waiting.pop() {
