@@ -10,7 +10,7 @@ run *arguments:
     cargo run --quiet --package marketlake -- {{ arguments }}
 
 # Everything that has to pass
-test:
+check:
     ./.ci/run
 
 # Rewrites the wanted results of the golden cases and the schemas in docs, to be read before they are committed

@@ -59,6 +59,30 @@ impl Run {
         Ok(self)
     }
 
+    /// Fails unless everything was taken in: with exit code 0, or with 3 where nothing but the amount of what was rejected
+    /// waits for a person.
+    ///
+    /// # Errors
+    ///
+    /// When the run ended in another way, showing everything that was said.
+    pub fn takes_in(self) -> Result<Self> {
+        if self.code == Some(3) && self.asks_about_rejects_alone() {
+            return Ok(self);
+        }
+        self.exits_with(0)
+    }
+
+    fn asks_about_rejects_alone(&self) -> bool {
+        let document = self.document().unwrap_or_default();
+        let tables = document["tables"].as_array().cloned().unwrap_or_default();
+        let waits = |table: &Value| {
+            ["held", "busy", "failed"]
+                .iter()
+                .any(|outcome| table["outcome"] == *outcome)
+        };
+        tables.iter().any(|table| table["over_budget"] == true) && !tables.iter().any(waits)
+    }
+
     /// Whether the process died instead of ending.
     pub fn died(&self) -> bool {
         self.code.is_none()

@@ -75,7 +75,7 @@ pub fn bless(case: &Case, bench: &Bench) -> Result<Blessed> {
 
 /// Runs the tables of a case.
 fn run(case: &Case, lake: &crate::Lake) -> Result<Run> {
-    lake.run_within(&case.tables(), &case.range())?.exits_with(0)
+    lake.run_within(&case.tables(), &case.range())?.takes_in()
 }
 
 fn as_is(case: &Case, bench: &Bench) -> Result<()> {
@@ -142,7 +142,7 @@ fn crash(case: &Case, bench: &Bench) -> Result<()> {
             if attempt.died() {
                 deaths.push(*point);
             } else {
-                attempt.exits_with(0)?;
+                attempt.takes_in()?;
             }
             run(case, &lake)?;
         }

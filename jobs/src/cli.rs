@@ -117,6 +117,7 @@ Needs a new or empty lake; a lake that an earlier demo made is made anew.
 
 Examples:
   marketlake demo
+  marketlake demo --first 2026-03-01                      the same days, whenever it is called
   marketlake --lake /tmp/big demo --scale 20 --days 14")]
 pub(crate) struct DemoArgs {
     /// Multiplies orders and messages
@@ -125,6 +126,9 @@ pub(crate) struct DemoArgs {
     /// Days of deliveries
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=366))]
     pub(crate) days: u32,
+    /// First day of deliveries [default: so that the last one is yesterday]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) first: Option<NaiveDate>,
     /// Another seed gives other orders
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,

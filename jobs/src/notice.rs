@@ -48,7 +48,7 @@ impl<'a> Notice<'a> {
             at: run.ended_at,
             table: &table.table,
             outcome: table.outcome,
-            attention: table.outcome.exit_code() != 0,
+            attention: table.exit_code() != 0,
             version: table.version,
             batches: table.batches,
             counts: &table.counts,
@@ -106,6 +106,7 @@ mod tests {
                 ..Counts::default()
             },
             late_objects: 0,
+            over_budget: false,
             messages: vec!["two\nlines".to_owned()],
             millis: 12,
         }

@@ -22,6 +22,9 @@ pub struct Account {
     /// Since when it delivers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<chrono::NaiveDate>,
+    /// The last day of which it delivers: no period after it is missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<chrono::NaiveDate>,
     /// ISO 4217 code of its money: the value of the field `currency_code` where a raw row has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
@@ -50,6 +53,7 @@ impl Account {
             raw: None,
             zone: utc(),
             since: None,
+            until: None,
             currency: None,
             marketplaces: Vec::new(),
             fields: BTreeMap::new(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
 pub(crate) use crate::contract::EXTRA;
@@ -48,6 +48,23 @@ pub(crate) fn conform(column: &ArrayRef, wanted: &DataType) -> std::result::Resu
         ..CastOptions::default()
     };
     cast_with_options(column, wanted, &exact)
+}
+
+/// Instants in whole milliseconds, floored; any other column as it is. Athena keeps no more and rounds the rest, so that
+/// the last microseconds of a day would be in the next one.
+pub(crate) fn in_whole_millis(column: ArrayRef) -> ArrayRef {
+    let Some(instants) = column.as_primitive_opt::<TimestampMicrosecondType>() else {
+        return column;
+    };
+    if instants
+        .values()
+        .iter()
+        .all(|micros| micros.rem_euclid(1000) == 0)
+    {
+        return column;
+    }
+    let floored: TimestampMicrosecondArray = instants.unary(|micros| micros - micros.rem_euclid(1000));
+    Arc::new(floored.with_data_type(column.data_type().clone()))
 }
 
 /// Schema of the curated table, partition columns included. Everything is nullable: files written before a
@@ -170,4 +187,22 @@ pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
 /// Whether a column describes where a row comes from rather than what it says.
 pub(crate) fn is_bookkeeping(name: &str) -> bool {
     name.starts_with('_')
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Array;
+
+    use super::*;
+
+    #[test]
+    fn instants_lose_what_is_below_a_millisecond_also_before_1970() {
+        let instants =
+            TimestampMicrosecondArray::from(vec![Some(1_767_225_599_999_999), None, Some(-1), Some(2000)]);
+        let floored = in_whole_millis(Arc::new(instants.with_timezone("UTC")));
+        let wanted =
+            TimestampMicrosecondArray::from(vec![Some(1_767_225_599_999_000), None, Some(-1000), Some(2000)]);
+        let wanted: ArrayRef = Arc::new(wanted.with_timezone("UTC"));
+        assert_eq!(floored.to_data(), wanted.to_data());
+    }
 }

@@ -134,6 +134,9 @@ pub struct TableReport {
     pub counts: Counts,
     /// Objects that were found only by the look beyond the look-back.
     pub late_objects: u64,
+    /// Whether more went to quarantine than the contract allows, or everything did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// What a person should know: why held or failed, which checks warned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
@@ -142,11 +145,20 @@ pub struct TableReport {
 }
 
 impl TableReport {
+    /// The exit code that it asks for: that of its outcome, and 3 where too much went to quarantine.
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome.exit_code() {
+            0 if self.over_budget => 3,
+            code => code,
+        }
+    }
+
     /// What it says beside its batches.
     pub(crate) fn without_batches(&self) -> Self {
         Self {
             batches: 0,
             counts: Counts::default(),
+            over_budget: false,
             ..self.clone()
         }
     }
@@ -170,7 +182,7 @@ pub struct RunReport {
 impl RunReport {
     /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
     pub fn exit_code(&self) -> u8 {
-        let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
+        let codes = || self.tables.iter().map(TableReport::exit_code);
         if codes().any(|code| code == 1) {
             1
         } else {

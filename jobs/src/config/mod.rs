@@ -119,7 +119,7 @@ impl Config {
             return Err(usage("batch_objects is 0; a batch needs at least one object"));
         }
         let accounts = options.account.unwrap_or_default();
-        check_aliases(&accounts)?;
+        check(&accounts)?;
         Ok(Self {
             lake: location::to_path(&location::to_url(&lake)?)?,
             settings,
@@ -168,13 +168,22 @@ fn text(layers: &Layer, key: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn check_aliases(accounts: &[Account]) -> Result<()> {
+/// What no account alone is wrong about, and days that cannot be.
+fn check(accounts: &[Account]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for account in accounts {
         if !seen.insert((&account.source, &account.alias)) {
             return Err(usage(format!(
                 "two accounts of the source {:?} have the alias {:?}; rename one of them",
                 account.source, account.alias
+            )));
+        }
+        if let (Some(since), Some(until)) = (account.since, account.until)
+            && since > until
+        {
+            return Err(usage(format!(
+                "account {:?} of {:?} delivers since {since} and until {until}, which is before",
+                account.alias, account.source
             )));
         }
     }

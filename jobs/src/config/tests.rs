@@ -153,13 +153,14 @@ fn the_sample_file_has_every_option_of_an_account() {
         raw,
         zone: _,
         since,
+        until,
         currency,
         marketplaces,
         fields,
         csv,
         keep: _,
     } = account;
-    assert!(raw.is_some() && since.is_some() && currency.is_some());
+    assert!(raw.is_some() && since.is_some() && until.is_some() && currency.is_some());
     assert!(!marketplaces.is_empty() && !fields.is_empty());
     let pipeline::account::CsvOverride {
         delimiter,

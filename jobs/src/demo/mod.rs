@@ -6,7 +6,7 @@ mod process;
 mod results;
 
 use anyhow::Result;
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate, Utc};
 use pipeline::lake::Lake;
 use pipeline::report::{RunReport, SCHEMA};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::cli::DemoArgs;
 use crate::config::{Config, Options};
 use crate::contracts;
-use crate::exit::{DONE, FAILED, worse};
+use crate::exit::{ATTENTION, DONE, FAILED, worse};
 use crate::output::{bytes, count};
 use crate::session::Session;
 use folder::Folder;
@@ -98,11 +98,12 @@ struct Worked {
 }
 
 fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
+    let before_today = Utc::now().date_naive() - Days::new(u64::from(arguments.days));
     let options = generate::Options {
         scale: arguments.scale,
         days: arguments.days,
         seed: arguments.seed,
-        ..generate::Options::default()
+        start: arguments.first.unwrap_or(before_today),
     };
     let made = generate::generate(&folder.raw(), &options)?;
     folder.write_config(&made.accounts)?;
@@ -125,7 +126,7 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<Worked> 
         }
         let (report, exit) = process::run(folder, *date)?;
         say(session, &format!("{}\n", summary(&report)))?;
-        code = worse(code, exit);
+        code = worse(code, unless_planted(&report, exit));
         days.push(Day {
             date: *date,
             died_at,
@@ -136,12 +137,25 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<Worked> 
     say(session, &format!("  {last}  "))?;
     let (again, exit) = process::run(folder, last)?;
     say(session, &format!("once more: {}\n", summary(&again)))?;
+    code = worse(code, unless_planted(&again, exit));
     Ok(Worked {
         days,
         repeated: Some(again),
         checks: Vec::new(),
-        code: worse(code, exit),
+        code,
     })
+}
+
+/// The exit code of a run without the question that planted troubles ask: that of some batches everything is rejected is
+/// part of the story.
+fn unless_planted(report: &RunReport, exit: u8) -> u8 {
+    let tables = report.tables.iter();
+    let asks = tables.map(|table| table.outcome.exit_code()).max();
+    if exit == ATTENTION {
+        asks.unwrap_or(exit)
+    } else {
+        exit
+    }
 }
 
 /// One line about a run of all tables.
@@ -163,11 +177,7 @@ fn summary(report: &RunReport) -> String {
         sum(|counts| counts.rows_absorbed),
         sum(|counts| counts.rows_rejected),
     );
-    for table in report
-        .tables
-        .iter()
-        .filter(|table| table.outcome.exit_code() != 0)
-    {
+    for table in report.tables.iter().filter(|table| table.exit_code() != 0) {
         line.push_str(&format!(
             "\n    {} {}: {}",
             table.table,

@@ -17,10 +17,12 @@ use crate::query::{register, session};
 use crate::report::{Counts, Observer};
 use crate::shape::Checks;
 
+use super::budget;
 use super::commit::{Attempt, Outcome, commit};
 use super::compute::{Computation, Sifted};
 use super::group::{State, state};
 use super::journal::Journal;
+use super::notes::Notes;
 use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened, Table};
@@ -190,16 +192,24 @@ async fn recompute(
     let touched = touched(lake, ledger, contract, feed, &inputs).await?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
     let attempt = Attempt::new(claim.draft.batch);
+    let batch = claim.draft.batch;
+    let excess =
+        |sifted: &Sifted| budget::excess_of_rows(&contract.quarantine, batch, sifted.rejected, sifted.rows);
     loop {
         let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
             return Ok(());
         };
-        if table.taken >= claim.draft.batch {
+        if table.taken >= batch {
             return Ok(());
         }
         let mut work = Work::of(lake, &computation, &table, &touched, &attempt.id)?;
         let sifted = match work.done(lake, claim).await {
-            Ok(sifted) if tally.passes(&contract.name, claim.draft.batch, &sifted.held) => sifted,
+            Ok(sifted)
+                if tally.passes(&contract.name, batch, &sifted.held)
+                    && tally.may_exceed(contract, batch, excess(&sifted).as_deref()) =>
+            {
+                sifted
+            }
             put => {
                 work.discard().await;
                 return match put {
@@ -213,6 +223,10 @@ async fn recompute(
         };
         failpoint::pass("after_decode");
         let applied = work.finish();
+        let notes = Notes {
+            over_budget: excess(&sifted),
+            ..Notes::default()
+        };
         let side = SideFile {
             results: results(claim, &attempt.id, &sifted),
             quarantine: sifted.quarantine,
@@ -239,9 +253,9 @@ async fn recompute(
             late_objects: 0,
             millis: attempt.millis(),
             released: tally.is_released(claim.draft.batch),
+            notes,
             run: Some(tally.run().id.clone()),
             changed: applied.changed,
-            ..Summary::default()
         };
         let actions = applied.actions;
         match commit(ledger, &table, &attempt, &side_file, actions, progress, &summary).await? {

@@ -15,6 +15,7 @@
 //! with its own list; a commit without record is recorded. Two runners at once are kept apart by the lease most of
 //! the time, and by the compare-and-swaps always. An error of unknown outcome is settled by reading T's txn.
 
+mod budget;
 mod commit;
 mod compute;
 mod derive;

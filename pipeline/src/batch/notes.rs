@@ -21,6 +21,9 @@ pub(crate) struct Notes {
     pub(crate) shrunk: u64,
     #[serde(default)]
     pub(crate) shrunk_first: Option<String>,
+    /// What went to quarantine beyond the budget, in words, of the first batch of which it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) over_budget: Option<String>,
     /// Fields of raw rows that nothing reads, each with one that is read, is not there, and has nearly the same name.
     #[serde(default)]
     pub(crate) lookalikes: BTreeMap<String, String>,
@@ -35,6 +38,9 @@ impl Notes {
         self.shrunk += other.shrunk;
         if self.shrunk_first.is_none() {
             self.shrunk_first.clone_from(&other.shrunk_first);
+        }
+        if self.over_budget.is_none() {
+            self.over_budget.clone_from(&other.over_budget);
         }
         self.lookalikes.extend(other.lookalikes.clone());
     }
@@ -70,6 +76,7 @@ impl Notes {
             let parts = counted(self.shrunk, "part", "parts");
             messages.push(format!("{parts} of the table shrank: {first}"));
         }
+        messages.extend(self.over_budget.clone());
         messages.extend(self.lookalikes.iter().map(|(there, read)| {
             format!("nothing reads the field {there:?}, and there is no {read:?}, which the contract reads: is it the same?")
         }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Schema;
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
@@ -253,8 +253,7 @@ pub(crate) async fn checked(
     Ok((taken, None))
 }
 
-/// Microseconds are what tables keep of an instant.
+/// Milliseconds are what tables keep of an instant.
 pub(crate) fn now() -> chrono::DateTime<Utc> {
-    let now = Utc::now();
-    chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    Utc::now().trunc_subsecs(3)
 }

@@ -14,6 +14,7 @@ use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
+use super::budget;
 use super::commit::{Attempt, Outcome, commit};
 use super::documents::gather;
 use super::intake::Intake;
@@ -87,7 +88,16 @@ pub(super) async fn take(
         .collect();
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
+    let excess = budget::excess(
+        &contract.quarantine,
+        claim.draft.batch,
+        intakes.iter().map(|(_, intake)| intake),
+    );
+    if !tally.may_exceed(contract, claim.draft.batch, excess.as_deref()) {
+        return Ok(());
+    }
     let noted = Notes {
+        over_budget: excess,
         lookalikes: contract.lookalikes(&spooled.fields),
         ..gathered
             .as_ref()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::TableName;
+use crate::contract::{Contract, Otherwise, TableName};
 use crate::error::Error;
 use crate::keep::ChangedPart;
 use crate::report::{Counts, Outcome, TableReport};
@@ -63,6 +63,7 @@ impl Summary {
             counts: self.counts.clone(),
             late_objects: self.late_objects,
             messages: warnings(&self.warned).chain(self.notes.messages()).collect(),
+            over_budget: self.notes.over_budget.is_some(),
             millis: self.millis,
         }
     }
@@ -179,6 +180,19 @@ impl Tally {
         false
     }
 
+    /// More of the batch may be rejected than its contract allows, and the contract may ask a person about that. True
+    /// where the batch goes in.
+    pub(crate) fn may_exceed(&mut self, contract: &Contract, batch: i64, excess: Option<&str>) -> bool {
+        let asks = contract.quarantine.otherwise == Otherwise::Hold && self.released != Some(batch);
+        let (Some(excess), table) = (excess.filter(|_| asks), &contract.name) else {
+            return true;
+        };
+        self.hold([format!(
+            "{excess}; mend what is wrong and run again, or release the batch with `marketlake run {table} --release {table}`"
+        )]);
+        false
+    }
+
     /// A person has looked at this batch and lets it go in.
     pub(crate) fn release(&mut self, batch: i64) {
         self.released = Some(batch);
@@ -238,6 +252,7 @@ impl Tally {
             version: self.version,
             counts: self.counts,
             late_objects: self.late_objects,
+            over_budget: self.notes.over_budget.is_some(),
             messages: self.messages,
             millis: self.started.elapsed().as_millis() as u64,
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::diagnostic::{Code, Findings, Place};
 use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
-use super::{Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
+use super::{Budget, Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-pub(super) const KEYS: [&str; 27] = [
+pub(super) const KEYS: [&str; 28] = [
     "description",
     "path",
     "format",
@@ -36,6 +36,7 @@ pub(super) const KEYS: [&str; 27] = [
     "covers",
     "period",
     "shrink",
+    "quarantine",
 ];
 
 /// A contract that may still be wrong, and where its parts stand.
@@ -87,6 +88,7 @@ impl Draft {
             feed,
             sql: sql.as_ref().map(|sql| sql.text.clone()),
             checks: checks(&section, found),
+            quarantine: Budget::read(&section, found),
         };
         Self {
             contract,

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage, sql};
 
-/// Version of the form of [`StoredRules`].
-const VERSION: &str = "v1";
+/// Version of the form of [`StoredRules`], and of what the program does with rows under the same rules: since `v2` it
+/// stores whole milliseconds.
+const VERSION: &str = "v2";
 
 /// What of a contract decides about rows: not docs, checks, paths, dialects or expectations. As JSON it goes into
 /// the properties of a table.
@@ -207,7 +208,7 @@ pub fn change(old: &StoredRules, new: &Contract) -> Change {
     }
     if old.version != new.version {
         return Change::Breaking(vec![format!(
-            "rules of form {} became {}",
+            "the table was written by another version of the program, which made rows in another way: {} became {}",
             old.version, new.version
         )]);
     }

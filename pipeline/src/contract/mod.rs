@@ -3,6 +3,7 @@
 //! A contract is plain data. [`load`] makes contracts of files and refuses those that could break a promise;
 //! [`Contract::fingerprint`] tells whether one has changed since a table was written.
 
+mod budget;
 mod builtin;
 mod columns;
 mod diagnostic;
@@ -27,6 +28,7 @@ mod tests;
 mod types;
 mod word;
 
+pub use budget::Budget;
 pub use builtin::builtin;
 pub use diagnostic::{Code, Diagnostic};
 pub use fingerprint::{Change, StoredColumn, StoredRules, change};
@@ -141,6 +143,8 @@ pub struct Contract {
     pub sql: Option<String>,
     /// Assertions over typed rows.
     pub checks: Vec<Check>,
+    /// How much of a batch may go to quarantine before a person is asked.
+    pub quarantine: Budget,
 }
 
 /// Where the rows of a table come from.

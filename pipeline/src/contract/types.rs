@@ -19,7 +19,7 @@ pub enum ColumnType {
     Double,
     /// Calendar day.
     Date,
-    /// Instant with microseconds, in UTC.
+    /// Instant in UTC; rows from raw objects hold whole milliseconds.
     Timestamp,
     /// Map from text to text.
     Map,

@@ -339,5 +339,6 @@ fn contract(pattern: &PathPattern) -> Contract {
         feed: crate::contract::Feed::Raw(feed(pattern)),
         sql: None,
         checks: Vec::new(),
+        quarantine: crate::contract::Budget::default(),
     }
 }

@@ -193,6 +193,7 @@ mod tests {
                 ..Counts::default()
             },
             late_objects: 0,
+            over_budget: false,
             messages: vec!["check \"x\" warned".to_owned()],
             millis: 5,
         };

@@ -238,6 +238,8 @@ impl Shaper {
             columns.push(self.typed(column, values, origin, &mut reasons)?);
         }
         self.bookkeeping(&mut columns, &delivered, &stated, &indices, origin, stamp)?;
+        // Not before the order is made, which is one of all digits.
+        let columns = columns.into_iter().map(layout::in_whole_millis).collect();
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
 
         self.require(&rows, &mut reasons);

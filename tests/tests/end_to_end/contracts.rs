@@ -51,7 +51,12 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Result<Self> {
-        let lake = Lake::new("")?;
+        Self::configured("")
+    }
+
+    /// A lake with that text in its `marketlake.toml`.
+    pub(crate) fn configured(configuration: &str) -> Result<Self> {
+        let lake = Lake::new(configuration)?;
         let folder = lake.path().join("contracts");
         let shop = Self {
             lake: lake.with_contracts(folder.clone()),

@@ -90,7 +90,7 @@ fn what_is_no_report_takes_nothing_away() -> Result<()> {
         lake.deliver(&manifest(name, name, (1, 2), hour, (1, 1)))?;
         lake.deliver(&Delivery::new(key(name), bytes))?;
     }
-    let run = lake.run(&[])?.exits_with(0)?;
+    let run = lake.run(&[])?.takes_in()?;
     assert_eq!(run.count(TABLE, "objects_rejected")?, faulty.len() as u64);
     assert_eq!(rows(&lake)?, ["2026-03-01 c1 1", "2026-03-02 c1 2"]);
     let quarantine = lake.quarantine(TABLE)?;
@@ -112,7 +112,7 @@ fn what_is_no_report_takes_nothing_away() -> Result<()> {
 
     lake.deliver(&manifest("none", "none", (1, 1), 20, (1, 1)))?;
     lake.deliver(&report("none", &[]))?;
-    lake.run(&[])?.exits_with(0)?;
+    lake.run(&[])?.takes_in()?;
     assert_eq!(rows(&lake)?, ["2026-03-02 c1 2"]);
     Ok(())
 }
@@ -139,7 +139,7 @@ fn a_manifest_that_changes_after_the_claim_rejects_the_object_until_it_is_taken_
     lake.deliver(&said)?;
     ensure!(lake.run_until("after_claim", &[])?.died());
     lake.deliver(&said.at(instant("2026-05-01T00:00:00Z")))?;
-    lake.run(&[])?.exits_with(0)?;
+    lake.run(&[])?.takes_in()?;
     assert_eq!(rows(&lake)?, ["2026-03-01 c1 1"]);
     assert_eq!(
         lake.quarantine(TABLE)?.len(),

@@ -15,6 +15,8 @@ mod oracle;
 mod permute;
 mod protocol;
 mod rebuild;
+mod rejects;
 mod schemas;
+mod secrets;
 mod together;
 mod trial;

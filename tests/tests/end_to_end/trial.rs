@@ -30,7 +30,7 @@ fn key(report: u32) -> String {
 #[test]
 fn an_object_is_rejected_when_a_process_died_before_the_eyes_of_another() -> Result<()> {
     let lake = with_a_suspect()?;
-    let run = lake.run_until("reading=ALL01.csv000", &[])?.exits_with(0)?;
+    let run = lake.run_until("reading=ALL01.csv000", &[])?.takes_in()?;
     assert_eq!(run.count(ORDERS, "objects_rejected")?, 1);
     assert_eq!(lake.rows(ORDERS)?.len(), 2);
     let quarantine = lake.quarantine(ORDERS)?;

@@ -128,6 +128,7 @@ mod tests {
                 ..Counts::default()
             },
             late_objects: 0,
+            over_budget: false,
             messages: messages.iter().map(|message| (*message).to_owned()).collect(),
             millis: 1_250,
         };

@@ -241,6 +241,7 @@ impl Merchant {
             raw: None,
             zone: self.zone,
             since: Some(since),
+            until: None,
             currency: Some(self.currency.to_owned()),
             marketplaces: Vec::new(),
             fields: BTreeMap::from([("merchant_id".to_owned(), self.merchant_id.to_owned())]),

@@ -143,6 +143,9 @@ pub(crate) fn generate(raw_root: &Path, options: &Options) -> anyhow::Result<Gen
     let events = events::make(options, &mut story);
     accounts.push(events::account(options.start));
     desk.deliver(&events.objects)?;
+    for account in &mut accounts {
+        account.until = options.all_days().last().copied();
+    }
     let emptied = trades.iter().find_map(|trade| {
         let (day, _) = trade.worthless?;
         Some((trade.advertiser.merchant.to_owned(), day))

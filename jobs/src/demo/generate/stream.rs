@@ -21,6 +21,7 @@ pub(super) fn account(since: NaiveDate) -> Account {
         raw: None,
         zone: chrono_tz::Tz::UTC,
         since: Some(since),
+        until: None,
         currency: None,
         marketplaces: ADVERTISERS
             .iter()

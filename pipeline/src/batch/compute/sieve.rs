@@ -242,7 +242,7 @@ impl<'a> Sieve<'a> {
                         Error::usage("SQL does not give a column of the contract").with("column", name)
                     })?;
                     match layout::conform(column, field.data_type()) {
-                        Ok(values) => values,
+                        Ok(values) => layout::in_whole_millis(values),
                         Err(_) => self.fitting(name, column, field.data_type(), reasons)?,
                     }
                 }

@@ -14,7 +14,7 @@ fn daily(sql: &str) -> Contract {
 #[test]
 fn a_fingerprint_survives_what_decides_about_no_row() {
     let plain = orders("keep", "keep");
-    assert!(plain.fingerprint().starts_with("v1:"));
+    assert!(plain.fingerprint().starts_with("v2:"));
     for (from, to) in [
         ("One order.", "An order."),
         ("id = \"text\"", "id = { type = \"text\", doc = \"Order.\" }"),

@@ -400,12 +400,20 @@ fn keys_of_documents() -> BTreeSet<String> {
             "C005 :8",
             documents("shrink = { below = 0.8, older_than = \"3h\" }"),
         ),
+        ("C005 :8", documents("quarantine = { rows = 1.5 }")),
+        ("C002 :8", documents("quarantine = { rows = \"1%\" }")),
+        (
+            "C005 :8",
+            documents("quarantine = { rows = 0.1, else = \"quarantine\" }"),
+        ),
     ];
     let edits: Vec<(&str, &str, &str)> = edits
         .iter()
         .map(|(code, to)| (*code, rows, to.as_str()))
         .collect();
-    let good = documents("covers = \"day\"\nperiod = []\nshrink = { below = 1, older_than = \"3d\" }");
+    let good = documents(
+        "covers = \"day\"\nquarantine = { rows = 0, else = \"hold\" }\nperiod = []\nshrink = { below = 1, older_than = \"3d\" }",
+    );
     assert_eq!(mistakes_of(&edited("shop/orders.toml", rows, &good)), [""; 0]);
     assert_each("shop/orders.toml", &edits)
 }

@@ -40,9 +40,13 @@ pub(super) fn gaps(
             let since = account
                 .and_then(|account| account.since)
                 .map(|day| day.and_time(NaiveTime::MIN));
+            let end = account
+                .and_then(|account| account.until?.succ_opt())
+                .map(|day| day.and_time(NaiveTime::MIN));
             gaps.extend(
                 missed(family.expect, since, periods, now.naive_utc())
                     .into_iter()
+                    .filter(|(start, ..)| end.is_none_or(|end| *start < end))
                     .map(|(start, due, state)| PeriodGap {
                         account: alias.clone().unwrap_or_default(),
                         table: family.contract.name.to_string(),

@@ -118,7 +118,9 @@ async fn look(
         .map(|(_, period)| period)
         .max();
     let mut delivered = Delivered::new();
-    for (row, period) in claims(&rows) {
+    let rejected = nothing_of(&rows);
+    let gave = |row: &LedgerRow| !rejected.contains(&(row.object.as_str(), row.batch));
+    for (row, period) in claims(&rows).filter(|(row, _)| gave(row)) {
         delivered.entry(row.account.clone()).or_default().insert(period);
     }
     Ok((status, delivered))
@@ -128,6 +130,20 @@ async fn look(
 fn claims(rows: &[LedgerRow]) -> impl Iterator<Item = (&LedgerRow, NaiveDateTime)> {
     let claims = rows.iter().filter(|row| row.entry == "claim");
     claims.filter_map(|row| Some((row, DateTime::from_timestamp_micros(row.period?)?.naive_utc())))
+}
+
+/// Objects that are in quarantine whole, or row by row, each with the batch that found that: a period of which nothing
+/// else came was not delivered.
+fn nothing_of(rows: &[LedgerRow]) -> HashSet<(&str, i64)> {
+    let results = rows.iter().filter(|row| row.entry == "result");
+    let is_nothing = |row: &&LedgerRow| {
+        let (read, rejected) = (row.rows_read.unwrap_or(0), row.rows_rejected.unwrap_or(0));
+        row.state.as_deref() == Some("rejected") || (rejected > 0 && rejected >= read)
+    };
+    results
+        .filter(is_nothing)
+        .map(|row| (row.object.as_str(), row.batch))
+        .collect()
 }
 
 /// How many different objects are in the table; a touched file is another object.

@@ -21,7 +21,7 @@ fn an_object_that_is_gone_after_it_was_claimed_is_rejected_and_the_others_go_in(
         "no claim was made"
     );
     fs::remove_file(lake.raw().join(&gone.key))?;
-    let run = lake.run(&["jwo.orders"])?.exits_with(0)?;
+    let run = lake.run(&["jwo.orders"])?.takes_in()?;
     assert_eq!(run.outcome("jwo.orders")?, "partly_quarantined");
     assert_eq!(orders(&lake)?, [total("A-2", "20.0000")]);
     let rejects = lake.quarantine("jwo.orders")?;
@@ -42,7 +42,7 @@ fn an_object_that_was_rewritten_after_it_was_claimed_is_taken_in_as_what_it_is_n
         "no claim was made"
     );
     lake.deliver(&report("07:15", "A-1", "11.50").at(instant("2026-04-02T00:00:00Z")))?;
-    lake.run(&["jwo.orders"])?.exits_with(0)?;
+    lake.run(&["jwo.orders"])?.takes_in()?;
     assert_eq!(orders(&lake)?, [total("A-1", "11.5000")]);
     assert!(lake.quarantine("jwo.orders")?.is_empty());
     Ok(())
