@@ -73,6 +73,16 @@ impl Excerpt {
         self.length += bytes.len() as u64;
     }
 
+    /// What is at the end of it and only stands between records of JSON belongs to none of them.
+    pub(super) fn drop_separators(&mut self) {
+        while self.length == self.start.len() as u64
+            && let Some(b',' | b' ' | b'\t' | b'\r' | b'\n') = self.start.last()
+        {
+            self.start.pop();
+            self.length -= 1;
+        }
+    }
+
     /// The record is no row.
     pub(super) fn malformed(&self, row: i64, reason: impl Into<String>) -> Malformed {
         if self.length == self.start.len() as u64 {

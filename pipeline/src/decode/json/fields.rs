@@ -20,7 +20,12 @@ pub(super) struct Fields {
     valued: Vec<u64>,
     record: u64,
     limit: usize,
+    /// Of each kind of messages so far which keys at the top all of them had.
+    kinds: Vec<Vec<usize>>,
 }
+
+/// Most kinds of messages that are told apart.
+const KINDS: usize = 16;
 
 /// A path of keys.
 #[derive(Default)]
@@ -55,6 +60,17 @@ enum Kind {
     Text,
     /// A string whose escapes were resolved.
     Unescaped,
+}
+
+/// Whether most keys of a kind of messages are there, or all where they are few: one that all had so far may be missing in the
+/// next message, but what is within a message has hardly any of them.
+#[inline]
+fn is_most(kind: &[usize], is_there: impl Fn(&usize) -> bool) -> bool {
+    let count = kind.iter().filter(|position| is_there(position)).count();
+    match kind.len() {
+        few @ 0..=2 => count == few,
+        many => count * 2 > many,
+    }
 }
 
 impl Values {
@@ -97,7 +113,56 @@ impl Fields {
             valued: Vec::new(),
             record: 0,
             limit,
+            kinds: Vec::new(),
         }
+    }
+
+    /// The object that was read last is a message.
+    #[inline]
+    pub(super) fn learn(&mut self) {
+        let (nodes, record) = (&self.nodes, self.record);
+        let top = &nodes[0].children;
+        let is_there = |position: &usize| nodes[top[*position].1].seen == record;
+        match self.kinds.iter().position(|kind| is_most(kind, is_there)) {
+            Some(kind) => self.kinds[kind].retain(is_there),
+            None if self.kinds.len() < KINDS => {
+                let keys: Vec<usize> = (0..top.len()).filter(is_there).collect();
+                self.kinds.extend((!keys.is_empty()).then_some(keys));
+            }
+            None => {}
+        }
+    }
+
+    /// Whether there were messages.
+    pub(super) fn know_messages(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+
+    /// Whether the object that was read last has most keys of messages, or all of them.
+    pub(super) fn is_of_message(&self, all: bool) -> bool {
+        let top = &self.nodes[0].children;
+        let is_there = |position: &usize| self.nodes[top[*position].1].seen == self.record;
+        self.kinds.iter().any(|kind| match all {
+            true => kind.iter().all(is_there),
+            false => is_most(kind, is_there),
+        })
+    }
+
+    /// Whether an object with these keys has most of those of messages, or all of them. Where there was no message yet, whether it has those that
+    /// were whole in the object that could not be read, and they are several.
+    pub(super) fn are_of_message(&self, keys: &[&[u8]], all: bool) -> bool {
+        let top = &self.nodes[0].children;
+        if self.kinds.is_empty() {
+            let mut broken = top
+                .iter()
+                .filter(|(_, node)| self.nodes[*node].seen == self.record);
+            return broken.clone().nth(1).is_some() && broken.all(|(key, _)| keys.contains(&&**key));
+        }
+        let is_there = |position: &usize| keys.contains(&&*top[*position].0);
+        self.kinds.iter().any(|kind| match all {
+            true => kind.iter().all(is_there),
+            false => is_most(kind, is_there),
+        })
     }
 
     /// Names of the columns, by their numbers.

@@ -2,20 +2,20 @@
 //!
 //! Nested objects become fields by path (`budget.amount`), arrays stay JSON text, numbers stay as they are
 //! written, null and an empty object are no value. A key may come twice with the same value, not with different
-//! ones. A broken record does not touch the others; where it ends is guessed, see [`extent`].
+//! ones. A broken record does not touch the others: reading goes on with the next whole one, see [`place`].
 
 pub(crate) mod cursor;
 pub(super) mod document;
 mod envelope;
-mod extent;
 mod fields;
+mod place;
 pub(crate) mod string;
 
 use std::collections::VecDeque;
 
 use cursor::{Cursor, Stop};
-use extent::Extent;
 use fields::{Fields, Values};
+use place::{AHEAD, After, Before, Judged, judge};
 
 use super::batch::Batch;
 use super::malformed::{Excerpt, Malformed};
@@ -35,12 +35,28 @@ pub(super) struct JsonRows {
     ordinal: i64,
     /// Malformed records to hand out before anything else is read.
     malformed: VecDeque<Malformed>,
-    in_array: bool,
+    array: Array,
     /// Whether the text ends within a record or an array; it is said once.
     cut_short: bool,
     /// White space at the start of the current line, and whether nothing else was on it yet.
     indent: usize,
     at_margin: bool,
+    has_messages: bool,
+    /// Whether what is at the front of the window begins its line.
+    begins_line: bool,
+    /// The byte before it that is no white space.
+    last: u8,
+}
+
+/// The array around the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Array {
+    /// There is none.
+    None,
+    /// It is open.
+    Open,
+    /// It is open, unless it was closed in what is damaged, or is within a message that lacks its beginning.
+    Unsure,
 }
 
 /// What stands at the front of the window.
@@ -62,10 +78,13 @@ impl JsonRows {
             batch: Batch::default(),
             ordinal: 0,
             malformed: VecDeque::new(),
-            in_array: false,
+            array: Array::None,
             cut_short: false,
             indent: 0,
             at_margin: true,
+            has_messages: false,
+            begins_line: true,
+            last: b']',
         }
     }
 
@@ -80,8 +99,8 @@ impl JsonRows {
             match self.advance()? {
                 Front::Object => self.take_object()?,
                 Front::Other(first) => self.take_other(first)?,
-                Front::Nothing if self.in_array => {
-                    (self.in_array, self.cut_short) = (false, true);
+                Front::Nothing if self.array == Array::Open => {
+                    (self.array, self.cut_short) = (Array::None, true);
                     self.reject("is an array that is not closed: the object may be cut short", b"");
                 }
                 Front::Nothing => {
@@ -107,14 +126,18 @@ impl JsonRows {
                 b'\n' => (self.indent, self.at_margin) = (0, true),
                 b' ' | b'\t' | b'\r' => self.indent += usize::from(self.at_margin),
                 _ => {
-                    self.at_margin = false;
+                    self.begins_line = std::mem::take(&mut self.at_margin);
                     match byte {
                         b',' => {}
-                        b'[' if !self.in_array => self.in_array = true,
-                        b']' if self.in_array => self.in_array = false,
+                        b'[' if self.array != Array::Open => {
+                            let is_usual = self.last == b']' || !self.fields.know_messages();
+                            self.array = if is_usual { Array::Open } else { Array::Unsure };
+                        }
+                        b']' if self.array != Array::None => self.array = Array::None,
                         b'{' => return Ok(Front::Object),
                         other => return Ok(Front::Other(other)),
                     }
+                    self.last = byte;
                 }
             }
             self.window.consume(1);
@@ -129,21 +152,80 @@ impl JsonRows {
             let reason = match self.fields.read(&mut cursor, &mut self.values) {
                 Ok(()) if cursor.at <= self.limits.record => {
                     let length = cursor.at;
+                    if !self.is_message(length)? {
+                        let reason = "is a part of a message: the rest of it follows";
+                        return self.pass(reason, length, false);
+                    }
+                    self.fields.learn();
+                    self.has_messages = true;
                     self.keep_or_unwrap(length);
                     self.window.consume(length);
+                    self.last = b'}';
                     return Ok(());
                 }
-                Err(Stop::Broken(reason)) => reason,
+                Err(Stop::Broken(reason)) => match self.length_of_value()? {
+                    // It is only what it says that cannot be.
+                    Some(length) => {
+                        let text = &self.window.bytes()[..length];
+                        self.ordinal += 1;
+                        self.malformed
+                            .push_back(Malformed::whole(self.ordinal, reason, text));
+                        self.window.consume(length);
+                        return Ok(());
+                    }
+                    None => reason,
+                },
                 Err(Stop::More) if text.len() <= self.limits.record => {
                     if self.window.fill()? {
                         continue;
                     }
-                    self.cut_short = true;
-                    "is cut short: the object ends within the record".to_owned()
+                    return self.pass("is cut short: the object ends within the record", 0, true);
                 }
                 Ok(()) | Err(Stop::More) => larger_than(self.limits.record),
             };
-            return self.skip_object(&reason);
+            return self.pass(&reason, 0, false);
+        }
+    }
+
+    /// Whether the object of so many bytes, which was read and stands where a message can begin, is one: not where the rest of
+    /// another object follows, unless it has the keys of messages.
+    #[inline]
+    fn is_message(&mut self, length: usize) -> Result<bool> {
+        if let [b'{', ..] | [b'\n', b'{', ..] = self.window.bytes()[length..] {
+            return Ok(true);
+        }
+        while self.window.bytes().len() < length + AHEAD && self.window.fill()? {}
+        let rest = &self.window.bytes()[length..];
+        if self.begins_line && matches!(rest, [b'\n', ..] | [b'\r', b'\n', ..]) {
+            return Ok(true);
+        }
+        let begins_text = self.window.position() == 0;
+        Ok(match After::of(&rest[..rest.len().min(AHEAD)]) {
+            After::Boundary => true,
+            // Nothing is known that it could be unlike.
+            _ if !self.fields.know_messages() && (self.array == Array::Open || begins_text) => true,
+            After::Element | After::Damage if self.array == Array::Open => true,
+            After::Element | After::Damage => {
+                !self.fields.know_messages() || self.fields.is_of_message(false)
+            }
+            After::Within => self.fields.is_of_message(true),
+        })
+    }
+
+    /// The length of the value at the front of the window, whatever it says; none where it is no JSON or too large.
+    fn length_of_value(&mut self) -> Result<Option<usize>> {
+        loop {
+            let text = front(&self.window, self.limits.record);
+            let mut cursor = Cursor::new(text);
+            match cursor.value(0) {
+                Ok(()) if cursor.at <= self.limits.record => return Ok(Some(cursor.at)),
+                Err(Stop::More) if text.len() <= self.limits.record => {
+                    if !self.window.fill()? {
+                        return Ok(None);
+                    }
+                }
+                _ => return Ok(None),
+            }
         }
     }
 
@@ -190,71 +272,100 @@ impl JsonRows {
         }
     }
 
-    /// Passes over the object at the front of the window, which cannot be read.
-    fn skip_object(&mut self, reason: &str) -> Result<()> {
-        let mut extent = Extent::new(self.indent);
-        let mut excerpt = Excerpt::default();
+    /// Passes over damage: over so many bytes, and over all that follow up to the next message. `is_cut` says that the text ends
+    /// within it, unless there is a message.
+    fn pass(&mut self, reason: &str, length: usize, is_cut: bool) -> Result<()> {
+        self.pass_to(reason, length, is_cut, false)
+    }
+
+    fn pass_to(&mut self, reason: &str, length: usize, mut is_cut: bool, on_line: bool) -> Result<()> {
+        let is_on_own_line = self.begins_line && self.has_messages;
+        let mut before = Before::new(self.indent, is_on_own_line);
+        let mut passed = Excerpt::at(self.window.position());
+        let mut at = length.max(1);
         loop {
             let text = self.window.bytes();
-            let end = extent.scan(text);
-            let length = end.unwrap_or(text.len());
-            excerpt.push(&text[..length]);
-            self.window.consume(length);
-            if end.is_none() && self.window.fill()? {
-                continue;
+            let stop = |byte: &u8| *byte == b'{' || on_line && *byte == b'\n';
+            let found = text.get(at..).and_then(|rest| rest.iter().position(stop));
+            let end = found.map_or(text.len(), |found| at + found);
+            text[..end].iter().for_each(|byte| before.see(*byte));
+            passed.push(&text[..end]);
+            self.window.consume(end);
+            at = 0;
+            if found.is_none() {
+                if self.window.fill()? {
+                    continue;
+                }
+                self.cut_short |= is_cut;
+                break;
             }
-            // What is open at the end is this record's fault, not the array's.
-            self.in_array &= end.is_some();
-            if let Some(margin) = extent.margin() {
-                (self.indent, self.at_margin) = (margin, true);
+            if self.window.bytes().first() == Some(&b'\n') {
+                break;
             }
-            self.ordinal += 1;
-            self.malformed.push_back(excerpt.malformed(self.ordinal, reason));
-            return Ok(());
+            match self.judge(0, &before)? {
+                Judged::Message => break,
+                judged => is_cut |= judged == Judged::CutShort,
+            }
+            at = 1;
+        }
+        if self.array == Array::Open {
+            self.array = Array::Unsure;
+        }
+        if let Some(margin) = before.margin() {
+            (self.indent, self.at_margin) = (margin, true);
+        }
+        self.ordinal += 1;
+        self.last = b'}';
+        passed.drop_separators();
+        let reason = format!("{reason}: {}", passed.extent());
+        self.malformed.push_back(passed.malformed(self.ordinal, reason));
+        Ok(())
+    }
+
+    /// What the object is that stands so many bytes behind the front of the window.
+    fn judge(&mut self, at: usize, before: &Before) -> Result<Judged> {
+        loop {
+            let judged = judge(
+                &self.window.bytes()[at..],
+                self.window.has_ended(),
+                self.limits.record,
+                before,
+                self.array != Array::None,
+                &self.fields,
+            );
+            if judged != Judged::More {
+                return Ok(judged);
+            }
+            self.window.fill()?;
         }
     }
 
-    /// Passes over a value that is no object, or else over the rest of the line.
+    /// Passes over a value that is no object; else over what is no value, up to the next message on the line or to its end.
     fn take_other(&mut self, first: u8) -> Result<()> {
-        loop {
-            let text = front(&self.window, self.limits.record);
-            let mut cursor = Cursor::new(text);
-            match cursor.value(0) {
-                Ok(()) if cursor.at <= self.limits.record => {
-                    let length = cursor.at;
-                    self.ordinal += 1;
-                    let reason = not_an_object(first);
-                    self.malformed
-                        .push_back(Malformed::whole(self.ordinal, reason, &text[..length]));
-                    self.window.consume(length);
-                    return Ok(());
-                }
-                Err(Stop::More) if text.len() <= self.limits.record => {
-                    if !self.window.fill()? {
-                        return self.skip_line("is not an object");
-                    }
-                }
-                Err(Stop::Broken(_)) => return self.skip_line("is not an object"),
-                Ok(()) | Err(Stop::More) => return self.skip_line(&larger_than(self.limits.record)),
-            }
-        }
+        let length = match self.length_of_value()? {
+            Some(length) if first != b'"' || !self.has_message_within(length)? => length,
+            _ => return self.pass_to("is not an object", 0, false, true),
+        };
+        let text = &self.window.bytes()[..length];
+        self.ordinal += 1;
+        self.malformed
+            .push_back(Malformed::whole(self.ordinal, not_an_object(first), text));
+        self.window.consume(length);
+        Ok(())
     }
 
-    /// Passes over the rest of the line.
-    fn skip_line(&mut self, reason: &str) -> Result<()> {
-        let mut excerpt = Excerpt::default();
-        loop {
-            let text = self.window.bytes();
-            let end = text.iter().position(|byte| *byte == b'\n');
-            let length = end.unwrap_or(text.len());
-            excerpt.push(&text[..length]);
-            self.window.consume(length);
-            if end.is_some() || !self.window.fill()? {
-                self.ordinal += 1;
-                self.malformed.push_back(excerpt.malformed(self.ordinal, reason));
-                return Ok(());
+    /// Whether a message begins within the string of so many bytes at the front of the window: where a quote opens by mistake,
+    /// it makes a string of the beginning of what follows.
+    fn has_message_within(&mut self, length: usize) -> Result<bool> {
+        let mut before = Before::new(self.indent, false);
+        for at in 0..length {
+            let byte = self.window.bytes()[at];
+            if byte == b'{' && self.judge(at, &before)? == Judged::Message {
+                return Ok(true);
             }
+            before.see(byte);
         }
+        Ok(false)
     }
 
     fn reject(&mut self, reason: impl Into<String>, text: &[u8]) {
