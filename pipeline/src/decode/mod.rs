@@ -12,6 +12,7 @@
 mod batch;
 mod charset;
 mod csv;
+mod gunzip;
 pub(crate) mod json;
 mod malformed;
 mod memory;

@@ -2,14 +2,12 @@
 
 use std::io::{Cursor, ErrorKind, Read};
 
-use flate2::read::MultiGzDecoder;
-
 use super::charset::Transcoded;
+use super::gunzip::{GZIP, Gunzip};
 use super::window::read_error;
 use crate::contract::Charset;
 use crate::{Error, Result};
 
-const GZIP: &[u8] = &[0x1F, 0x8B];
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// First bytes of encodings that are not read, and what they are.
@@ -24,10 +22,16 @@ const REFUSED: [(&[u8], &str); 4] = [
 /// which tells that it is UTF-8 whatever the charset.
 pub(super) fn open(input: Box<dyn Read + Send>, charset: Charset) -> Result<Box<dyn Read + Send>> {
     let (head, input) = peek(input, 10)?;
-    if head.starts_with(GZIP) {
-        return text(Box::new(MultiGzDecoder::new(input)), charset);
+    if !head.starts_with(GZIP) {
+        return text(input, charset);
     }
-    text(input, charset)
+    let (head, content) = peek(Box::new(Gunzip::new(input)), GZIP.len())?;
+    if head.starts_with(GZIP) {
+        return Err(Error::data(
+            "object is gzip in gzip: it is unpacked once, so deliver it packed once",
+        ));
+    }
+    text(content, charset)
 }
 
 fn text(input: Box<dyn Read + Send>, charset: Charset) -> Result<Box<dyn Read + Send>> {
@@ -101,6 +105,17 @@ mod tests {
         let both = [gzip(b"a,b\n"), gzip(b"1,2\n")].concat();
         assert_eq!(text_of(&both).unwrap(), b"a,b\n1,2\n");
         assert_eq!(text_of(&gzip(b"")).unwrap(), b"");
+    }
+
+    #[test]
+    fn gzip_in_gzip_is_named() {
+        let error = text_of(&gzip(&gzip(b"a,b\n1,2\n"))).unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.message().contains("gzip in gzip"), "{error}");
+        assert_eq!(
+            text_of(&[gzip(b"a,b\n"), vec![0; 512]].concat()).unwrap(),
+            b"a,b\n"
+        );
     }
 
     #[test]
