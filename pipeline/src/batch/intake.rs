@@ -238,6 +238,7 @@ async fn one(
             })
         })
         .collect();
+    reject_others(takers, &of, &mut intakes);
     let mut shaping = Shaping::new(takers, ordinal, at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let (mut nothing, mut cut_short) = (false, false);
@@ -247,7 +248,10 @@ async fn one(
             shaping.finish(0, &mut intakes).await?;
         }
         match next? {
-            Decoded::Header(header) => Arc::make_mut(&mut of).header = header,
+            Decoded::Header(header) => {
+                Arc::make_mut(&mut of).header = header;
+                reject_others(takers, &of, &mut intakes);
+            }
             Decoded::Nothing => nothing = true,
             Decoded::CutShort => cut_short = true,
             Decoded::Rows(batch) => {
@@ -314,6 +318,18 @@ async fn one(
         }
     }
     Ok(intakes)
+}
+
+/// Rejects the object for those takers that it is of another data set for, as far as it has told.
+fn reject_others(takers: &[Taker<'_>], of: &Source, intakes: &mut [Option<Intake>]) {
+    for (taker, intake) in takers.iter().zip(intakes) {
+        let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
+            continue;
+        };
+        if let Some(reason) = taker.shaper.is_another(&of.origin()) {
+            intake.reject(reason);
+        }
+    }
 }
 
 /// The takers that want the object and have not rejected it.

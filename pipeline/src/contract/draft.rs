@@ -25,6 +25,7 @@ pub(super) const KEYS: [&str; 28] = [
     "key_window",
     "unknown",
     "harmless",
+    "only",
     "siblings",
     "expect",
     "inputs",

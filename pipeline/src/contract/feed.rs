@@ -29,6 +29,7 @@ pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
         keep: keep(section, found),
         unknown: section.word("unknown", found).unwrap_or(Unknown::Keep),
         harmless: owned(section.list("harmless", found)),
+        only: only(section, found),
         elsewhere: BTreeMap::new(),
         key_window_days: key_window(section, found),
         expect: expect(section, found),
@@ -49,6 +50,7 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "key_window",
         "unknown",
         "harmless",
+        "only",
         "siblings",
         "expect",
     ];
@@ -128,6 +130,27 @@ fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
     } else {
         Keep::LatestRow { key, newest_by }
     }
+}
+
+fn only(section: &Section<'_>, found: &mut Findings) -> BTreeMap<String, Vec<String>> {
+    let mut only = BTreeMap::new();
+    let Some(table) = section.table("only", found) else {
+        return only;
+    };
+    let fields = Section::new(table);
+    for entry in &table.entries {
+        let Some(said) = fields.text_or_list(&entry.key, found) else {
+            continue;
+        };
+        let said = owned(Some(said));
+        if said.is_empty() || said.iter().any(String::is_empty) {
+            let message = format!("only says nothing that {} may say", entry.key);
+            let help = "write only = { dataset_id = \"sp-traffic\" }, or a list of such texts";
+            found.add_with_help(Code::BadValue, &entry.node.at, message, help);
+        }
+        only.insert(entry.key.clone(), said);
+    }
+    only
 }
 
 fn key_window(section: &Section<'_>, found: &mut Findings) -> Option<u32> {

@@ -47,6 +47,9 @@ pub struct StoredRules {
     /// Unknown raw fields whose values are kept where only names are.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub harmless: BTreeSet<String>,
+    /// What rows and objects say of themselves, by raw field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, BTreeSet<String>>,
     /// Raw fields that sibling tables name; for tables with a map of all fields with the fate of personal ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elsewhere: BTreeMap<String, Option<String>>,
@@ -119,6 +122,7 @@ impl Contract {
             key_window_days: None,
             unknown: None,
             harmless: BTreeSet::new(),
+            only: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             format: None,
             sql: self.sql.as_deref().map(sql::canonical),
@@ -140,6 +144,12 @@ impl Contract {
                 rules.key_window_days = raw.key_window_days;
                 rules.unknown = Some(raw.unknown.word().to_owned());
                 rules.harmless = raw.harmless.iter().cloned().collect();
+                let said = |said: &Vec<String>| said.iter().cloned().collect();
+                rules.only = raw
+                    .only
+                    .iter()
+                    .map(|(field, texts)| (field.clone(), said(texts)))
+                    .collect();
                 let takes_all = self.columns.iter().any(|column| column.from == ["*"]);
                 let fate = |personal: &Option<Personal>| {
                     personal
@@ -237,6 +247,11 @@ impl Comparison {
         self.word("key_window", &days(old), &days(new));
         self.word("unknown", &old.unknown, &new.unknown);
         self.list("harmless", &joined(&old.harmless), &joined(&new.harmless));
+        let said =
+            |rules: &StoredRules, field: &String| rules.only.get(field).map(joined).unwrap_or_default();
+        for field in old.only.keys().chain(new.only.keys()).collect::<BTreeSet<_>>() {
+            self.list(&format!("only.{field}"), &said(old, field), &said(new, field));
+        }
         self.word("format", &old.format, &new.format);
         self.list("key", &old.key.join(", "), &new.key.join(", "));
         self.list("partition", &old.partition.join(", "), &new.partition.join(", "));

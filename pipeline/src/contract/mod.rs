@@ -173,6 +173,8 @@ pub struct RawFeed {
     pub unknown: Unknown,
     /// Raw fields whose values may be written down although the table has personal fields; `*` is all of them.
     pub harmless: Vec<String>,
+    /// What rows and their objects say of themselves, by raw field: one that says anything else is of another data set.
+    pub only: BTreeMap<String, Vec<String>>,
     /// Raw fields that the sibling tables name, with what becomes of the personal ones: not unknown here, though no
     /// column takes them.
     pub elsewhere: BTreeMap<String, Option<Personal>>,

@@ -3,7 +3,10 @@
 use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::section::list;
-use super::{ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, documents, sql};
+use super::{
+    ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, documents, is_lineage, sql,
+};
+use crate::layout::{HASH, ROW};
 
 /// Lineage fields that order rows although no column holds them.
 const ORDERING_LINEAGE: [&str; 5] = ["_modified", "_row", "_part", "_generated_at", "_requested_at"];
@@ -21,6 +24,25 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
         for column in &draft.contract.columns {
             check_raw_column(draft, raw, column, found);
             check_personal(draft, &privacy, column, found);
+        }
+        for field in raw.only.keys() {
+            let place = draft.at(&format!("only.{field}"));
+            if privacy.is_personal(field) {
+                found.add(
+                    Code::PersonalColumn,
+                    &place,
+                    format!("{field:?} tells data sets apart and is personal"),
+                );
+            }
+            if [ROW, HASH].contains(&field.as_str()) || field.starts_with('_') && !is_lineage(field) {
+                let message = format!("{field:?} says nothing of a data set");
+                found.add_with_help(
+                    Code::BadFrom,
+                    &place,
+                    message,
+                    "use a raw field, or _report_type or _option.NAME",
+                );
+            }
         }
         for (index, field) in raw.harmless.iter().enumerate() {
             if privacy.is_personal(field) {

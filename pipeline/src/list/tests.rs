@@ -322,6 +322,7 @@ fn feed(pattern: &PathPattern) -> RawFeed {
         keep: crate::contract::Keep::EveryRow { key: Vec::new() },
         unknown: crate::contract::Unknown::Ignore,
         harmless: Vec::new(),
+        only: BTreeMap::new(),
         elsewhere: BTreeMap::new(),
         key_window_days: None,
         expect: None,

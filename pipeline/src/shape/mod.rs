@@ -3,6 +3,7 @@
 //! The contract's SQL runs first, over text, then casts, then checks. Nothing here knows arrival: equal bytes of
 //! an equal object give equal rows.
 
+mod another;
 mod anywhere;
 mod apart;
 mod check;
@@ -243,6 +244,7 @@ impl Shaper {
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
 
         self.require(&rows, &mut reasons);
+        self.check_others(&delivered, &source, origin, &mut reasons)?;
         self.check_unknown(&delivered, &source, &mut reasons);
         self.check_window(&rows, origin, &mut reasons)?;
         self.check_document(&rows, origin, &mut reasons)?;

@@ -88,6 +88,11 @@ fn every_rule_that_decides_about_rows_breaks_with_a_sentence() {
             "harmless = [\"note\"]\nkeep",
             "harmless nothing became note",
         ),
+        (
+            "keep",
+            "only = { kind = [\"a\", \"b\"] }\nkeep",
+            "only.kind nothing became a, b",
+        ),
         ("keep", "harmless = [\"*\"]\nkeep", "unknown names became keep"),
         ("\"csv\"", "\"json_rows\"", "format csv became json_rows"),
         (

@@ -45,6 +45,10 @@ fn keys_of_raw_tables() -> BTreeSet<String> {
             ),
             ("C004 :4", "keep", "expect = { every = '15m' }\nkeep"),
             ("C005 :4", "keep", "siblings = ['shop.daily']\nkeep"),
+            ("C002 :4", "keep", "only = 'sales'\nkeep"),
+            ("C002 :4", "keep", "only = { kind = 1 }\nkeep"),
+            ("C005 :4", "keep", "only = { kind = [] }\nkeep"),
+            ("C010 :4", "keep", "only = { _rows = 'x' }\nkeep"),
             ("C011 :2", "{date}", "{day}"),
             ("C012 :4", "keep", "csv = { delimiter = ', ' }\nkeep"),
             ("C012 :4", "keep", "csv = { header = 'absent' }\nkeep"),
@@ -169,6 +173,7 @@ fn columns_of_raw_tables() -> BTreeSet<String> {
                 "{ type = 'text', from = '*.pin' }",
             ),
             ("C036 :4", "keep", "harmless = ['Name.first']\nkeep"),
+            ("C036 :4", "keep", "only = { Name = 'x' }\nkeep"),
             (
                 "C036 :6",
                 "\"timestamp\"",
