@@ -35,6 +35,7 @@ impl Proposed {
                 personal: None,
                 required: false,
                 pick: pipeline::contract::Pick::Newest,
+                unreadable: pipeline::contract::Unreadable::Reject,
             },
             field: (!is_lineage(from)).then(|| from.to_owned()),
             written: None,

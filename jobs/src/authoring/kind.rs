@@ -3,7 +3,7 @@
 use anyhow::Result;
 use arrow::array::StringArray;
 use pipeline::cast::cast;
-use pipeline::contract::{Column, ColumnType, Pick, Zone};
+use pipeline::contract::{Column, ColumnType, Pick, Unreadable, Zone};
 
 use super::written::{self, Written};
 
@@ -157,6 +157,7 @@ pub(super) fn casts(name: &str, ty: &ColumnType, values: &StringArray) -> Result
         personal: None,
         required: false,
         pick: Pick::Newest,
+        unreadable: Unreadable::Reject,
     };
     Ok(cast(values, &column, chrono_tz::Tz::UTC)?.failures.is_empty())
 }

@@ -3,7 +3,7 @@ use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type, TimestampMicroseco
 use chrono_tz::Tz;
 
 use super::*;
-use crate::contract::{Personal, Pick};
+use crate::contract::{Personal, Pick, Unreadable};
 
 fn column(name: &str, ty: &str) -> Column {
     Column {
@@ -15,6 +15,7 @@ fn column(name: &str, ty: &str) -> Column {
         personal: None,
         required: false,
         pick: Pick::Newest,
+        unreadable: Unreadable::Reject,
     }
 }
 

@@ -4,7 +4,7 @@ use super::diagnostic::{Code, Findings, Place};
 use super::document::{Entry, Table, Value};
 use super::layers::is_name;
 use super::section::{Section, mistyped, owned};
-use super::{Column, ColumnType, LINEAGE, Pick, Zone, is_lineage};
+use super::{Column, ColumnType, LINEAGE, Pick, Unreadable, Zone, is_lineage};
 
 /// Reads the columns in their order. Where the rows come from other tables, only type and doc can be said.
 pub(super) fn read(
@@ -37,6 +37,7 @@ fn column(entry: &Entry, has_inputs: bool, found: &mut Findings) -> Option<Colum
         personal: None,
         required: false,
         pick: Pick::Newest,
+        unreadable: Unreadable::Reject,
     };
     match &entry.node.value {
         Value::Text(text) => column.ty = column_type(text, &entry.node.at, found),
@@ -54,7 +55,16 @@ fn column(entry: &Entry, has_inputs: bool, found: &mut Findings) -> Option<Colum
 
 fn fill(column: &mut Column, section: &Section<'_>, at: &Place, has_inputs: bool, found: &mut Findings) {
     section.only(
-        &["type", "from", "doc", "zone", "personal", "required", "pick"],
+        &[
+            "type",
+            "from",
+            "doc",
+            "zone",
+            "personal",
+            "required",
+            "pick",
+            "unreadable",
+        ],
         "a column",
         found,
     );
@@ -69,7 +79,7 @@ fn fill(column: &mut Column, section: &Section<'_>, at: &Place, has_inputs: bool
     }
     column.doc = section.text("doc", found).map(|doc| doc.text.to_owned());
     if has_inputs {
-        for key in ["from", "zone", "personal", "required", "pick"]
+        for key in ["from", "zone", "personal", "required", "pick", "unreadable"]
             .into_iter()
             .filter(|key| section.has(key))
         {
@@ -89,6 +99,7 @@ fn fill(column: &mut Column, section: &Section<'_>, at: &Place, has_inputs: bool
     column.personal = section.word("personal", found);
     column.required = section.flag("required", found).unwrap_or(false);
     column.pick = section.word("pick", found).unwrap_or(Pick::Newest);
+    column.unreadable = section.word("unreadable", found).unwrap_or(Unreadable::Reject);
 }
 
 fn check_name(name: &str, at: &Place, found: &mut Findings) {

@@ -86,6 +86,9 @@ pub struct StoredColumn {
     /// Which value stays, where it is not the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick: Option<String>,
+    /// What becomes of texts that are no value, where they do not reject their row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// Whether rows without a value are quarantined, beside those without a key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
@@ -206,6 +209,7 @@ fn stored(column: &Column) -> StoredColumn {
         zone: other(column.zone.word(), "utc"),
         personal: column.personal.map(|personal| personal.word().to_owned()),
         pick: other(column.pick.word(), "newest"),
+        unreadable: other(column.unreadable.word(), "reject"),
         required: column.required,
     }
 }
@@ -347,6 +351,11 @@ impl Comparison {
         self.word(&format!("column {name}: zone"), &was.zone, &is.zone);
         self.word(&format!("column {name}: personal"), &was.personal, &is.personal);
         self.word(&format!("column {name}: pick"), &was.pick, &is.pick);
+        self.word(
+            &format!("column {name}: unreadable"),
+            &was.unreadable,
+            &is.unreadable,
+        );
         self.word(&format!("column {name}: required"), &required(was), &required(is));
     }
 }

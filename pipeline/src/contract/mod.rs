@@ -364,6 +364,17 @@ pub struct Column {
     pub required: bool,
     /// Which value a `latest_value` table keeps.
     pub pick: Pick,
+    /// What becomes of a text that is no value of the type.
+    pub unreadable: Unreadable,
+}
+
+/// What becomes of a text that is no value of its column's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Its row is quarantined.
+    Reject,
+    /// It is null, and counted: for what a document says once for all of its rows.
+    Null,
 }
 
 /// Which of several observed values stays in a column of a `latest_value` table.
@@ -431,6 +442,7 @@ impl Column {
             personal: None,
             required: false,
             pick: Pick::Newest,
+            unreadable: Unreadable::Reject,
         }
     }
 }

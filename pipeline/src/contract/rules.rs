@@ -4,7 +4,8 @@ use super::diagnostic::{Code, Findings};
 use super::draft::Draft;
 use super::section::list;
 use super::{
-    ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, documents, is_lineage, sql,
+    ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, Unreadable, documents,
+    is_lineage, sql,
 };
 use crate::layout::{HASH, ROW};
 
@@ -272,6 +273,20 @@ fn check_raw_column(draft: &Draft, raw: &RawFeed, column: &Column, found: &mut F
     if column.personal == Some(Personal::Drop) && column.required {
         let message = format!("column {name:?} is required and dropped");
         found.add(Code::PersonalColumn, &place, message);
+    }
+    if column.unreadable == Unreadable::Null {
+        let decides = draft.contract.scope().contains(name)
+            || raw.keep.newest_by().contains(name)
+            || draft.contract.partition.contains(name);
+        if column.required || decides || column.ty == ColumnType::Text {
+            let why = match column.ty {
+                ColumnType::Text => "is a text, which can always be read",
+                _ if column.required => "is required",
+                _ => "decides where its rows belong",
+            };
+            let message = format!("column {name:?} {why}: unreadable = \"null\" cannot be said of it");
+            found.add(Code::BadValue, &place, message);
+        }
     }
     if column.pick != Pick::Newest {
         let latest_value = matches!(raw.keep, Keep::LatestValue { .. });

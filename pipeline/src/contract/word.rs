@@ -1,6 +1,6 @@
 //! The words that stand for enum values in contracts.
 
-use super::{Charset, Header, Otherwise, Personal, Pick, Unknown, Zone};
+use super::{Charset, Header, Otherwise, Personal, Pick, Unknown, Unreadable, Zone};
 
 /// An enum whose values have a word each in contracts, fingerprints and pages.
 pub trait Word: Copy + PartialEq + 'static {
@@ -64,6 +64,10 @@ impl Word for Personal {
 impl Word for Pick {
     const WORDS: &'static [(&'static str, Self)] =
         &[("newest", Self::Newest), ("min", Self::Min), ("max", Self::Max)];
+}
+
+impl Word for Unreadable {
+    const WORDS: &'static [(&'static str, Self)] = &[("reject", Self::Reject), ("null", Self::Null)];
 }
 
 impl Word for Otherwise {

@@ -24,6 +24,15 @@ pub(crate) struct Checked {
     pub(crate) held: BTreeMap<String, u64>,
 }
 
+impl Checked {
+    /// Counts values that were no values of their column, each with its row, as far as the rows are good.
+    pub(super) fn add_unreadable(&mut self, values: &[(usize, &str)], reasons: &[Vec<String>]) {
+        for (_, column) in values.iter().filter(|(row, _)| reasons[*row].is_empty()) {
+            *self.warned.entry(format!("{column} is readable")).or_default() += 1;
+        }
+    }
+}
+
 impl Checks {
     pub(crate) fn new(contract: &Contract, schema: &SchemaRef) -> Result<Self> {
         let context = SessionContext::new();

@@ -30,7 +30,9 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 use crate::account::{Account, AccountKeep};
 use crate::cast::{self, Quoting, cast, cast_quoting};
-use crate::contract::{Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, mask};
+use crate::contract::{
+    Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask,
+};
 use crate::decode::RawBatch;
 use crate::delta::partition;
 use crate::error::{Error, Result};
@@ -218,6 +220,7 @@ impl Shaper {
             .map(|(made, filled)| Fields::made(made, &ordinals, &delivered, filled));
         let mut stated = Stated::default();
         let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
+        let mut unreadable: Vec<(usize, &str)> = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for column in &self.contract.columns {
             let fields = made.as_ref().unwrap_or(&delivered);
@@ -236,7 +239,7 @@ impl Shaper {
                 }
                 Arc::new(values.texts)
             };
-            columns.push(self.typed(column, values, origin, &mut reasons)?);
+            columns.push(self.typed(column, values, origin, &mut reasons, &mut unreadable)?);
         }
         self.bookkeeping(&mut columns, &delivered, &stated, &indices, origin, stamp)?;
         // Not before the order is made, which is one of all digits.
@@ -248,7 +251,8 @@ impl Shaper {
         self.check_unknown(&delivered, &source, &mut reasons);
         self.check_window(&rows, origin, &mut reasons)?;
         self.check_document(&rows, origin, &mut reasons)?;
-        let checked = self.checks.evaluate(&rows, &mut reasons)?;
+        let mut checked = self.checks.evaluate(&rows, &mut reasons)?;
+        checked.add_unreadable(&unreadable, &reasons);
 
         let failed = selected.map(|selected| selected.failed).unwrap_or_default();
         let filtered = match &self.sql {
@@ -285,13 +289,15 @@ impl Shaper {
         })
     }
 
-    /// Casts one column; failures go to the rows' reasons. Personal values never get further than here.
-    fn typed(
+    /// Casts one column; failures go to the rows' reasons, or where the column is null then to what is unreadable. Personal
+    /// values never get further than here.
+    fn typed<'a>(
         &self,
-        column: &Column,
+        column: &'a Column,
         values: ArrayRef,
         origin: &Origin<'_>,
         reasons: &mut [Vec<String>],
+        unreadable: &mut Vec<(usize, &'a str)>,
     ) -> Result<ArrayRef> {
         if matches!(values.data_type(), DataType::Map(..)) {
             return Ok(values);
@@ -308,7 +314,10 @@ impl Shaper {
         };
         let cast = cast_quoting(texts, column, origin.account.zone, quoting)?;
         for (row, reason) in cast.failures {
-            reasons[row].push(reason);
+            match column.unreadable {
+                Unreadable::Reject => reasons[row].push(reason),
+                Unreadable::Null => unreadable.push((row, &column.name)),
+            }
         }
         Ok(cast.values)
     }

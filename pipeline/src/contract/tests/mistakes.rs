@@ -175,6 +175,17 @@ fn columns_of_raw_tables() -> BTreeSet<String> {
             ("C036 :4", "keep", "harmless = ['Name.first']\nkeep"),
             ("C036 :4", "keep", "only = { Name = 'x' }\nkeep"),
             (
+                "C005 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'decimal(10,2)', unreadable = 'null', required = true }",
+            ),
+            (
+                "C005 :14",
+                "\"decimal(10,2)\"",
+                "{ type = 'text', unreadable = 'null' }",
+            ),
+            ("C005 :11", "\"date\"", "{ type = 'date', unreadable = 'null' }"),
+            (
                 "C036 :6",
                 "\"timestamp\"",
                 "{ type = 'timestamp', personal = 'drop' }",
