@@ -2,21 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::Contract;
 use crate::error::{Kind, Result};
 use crate::list::{Identity, RawObject};
-use crate::manifest::{Manifest, Parts};
+use crate::manifest::Manifest;
 
 use super::pending::keeps_documents;
 
 /// Manifests read at the same time.
 const AT_ONCE: usize = 8;
 
-/// What manifests say about parts, each read once.
+/// What a manifest says of the document that an object is one of several parts of. Parts that say the same belong together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    id: String,
+    of: u32,
+    made: Option<DateTime<Utc>>,
+    days: Option<(NaiveDate, NaiveDate)>,
+}
+
+/// What manifests say about parts, each read once: of which document the object is a part, and which part.
 #[derive(Default)]
-pub(super) struct Known(HashMap<Identity, Option<(String, Parts)>>);
+pub(super) struct Known(HashMap<Identity, Option<(Said, u32)>>);
 
 /// Objects of a table that can be claimed.
 pub(super) struct Ready {
@@ -38,7 +48,7 @@ pub(crate) async fn name_documents(
     let mut known = Known::default();
     for object in objects.filter(|object| object.document.is_none()) {
         known.read(std::iter::once(&*object)).await?;
-        object.document = known.part(object).map(|(id, _)| id);
+        object.document = known.part(object).map(|(said, _)| said.id);
     }
     Ok(())
 }
@@ -51,29 +61,28 @@ impl Known {
         let (mut ready, mut open) = (Vec::new(), BTreeSet::new());
         for object in new {
             match self.part(&object) {
-                Some((id, _)) => {
-                    open.insert((folder(&object).to_owned(), object.account.clone(), id));
+                Some((said, _)) => {
+                    open.insert((folder(&object).to_owned(), object.account.clone(), said));
                 }
                 None => ready.push(object),
             }
         }
         let mut waiting = 0;
-        for (folder_of, account, id) in open {
+        for (folder_of, account, said) in open {
             let neighbours = listed
                 .iter()
                 .filter(|object| folder(object) == folder_of && object.account == account);
             self.read(neighbours.clone()).await?;
-            let parts: Vec<(&RawObject, Parts)> = neighbours
+            let parts: Vec<(&RawObject, u32)> = neighbours
                 .filter_map(|object| {
-                    let (of, parts) = self.part(object)?;
-                    (of == id).then_some((object, parts))
+                    let (of, number) = self.part(object)?;
+                    (of == said).then_some((object, number))
                 })
                 .collect();
-            let of = parts.iter().map(|(_, parts)| parts.of).max().unwrap_or_default();
-            let there: BTreeSet<u32> = parts.iter().map(|(_, parts)| parts.number).collect();
-            if there.len() as u32 == of {
+            let there: BTreeSet<u32> = parts.iter().map(|(_, number)| *number).collect();
+            if there.len() as u32 == said.of {
                 ready.extend(parts.into_iter().map(|(object, _)| RawObject {
-                    document: Some(id.clone()),
+                    document: Some(said.id.clone()),
                     ..object.clone()
                 }));
             } else {
@@ -88,7 +97,7 @@ impl Known {
     }
 
     /// The document of which the object is one of several parts, and which part it is.
-    fn part(&self, object: &RawObject) -> Option<(String, Parts)> {
+    fn part(&self, object: &RawObject) -> Option<(Said, u32)> {
         self.0.get(&object.identity())?.clone()
     }
 
@@ -106,10 +115,16 @@ impl Known {
                     Err(error) if error.kind() == Kind::Data => None,
                     Err(error) => return Err(error),
                 };
-                Ok((
-                    identity,
-                    manifest.map(|manifest| (manifest.document_id, manifest.parts)),
-                ))
+                let said = |manifest: Manifest| {
+                    let said = Said {
+                        id: manifest.document_id,
+                        of: manifest.parts.of,
+                        made: manifest.generated_at,
+                        days: manifest.period.map(|days| (days.from, days.to)),
+                    };
+                    (said, manifest.parts.number)
+                };
+                Ok((identity, manifest.map(said)))
             })
             .buffered(AT_ONCE)
             .try_collect()
@@ -119,6 +134,7 @@ impl Known {
     }
 }
 
-fn folder(object: &RawObject) -> &str {
+/// The folder that an object lies in: parts of a document lie in one.
+pub(super) fn folder(object: &RawObject) -> &str {
     object.path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage, sql};
 
 /// Version of the form of [`StoredRules`], and of what the program does with rows under the same rules: since `v2` it
-/// stores whole milliseconds.
+/// stores whole milliseconds, and the order of a document has its state.
 const VERSION: &str = "v2";
 
 /// What of a contract decides about rows: not docs, checks, paths, dialects or expectations. As JSON it goes into

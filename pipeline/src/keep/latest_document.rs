@@ -1,7 +1,8 @@
 //! `latest_document`: per value of `per`, a *cell*, the rows of the newest document that covers it.
 //!
 //! Invariant: in every cell the table has exactly the rows of the document with the greatest (order, smallest object)
-//! among all that cover it, where the order is that of `newest_by`, then the document's id, then a hash of its content.
+//! among all that cover it, where the order is that of `newest_by`, then the document's id, then its state: how many parts it
+//! has, when they were changed, and hashes of their content.
 //! A document covers cells of which it has no row; what it says about these is remembered in the ledger, so that an
 //! older one that comes late does not bring rows back. So the newest of a cell is a maximum over the batch, the rows
 //! that the table has in the cell, and the documents recorded before.

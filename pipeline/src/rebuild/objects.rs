@@ -31,7 +31,8 @@ pub(super) struct Sources {
     pub(super) objects: BTreeMap<Identity, RawObject>,
     /// Objects whose rows will be missing, with why.
     pub(super) missing: Vec<String>,
-    /// Objects that were delivered again since, of the same size: what lies there now is taken in instead.
+    /// Objects that were delivered again since, of the same size, or with another manifest: what lies there now is taken in
+    /// instead, and what a former state gave cannot be made again.
     pub(super) delivered_again: u64,
 }
 
@@ -78,7 +79,8 @@ pub(super) async fn sources(
                 sources.miss(object, "its manifest is gone");
             }
             Some((size, modified, manifest)) if size == object.size => {
-                sources.delivered_again += u64::from(modified != object.modified);
+                let is_same = modified == object.modified && manifest == object.manifest;
+                sources.delivered_again += u64::from(!is_same);
                 sources.take(RawObject {
                     modified,
                     manifest,

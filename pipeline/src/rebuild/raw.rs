@@ -188,7 +188,8 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     }
     if sources.delivered_again > 0 {
         tally.say(format!(
-            "{} objects had been delivered again, with the same size; what lies there now was taken in",
+            "{} objects or their manifests had been delivered again, with the same size; what lies there now was taken in, \
+             and what they had said before cannot be made again",
             sources.delivered_again
         ));
     }

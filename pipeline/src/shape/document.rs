@@ -24,8 +24,8 @@ const GENERATED_AT: &str = "_generated_at";
 pub(crate) struct Declared {
     /// Id of the document; none without a manifest.
     pub(crate) id: Option<String>,
-    /// Whether it does not say when it was made.
-    pub(crate) guessed: bool,
+    /// When it was made, where it says so.
+    pub(crate) made: Option<DateTime<Utc>>,
     /// Which part it is.
     pub(crate) parts: Parts,
     /// Its place in the order of `newest_by` when no row says more.
@@ -99,9 +99,7 @@ impl Shaper {
         }
         Ok(Some(Declared {
             id: origin.manifest.map(|manifest| manifest.document_id.clone()),
-            guessed: origin
-                .manifest
-                .is_none_or(|manifest| manifest.generated_at.is_none()),
+            made: origin.manifest.and_then(|manifest| manifest.generated_at),
             parts: origin
                 .manifest
                 .map_or_else(Parts::default, |manifest| manifest.parts),

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,8 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use chrono::{DateTime, NaiveDate, Utc};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::contract::{Contract, Covers, Feed, Keep};
 use crate::error::{Error, Result};
@@ -23,6 +25,7 @@ use crate::shape::Declared;
 
 use super::intake::Intake;
 use super::notes::Notes;
+use super::parts::folder;
 use super::spool::{Portion, Spooled};
 
 /// Documents, what they say for the ledger, and what a person should know of them.
@@ -109,12 +112,11 @@ pub(super) fn gather(
         return Ok(None);
     };
     let groups = groups(intakes);
-    for group in &groups {
+    for (group, at_odds) in groups.iter().zip(at_odds(&groups, intakes)) {
         if *rules.covers != Covers::Rows {
             reject_bad(group, intakes);
         }
-        reject_incomplete(group, intakes);
-        reject_at_odds(group, intakes);
+        reject_incomplete(group, at_odds, intakes);
     }
     let mut gathered = Gathered {
         documents: Documents {
@@ -143,13 +145,10 @@ pub(super) fn gather(
         };
         gathered.conflicts += own.conflicts;
         gathered.documents.rows += own.rows;
-        let content = parts
-            .iter()
-            .flat_map(|part| intakes[*part].1.content.digest128().to_le_bytes());
-        let content = format!("{:032x}", xxh3_128(&content.collect::<Vec<u8>>()));
+        let state = state(&declared, &parts, intakes);
         let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
-        let document = document(rules, &declared, &content, object, own);
-        gathered.notes.time_guessed += u64::from(declared.guessed && rules.by_time);
+        let document = document(rules, &declared, &state, object, own);
+        gathered.notes.time_guessed += u64::from(declared.made.is_none() && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
         for part in group {
@@ -165,17 +164,29 @@ pub(super) fn gather(
     Ok(Some(gathered))
 }
 
+/// What parts of a document say alike: how many there are, when it was made, what it covers. Parts that say something else
+/// belong to another state of the document, whatever came first.
+type Said<'a> = (
+    u32,
+    Option<DateTime<Utc>>,
+    Option<(NaiveDate, NaiveDate)>,
+    &'a BTreeMap<String, String>,
+);
+
 /// Objects by document, each a document of its own unless its claim says otherwise.
 fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
     let mut alone = Vec::new();
-    let mut together: BTreeMap<(&str, Option<&str>), Vec<usize>> = BTreeMap::new();
-    for (index, (object, _)) in intakes.iter().enumerate() {
-        match &object.document {
-            Some(id) => together
-                .entry((id, object.account.as_deref()))
-                .or_default()
-                .push(index),
-            None => alone.push(vec![index]),
+    let mut together: BTreeMap<(&str, Option<&str>, &str, Said<'_>), Vec<usize>> = BTreeMap::new();
+    for (index, (object, intake)) in intakes.iter().enumerate() {
+        match (&object.document, &intake.declared) {
+            (Some(id), Some(declared)) => {
+                let said = (declared.parts.of, declared.made, declared.days, &declared.fixed);
+                together
+                    .entry((id, object.account.as_deref(), folder(object), said))
+                    .or_default()
+                    .push(index);
+            }
+            _ => alone.push(vec![index]),
         }
     }
     alone.into_iter().chain(together.into_values()).collect()
@@ -198,8 +209,22 @@ fn reject_bad(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
     }
 }
 
+/// Which of the groups are parts of a document of which others say something else.
+fn at_odds(groups: &[Vec<usize>], intakes: &[(RawObject, Intake)]) -> Vec<bool> {
+    let document = |group: &Vec<usize>| {
+        let (object, intake) = &intakes[*group.first()?];
+        // What is rejected says nothing.
+        intake.declared.as_ref()?;
+        Some((object.document.clone()?, object.account.clone()))
+    };
+    let documents: Vec<_> = groups.iter().map(document).collect();
+    let is_at_odds =
+        |one: &Option<_>| one.is_some() && documents.iter().filter(|other| *other == one).count() > 1;
+    documents.iter().map(is_at_odds).collect()
+}
+
 /// A document of which a part is missing or rejected must not take the place of another one.
-fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
+fn reject_incomplete(group: &[usize], at_odds: bool, intakes: &mut [(RawObject, Intake)]) {
     let declared = |index: &usize| intakes[*index].1.declared.as_ref();
     let of = group
         .iter()
@@ -220,24 +245,14 @@ fn reject_incomplete(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
         return;
     }
     let reason = format!(
-        "part {} of {of} of the document is missing or rejected",
-        missing.join(", ")
+        "part {} of {of} of the document is missing or rejected{}",
+        missing.join(", "),
+        match at_odds {
+            true => "; others of its parts do not say the same about what it is",
+            false => "",
+        }
     );
     reject_all(group, intakes, &reason);
-}
-
-/// Parts that say that other days were asked for, or that they are about something else, are not of one document.
-fn reject_at_odds(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
-    let mut said = group.iter().filter_map(|index| {
-        let declared = intakes[*index].1.declared.as_ref()?;
-        Some((declared.days, &declared.fixed))
-    });
-    let first = said.next();
-    if said.all(|other| Some(other) == first) {
-        return;
-    }
-    let reason = "parts of the document do not say the same about what it covers";
-    reject_all(group, intakes, reason);
 }
 
 /// Rejects what has not been rejected of a document, and forgets its rows.
@@ -250,20 +265,40 @@ fn reject_all(group: &[usize], intakes: &mut [(RawObject, Intake)], reason: &str
     }
 }
 
-/// The objects of a document in the order of their parts; of one that came twice the one with the smaller address.
+/// The objects of a document in the order of their parts; of one that came several times the one that was changed last, then
+/// the one with the greatest content. As long as this is a maximum for each part alone, so is [`state`], and it does not
+/// matter which of them were there when the document was taken in first.
 fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
     let mut parts: BTreeMap<u32, usize> = BTreeMap::new();
+    let place = |index: usize| {
+        let (object, intake) = &intakes[index];
+        (object.modified, content(intake), Reverse(&object.uri))
+    };
     for index in group {
-        let (object, intake) = &intakes[*index];
-        let Some(declared) = &intake.declared else {
+        let Some(declared) = &intakes[*index].1.declared else {
             continue;
         };
         let known = parts.entry(declared.parts.number).or_insert(*index);
-        if object.uri < intakes[*known].0.uri {
+        if place(*index) > place(*known) {
             *known = *index;
         }
     }
     parts.into_values().collect()
+}
+
+/// Hash of the content of a part. So many of them can be added up without overflow as a document has parts.
+fn content(intake: &Intake) -> u128 {
+    intake.content.digest128() >> 32
+}
+
+/// The state of a document as sortable text, for those that are alike in everything else: it has more parts, or they were
+/// changed later, or have a greater content. What is added up grows with every part that is replaced by a greater one.
+fn state(declared: &Declared, parts: &[usize], intakes: &[(RawObject, Intake)]) -> String {
+    let all = || parts.iter().map(|part| &intakes[*part]);
+    let changed = |object: &RawObject| u128::try_from(object.modified.timestamp_micros()).unwrap_or_default();
+    let modified: u128 = all().map(|(object, _)| changed(object)).sum();
+    let content: u128 = all().map(|(_, intake)| content(intake)).sum();
+    format!("{:08x}{modified:024x}{content:032x}", declared.parts.of)
 }
 
 /// Does something with each of the items, so many at the same time; results in their order.
@@ -384,7 +419,7 @@ fn add_keys(rows: &RecordBatch, key: &[String], keys: &mut Vec<u64>) -> Result<(
 fn document(
     rules: Rules<'_>,
     declared: &Declared,
-    content: &str,
+    state: &str,
     object: Option<&String>,
     own: OwnRows,
 ) -> Document {
@@ -394,7 +429,7 @@ fn document(
         .flat_map(|id| id.bytes())
         .map(|b| format!("{b:02x}"))
         .collect();
-    let full = |newest: &str| format!("{newest}{id}.{content}.");
+    let full = |newest: &str| format!("{newest}{id}.{state}.");
     let newest = own.cells.values().map(|share| share.order.as_str()).max();
     let order = full(newest.unwrap_or(&declared.order));
     let cells: Vec<&Cell> = own.cells.keys().collect();

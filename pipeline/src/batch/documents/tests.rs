@@ -143,7 +143,7 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> D
     let fixed = BTreeMap::from([("profile".to_owned(), format!("p{}", report.profile))]);
     let declared = Declared {
         id: Some(format!("d{number}")),
-        guessed: false,
+        made: Some(DateTime::UNIX_EPOCH),
         parts: Parts::default(),
         order: order.clone(),
         fixed,
@@ -346,6 +346,7 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
     let part = |number: u32, copy: usize| {
         let (mut object, mut intake, rows) = intake(&contract, 0, &report, copy);
         object.uri.push_str(&number.to_string());
+        object.path = format!("day/{copy}-{number}");
         object.document = Some("d0".to_owned());
         if let Some(declared) = &mut intake.declared {
             declared.parts = Parts { number, of: 2 };
@@ -379,7 +380,84 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
     let (mut at_odds, rows) = spooled(&contract, vec![part(1, 0), other], 0);
     let gathered = gather(&contract, &mut at_odds, &rows, 2).unwrap().unwrap();
     assert!(gathered.documents.list.is_empty());
-    assert!(at_odds.iter().all(|(_, intake)| intake.rejected.is_some()));
+    let reasons = at_odds
+        .iter()
+        .map(|(_, intake)| intake.rejected.as_deref().unwrap());
+    assert!(
+        reasons
+            .clone()
+            .all(|reason| reason.contains("of 2 of the document is missing"))
+    );
+    assert!(
+        reasons
+            .last()
+            .unwrap()
+            .contains("others of its parts do not say the same")
+    );
+}
+
+/// What a part says: its number, how many there are, and when it was changed. Its content is its place in the list.
+type Part = (u32, u32, i64);
+
+/// The objects of the newest document that is there when these parts are taken in together; its order, too.
+fn newest_of(contract: &Contract, parts: &[Part], there: &[usize]) -> Option<(String, BTreeSet<u32>)> {
+    let report = |number| Report {
+        at: 1,
+        profile: 0,
+        first: 0,
+        days: 1,
+        stated: true,
+        rows: vec![(0, number)],
+    };
+    // Only parts of a complete document are claimed.
+    let is_complete = |of: u32| {
+        let numbers = there.iter().filter(|part| parts[**part].1 == of);
+        numbers.map(|part| parts[*part].0).collect::<BTreeSet<_>>().len() as u32 == of
+    };
+    let claimed: Vec<usize> = there
+        .iter()
+        .copied()
+        .filter(|part| is_complete(parts[*part].1))
+        .collect();
+    let delivered = claimed.iter().map(|index| {
+        let (number, of, changed) = parts[*index];
+        let (mut object, mut intake, rows) = intake(contract, *index, &report(*index as i64), 0);
+        object.path = format!("day/{index}");
+        object.document = Some("d".to_owned());
+        object.modified += TimeDelta::seconds(changed);
+        let declared = intake.declared.as_mut().unwrap();
+        (declared.id, declared.parts) = (Some("d".to_owned()), Parts { number, of });
+        (object, intake, rows)
+    });
+    let (mut intakes, rows) = spooled(contract, delivered.collect(), 0);
+    let gathered = gather(contract, &mut intakes, &rows, 1).unwrap().unwrap();
+    let newest = gathered
+        .documents
+        .list
+        .iter()
+        .max_by_key(|document| &document.order)?;
+    let rows = newest.cells.values().flat_map(|share| share.rows.iter());
+    Some((
+        newest.order.clone(),
+        rows.map(|row| claimed[row as usize] as u32).collect(),
+    ))
+}
+
+proptest! {
+    #[test]
+    fn parts_that_come_again_make_one_document_in_any_order_of_arrival(
+        (parts, arrival) in proptest::collection::vec((1..4_u32, 1..4_u32, 0..4_i64), 1..8).prop_flat_map(|parts| {
+            let arrival: Vec<usize> = (0..parts.len()).collect();
+            (Just(parts), Just(arrival).prop_shuffle())
+        }),
+    ) {
+        let contract = contract("\"day\"");
+        let parts: Vec<Part> = parts.into_iter().map(|(number, of, changed)| (number.min(of), of, changed)).collect();
+        let all: Vec<usize> = (0..parts.len()).collect();
+        let together = newest_of(&contract, &parts, &all);
+        let one_by_one = (1..=arrival.len()).filter_map(|count| newest_of(&contract, &parts, &arrival[..count])).max();
+        prop_assert_eq!(one_by_one, together);
+    }
 }
 
 #[test]
