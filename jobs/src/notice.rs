@@ -1,4 +1,8 @@
-//! Notices: what a run tells the world, one JSON line per table in `notices.jsonl` of the lake.
+//! Notices: what is told to the world, one JSON line per batch, and per table where a run did not get through, in
+//! `notices.jsonl` of the lake.
+//!
+//! What is to be told waits in the lake since it was recorded ([`pipeline::report::News`]), so a run also tells what others
+//! left that died. It is noted as told afterwards: a run that dies in between makes the next one tell it again.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,21 +10,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use pipeline::report::{Counts, Outcome, RunReport, TableReport};
+use pipeline::failpoint;
+use pipeline::lake::Lake;
+use pipeline::report::{Counts, News, Outcome, RunReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Version of a notice's shape.
 const SCHEMA: u32 = 1;
 
-/// What is told about one table after a run; tables without news tell nothing.
+/// What is told about one table: of a batch that is in, or of a run that did not get through. Tables without news tell
+/// nothing. At least once: who reads it takes two with the same `id` for one.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Notice<'a> {
     /// Version of this shape; it grows when a field changes its meaning or goes, not when one is added.
     schema: u32,
-    /// Unique id of the run.
+    /// The same each time that this is told, and of nothing else.
+    id: &'a str,
+    /// Unique id of the run that recorded it.
     run: &'a str,
-    /// When the run ended, RFC 3339 in UTC.
+    /// When it was recorded, RFC 3339 in UTC.
     at: DateTime<Utc>,
     /// `source.table`.
     table: &'a str,
@@ -28,24 +37,36 @@ pub(crate) struct Notice<'a> {
     outcome: Outcome,
     /// Whether a person is asked: `held`, `busy`, `failed`.
     attention: bool,
-    /// Delta version after the run, null where there is no table.
+    /// Delta version of the batch, or where the table was left; null where there is no table.
     version: Option<u64>,
-    /// Batches committed by the run.
+    /// Batches that it tells of: 1, or 0 where a run did not get through.
     batches: u64,
     /// Rows and objects, by what happened to them.
     counts: &'a Counts,
     /// Objects that were found only beyond the look-back.
     late_objects: u64,
     /// What a person should know.
-    messages: &'a [String],
+    messages: Vec<&'a str>,
 }
 
 impl<'a> Notice<'a> {
-    fn of(run: &'a RunReport, table: &'a TableReport) -> Option<Self> {
-        (table.outcome != Outcome::Unchanged).then(|| Self {
+    /// With the last batch of `run` goes what the run has to say of the table as a whole.
+    fn of(news: &'a News, run: &'a RunReport) -> Self {
+        let table = &news.table;
+        let mut messages: Vec<&str> = table.messages.iter().map(String::as_str).collect();
+        let whole = run.tables.iter().find(|whole| {
+            news.run == run.run && whole.table == table.table && whole.version == table.version
+        });
+        for message in whole.iter().flat_map(|whole| &whole.messages) {
+            if !messages.contains(&message.as_str()) {
+                messages.push(message);
+            }
+        }
+        Self {
             schema: SCHEMA,
-            run: &run.run,
-            at: run.ended_at,
+            id: &news.id,
+            run: &news.run,
+            at: news.at,
             table: &table.table,
             outcome: table.outcome,
             attention: table.exit_code() != 0,
@@ -53,8 +74,8 @@ impl<'a> Notice<'a> {
             batches: table.batches,
             counts: &table.counts,
             late_objects: table.late_objects,
-            messages: &table.messages,
-        })
+            messages,
+        }
     }
 }
 
@@ -63,21 +84,24 @@ pub(crate) fn file_of(lake: &Path) -> PathBuf {
     lake.join("notices.jsonl")
 }
 
-/// Appends the notices of a run to the lake's file and returns how many there were.
+/// Tells what waits in the lake since `run` or runs before it.
+pub(crate) async fn publish(lake: &Lake, folder: &Path, run: &RunReport) -> Result<()> {
+    let news = lake.news().await?;
+    append(folder, &news, run)?;
+    failpoint::pass(failpoint::TOLD);
+    Ok(lake.told(&news).await?)
+}
+
+/// Appends notices to the lake's file.
 ///
 /// All lines go in one write at the end of the file, so that those of two runs do not mix.
-pub(crate) fn publish(lake: &Path, run: &RunReport) -> Result<usize> {
-    let notices: Vec<Notice> = run
-        .tables
-        .iter()
-        .filter_map(|table| Notice::of(run, table))
-        .collect();
-    if notices.is_empty() {
-        return Ok(0);
+fn append(lake: &Path, news: &[News], run: &RunReport) -> Result<()> {
+    if news.is_empty() {
+        return Ok(());
     }
     let mut lines = String::new();
-    for notice in &notices {
-        lines.push_str(&serde_json::to_string(notice).context("a notice cannot be written down")?);
+    for notice in news.iter().map(|news| Notice::of(news, run)) {
+        lines.push_str(&serde_json::to_string(&notice).context("a notice cannot be written down")?);
         lines.push('\n');
     }
     let path = file_of(lake);
@@ -87,20 +111,20 @@ pub(crate) fn publish(lake: &Path, run: &RunReport) -> Result<usize> {
         file.write_all(lines.as_bytes())?;
         file.sync_data()
     };
-    append().with_context(|| format!("notices cannot be appended to {}", path.display()))?;
-    Ok(notices.len())
+    append().with_context(|| format!("notices cannot be appended to {}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::report::TableReport;
 
-    fn table(name: &str, outcome: Outcome) -> TableReport {
+    fn table(outcome: Outcome, version: u64) -> TableReport {
         TableReport {
-            table: name.to_owned(),
+            table: "jwo.orders".to_owned(),
             outcome,
             batches: 1,
-            version: Some(3),
+            version: Some(version),
             counts: Counts {
                 rows_inserted: 5,
                 ..Counts::default()
@@ -112,22 +136,35 @@ mod tests {
         }
     }
 
-    fn run(tables: Vec<TableReport>) -> RunReport {
-        let at = DateTime::UNIX_EPOCH;
+    fn news(outcome: Outcome, version: u64) -> News {
+        News {
+            id: format!("jwo.orders-{version}"),
+            run: "r-1".to_owned(),
+            at: DateTime::UNIX_EPOCH,
+            table: table(outcome, version),
+        }
+    }
+
+    fn run(id: &str) -> RunReport {
+        let mut last = table(Outcome::Updated, 7);
+        last.messages.push("a path fits no pattern".to_owned());
         RunReport {
             schema: 1,
-            run: "r-1".to_owned(),
-            started_at: at,
-            ended_at: at,
-            tables,
+            run: id.to_owned(),
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
+            tables: vec![last],
+            unfinished: Vec::new(),
         }
     }
 
     #[test]
-    fn every_outcome_but_unchanged_is_one_line() {
+    fn each_news_is_one_line_and_later_ones_are_appended() {
         let folder = tempfile::tempdir().unwrap();
+        let lake = folder.path().join("lake");
+        append(&lake, &[], &run("r-1")).unwrap();
+        assert!(!lake.exists());
         let outcomes = [
-            Outcome::Unchanged,
             Outcome::Empty,
             Outcome::Updated,
             Outcome::PartlyQuarantined,
@@ -135,50 +172,47 @@ mod tests {
             Outcome::Busy,
             Outcome::Failed,
         ];
-        let tables = outcomes
-            .iter()
-            .map(|outcome| table("jwo.orders", *outcome))
-            .collect();
-        assert_eq!(publish(folder.path(), &run(tables)).unwrap(), 6);
-        let text = fs::read_to_string(file_of(folder.path())).unwrap();
+        for outcome in outcomes {
+            append(&lake, &[news(outcome, 3), news(outcome, 4)], &run("r-1")).unwrap();
+        }
+        let text = fs::read_to_string(file_of(&lake)).unwrap();
         let lines: Vec<serde_json::Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let told: Vec<_> = lines
             .iter()
-            .map(|line| line["outcome"].as_str().unwrap())
+            .step_by(2)
+            .map(|line| (line["outcome"].as_str().unwrap(), line["attention"] == true))
             .collect();
         assert_eq!(
             told,
-            ["empty", "updated", "partly_quarantined", "held", "busy", "failed"]
+            [
+                ("empty", false),
+                ("updated", false),
+                ("partly_quarantined", false),
+                ("held", true),
+                ("busy", true),
+                ("failed", true)
+            ]
         );
-        let asks: Vec<_> = lines
-            .iter()
-            .map(|line| line["attention"].as_bool().unwrap())
-            .collect();
-        assert_eq!(asks, [false, false, false, true, true, true]);
     }
 
     #[test]
-    fn a_second_run_appends_and_one_without_news_writes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = folder.path().join("lake");
-        assert_eq!(
-            publish(&lake, &run(vec![table("jwo.orders", Outcome::Unchanged)])).unwrap(),
-            0
-        );
-        assert!(!lake.exists());
-        for _ in 0..2 {
-            publish(&lake, &run(vec![table("jwo.orders", Outcome::Updated)])).unwrap();
-        }
-        assert_eq!(fs::read_to_string(file_of(&lake)).unwrap().lines().count(), 2);
+    fn what_a_run_says_of_a_table_as_a_whole_goes_with_its_last_batch() {
+        let said = |version, run_id| {
+            let (news, run) = (news(Outcome::Updated, version), run(run_id));
+            Notice::of(&news, &run).messages.join("; ")
+        };
+        assert_eq!(said(7, "r-1"), "two\nlines; a path fits no pattern");
+        assert_eq!(said(6, "r-1"), "two\nlines");
+        assert_eq!(said(7, "r-2"), "two\nlines");
     }
 
     #[test]
     fn a_notice_has_the_documented_shape() {
-        let run = run(vec![table("jwo.orders", Outcome::Updated)]);
-        let notice = serde_json::to_value(Notice::of(&run, &run.tables[0])).unwrap();
+        let (news, run) = (news(Outcome::Updated, 3), run("r-1"));
+        let notice = serde_json::to_value(Notice::of(&news, &run)).unwrap();
         let fields: Vec<_> = notice.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             fields,
@@ -187,6 +221,7 @@ mod tests {
                 "attention",
                 "batches",
                 "counts",
+                "id",
                 "late_objects",
                 "messages",
                 "outcome",

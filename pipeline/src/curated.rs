@@ -6,22 +6,34 @@ use std::sync::{Mutex, PoisonError};
 use url::Url;
 
 use crate::contract::TableName;
-use crate::delta::DeltaLog;
+use crate::delta::{Backing, DeltaLog};
 use crate::error::Result;
 
 /// The root of the tables, and the logs that were asked for, each with the version that it loaded last.
 pub(crate) struct Curated {
     root: Url,
+    backing: Backing,
     logs: Mutex<BTreeMap<String, DeltaLog>>,
 }
 
 impl Curated {
     /// The zone below a `file` URL.
     pub(crate) fn at(root: Url) -> Self {
+        Self::over(root, Backing::default())
+    }
+
+    /// The zone below a URL in a store.
+    pub(crate) fn over(root: Url, backing: Backing) -> Self {
         Self {
             root,
+            backing,
             logs: Mutex::default(),
         }
+    }
+
+    /// Another zone in the same store.
+    pub(crate) fn beside(&self, root: Url) -> Self {
+        Self::over(root, self.backing.clone())
     }
 
     /// The log of a table, whether or not it exists yet.
@@ -42,7 +54,7 @@ impl Curated {
         let mut location = self.root.clone();
         let root = self.root.path().trim_end_matches('/');
         location.set_path(&format!("{root}/{}/", name.replacen('.', "/", 1)));
-        let log = DeltaLog::at(name.clone(), location)?;
+        let log = DeltaLog::over(name.clone(), location, &self.backing)?;
         logs.insert(name, log.clone());
         Ok(log)
     }

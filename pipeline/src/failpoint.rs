@@ -41,6 +41,9 @@ pub const MAINTAIN: &[&str] = &[
     "after_vacuum",
 ];
 
+/// Between the notices of a run and the note that they were told.
+pub const TOLD: &str = "after_notices";
+
 /// Between the commit that merges copies of a key, where there are some, and its record.
 pub const MERGE: &str = "after_merge";
 

@@ -16,8 +16,9 @@ use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
 use crate::personal::Pseudonyms;
 pub use crate::query::Rows as QueryRows;
+use crate::record::outbox;
 use crate::report::{
-    MaintainOptions, MaintainReport, Observer, QuarantineFilter, QuarantineGroup, RebuildOptions,
+    MaintainOptions, MaintainReport, News, Observer, QuarantineFilter, QuarantineGroup, RebuildOptions,
     RejectedRow, RunReport, Status, StatusOptions, TableDescription, TablePlan, WhyObject, WhyRows,
 };
 use crate::shape::Shaper;
@@ -120,6 +121,15 @@ impl Lake {
     pub fn with_trial(self, trial: Arc<dyn Trial>) -> Self {
         Self {
             trial: Some(trial),
+            ..self
+        }
+    }
+
+    /// The same lake, with its tables in another store.
+    #[cfg(test)]
+    pub(crate) fn over(self, backing: crate::delta::Backing) -> Self {
+        Self {
+            curated: Curated::over(self.settings.curated.clone(), backing),
             ..self
         }
     }
@@ -282,6 +292,22 @@ impl Lake {
         describe::described(self).await
     }
 
+    /// What batches and runs left to be told and nobody has told yet, the oldest first; also what runs left that died.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn news(&self) -> Result<Vec<News>> {
+        outbox::waiting(&self.curated).await
+    }
+
+    /// Notes that these have been told.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then they are told again.
+    pub async fn told(&self, news: &[News]) -> Result<()> {
+        outbox::told(&self.curated, news).await
+    }
+
     /// The contract of a table.
     pub(crate) fn contract(&self, table: &TableName) -> Result<&crate::contract::Contract> {
         self.contracts.get(table).ok_or_else(|| {
@@ -311,7 +337,7 @@ impl Lake {
     /// The same lake with another curated zone.
     pub(crate) fn staged(&self, curated: Url) -> Self {
         Self {
-            curated: Curated::at(curated.clone()),
+            curated: self.curated.beside(curated.clone()),
             settings: Settings {
                 curated,
                 ..self.settings.clone()

@@ -24,6 +24,8 @@ mod keep;
 pub mod lake;
 mod layout;
 mod ledger;
+#[cfg(test)]
+mod lies;
 mod list;
 mod maintain;
 mod manifest;

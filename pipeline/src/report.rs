@@ -2,6 +2,7 @@
 
 mod describe;
 mod maintain;
+mod news;
 mod quarantine;
 mod rebuild;
 mod status;
@@ -9,6 +10,7 @@ mod why;
 
 pub use describe::{ColumnDescription, TableDescription};
 pub use maintain::{LOG_RETENTION, MaintainOptions, MaintainReport, MaintainedTable, RETENTION};
+pub use news::News;
 pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
 pub use rebuild::RebuildOptions;
 pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
@@ -177,13 +179,16 @@ pub struct RunReport {
     pub ended_at: DateTime<Utc>,
     /// Tables in the order in which they were worked on.
     pub tables: Vec<TableReport>,
+    /// What failed beside the tables and after their commits, which it does not take back; the next run makes it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
 }
 
 impl RunReport {
-    /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
+    /// 0 when all is done, 1 when a table failed or something is unfinished, else 3 when a person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(TableReport::exit_code);
-        if codes().any(|code| code == 1) {
+        if codes().any(|code| code == 1) || !self.unfinished.is_empty() {
             1
         } else {
             codes().max().unwrap_or(0)

@@ -9,13 +9,12 @@ use crate::batch::{Group, Pending, RunId, Tallies, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
 use crate::describe;
 use crate::error::Result;
-use crate::failpoint;
 use crate::lake::{Lake, Selection};
 use crate::layout;
 use crate::ledger::{Ledger, LedgerRow};
 use crate::list::RawObject;
 use crate::record::{open_rejects, runs};
-use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan, TableReport};
+use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan};
 
 /// Objects to take in again, by table.
 type Replay = BTreeMap<TableName, Vec<RawObject>>;
@@ -56,39 +55,40 @@ pub(crate) async fn run(
             tallies.of(&contract.name).fail(&error);
         }
     }
-    for name in forsaken(lake, selection).await? {
-        let reason = format!("a batch of {name} is claimed and its contract is gone; give the contract back");
-        tallies.of(&name).hold([reason]);
-        order.push(name);
+    // From here on nothing may take the report away: tables have been committed.
+    let mut unfinished = Vec::new();
+    match forsaken(lake, selection).await {
+        Ok(forsaken) => {
+            for name in forsaken {
+                let reason =
+                    format!("a batch of {name} is claimed and its contract is gone; give the contract back");
+                tallies.of(&name).hold([reason]);
+                order.push(name);
+            }
+        }
+        Err(error) => unfinished.push(format!(
+            "tables without a contract were not looked for: {}",
+            error.chain()
+        )),
     }
     let mut tables = Vec::new();
     for name in order {
         if let Some(tally) = tallies.take(&name) {
+            unfinished.extend(tally.unfinished(&name));
             let report = tally.report(&name);
             observer.table_finished(&report);
             tables.push(report);
         }
     }
-    let report = RunReport {
+    let mut report = RunReport {
         schema: SCHEMA,
         run: run.id,
         started_at: run.started_at,
         ended_at: Utc::now(),
         tables,
+        unfinished,
     };
-    // Each batch was recorded with its commit; what is left to say is where the run did not get through.
-    let undone = |table: &&TableReport| table.outcome.exit_code() != 0;
-    let undone = RunReport {
-        tables: report
-            .tables
-            .iter()
-            .filter(undone)
-            .map(TableReport::without_batches)
-            .collect(),
-        ..report.clone()
-    };
-    failpoint::pass("before_runs");
-    runs::append(lake.curated(), &undone, None).await?;
+    runs::close(lake.curated(), &mut report).await;
     Ok(report)
 }
 

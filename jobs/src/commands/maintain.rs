@@ -79,6 +79,9 @@ fn text(report: &MaintainReport) -> String {
             let _ = writeln!(text, "{}: {message}", table.table);
         }
     }
+    for what in &report.unfinished {
+        let _ = writeln!(text, "{what}");
+    }
     if report.dry_run {
         text.push_str("nothing was changed: this is what would be done\n");
     }

@@ -50,11 +50,11 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
     Ok(code)
 }
 
-/// Tells catalog and notices what a run did. A failure there is reported and weighs on the exit code, but takes
-/// nothing back: the tables are committed, and the next run tells again.
+/// Tells catalog and notices what a run did, and what runs before it left untold. A failure there is reported and weighs on
+/// the exit code, but takes nothing back: the tables are committed, and the next run tells it.
 pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -> u8 {
     let registered = super::tables::register(session, lake).await;
-    let published = notice::publish(&session.config.lake, report);
+    let published = notice::publish(lake, &session.config.lake, report).await;
     let mut code = DONE;
     for error in [registered.err(), published.err()].into_iter().flatten() {
         session.output.error(&error);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use crate::backoff;
 use crate::contract::{Contract, Feed, InputFeed, TableName};
 use crate::delta::changes;
 use crate::error::{Context, Error, Kind, Result};
@@ -18,12 +17,11 @@ use crate::report::{Counts, Observer};
 use crate::shape::Checks;
 
 use super::budget;
-use super::commit::{Attempt, Outcome, commit};
+use super::commit::{Attempt, Proposal, TableRun, commit_batch};
 use super::compute::{Computation, Sifted};
 use super::group::{State, state};
 use super::journal::Journal;
 use super::notes::Notes;
-use super::record::{Batch, record};
 use super::side::SideFile;
 use super::table::{self, Opened, Table};
 use super::tally::{Summary, Tallies, Tally};
@@ -52,7 +50,14 @@ pub(crate) async fn run_derived(
     let mut ledger = Ledger::open(lake.curated()).await?;
     let mut looked_at = selection.release.contains(&contract.name);
     loop {
-        match state(lake, &mut ledger, contract, tally).await? {
+        let state = match state(lake, &mut ledger, contract, tally).await {
+            Ok(state) => state,
+            Err(error) => {
+                tally.stop(&error);
+                return Ok(());
+            }
+        };
+        match state {
             State::Held(reasons) => {
                 tally.hold(reasons);
                 return Ok(());
@@ -191,22 +196,26 @@ async fn recompute(
     let inputs = inputs(lake, claim).await?;
     let touched = touched(lake, ledger, contract, feed, &inputs).await?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
-    let attempt = Attempt::new(claim.draft.batch);
+    let attempt = Attempt::new();
+    let progress: Vec<(String, i64)> = inputs
+        .iter()
+        .map(|input| (input_app(&input.range.id), input.range.to as i64))
+        .collect();
     let batch = claim.draft.batch;
     let excess =
         |sifted: &Sifted| budget::excess_of_rows(&contract.quarantine, batch, sifted.rejected, sifted.rows);
-    loop {
-        let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
-            return Ok(());
-        };
-        if table.taken >= batch {
-            return Ok(());
-        }
-        let mut work = Work::of(lake, &computation, &table, &touched, &attempt.id)?;
+    let mut run = TableRun {
+        lake,
+        ledger,
+        contract,
+        tally,
+    };
+    commit_batch(&mut run, batch, &attempt, None, &progress, async |run, table| {
+        let mut work = Work::of(lake, &computation, table, &touched, &attempt.id)?;
         let sifted = match work.done(lake, claim).await {
             Ok(sifted)
-                if tally.passes(&contract.name, batch, &sifted.held)
-                    && tally.may_exceed(contract, batch, excess(&sifted).as_deref()) =>
+                if run.tally.passes(&contract.name, batch, &sifted.held)
+                    && run.tally.may_exceed(contract, batch, excess(&sifted).as_deref()) =>
             {
                 sifted
             }
@@ -214,10 +223,10 @@ async fn recompute(
                 work.discard().await;
                 return match put {
                     Err(error) if matches!(error.kind(), Kind::Data | Kind::Usage) => {
-                        tally.hold([cannot(contract, claim, &error.chain())]);
-                        Ok(())
+                        run.tally.hold([cannot(contract, claim, &error.chain())]);
+                        Ok(None)
                     }
-                    put => put.map(|_| ()),
+                    put => put.map(|_| None),
                 };
             }
         };
@@ -227,14 +236,6 @@ async fn recompute(
             over_budget: excess(&sifted),
             ..Notes::default()
         };
-        let side = SideFile {
-            results: results(claim, &attempt.id, &sifted),
-            quarantine: sifted.quarantine,
-        };
-        let side_file = side
-            .write(lake.curated(), &contract.name, claim.draft.batch, &attempt.id)
-            .await?;
-        failpoint::pass("after_files");
         let mut counts = Counts {
             objects: inputs.len() as u64,
             rows_read: sifted.rows,
@@ -243,34 +244,26 @@ async fn recompute(
             ..Counts::default()
         };
         counts.add(&applied.counts);
-        let progress = inputs
-            .iter()
-            .map(|input| (input_app(&input.range.id), input.range.to as i64))
-            .collect();
-        let summary = Summary {
-            counts,
-            warned: sifted.warned,
-            late_objects: 0,
-            millis: attempt.millis(),
-            released: tally.is_released(claim.draft.batch),
-            notes,
-            run: Some(tally.run().id.clone()),
-            changed: applied.changed,
+        let side = SideFile {
+            results: results(claim, &attempt.id, &sifted),
+            quarantine: sifted.quarantine,
         };
-        let actions = applied.actions;
-        match commit(ledger, &table, &attempt, &side_file, actions, progress, &summary).await? {
-            Outcome::In(version) => {
-                let batch = Batch {
-                    number: claim.draft.batch,
-                    version,
-                    summary,
-                    side,
-                };
-                return record(lake, ledger, &contract.name, batch, tally).await;
-            }
-            Outcome::Lost => backoff::pause().await,
-        }
-    }
+        Ok(Some(Proposal {
+            actions: applied.actions,
+            side: Some(side),
+            summary: Summary {
+                counts,
+                warned: sifted.warned,
+                late_objects: 0,
+                millis: attempt.millis(),
+                released: run.tally.is_released(batch),
+                notes,
+                run: Some(run.tally.run().id.clone()),
+                changed: applied.changed,
+            },
+        }))
+    })
+    .await
 }
 
 /// What became of each input; rejected rows count for the first.

@@ -142,7 +142,7 @@ pub(crate) async fn run_group(
                 Ok(State::Open(claim)) => open.push((contract, claim)),
                 Ok(State::Idle(taken)) => idle.push((contract, taken)),
                 Ok(State::Held(reasons)) => tallies.of(&contract.name).hold(reasons),
-                Err(error) => tallies.of(&contract.name).fail(&error),
+                Err(error) => tallies.of(&contract.name).stop(&error),
             }
         }
         // Only what was open when the run began has been looked at by a person.
@@ -235,8 +235,12 @@ pub(crate) async fn run_group(
             })
             .collect();
         if drafts.is_empty() {
-            if replay.is_none() && idle.len() == group.contracts.len() {
-                look_back.done()?;
+            if replay.is_none()
+                && idle.len() == group.contracts.len()
+                && let Err(error) = look_back.done()
+            {
+                // Everything that was found is in.
+                tallies.of(&names[0]).unmarked(&error);
             }
             return Ok(());
         }
@@ -388,8 +392,12 @@ async fn work(
     }
     for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
         let tally = tallies.of(&contract.name);
-        let rows = spool.close()?;
-        if let Err(error) = take(lake, ledger, contract, claim, intakes, rows, tally).await {
+        // A table that fails takes nothing back of those that are in.
+        let taken = match spool.close() {
+            Ok(rows) => take(lake, ledger, contract, claim, intakes, rows, tally).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = taken {
             tally.fail(&error);
         }
     }

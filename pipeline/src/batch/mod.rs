@@ -40,14 +40,14 @@ mod tally;
 mod touched;
 mod work;
 
-pub(crate) use commit::OLDEST_ATTEMPT;
+pub(crate) use commit::{Attempt, Attempted, about};
 pub(crate) use compute::{Computation, Destination, Input, Part, put};
 pub(crate) use derive::{input_app, results, run_derived, verify};
 pub(crate) use group::{Group, read_alone, run_group};
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;
-pub(crate) use record::{Batch, record, recorded_app};
+pub(crate) use record::{Batch, recorded_app, settle};
 pub(crate) use side::SideFile;
 pub(crate) use table::{LEDGER, Opened, checked, now, open, properties};
 pub(crate) use tally::{RunId, Summary, Tallies, Tally};

@@ -1,4 +1,4 @@
-//! The record of a batch: quarantine, changes, run record and ledger, from the commit and the side file that it names.
+//! The record of a batch: quarantine, changes, run record, outbox and ledger, from the commit and the side file that it names.
 
 use chrono::Utc;
 use serde_json::Value;
@@ -8,12 +8,12 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::ledger::Ledger;
-use crate::record::{changes, quarantine, runs};
-use crate::report::{RunReport, SCHEMA};
+use crate::record::{changes, outbox, quarantine, runs};
+use crate::report::{News, RunReport, SCHEMA};
 
 use super::side::SideFile;
 use super::table::Table;
-use super::tally::{Summary, Tally};
+use super::tally::{RunId, Summary, Tally};
 
 /// A batch that is in.
 pub(crate) struct Batch {
@@ -55,29 +55,47 @@ pub(super) async fn catch_up(
             .context(Kind::Foreign, "commit of the last batch has no summary")?,
         side: SideFile::read(lake.curated(), side).await?,
     };
-    record(lake, ledger, name, batch, tally).await
+    record(lake, ledger, name, &batch, tally.run()).await?;
+    tally.committed(batch.version, batch.summary);
+    Ok(())
 }
 
-/// Records a batch, each part once, and counts it for the run.
-pub(crate) async fn record(
+/// Counts a batch that is in for the run, and records it. It is in whatever fails from now on: that is said beside it, and
+/// the next run makes it up.
+pub(crate) async fn settle(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
     batch: Batch,
     tally: &mut Tally,
+) {
+    let recorded = record(lake, ledger, name, &batch, tally.run()).await;
+    if let Err(error) = recorded {
+        tally.unrecorded(batch.number, &error);
+    }
+    tally.committed(batch.version, batch.summary);
+}
+
+/// Records a batch, each part once.
+async fn record(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    batch: &Batch,
+    run: &RunId,
 ) -> Result<()> {
     let curated = lake.curated();
     let progress = (recorded_app(ledger, name), batch.number);
     let table = lake.table_log(name)?;
-    let run = tally.run();
     let report = RunReport {
         schema: SCHEMA,
         run: run.id.clone(),
         started_at: run.started_at,
         ended_at: Utc::now(),
         tables: vec![batch.summary.report(name, batch.version)],
+        unfinished: Vec::new(),
     };
-    let rejects = batch.side.quarantine;
+    let rejects = &batch.side.quarantine;
     let quarantined = async {
         if !rejects.is_empty() {
             quarantine::record(curated, rejects, progress.clone()).await?;
@@ -95,20 +113,28 @@ pub(crate) async fn record(
         failpoint::pass("after_run_record");
         Ok::<_, Error>(())
     };
+    let news = News {
+        id: format!("{name}-{}-{}", batch.number, ledger.id()),
+        run: run.id.clone(),
+        at: report.ended_at,
+        table: batch.summary.report(name, batch.version),
+    };
+    let left = outbox::put(curated, &news);
     // Each is there once, whichever of the others are; the ledger says that all of them are.
-    let (quarantined, changed, ran) = futures::join!(quarantined, changed, ran);
-    let mut errors = [quarantined, changed, ran].into_iter().filter_map(Result::err);
+    let (quarantined, changed, ran, left) = futures::join!(quarantined, changed, ran, left);
+    let mut errors = [quarantined, changed, ran, left]
+        .into_iter()
+        .filter_map(Result::err);
     if let Some(first) = errors.next() {
         errors.for_each(|error| tracing::warn!(table = %name, %error, "batch is not recorded"));
         return Err(first);
     }
-    let mut results = batch.side.results;
+    let mut results = batch.side.results.clone();
     for result in &mut results {
         result.commit_version = Some(batch.version);
     }
     ledger.record(name, batch.number, &results).await?;
     failpoint::pass("after_record");
-    tally.committed(batch.version, batch.summary);
     Ok(())
 }
 

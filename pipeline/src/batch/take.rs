@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::backoff;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Context, Error, Kind, Result};
-use crate::failpoint;
 use crate::keep::{Replaced, WorkingSet, shrink, supersede};
 use crate::lake::Lake;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
@@ -15,15 +13,13 @@ use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::Counts;
 
 use super::budget;
-use super::commit::{Attempt, Outcome, commit};
+use super::commit::{Attempt, Proposal, TableRun, commit_batch};
 use super::documents::gather;
 use super::intake::Intake;
 use super::notes::Notes;
 use super::put::{Keyed, put_documents, put_keys};
-use super::record::{Batch, record};
 use super::side::SideFile;
 use super::spool::Spooled;
-use super::table::{self, Opened};
 use super::tally::{Summary, Tally};
 
 /// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
@@ -50,7 +46,7 @@ pub(super) async fn take(
         return Ok(());
     }
     let curated = lake.curated();
-    let attempt = Attempt::new(claim.draft.batch);
+    let attempt = Attempt::new();
     let taken: HashSet<usize> = intakes
         .iter()
         .filter(|(_, intake)| intake.rejected.is_none())
@@ -116,80 +112,55 @@ pub(super) async fn take(
         quarantine::write(curated, &rejects).await?
     };
     let side = SideFile { results, quarantine };
-    loop {
-        let table = match table::open(lake, ledger, contract).await? {
-            Opened::Ready(table) => table,
-            Opened::Held(reasons) => {
-                tally.hold(reasons);
-                return Ok(());
-            }
-        };
-        if table.taken >= claim.draft.batch {
-            // Another runner finished the batch; its record is caught up before the next one.
-            return Ok(());
-        }
+    let batch = claim.draft.batch;
+    let mut run = TableRun {
+        lake,
+        ledger,
+        contract,
+        tally,
+    };
+    commit_batch(&mut run, batch, &attempt, Some(side), &[], async |run, table| {
         let mut notes = noted.clone();
         let files = table.snapshot.files.to_vec();
         let working = WorkingSet::new(&table.log, files, &attempt.id);
-        // Nothing reads the side file before the commit, so the disk is waited for beside the work.
-        let side_file = side.write(curated, &contract.name, claim.draft.batch, &attempt.id);
-        let (side_file, changes) = match &gathered {
+        let changes = match &gathered {
             None => {
                 let groups_at_once = lake.settings().at_once(2);
-                tokio::try_join!(side_file, put_keys(&keyed, working, portion, groups_at_once))?
+                put_keys(&keyed, working, portion, groups_at_once).await?
             }
             Some(gathered) => {
                 let (order, days) = gathered.documents.reach();
-                let recorded = ledger.documents(&contract.name, &order, days).await?;
+                let recorded = run.ledger.documents(&contract.name, &order, days).await?;
                 let documents = &gathered.documents;
                 let (files, at_once) = (working.files(), keyed.files_at_once);
                 let superseded =
                     supersede(contract, &table.log, files, documents, &recorded, at_once).await?;
-                if !guard(contract, claim, &superseded.replaced, &mut notes, tally) {
-                    return Ok(());
+                if !guard(contract, claim, &superseded.replaced, &mut notes, run.tally) {
+                    return Ok(None);
                 }
-                let changes = put_documents(contract, working, &keyed.spooled, portion, gathered, superseded);
-                tokio::try_join!(side_file, changes)?
+                put_documents(contract, working, &keyed.spooled, portion, gathered, superseded).await?
             }
         };
         let applied = changes.finish(contract);
-        failpoint::pass("after_files");
         let mut counts = counts.clone();
         counts.add(&applied.counts);
         counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
-        let summary = Summary {
-            counts,
-            warned: warned.clone(),
-            late_objects: tally.late_claimed(),
-            millis: attempt.millis(),
-            released: tally.is_released(claim.draft.batch),
-            notes,
-            run: Some(tally.run().id.clone()),
-            changed: applied.changed,
-        };
-        match commit(
-            ledger,
-            &table,
-            &attempt,
-            &side_file,
-            applied.actions,
-            Vec::new(),
-            &summary,
-        )
-        .await?
-        {
-            Outcome::In(version) => {
-                let batch = Batch {
-                    number: claim.draft.batch,
-                    version,
-                    summary,
-                    side,
-                };
-                return record(lake, ledger, &contract.name, batch, tally).await;
-            }
-            Outcome::Lost => backoff::pause().await,
-        }
-    }
+        Ok(Some(Proposal {
+            actions: applied.actions,
+            side: None,
+            summary: Summary {
+                counts,
+                warned: warned.clone(),
+                late_objects: run.tally.late_claimed(),
+                millis: attempt.millis(),
+                released: run.tally.is_released(batch),
+                notes,
+                run: Some(run.tally.run().id.clone()),
+                changed: applied.changed,
+            },
+        }))
+    })
+    .await
 }
 
 /// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.

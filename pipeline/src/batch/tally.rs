@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Contract, Otherwise, TableName};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::keep::ChangedPart;
 use crate::report::{Counts, Outcome, TableReport};
 
@@ -110,6 +110,8 @@ pub(crate) struct Tally {
     notes: Notes,
     messages: Vec<String>,
     released: Option<i64>,
+    /// What is in and could not be written down completely.
+    unfinished: Vec<String>,
     ended: Option<Outcome>,
 }
 
@@ -127,6 +129,7 @@ impl Tally {
             notes: Notes::default(),
             messages: Vec::new(),
             released: None,
+            unfinished: Vec::new(),
             ended: None,
         }
     }
@@ -138,12 +141,52 @@ impl Tally {
 
     /// Whether nothing more can be done for the table in this run.
     pub(crate) fn is_over(&self) -> bool {
-        self.ended.is_some()
+        self.ended.is_some() || !self.unfinished.is_empty()
     }
 
     pub(crate) fn fail(&mut self, error: &Error) {
         self.messages.push(error.chain());
-        self.ended = Some(Outcome::Failed);
+        self.ended = Some(match error.kind() {
+            Kind::Conflict => Outcome::Busy,
+            _ => Outcome::Failed,
+        });
+    }
+
+    /// A batch is in and its record is not complete. The next batch waits for that, so nothing more can be done here.
+    pub(crate) fn unrecorded(&mut self, batch: i64, error: &Error) {
+        self.unfinished.push(format!(
+            "batch {batch} is in, its record is not complete, and the next run completes it: {}",
+            error.chain()
+        ));
+    }
+
+    /// The table could not be looked at: where this run has committed batches to it they are in, and that is said beside
+    /// them.
+    pub(crate) fn stop(&mut self, error: &Error) {
+        if self.batches == 0 {
+            self.fail(error);
+        } else {
+            self.unfinished.push(format!(
+                "what is in could not be looked at again, so the next run finds out whether there is more: {}",
+                error.chain()
+            ));
+        }
+    }
+
+    /// Everything is in, and it could not be noted that all that lies there was looked through.
+    pub(crate) fn unmarked(&mut self, error: &Error) {
+        self.unfinished.push(format!(
+            "it is not noted that everything was looked through, so the next run does it again: {}",
+            error.chain()
+        ));
+    }
+
+    /// What is in and could not be written down completely.
+    pub(crate) fn unfinished(&self, table: &TableName) -> Vec<String> {
+        self.unfinished
+            .iter()
+            .map(|what| format!("{table}: {what}"))
+            .collect()
     }
 
     pub(crate) fn hold(&mut self, reasons: impl IntoIterator<Item = String>) {

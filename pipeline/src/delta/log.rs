@@ -8,11 +8,10 @@ use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{
     Action, CommitInfo, EagerSnapshot, MetadataExt, Protocol, StructType, Transaction, new_metadata,
 };
-use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -22,9 +21,11 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::error::{Context, Error, Kind, Result};
 
-use super::durable::DurableLocal;
+use super::backing::Backing;
+use super::landing::{Patience, land};
 use super::snapshot::Snapshot;
 
 /// Commits between two checkpoints.
@@ -40,6 +41,7 @@ pub(crate) struct DeltaLog {
     location: Url,
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
+    patience: Patience,
     /// The version that was loaded last: what every part of a run begins with is mostly what the last one ended with.
     /// Whoever loads holds it, so that nobody else reads the same at the same time.
     loaded: Arc<Mutex<Option<(Snapshot, Written)>>>,
@@ -75,20 +77,25 @@ pub(crate) enum Landed {
 
 impl DeltaLog {
     /// The log of the table `table` at `location` (a `file` URL).
+    #[cfg(test)]
     pub(crate) fn at(table: impl Into<String>, location: Url) -> Result<Self> {
+        Self::over(table, location, &Backing::default())
+    }
+
+    /// The log of the table `table` at `location` (a `file` URL) in what holds the lake.
+    pub(crate) fn over(table: impl Into<String>, location: Url, backing: &Backing) -> Result<Self> {
         let mut location = location;
         if !location.path().ends_with('/') {
             location.set_path(&format!("{}/", location.path()));
         }
-        let root: Arc<dyn ObjectStore> = match location.scheme() {
-            "file" => Arc::new(DurableLocal::new()),
-            scheme => {
-                return Err(Error::usage(format!(
-                    "storage {scheme}:// is not supported; use a local folder"
-                ))
-                .with("location", &location));
-            }
-        };
+        if location.scheme() != "file" {
+            let what = format!(
+                "storage {}:// is not supported; use a local folder",
+                location.scheme()
+            );
+            return Err(Error::usage(what).with("location", &location));
+        }
+        let root = backing.store.clone();
         let prefix =
             Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
         let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
@@ -98,6 +105,7 @@ impl DeltaLog {
             location,
             log,
             store,
+            patience: backing.patience,
             loaded: Arc::default(),
         })
     }
@@ -287,8 +295,15 @@ impl DeltaLog {
         Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
     }
 
-    /// Commits at the version after `base`, or not at all. An unknown outcome (an error after the write may have
-    /// been applied) is an error: the caller settles it by reading its txn.
+    /// Pauses after commits to this table that others won.
+    pub(crate) fn races(&self) -> Backoff {
+        Backoff::new(self.patience.pause, self.patience.longest, self.patience.races)
+    }
+
+    /// Commits at the version after `base`, or not at all.
+    ///
+    /// # Errors
+    /// When it is not known whether the commit is in, or comes to be: then its files have to stay.
     pub(crate) async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<Landed> {
         let version = base.version + 1;
         let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS.max(base.files.len() / 20);
@@ -305,18 +320,15 @@ impl DeltaLog {
     }
 
     async fn write(&self, version: u64, commit: Commit) -> Result<Landed> {
-        let bytes = serialise(commit)?;
-        let written = self
-            .log
-            .write_commit_entry(version, CommitOrBytes::LogBytes(bytes.into()), Uuid::new_v4())
-            .await;
-        match written {
-            Ok(()) => Ok(Landed::At(version)),
-            Err(TransactionError::VersionAlreadyExists(_)) => Ok(Landed::Lost),
-            Err(error) => Err(Error::new(Kind::Io, "commit may not have been written")
-                .because(error)
-                .with("table", &self.table)),
-        }
+        let entry = serialise(commit)?.into();
+        let is_ours = land(self.store.as_ref(), &entry_path(version), entry, self.patience)
+            .await
+            .map_err(|error| error.with("table", &self.table).with("version", version))?;
+        Ok(if is_ours {
+            Landed::At(version)
+        } else {
+            Landed::Lost
+        })
     }
 
     /// Writes a checkpoint of a version: everything that replaying the log up to it gives, files and progress alike.
@@ -380,7 +392,11 @@ fn serialise(commit: Commit) -> Result<Vec<u8>> {
         timestamp: Some(Utc::now().timestamp_millis()),
         operation: Some(commit.operation.to_owned()),
         engine_info: Some(format!("marketlake:{}", env!("CARGO_PKG_VERSION"))),
-        info: HashMap::from([("marketlake".to_owned(), Value::Object(commit.about))]),
+        info: HashMap::from([
+            ("marketlake".to_owned(), Value::Object(commit.about)),
+            // No two entries are the same, however alike the commits are.
+            ("txnId".to_owned(), json!(Uuid::new_v4())),
+        ]),
         ..CommitInfo::default()
     };
     let txns = commit

@@ -4,10 +4,12 @@
 //! versions that it never looked at, and its conflict check lets a removal pass beside a compaction of the
 //! same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
+mod backing;
 mod changes;
 mod durable;
 mod guard;
 mod history;
+mod landing;
 mod log;
 pub(crate) mod partition;
 mod rows;
@@ -23,6 +25,7 @@ pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
     (INDEXED.to_owned(), names.join(","))
 }
 
+pub(crate) use backing::Backing;
 pub(crate) use changes::{Change, changes};
 pub(crate) use history::Kept;
 pub(crate) use log::{Commit, DeltaLog, Landed};

@@ -278,6 +278,12 @@ impl Snapshot {
         }))
     }
 
+    /// Whether all these files are live that a commit takes out.
+    pub(crate) fn holds<'a>(&self, mut removed: impl Iterator<Item = &'a Remove>) -> bool {
+        let live: HashSet<&Path> = self.files.iter().map(|file| &file.path).collect();
+        removed.all(|remove| live.contains(&path_of(&remove.path)))
+    }
+
     /// Whether the log says what the table and these columns mean.
     pub(crate) fn is_described(&self, schema: &Schema, description: &str) -> bool {
         let said = self.eager.arrow_schema();

@@ -354,7 +354,7 @@ proptest! {
         moves: bool,
         merging: bool,
     ) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         for keep in ["every_row", "latest_row", "latest_value"] {
             let contract = Arc::new(contract(keep, moves));
             let wanted = folded(&contract, batch(&contract, &batches.concat()));

@@ -235,18 +235,13 @@ impl Ledger {
         batch: i64,
         results: &[ObjectResult],
     ) -> Result<()> {
-        loop {
-            if self.progress(table).await?.recorded >= batch {
-                return Ok(());
-            }
-            let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
-            if self
-                .append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new)
-                .await?
-            {
-                return Ok(());
-            }
+        if self.progress(table).await?.recorded >= batch {
+            return Ok(());
         }
+        let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
+        self.append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new)
+            .await?;
+        Ok(())
     }
 
     /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
@@ -265,6 +260,7 @@ impl Ledger {
             &schema::BOUNDED,
         )
         .await?;
+        let mut backoff = self.log.races();
         loop {
             for (table, claimed) in claims() {
                 if self.progress(&table).await?.claimed != claimed {
@@ -277,25 +273,20 @@ impl Ledger {
                 txns: txns.clone(),
                 about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
             };
-            match self.log.commit(&self.snapshot, commit).await {
-                Ok(Landed::At(_)) => {
-                    self.refresh().await?;
+            match self.log.commit(&self.snapshot, commit).await? {
+                Landed::At(_) => {
+                    // It is in; where the newest version cannot be read, whoever needs it says so.
+                    if let Err(error) = self.refresh().await {
+                        tracing::debug!(%error, "ledger could not be read");
+                    }
                     return Ok(true);
                 }
-                Ok(Landed::Lost) => {
-                    crate::backoff::pause().await;
+                Landed::Lost => {
+                    backoff.lost(self.log.table()).await?;
                     self.refresh().await?;
-                    // A record, or a claim, of the same number that landed without our knowing is ours.
-                    if self.holds(&adds) {
-                        return Ok(true);
-                    }
                     if operation == "RECORD" && self.all_done(&txns).await? {
                         return Ok(true);
                     }
-                }
-                Err(error) => {
-                    self.refresh().await?;
-                    return if self.holds(&adds) { Ok(true) } else { Err(error) };
                 }
             }
         }
@@ -308,16 +299,6 @@ impl Ledger {
             }
         }
         Ok(true)
-    }
-
-    /// Whether the files of a commit whose outcome is unknown are live: file names are unique, so they tell.
-    fn holds(&self, adds: &[deltalake_core::kernel::Add]) -> bool {
-        adds.first().is_some_and(|add| {
-            self.snapshot
-                .files
-                .iter()
-                .any(|file| file.path.as_ref() == add.path)
-        })
     }
 
     fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {

@@ -7,16 +7,14 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Schema;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, ident, lit};
-use object_store::path::Path;
 use serde_json::json;
-use uuid::Uuid;
 
 use deltalake_core::kernel::Action;
 
-use crate::batch::{Opened, open};
+use crate::batch::{Attempt, Attempted, Opened, open};
 use crate::contract::{Contract, Feed};
-use crate::delta::{Commit, Landed, Snapshot};
-use crate::error::{Error, Kind, Result};
+use crate::delta::{Commit, Snapshot};
+use crate::error::Result;
 use crate::failpoint;
 use crate::keep::{apply, merge_copies};
 use crate::layout;
@@ -80,40 +78,43 @@ pub(super) async fn audit(
             .push(say("they are merged once the last batch has been recorded"));
         return Ok(());
     };
-    let attempt = Uuid::new_v4().simple().to_string();
+    let attempt = Attempt::new();
     let plan = merge_copies(contract, &table.log, &table.snapshot, &copied).await?;
     let merged = plan.counts.rows_removed;
-    let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt).await?;
-    for action in &applied.actions {
-        if let Action::Add(add) = action
-            && !table.log.has_file(&Path::from(add.path.as_str())).await?
-        {
-            return Err(Error::new(Kind::NotFound, "file vanished before the commit").with("file", &add.path));
-        }
-    }
+    let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
     // The table is at the same batch as before, which is what its newest commit has to say.
     let mut about = about.as_object().cloned().unwrap_or_default();
     about.remove("run");
     about.insert("changed".to_owned(), json!(applied.changed));
-    about.insert("attempt".to_owned(), json!(attempt));
     about.insert("merged".to_owned(), json!(merged));
+    let written: Vec<Action> = applied.actions.clone();
     let commit = Commit {
         operation: "MERGE COPIES",
         actions: applied.actions,
         txns: Vec::new(),
         about,
     };
-    match table.log.commit(&table.snapshot, commit).await? {
-        Landed::At(version) => {
+    match attempt.land(&table.log, &table.snapshot, commit).await? {
+        Attempted::In { version, doubt } => {
             failpoint::pass(failpoint::MERGE);
-            changes::record(upkeep.lake.curated(), &table.log, version).await?;
             done.merged_rows = merged;
             done.commits += 1;
             done.messages.push(say("they were merged"));
+            done.messages.extend(doubt);
+            if let Err(error) = changes::record(upkeep.lake.curated(), &table.log, version).await {
+                let what = "they are merged, and what that changed is not recorded yet; the next run does it";
+                done.messages.push(format!("{what}: {}", error.chain()));
+            }
         }
-        Landed::Lost => done
-            .messages
-            .push(say("another commit came first; maintain again to merge them")),
+        Attempted::Lost => {
+            let files = written.iter().filter_map(|action| match action {
+                Action::Add(add) => Some(add),
+                _ => None,
+            });
+            attempt.discard(&table.log, files).await;
+            done.messages
+                .push(say("another commit came first; maintain again to merge them"));
+        }
     }
     Ok(())
 }

@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use deltalake_core::kernel::{Action, Add};
 use object_store::path::Path;
 use serde_json::{Map, json};
-use uuid::Uuid;
 
-use crate::backoff;
-use crate::batch::OLDEST_ATTEMPT;
+use crate::batch::{Attempt, Attempted};
 use crate::delta::partition::PartitionValues;
-use crate::delta::{Commit, DataFile, Landed, Snapshot};
+use crate::delta::{Commit, DataFile, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::query::{SnapshotTable, session};
@@ -62,8 +59,7 @@ pub(super) async fn compact(
     heaps.reverse();
     failpoint::pass("before_compaction");
     while !heaps.is_empty() {
-        let started = Instant::now();
-        let attempt = Uuid::new_v4().simple().to_string();
+        let attempt = Attempt::new();
         let (mut parts, mut bytes) = (Vec::new(), 0);
         while let Some(heap) = heaps.pop() {
             bytes += heap.files.iter().map(|file| file.size).sum::<u64>();
@@ -73,7 +69,7 @@ pub(super) async fn compact(
             }
         }
         failpoint::pass("after_compaction_files");
-        let partitions = commit(subject, &attempt, parts, started).await?;
+        let partitions = commit(subject, &attempt, parts, done).await?;
         failpoint::pass("after_compaction");
         done.partitions += partitions;
         done.commits += u64::from(partitions > 0);
@@ -139,7 +135,7 @@ async fn rearrange(
     subject: &Subject<'_>,
     snapshot: &Snapshot,
     heap: Heap,
-    attempt: &str,
+    attempt: &Attempt,
 ) -> Result<Done> {
     let context = session(upkeep.lake.settings().memory_limit, None)?;
     let table = SnapshotTable::of_files(&subject.log, snapshot, Arc::new(heap.files.clone()));
@@ -150,7 +146,7 @@ async fn rearrange(
         sort: &subject.sort(snapshot),
         file_size: subject.file_size(),
         options: subject.write_options(snapshot),
-        attempt,
+        attempt: &attempt.id,
         data_change: false,
         stamp: None,
     };
@@ -158,7 +154,7 @@ async fn rearrange(
     let new = sorted::write(rows, &target, |_| Ok(())).await?;
     let known: Option<u64> = heap.files.iter().map(DataFile::rows).sum();
     if known.is_some_and(|known| known != new.rows) {
-        new.discard(&subject.log).await;
+        attempt.discard(&subject.log, &new.adds).await;
         return Err(Error::internal("rearranged files have another number of rows")
             .with("table", &subject.name)
             .with("before", known.unwrap_or_default())
@@ -169,68 +165,43 @@ async fn rearrange(
 
 /// Puts the new files in the place of the old ones, as far as those are all still there; the number of partitions for
 /// which it did. Other commits may have come meanwhile: whose old files are live has the same rows still.
-async fn commit(subject: &Subject<'_>, attempt: &str, mut parts: Vec<Done>, started: Instant) -> Result<u64> {
-    let mut failed = None;
+async fn commit(
+    subject: &Subject<'_>,
+    attempt: &Attempt,
+    mut parts: Vec<Done>,
+    done: &mut MaintainedTable,
+) -> Result<u64> {
+    let mut backoff = subject.log.races();
     loop {
         let snapshot = subject.log.load().await?.ok_or_else(|| {
             Error::new(Kind::NotFound, "table vanished while it was maintained").with("table", &subject.name)
         })?;
         let live: BTreeSet<&Path> = snapshot.files.iter().map(|file| &file.path).collect();
-        if let Some(error) = failed {
-            // The write may have been applied although it failed.
-            let is_in = |part: &Done| adds(part).any(|add| live.contains(&Path::from(add.path.as_str())));
-            return if parts.iter().any(is_in) {
-                Ok(parts.len() as u64)
-            } else {
-                Err(error)
-            };
-        }
         let (valid, stale): (Vec<Done>, Vec<Done>) = parts
             .into_iter()
             .partition(|part| part.old.iter().all(|file| live.contains(&file.path)));
-        for part in &stale {
-            part.new.discard(&subject.log).await;
-        }
+        // Every commit that named them is known to be lost.
+        attempt.discard(&subject.log, stale.iter().flat_map(adds)).await;
         parts = valid;
         if parts.is_empty() {
             return Ok(0);
         }
-        if started.elapsed() > OLDEST_ATTEMPT {
-            return Err(
-                Error::new(Kind::Io, "attempt is too old to be committed; maintain again")
-                    .with("table", &subject.name),
-            );
-        }
-        let mut actions = Vec::new();
-        for part in &parts {
-            for add in adds(part) {
-                if !subject.log.has_file(&Path::from(add.path.as_str())).await? {
-                    return Err(
-                        Error::new(Kind::NotFound, "rearranged file vanished before the commit")
-                            .with("file", &add.path),
-                    );
-                }
-                actions.push(Action::Add(add.clone()));
-            }
-            actions.extend(
-                part.old
-                    .iter()
-                    .filter_map(|file| file.replace().map(Action::Remove)),
-            );
-        }
+        let added = parts.iter().flat_map(adds).cloned().map(Action::Add);
+        let removed = parts.iter().flat_map(|part| &part.old);
         let commit = Commit {
             operation: "OPTIMIZE",
-            actions,
+            actions: added
+                .chain(removed.filter_map(|file| file.replace().map(Action::Remove)))
+                .collect(),
             txns: Vec::new(),
-            about: Map::from_iter([
-                ("attempt".to_owned(), json!(attempt)),
-                ("partitions".to_owned(), json!(parts.len())),
-            ]),
+            about: Map::from_iter([("partitions".to_owned(), json!(parts.len()))]),
         };
-        match subject.log.commit(&snapshot, commit).await {
-            Ok(Landed::At(_)) => return Ok(parts.len() as u64),
-            Ok(Landed::Lost) => backoff::pause().await,
-            Err(error) => failed = Some(error),
+        match attempt.land(&subject.log, &snapshot, commit).await? {
+            Attempted::In { doubt, .. } => {
+                done.messages.extend(doubt);
+                return Ok(parts.len() as u64);
+            }
+            Attempted::Lost => backoff.lost(&subject.name.to_string()).await?,
         }
     }
 }

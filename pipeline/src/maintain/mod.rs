@@ -74,6 +74,7 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
         ended_at: now,
         tables: Vec::new(),
         leftovers_removed: 0,
+        unfinished: Vec::new(),
     };
     let subjects = Subject::all(lake, &options.tables)?;
     let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
@@ -114,7 +115,13 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
         report.tables.push(done);
     }
     if options.tables.is_empty() {
-        report.leftovers_removed = attempts::clean(&upkeep).await?;
+        match attempts::clean(&upkeep).await {
+            Ok(removed) => report.leftovers_removed = removed,
+            Err(error) => report.unfinished.push(format!(
+                "leftovers of batches and rebuilds were not all removed: {}",
+                error.chain()
+            )),
+        }
     }
     report.ended_at = Utc::now();
     Ok(report)

@@ -1,16 +1,12 @@
 //! Claim, commit and record of a table that was made anew.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use deltalake_core::kernel::Action;
-use object_store::path::Path;
-use serde_json::{Value, json};
 
-use crate::backoff;
-use crate::batch::{self, Batch, OLDEST_ATTEMPT, Opened, SideFile, Summary, Tally};
-use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot};
-use crate::error::{Error, Kind, Result};
+use crate::batch::{self, Attempt, Attempted, Batch, Opened, SideFile, Summary, Tally};
+use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
+use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::keep::replaced_partitions;
 use crate::layout;
@@ -26,8 +22,7 @@ pub(super) struct Ready {
     pub(super) claim: Claim,
     /// Greatest batch claimed before.
     pub(super) newest: i64,
-    pub(super) attempt: String,
-    pub(super) started: Instant,
+    pub(super) attempt: Attempt,
     /// The new files.
     pub(super) sorted: Sorted,
     pub(super) side: SideFile,
@@ -60,22 +55,22 @@ pub(super) async fn commit(
         .claim_anew(&ready.claim.draft, ready.newest, ready.claim.claimed_at)
         .await?;
     if !claimed {
-        ready.sorted.discard(&log).await;
+        ready.attempt.discard(&log, &ready.sorted.adds).await;
         return Ok(false);
     }
     failpoint::pass("after_rebuild_claim");
     let side = ready
         .side
-        .write(lake.curated(), name, batch, &ready.attempt)
+        .write(lake.curated(), name, batch, &ready.attempt.id)
         .await?;
     failpoint::pass("before_rebuild_commit");
+    let mut backoff = log.races();
     let (version, summary) = loop {
         let base = base(job, ledger, &log).await?;
-        if ready.started.elapsed() > OLDEST_ATTEMPT {
-            return Err(Error::new(
-                Kind::Io,
-                "attempt is too old to be committed; run it again",
-            ));
+        if ledger.taken(&base.snapshot).await? >= batch {
+            // Another rebuild claimed after this one and is in: what it made is newer.
+            ready.attempt.discard(&log, &ready.sorted.adds).await;
+            return Ok(false);
         }
         let summary = Summary {
             counts: Counts {
@@ -87,40 +82,27 @@ pub(super) async fn commit(
             },
             warned: ready.warned.clone(),
             late_objects: 0,
-            millis: ready.started.elapsed().as_millis() as u64,
+            millis: ready.attempt.millis(),
             released: job.options.release,
             run: Some(job.run.id.clone()),
             changed: replaced_partitions(job.contract, &base.old, &ready.sorted.adds),
             ..Summary::default()
         };
-        let Value::Object(mut about) = json!(summary) else {
-            return Err(Error::internal("summary of a batch has no JSON form"));
-        };
-        about.insert("batch".to_owned(), json!(batch));
-        about.insert("attempt".to_owned(), json!(ready.attempt));
-        about.insert("side".to_owned(), json!(side));
-        let live = base.snapshot.files.len() - base.old.len() + ready.sorted.adds.len();
         let change = Commit {
             operation: "REBUILD",
-            actions: actions(&log, &ready, &base).await?,
+            actions: actions(&ready, &base),
             txns: std::iter::once((ledger.app(), batch))
                 .chain(ready.inputs.clone())
                 .collect(),
-            about,
+            about: batch::about(batch, &side, &summary)?,
         };
-        let landed = log.commit(&base.snapshot, change).await;
-        let version = base.snapshot.version + 1;
-        // A write whose outcome is not known may have been applied: the entry says whose it is.
-        if matches!(landed, Ok(Landed::At(_))) || is_ours(&log, version, &ready.attempt).await? {
-            let found = log.load_at(version).await?.files.len();
-            if found != live {
-                let what = format!("table has {found} files after the commit instead of {live}");
-                return Err(Error::new(Kind::Foreign, what).with("version", version));
+        match ready.attempt.land(&log, &base.snapshot, change).await? {
+            Attempted::In { version, doubt } => {
+                doubt.into_iter().for_each(|doubt| tally.say(doubt));
+                break (version, summary);
             }
-            break (version, summary);
+            Attempted::Lost => backoff.lost(log.table()).await?,
         }
-        landed?;
-        backoff::pause().await;
     };
     failpoint::pass("after_rebuild_commit");
     let done = Batch {
@@ -129,7 +111,7 @@ pub(super) async fn commit(
         summary,
         side: ready.side,
     };
-    batch::record(lake, ledger, name, done, tally).await?;
+    batch::settle(lake, ledger, name, done, tally).await;
     failpoint::pass("after_rebuild_record");
     Ok(true)
 }
@@ -167,31 +149,16 @@ async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog) -> Result<Base> {
     })
 }
 
-async fn actions(log: &DeltaLog, ready: &Ready, base: &Base) -> Result<Vec<Action>> {
-    let mut actions = base.definition.clone();
-    for add in &ready.sorted.adds {
-        if !log.has_file(&Path::from(add.path.as_str())).await? {
-            return Err(
-                Error::new(Kind::NotFound, "new file vanished before the commit").with("file", &add.path)
-            );
-        }
-        actions.push(Action::Add(add.clone()));
-    }
-    actions.extend(
-        base.old
-            .iter()
-            .filter_map(|file| file.remove().map(Action::Remove)),
-    );
-    Ok(actions)
-}
-
-async fn is_ours(log: &DeltaLog, version: u64, attempt: &str) -> Result<bool> {
-    let entry = log.entry(version).await?.unwrap_or_default();
-    Ok(entry.iter().any(|action| {
-        let about = action.get("commitInfo").and_then(|info| info.get("marketlake"));
-        about
-            .and_then(|about| about.get("attempt"))
-            .and_then(|id| id.as_str())
-            == Some(attempt)
-    }))
+fn actions(ready: &Ready, base: &Base) -> Vec<Action> {
+    let added = ready.sorted.adds.iter().cloned().map(Action::Add);
+    let removed = base
+        .old
+        .iter()
+        .filter_map(|file| file.remove().map(Action::Remove));
+    base.definition
+        .iter()
+        .cloned()
+        .chain(added)
+        .chain(removed)
+        .collect()
 }

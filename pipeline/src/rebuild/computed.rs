@@ -1,11 +1,8 @@
 //! Tables with inputs: their SQL over all rows of the inputs.
 
-use std::time::Instant;
-
-use uuid::Uuid;
-
-use crate::backoff;
-use crate::batch::{self, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results};
+use crate::batch::{
+    self, Attempt, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results,
+};
 use crate::contract::InputFeed;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -26,6 +23,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) 
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
     failpoint::pass("after_staging");
+    let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
         ledger.refresh().await?;
         match once(job, feed, &mut ledger, tally).await? {
@@ -33,7 +31,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) 
             Try::Ended(ended) => return Ok(Some(ended)),
             Try::Lost => {}
         }
-        backoff::pause().await;
+        backoff.lost(&job.contract.name.to_string()).await?;
     }
 }
 
@@ -45,10 +43,10 @@ enum Try {
 }
 
 async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut Tally) -> Result<Try> {
-    let (lake, contract, started) = (job.lake, job.contract, Instant::now());
+    let (lake, contract) = (job.lake, job.contract);
     let standing = Standing::of(lake, ledger, contract).await?;
     let inputs = inputs(job, feed).await?;
-    let attempt = Uuid::new_v4().simple().to_string();
+    let attempt = Attempt::new();
     let claim = Claim {
         draft: Draft {
             table: contract.name.clone(),
@@ -62,7 +60,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
     let log = lake.table_log(&contract.name)?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
     let mut destination = Destination::New {
-        target: computation.target(&log, &attempt),
+        target: computation.target(&log, &attempt.id),
         sorted: Sorted::default(),
     };
     let parts = vec![Part::Everything];
@@ -71,7 +69,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         parts,
         &claim,
         lake.curated(),
-        &attempt,
+        &attempt.id,
         &mut destination,
     )
     .await;
@@ -93,7 +91,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         }
     };
     let side = SideFile {
-        results: results(&claim, &attempt, &sifted),
+        results: results(&claim, &attempt.id, &sifted),
         quarantine: sifted.quarantine,
     };
     let inputs = claim.draft.inputs.iter();
@@ -112,7 +110,6 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         claim,
         newest: standing.claimed,
         attempt,
-        started,
         sorted,
         side,
         warned: sifted.warned,

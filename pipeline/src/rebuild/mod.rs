@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::ledger::Lease;
 use crate::record::runs;
-use crate::report::{Observer, Outcome, RebuildOptions, RunReport, SCHEMA, TableReport};
+use crate::report::{Observer, Outcome, RebuildOptions, RunReport, SCHEMA};
 
 /// What is made anew, and for whom.
 struct Job<'a> {
@@ -67,10 +67,11 @@ pub(crate) async fn rebuild(
     };
     let mut tallies = Tallies::new(run.clone());
     let ended = attempt(&job, tallies.of(&contract.name)).await;
-    let mut table = tallies
+    let tally = tallies
         .take(&contract.name)
-        .map(|tally| tally.report(&contract.name))
         .ok_or_else(|| Error::internal("table was not tried"))?;
+    let unfinished = tally.unfinished(&contract.name);
+    let mut table = tally.report(&contract.name);
     match ended {
         Ok(None) => {}
         Ok(Some(ended)) => {
@@ -83,18 +84,15 @@ pub(crate) async fn rebuild(
         }
     }
     observer.table_finished(&table);
-    let report = RunReport {
+    let mut report = RunReport {
         schema: SCHEMA,
         run: run.id,
         started_at: run.started_at,
         ended_at: Utc::now(),
         tables: vec![table],
+        unfinished,
     };
-    // The batch was recorded with its commit; what is left to say is where it did not get through.
-    let mut undone = report.clone();
-    undone.tables.retain(|table| table.outcome.exit_code() != 0);
-    undone.tables = undone.tables.iter().map(TableReport::without_batches).collect();
-    runs::append(lake.curated(), &undone, None).await?;
+    runs::close(lake.curated(), &mut report).await;
     Ok(report)
 }
 

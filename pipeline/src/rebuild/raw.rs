@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use uuid::Uuid;
-
-use crate::backoff;
-use crate::batch::{self, Opened, SideFile, Tally};
+use crate::batch::{self, Attempt, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
 use crate::error::Result;
 use crate::failpoint;
@@ -40,6 +36,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
     let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
         return Ok(Some(busy()));
     };
+    let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
         ledger.refresh().await?;
         // What was claimed meanwhile is staged now.
@@ -50,7 +47,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
         if finish(job, &mut ledger, staged, tally).await? {
             return Ok(None);
         }
-        backoff::pause().await;
+        backoff.lost(&job.contract.name.to_string()).await?;
     }
 }
 
@@ -131,8 +128,8 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         sources,
         staging,
     } = staged;
-    let (lake, contract, started) = (job.lake, job.contract, Instant::now());
-    let attempt = Uuid::new_v4().simple().to_string();
+    let (lake, contract) = (job.lake, job.contract);
+    let attempt = Attempt::new();
     let claim = Claim {
         draft: Draft {
             table: contract.name.clone(),
@@ -151,7 +148,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         sort: contract.sort(),
         file_size: contract.file_size,
         options: keep::options(contract),
-        attempt: &attempt,
+        attempt: &attempt.id,
         data_change: true,
         stamp: Some((claim.draft.batch, claim.claimed_at)),
     };
@@ -159,8 +156,8 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let context = session(lake.settings().memory_limit, None)?;
     let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
     let sorted = sorted::write(rows, &target, |_| Ok(())).await?;
-    let (results, counts) = staging.results(&claim, &attempt).await?;
-    let rejects = staging.rejects(&claim, &attempt).await?;
+    let (results, counts) = staging.results(&claim, &attempt.id).await?;
+    let rejects = staging.rejects(&claim, &attempt.id).await?;
     let side = SideFile {
         results,
         quarantine: quarantine::write(lake.curated(), &rejects).await?,
@@ -169,7 +166,6 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         claim,
         newest: standing.claimed,
         attempt,
-        started,
         sorted,
         side,
         inputs: Vec::new(),
@@ -179,7 +175,9 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     if !commit(job, ledger, ready, tally).await? {
         return Ok(false);
     }
-    staging.remove()?;
+    if let Err(error) = staging.remove() {
+        tally.say(format!("the table is made anew; {}", error.chain()));
+    }
     if !sources.missing.is_empty() {
         tally.say(format!(
             "{} raw objects were not there any more; their rows are missing",

@@ -108,10 +108,14 @@ impl<'a> Staging<'a> {
             &mut tallies,
         )
         .await?;
-        tallies
+        let tally = tallies
             .take(table)
-            .map(|tally| tally.report(table))
-            .ok_or_else(|| Error::internal("table was not staged").with("table", table))
+            .ok_or_else(|| Error::internal("table was not staged").with("table", table))?;
+        match tally.unfinished(table).pop() {
+            // What is staged is known by its record.
+            Some(unfinished) => Err(Error::new(Kind::Io, unfinished)),
+            None => Ok(tally.report(table)),
+        }
     }
 
     /// The staged table.

@@ -14,7 +14,6 @@ use deltalake_core::kernel::{Action, Add};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::backoff;
 use crate::contract::ColumnType;
 use crate::curated::Curated;
 use crate::delta::partition::PartitionValues;
@@ -55,15 +54,12 @@ pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) ->
     let log = curated.system("changes")?;
     let app = format!("changes:{}", table.load_at(version).await?.id);
     let mut written: Option<(u64, Vec<Add>)> = None;
-    let mut failed = None;
+    let mut backoff = log.races();
     loop {
         let snapshot = load_or_create(&log).await?;
         let seen = snapshot.txn(&app).await?.map(|seen| seen as u64);
         if seen >= Some(version) {
             return Ok(());
-        }
-        if let Some(error) = failed {
-            return Err(error);
         }
         let seen = seen.unwrap_or(version - 1);
         let adds = match written.take().filter(|(from, _)| *from == seen) {
@@ -76,11 +72,9 @@ pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) ->
             txns: vec![(app.clone(), version as i64)],
             about: Map::from_iter([("table".to_owned(), json!(table.table()))]),
         };
-        match log.commit(&snapshot, commit).await {
-            Ok(Landed::At(_)) => return Ok(()),
-            Ok(Landed::Lost) => backoff::pause().await,
-            // It may have been written all the same: the newest version tells.
-            Err(error) => failed = Some(error),
+        match log.commit(&snapshot, commit).await? {
+            Landed::At(_) => return Ok(()),
+            Landed::Lost => backoff.lost(log.table()).await?,
         }
         written = Some((seen, adds));
     }

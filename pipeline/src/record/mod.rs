@@ -1,10 +1,12 @@
-//! What is written down after a commit: rejected rows, which parts of the table changed, and what runs did.
+//! What is written down after a commit: rejected rows, which parts of the table changed, what runs did, and what is to
+//! be told of it ([`outbox`]).
 //!
-//! All of them are Delta tables of this program's own. Their rows are appended once, in whichever order runners meet.
+//! All but the last are Delta tables of this program's own. Their rows are appended once, in whichever order runners meet.
 
 pub(crate) mod changes;
 mod columns;
 mod open;
+pub(crate) mod outbox;
 pub(crate) mod quarantine;
 pub(crate) mod runs;
 
@@ -26,7 +28,7 @@ pub(crate) fn load_ahead(curated: &Curated) -> Result<()> {
 }
 
 /// Adds files to a table in one commit, exactly once: not when `progress` (app id and version) says that it was
-/// done before, nor when the files are there although an earlier try came back with an error.
+/// done before, nor when the files are there.
 async fn append(
     log: &DeltaLog,
     mut snapshot: Snapshot,
@@ -34,30 +36,23 @@ async fn append(
     adds: &[Add],
     progress: Option<(String, i64)>,
 ) -> Result<()> {
-    let mut failed = None;
-    loop {
-        if done(&snapshot, adds, progress.as_ref()).await? {
-            return Ok(());
-        }
-        if let Some(error) = failed {
-            return Err(error);
-        }
+    let mut backoff = log.races();
+    while !done(&snapshot, adds, progress.as_ref()).await? {
         let commit = Commit {
             operation,
             actions: adds.iter().cloned().map(Action::Add).collect(),
             txns: progress.iter().cloned().collect(),
             about: Map::from_iter([("files".to_owned(), json!(adds.len()))]),
         };
-        match log.commit(&snapshot, commit).await {
-            Ok(Landed::At(_)) => return Ok(()),
-            Ok(Landed::Lost) => crate::backoff::pause().await,
-            // It may have been written all the same: the newest version tells.
-            Err(error) => failed = Some(error),
+        match log.commit(&snapshot, commit).await? {
+            Landed::At(_) => return Ok(()),
+            Landed::Lost => backoff.lost(log.table()).await?,
         }
         snapshot = log.load().await?.ok_or_else(|| {
             Error::new(Kind::NotFound, "table vanished while it was written to").with("table", log.table())
         })?;
     }
+    Ok(())
 }
 
 async fn done(snapshot: &Snapshot, adds: &[Add], progress: Option<&(String, i64)>) -> Result<bool> {

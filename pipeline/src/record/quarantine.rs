@@ -59,13 +59,13 @@ pub(crate) async fn write(curated: &Curated, rows: &[QuarantineRow]) -> Result<V
 
 /// Commits the files of a batch's rejects, once however often it is called.
 /// `progress` is the app id and version by which a second call is known.
-pub(crate) async fn record(curated: &Curated, adds: Vec<Add>, progress: (String, i64)) -> Result<()> {
+pub(crate) async fn record(curated: &Curated, adds: &[Add], progress: (String, i64)) -> Result<()> {
     if adds.is_empty() {
         return Ok(());
     }
     let log = log(curated)?;
     let snapshot = load_or_create(&log).await?;
-    super::append(&log, snapshot, "QUARANTINE", &adds, Some(progress)).await
+    super::append(&log, snapshot, "QUARANTINE", adds, Some(progress)).await
 }
 
 /// The rejects, of one table or of all, that are `wanted`; open or not.
@@ -188,10 +188,10 @@ mod tests {
         let side_file = serde_json::to_string(&adds).unwrap();
         let restored: Vec<Add> = serde_json::from_str(&side_file).unwrap();
         assert_eq!(restored, adds);
-        record(&curated, restored, ("once".to_owned(), 1)).await.unwrap();
+        record(&curated, &restored, ("once".to_owned(), 1)).await.unwrap();
         // Another attempt at the same batch wrote files of its own.
         let again = write(&curated, &rows).await.unwrap();
-        record(&curated, again, ("once".to_owned(), 1)).await.unwrap();
+        record(&curated, &again, ("once".to_owned(), 1)).await.unwrap();
         assert_eq!(read(&curated, Some(&table), |_| true).await.unwrap(), rows);
         assert_eq!(
             read(&curated, Some(&table), |row| row.row.is_none())
@@ -210,7 +210,7 @@ mod tests {
             let curated = Curated::at(root.clone());
             async move {
                 let adds = write(&curated, &[row(name, 1, Some(1))]).await?;
-                record(&curated, adds, (name.to_owned(), 1)).await
+                record(&curated, &adds, (name.to_owned(), 1)).await
             }
         });
         futures::future::try_join_all(recorded).await.unwrap();

@@ -13,9 +13,11 @@ use serde_json::Value;
 use crate::curated::Curated;
 use crate::delta::{DataFile, DeltaLog, indexed, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
-use crate::report::{Counts, RunRecord, RunReport, TableReport};
+use crate::failpoint;
+use crate::report::{Counts, News, RunRecord, RunReport, TableReport};
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
+use super::outbox;
 
 const DAY: &str = "run_date";
 /// Columns of which the log holds bounds.
@@ -64,6 +66,32 @@ pub(crate) async fn append(
         .await?;
     let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &BOUNDED).await?;
     super::append(&log, snapshot, "RUN", &adds, progress).await
+}
+
+/// Records where a run did not get through, and leaves that to be told: each batch was recorded with its commit. What
+/// fails is said in the report.
+pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
+    let undone = |table: &&TableReport| table.outcome.exit_code() != 0;
+    let undone: Vec<TableReport> = report.tables.iter().filter(undone).cloned().collect();
+    let mut failed = Vec::new();
+    for table in &undone {
+        let news = News {
+            id: format!("{}-{}", table.table, report.run),
+            run: report.run.clone(),
+            at: report.ended_at,
+            table: table.without_batches(),
+        };
+        failed.extend(outbox::put(curated, &news).await.err());
+    }
+    let undone = RunReport {
+        tables: undone.iter().map(TableReport::without_batches).collect(),
+        ..report.clone()
+    };
+    failpoint::pass("before_runs");
+    failed.extend(append(curated, &undone, None).await.err());
+    let what = "where the run did not get through is not recorded";
+    let said = failed.iter().map(|error| format!("{what}: {}", error.chain()));
+    report.unfinished.extend(said);
 }
 
 /// The records of the newest runs, newest run first, at most `limit` of them.
@@ -204,6 +232,7 @@ mod tests {
             started_at,
             ended_at: started_at,
             tables,
+            unfinished: Vec::new(),
         }
     }
 

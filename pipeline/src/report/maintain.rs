@@ -117,13 +117,16 @@ pub struct MaintainReport {
     pub tables: Vec<MaintainedTable>,
     /// Side files, journals and staged rows of work that is over, removed.
     pub leftovers_removed: u64,
+    /// What failed beside the tables; the next maintenance makes it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
 }
 
 impl MaintainReport {
-    /// 0 when all is done, 1 when a table failed, else 3 when a person is asked.
+    /// 0 when all is done, 1 when a table failed or something is unfinished, else 3 when a person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
-        if codes().any(|code| code == 1) {
+        if codes().any(|code| code == 1) || !self.unfinished.is_empty() {
             1
         } else {
             codes().max().unwrap_or(0)

@@ -83,7 +83,7 @@ mod tests {
                 .map(|(name, row)| test.reject(&claim, name, *row))
                 .collect();
             let adds = write(test.lake.curated(), &rows).await.unwrap();
-            record(test.lake.curated(), adds, (orders.to_string(), batch))
+            record(test.lake.curated(), &adds, (orders.to_string(), batch))
                 .await
                 .unwrap();
             test.record(&claim).await;

@@ -11,6 +11,7 @@ mod fuzz;
 mod hostile;
 mod kill;
 mod maintain;
+mod notices;
 mod oracle;
 mod permute;
 mod protocol;

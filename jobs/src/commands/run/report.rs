@@ -60,6 +60,9 @@ pub(super) fn text(report: &RunReport) -> String {
             }
         }
     }
+    for what in &report.unfinished {
+        let _ = writeln!(text, "{what}");
+    }
     text
 }
 
@@ -142,6 +145,7 @@ mod tests {
                 table("a.y", Outcome::PartlyQuarantined, &["look"]),
                 table("a.z", Outcome::Unchanged, &[]),
             ],
+            unfinished: vec!["a.y: its record is not complete".to_owned()],
         };
         let text = text(&report);
         let lines: Vec<&str> = text.lines().collect();
@@ -154,7 +158,8 @@ mod tests {
             [
                 "unchanged: a.x, a.z",
                 "a.y: look",
-                "a.y: 1 copies of a row with other content"
+                "a.y: 1 copies of a row with other content",
+                "a.y: its record is not complete"
             ]
         );
     }

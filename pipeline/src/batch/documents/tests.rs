@@ -311,7 +311,7 @@ proptest! {
         }));
         deliveries.sort_unstable();
         let partition = ["", "\"day\"", "\"profile\", \"day\""][layout];
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         let found = runtime.block_on(async {
             let mut bench = Bench::new(partition).await;
             let mut rest = deliveries.as_slice();

@@ -167,7 +167,7 @@ mod tests {
         let adds = write(test.lake.curated(), &[test.reject(&first, "a", Some(2))])
             .await
             .unwrap();
-        record(test.lake.curated(), adds, (orders.to_string(), 1))
+        record(test.lake.curated(), &adds, (orders.to_string(), 1))
             .await
             .unwrap();
         test.record(&first).await;

@@ -1,0 +1,118 @@
+//! One try to change a table, of a batch as of anything else: its files, and the commit that names them.
+
+use std::time::{Duration, Instant};
+
+use deltalake_core::kernel::{Action, Add};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::delta::{Commit, DeltaLog, Landed, Snapshot};
+use crate::error::{Error, Kind, Result};
+
+/// Half of the time for which files that no commit names are safe from being cleaned up.
+const OLDEST: Duration = Duration::from_secs(84 * 3600);
+
+/// A try, with a name of its own.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// Unique id; part of the names of its files.
+    pub(crate) id: String,
+    started: Instant,
+}
+
+/// How a commit ended.
+#[derive(Debug)]
+pub(crate) enum Attempted {
+    /// It is in.
+    In {
+        /// As this version.
+        version: u64,
+        /// What was found wrong afterwards, which takes nothing back.
+        doubt: Option<String>,
+    },
+    /// Another writer was first, and no version names the files of this attempt: plan again.
+    Lost,
+}
+
+impl Attempt {
+    /// Begins now.
+    pub(crate) fn new() -> Self {
+        Self {
+            id: Uuid::new_v4().simple().to_string(),
+            started: Instant::now(),
+        }
+    }
+
+    /// How long it has taken so far.
+    pub(crate) fn millis(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Commits at the version after `base`, or not at all.
+    ///
+    /// # Errors
+    /// When nothing was tried, or it is not known whether the commit is in: the files have to stay.
+    pub(crate) async fn land(
+        &self,
+        log: &DeltaLog,
+        base: &Snapshot,
+        mut commit: Commit,
+    ) -> Result<Attempted> {
+        if self.started.elapsed() > OLDEST {
+            return Err(
+                Error::new(Kind::Io, "attempt is too old to be committed; run it again")
+                    .with("table", log.table()),
+            );
+        }
+        let mut expected = base.files.len();
+        for action in &commit.actions {
+            match action {
+                Action::Add(add) => {
+                    expected += 1;
+                    if !log.has_file(&Path::from(add.path.as_str())).await? {
+                        return Err(Error::new(Kind::NotFound, "new file vanished before the commit")
+                            .with("table", log.table())
+                            .with("file", &add.path));
+                    }
+                }
+                Action::Remove(_) => expected = expected.saturating_sub(1),
+                _ => {}
+            }
+        }
+        commit.about.insert("attempt".to_owned(), json!(self.id));
+        Ok(match log.commit(base, commit).await? {
+            Landed::At(version) => Attempted::In {
+                version,
+                doubt: doubt(log, version, expected).await,
+            },
+            Landed::Lost => Attempted::Lost,
+        })
+    }
+
+    /// Removes files of the attempt that no commit names: none was tried, or each one is known to be lost. What fails is
+    /// left for the next cleaning.
+    pub(crate) async fn discard<'a>(&self, log: &DeltaLog, files: impl IntoIterator<Item = &'a Add>) {
+        for add in files {
+            if let Err(error) = log.store().delete(&Path::from(add.path.as_str())).await {
+                tracing::debug!(table = log.table(), file = add.path, %error, "file was not removed");
+            }
+        }
+    }
+}
+
+/// A wrong number of live files after a commit means that the log and this program disagree about it.
+async fn doubt(log: &DeltaLog, version: u64, expected: usize) -> Option<String> {
+    match log.load_at(version).await {
+        Ok(snapshot) if snapshot.files.len() == expected => None,
+        Ok(snapshot) => Some(format!(
+            "version {version} is in and has {} files instead of {expected}: look at its commit",
+            snapshot.files.len()
+        )),
+        Err(error) => Some(format!(
+            "version {version} is in and could not be read afterwards: {}",
+            error.chain()
+        )),
+    }
+}
