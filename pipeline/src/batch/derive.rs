@@ -194,7 +194,6 @@ async fn recompute(
     tally: &mut Tally,
 ) -> Result<()> {
     let inputs = inputs(lake, claim).await?;
-    let touched = touched(lake, ledger, contract, feed, &inputs).await?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
     let attempt = Attempt::new();
     let progress: Vec<(String, i64)> = inputs
@@ -211,6 +210,7 @@ async fn recompute(
         tally,
     };
     commit_batch(&mut run, batch, &attempt, None, &progress, async |run, table| {
+        let touched = touched(lake, run.ledger, contract, feed, &inputs, table).await?;
         let mut work = Work::of(lake, &computation, table, &touched, &attempt.id)?;
         let sifted = match work.done(lake, claim).await {
             Ok(sifted)
@@ -300,7 +300,7 @@ pub(super) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contr
         return Ok(());
     };
     let inputs = inputs(lake, &claim).await?;
-    let touched = touched(lake, ledger, contract, feed, &inputs).await?;
+    let touched = touched(lake, ledger, contract, feed, &inputs, &table).await?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
     let mut work = Work::of(lake, &computation, &table, &touched, "alone")?;
     let done = work.done(lake, &claim).await;

@@ -1,13 +1,14 @@
 //! What a batch of a computed table has to compute, and where its rows go.
 
 use arrow::array::RecordBatch;
+use serde_json::Value;
 
 use crate::contract::{Contract, InputFeed};
 use crate::delta::{DataFile, DeltaLog, changes};
 use crate::error::Result;
 use crate::keep::{Applied, WorkingSet, whole_files};
 use crate::lake::Lake;
-use crate::ledger::{Claim, Ledger, LedgerRow};
+use crate::ledger::{Claim, Ledger};
 use crate::record::open_rejects;
 use crate::report::QuarantineFilter;
 use crate::sorted::Sorted;
@@ -45,10 +46,11 @@ pub(super) async fn touched(
     contract: &Contract,
     feed: &InputFeed,
     inputs: &[Input],
+    table: &Table,
 ) -> Result<Part> {
     let most = lake.settings().memory_limit / TOUCHED;
     match changed(contract, feed, inputs, most).await? {
-        Some(collector) => again(lake, ledger, contract, collector).await,
+        Some(collector) => again(lake, ledger, contract, table, collector).await,
         None => Ok(Part::Everything),
     }
 }
@@ -79,15 +81,19 @@ async fn changed(
 
 /// What is computed: what is touched, and again what was rejected, since the rejects of a table are those of its latest
 /// batch.
-async fn again(lake: &Lake, ledger: &Ledger, contract: &Contract, mut collector: Collector) -> Result<Part> {
-    let rows = ledger.rows(&contract.name).await?;
-    let last = rows
-        .iter()
-        .filter(|row| row.entry == "result")
-        .map(|row| row.batch)
-        .max();
-    let is_open = |row: &&LedgerRow| Some(row.batch) == last && row.rows_rejected > Some(0);
-    if rows.iter().any(|row| is_open(&row)) {
+async fn again(
+    lake: &Lake,
+    ledger: &Ledger,
+    contract: &Contract,
+    table: &Table,
+    mut collector: Collector,
+) -> Result<Part> {
+    let counts = table.last.as_ref().and_then(|(_, about)| about.get("counts"));
+    let rejected = counts
+        .and_then(|counts| counts.get("rows_rejected"))
+        .and_then(Value::as_u64);
+    // A commit that no longer says it may have rejected some.
+    if rejected != Some(0) {
         let own = QuarantineFilter {
             table: Some(contract.name.clone()),
             ..QuarantineFilter::default()

@@ -10,6 +10,9 @@ use super::{SourceFile, TableName};
 /// Name of the file with what the raw-fed tables of a folder share, as a table name.
 const DEFAULTS: &str = "_defaults";
 
+/// Sources of tables that are not made by contracts.
+const RESERVED: [&str; 2] = ["marketlake", "information_schema"];
+
 /// A shaping SELECT and its file.
 #[derive(Debug, Clone)]
 pub(super) struct SqlText {
@@ -44,6 +47,11 @@ impl Layers {
         for source in files {
             let file: Arc<str> = source.path.as_str().into();
             match parts(&source.path) {
+                Some((name, _)) if RESERVED.contains(&name.source.as_str()) => {
+                    let message = format!("a folder cannot be called {}", name.source);
+                    let help = "so are tables called that this program or SQL keeps for itself";
+                    found.add_with_help(Code::BadName, &Place { file, line: 1 }, message, help);
+                }
                 Some((name, "toml")) => {
                     let table = document::parse(&file, &source.text, found);
                     layer.documents.insert(name, (file, table));

@@ -14,6 +14,8 @@ use super::log::DeltaLog;
 pub(crate) struct Change {
     /// Path relative to the table's root.
     pub(crate) path: Path,
+    /// Whether it came, or went.
+    pub(crate) is_added: bool,
     /// Bytes, where the log states them.
     pub(crate) size: Option<u64>,
     /// Partition values of the file.
@@ -29,11 +31,12 @@ pub(crate) async fn changes(log: &DeltaLog, from: u64, to: u64) -> Result<Option
             return Ok(None);
         };
         for action in &actions {
-            let Some(file) = action.get("add").or_else(|| action.get("remove")) else {
+            let added = action.get("add");
+            let Some(file) = added.or_else(|| action.get("remove")) else {
                 continue;
             };
             if file.get("dataChange").and_then(Value::as_bool).unwrap_or(true) {
-                changes.push(change(file).ok_or_else(|| {
+                changes.push(change(file, added.is_some()).ok_or_else(|| {
                     Error::new(Kind::Foreign, "file action without path")
                         .with("table", log.table())
                         .with("version", version)
@@ -44,11 +47,12 @@ pub(crate) async fn changes(log: &DeltaLog, from: u64, to: u64) -> Result<Option
     Ok(Some(changes))
 }
 
-fn change(file: &Value) -> Option<Change> {
+fn change(file: &Value, is_added: bool) -> Option<Change> {
     let path = file.get("path")?.as_str()?;
     let values = file.get("partitionValues").and_then(Value::as_object);
     Some(Change {
         path: Path::from_url_path(path).ok()?,
+        is_added,
         size: file.get("size").and_then(Value::as_u64),
         partition: values
             .into_iter()

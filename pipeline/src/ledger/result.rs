@@ -115,7 +115,8 @@ impl ObjectResult {
         }
     }
 
-    pub(super) fn row(&self) -> LedgerRow {
+    /// The row that says it.
+    pub(crate) fn row(&self) -> LedgerRow {
         let (state, reason) = match &self.taken {
             Taken::In => ("taken", None),
             Taken::Rejected { reason } => ("rejected", Some(reason.clone())),

@@ -12,6 +12,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::contract::TableName;
 use crate::error::{Error, Result};
 
+/// Bytes without which no further thread is worth while.
+const THREAD: usize = 32 << 20;
+
 /// A session whose operators hold at most `memory_limit` bytes and write what does not fit to files in `spill`,
 /// or in the temporary folder of the operating system.
 pub(crate) fn session(memory_limit: usize, spill: Option<&Path>) -> Result<SessionContext> {
@@ -24,6 +27,11 @@ pub(crate) fn session(memory_limit: usize, spill: Option<&Path>) -> Result<Sessi
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
         .build_arc()?;
     let mut config = SessionConfig::new().with_information_schema(true);
+    // Each thread that sorts keeps memory for merging what it spilled, however many processors there are.
+    let threads = config.target_partitions().min(memory_limit / THREAD).max(1);
+    config = config.with_target_partitions(threads);
+    let merging = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+    *merging = (*merging).min(memory_limit / threads / 4);
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }

@@ -131,6 +131,13 @@ fn thousands_of_touched_pairs_are_computed_as_one_is() -> Result<()> {
     );
     is_as_rebuilt(&shop)?;
     assert_eq!(run(&shop.lake)?, "unchanged");
+    // Sales that lie in one file with one that changes are not touched by that.
+    sales(&shop, "c", &[("s1", "north", "9"), ("u", "west", "1")])?;
+    let ran = shop.lake.run(&["shop.sales", TABLE])?.exits_with(0)?;
+    assert_eq!(ran.count("shop.sales", "files_removed")?, 1);
+    assert_eq!(ran.count(TABLE, "rows_read")?, 2);
+    assert_eq!(ran.count(TABLE, "rows_removed")?, 1);
+    is_as_rebuilt(&shop)?;
     Ok(())
 }
 

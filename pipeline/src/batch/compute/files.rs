@@ -110,6 +110,12 @@ impl Piece {
         Self { part, failing: None }
     }
 
+    /// Whether there is nothing to compute, and nothing that goes.
+    fn is_empty(&self) -> bool {
+        let none = |values: &RecordBatch| values.num_rows() == 0;
+        matches!(&self.part, Part::Values(values) if none(values)) && self.failing.as_ref().is_none_or(none)
+    }
+
     fn halves(self, first: RecordBatch, rest: RecordBatch) -> (Self, Self) {
         let none = self.failing.as_ref().map(|failing| failing.slice(0, 0));
         let half = |values, failing| Self {
@@ -159,6 +165,9 @@ impl Job<'_> {
     /// Computes one piece. Where that fails nothing of it is left, or there is no other way.
     async fn one(&self, piece: &Piece, into: &mut Destination<'_>, before: u64) -> Result<Sifted, Failure> {
         let part = &piece.part;
+        if piece.is_empty() {
+            return Ok(Sifted::default());
+        }
         let copied = match self.computation.copies_meet() {
             true => None,
             false => Some(self.computation.copied(part).await?),
@@ -231,9 +240,6 @@ impl Job<'_> {
         };
         let go = concat_batches(&values.schema(), [values].into_iter().chain(&piece.failing));
         let go = go.map_err(Error::from)?;
-        if go.num_rows() == 0 {
-            return Ok(());
-        }
         let mut rows = self.computation.ordered(&piece.part).await?;
         let (mut batches, mut bytes, mut is_begun) = (Vec::new(), 0, false);
         let mut come = true;

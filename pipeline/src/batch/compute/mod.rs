@@ -83,6 +83,10 @@ impl From<DataFusionError> for Failure {
         let failed = |kind| Error::new(kind, "SQL of the contract failed");
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => Self::Size(failed(Kind::Usage).because(error)),
+            DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Configuration(_) => Self::Other(failed(Kind::Usage).because(error)),
             DataFusionError::ObjectStore(_)
             | DataFusionError::IoError(_)
             | DataFusionError::ParquetError(_) => Self::Other(failed(Kind::Io).because(error)),

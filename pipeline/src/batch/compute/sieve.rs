@@ -330,3 +330,92 @@ fn text(row: &RecordBatch) -> Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::{AsArray, StringArray};
+    use arrow::datatypes::Int64Type;
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contract::{SourceFile, load};
+    use crate::ledger::Draft;
+
+    fn contract() -> Contract {
+        let raw = "description = 't'\npath = 'x/{date}/{name}'\nformat = 'csv'\nkeep = 'every_row'\nkey = ['id']\n\
+                   [columns]\nid = 'int'\nword = 'text'\n";
+        let computed = "description = 't'\ninputs = ['x.raw']\nkey = ['id']\nrecompute = ['id']\n\
+                        [columns]\nid = 'int'\nword = 'text'\n";
+        let sql = "SELECT id, max(word) AS word FROM x.raw GROUP BY id";
+        let files = [("x/raw.toml", raw), ("x/t.toml", computed), ("x/t.sql", sql)];
+        let files = files.map(|(path, text)| SourceFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        });
+        load(&files, &[])
+            .unwrap()
+            .remove(&"x.t".parse().unwrap())
+            .unwrap()
+    }
+
+    /// Ids in their order, cut into batches; the word of each row is its ordinal.
+    fn rows(ids: &[Option<i64>]) -> RecordBatch {
+        let words = (0..ids.len()).map(|row| Some(row.to_string()));
+        let columns: [(&str, ArrayRef); 2] = [
+            ("id", Arc::new(Int64Array::from(ids.to_vec()))),
+            ("word", Arc::new(words.collect::<StringArray>())),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn keys_with_one_row_go_in_however_the_rows_are_cut(
+            mut ids in prop::collection::vec(prop::option::weighted(0.9, 0..12_i64), 0..40),
+            cuts in prop::collection::vec(1..6_usize, 40),
+        ) {
+            ids.sort();
+            let contract = contract();
+            let claim = Claim {
+                draft: Draft {
+                    table: contract.name.clone(),
+                    batch: 1,
+                    rules: String::new(),
+                    objects: Vec::new(),
+                    inputs: Vec::new(),
+                },
+                claimed_at: DateTime::UNIX_EPOCH,
+            };
+            let checks = Checks::new(&contract, &layout::schema(&contract)).unwrap();
+            let mut sieve = Sieve::new(&contract, &claim, &checks, None, 7).unwrap();
+            let all = rows(&ids);
+            let (mut first, mut kept) = (0, Vec::new());
+            for cut in cuts {
+                let rows = cut.min(ids.len() - first);
+                kept.push(sieve.next(&all.slice(first, rows)).unwrap());
+                first += rows;
+            }
+            kept.extend(sieve.end().unwrap());
+            let kept: Vec<i64> = kept
+                .iter()
+                .flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec())
+                .collect();
+            let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+            ids.iter().flatten().for_each(|id| *counts.entry(*id).or_default() += 1);
+            let single: Vec<i64> = counts.iter().filter(|(_, rows)| **rows == 1).map(|(id, _)| *id).collect();
+            prop_assert_eq!(&kept, &single);
+            prop_assert_eq!(sieve.sifted.rows as usize, ids.len());
+            prop_assert_eq!(sieve.sifted.rejected as usize, ids.len() - single.len());
+            let mut ordinals: Vec<u64> = sieve.sifted.waiting.iter().map(|(row, _, _)| *row).collect();
+            ordinals.sort_unstable();
+            prop_assert_eq!(ordinals, (8..8 + sieve.sifted.rejected).collect::<Vec<_>>());
+            let mut words: Vec<&str> = sieve.sifted.waiting.iter().map(|(_, _, text)| text.as_str()).collect();
+            words.sort_unstable();
+            words.dedup();
+            prop_assert_eq!(words.len(), ids.len() - single.len(), "a row is rejected once");
+        }
+    }
+}

@@ -206,3 +206,12 @@ fn the_fields_of_a_table_with_sql_are_those_that_it_reads_and_not_those_that_it_
         ["day", "gross", "id", "kind", "name", "price", "seen", "total"]
     );
 }
+
+#[test]
+fn no_folder_has_the_name_of_tables_that_are_not_made_by_contracts() {
+    for source in ["marketlake", "information_schema"] {
+        let path = format!("{source}/quarantine.toml");
+        let files = with(&path, "description = \"Ours.\"\n");
+        assert_eq!(mistakes_of(&files), [format!("C006 {path}:1")]);
+    }
+}

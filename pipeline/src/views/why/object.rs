@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
+use crate::batch::{SideFile, checked};
 use crate::contract::TableName;
-use crate::delta::DeltaLog;
+use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::lake::Lake;
-use crate::ledger::{Coverage, Ledger, LedgerRow};
+use crate::ledger::{Coverage, Ledger, LedgerRow, ObjectResult};
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
 use crate::views::reason;
@@ -45,10 +47,11 @@ pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
             tables.insert(&claim.table, Table::open(lake, &ledger, &claim.table).await?);
         }
         let same = |row: &&LedgerRow| row.table == claim.table && row.batch == claim.batch;
+        let table = &tables[claim.table.as_str()];
         let result = rows.iter().filter(|row| row.entry == "result").find(same);
-        answer
-            .entries
-            .push(entry(claim, result, &tables[claim.table.as_str()], &rejects).await?);
+        let said = |row: &&LedgerRow| row.object == uri && row.batch == claim.batch;
+        let result = result.or_else(|| table.unrecorded.iter().find(said));
+        answer.entries.push(entry(claim, result, table, &rejects).await?);
     }
     answer
         .entries
@@ -62,6 +65,8 @@ struct Table {
     log: DeltaLog,
     /// Newest batch that the table holds.
     taken: i64,
+    /// What became of the objects of that batch, where it has not been recorded.
+    unrecorded: Vec<LedgerRow>,
 }
 
 impl Table {
@@ -70,12 +75,40 @@ impl Table {
             .parse()
             .map_err(|message: String| Error::new(Kind::Foreign, message))?;
         let log = lake.table_log(&name)?;
-        let taken = match log.load().await? {
-            Some(snapshot) => ledger.taken(&snapshot).await?,
-            None => 0,
-        };
-        Ok(Self { log, taken })
+        let (mut taken, mut unrecorded) = (0, Vec::new());
+        if let Some(snapshot) = log.load().await? {
+            taken = ledger.taken(&snapshot).await?;
+            if ledger.progress(&name).await?.recorded < taken {
+                unrecorded = unrecorded_results(lake, ledger, &log, &snapshot).await?;
+            }
+        }
+        Ok(Self {
+            log,
+            taken,
+            unrecorded,
+        })
     }
+}
+
+/// What the side file of a table's newest batch says of its objects; nothing where that is not known.
+async fn unrecorded_results(
+    lake: &Lake,
+    ledger: &Ledger,
+    log: &DeltaLog,
+    snapshot: &Snapshot,
+) -> Result<Vec<LedgerRow>> {
+    let Ok((_, Some((version, about)))) = checked(log, snapshot, ledger).await else {
+        return Ok(Vec::new());
+    };
+    let Some(side) = about.get("side").and_then(Value::as_str) else {
+        return Ok(Vec::new());
+    };
+    let side = SideFile::read(lake.curated(), side).await?;
+    let row = |mut result: ObjectResult| {
+        result.commit_version = Some(version);
+        result.row()
+    };
+    Ok(side.results.into_iter().map(row).collect())
 }
 
 async fn entry(

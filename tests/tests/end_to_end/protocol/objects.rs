@@ -34,6 +34,28 @@ fn an_object_that_is_gone_after_it_was_claimed_is_rejected_and_the_others_go_in(
 }
 
 #[test]
+fn what_became_of_an_object_is_told_before_it_is_recorded() -> Result<()> {
+    let lake = Lake::new(ACCOUNT)?;
+    let gone = report("07:15", "A-1", "10.00");
+    lake.deliver_all([&gone, &report("07:30", "A-2", "20.00")])?;
+    ensure!(lake.run_until("after_claim", &["jwo.orders"])?.died());
+    fs::remove_file(lake.raw().join(&gone.key))?;
+    ensure!(lake.run_until("after_commit", &["jwo.orders"])?.died());
+    let told = || -> Result<_> {
+        let said = lake.call(&["why", &gone.key])?.exits_with(0)?.document()?;
+        Ok((
+            said["entries"][0]["state"].clone(),
+            said["entries"][0]["reasons"].clone(),
+        ))
+    };
+    let before = told()?;
+    assert_eq!(before.0, "rejected");
+    lake.run(&["jwo.orders"])?.exits_with(0)?;
+    assert_eq!(told()?, before);
+    Ok(())
+}
+
+#[test]
 fn an_object_that_was_rewritten_after_it_was_claimed_is_taken_in_as_what_it_is_now() -> Result<()> {
     let lake = Lake::new(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
