@@ -8,7 +8,7 @@ use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
 use super::{Budget, Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
 
-pub(super) const KEYS: [&str; 28] = [
+pub(super) const KEYS: [&str; 29] = [
     "description",
     "path",
     "format",

@@ -84,6 +84,7 @@ mod tests {
                 version: Some(3),
                 counts: Counts::default(),
                 late_objects: 0,
+                over_budget: false,
                 messages: Vec::new(),
                 millis: 5,
             },

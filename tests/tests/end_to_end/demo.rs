@@ -21,17 +21,24 @@ pub(crate) struct Demo {
 impl Demo {
     /// Makes a raw zone of so many days.
     pub(crate) fn of_days(count: usize) -> Result<Self> {
+        Self::of(count, 1)
+    }
+
+    /// Makes a raw zone of so many days with so many times the usual orders and messages.
+    pub(crate) fn of(count: usize, scale: usize) -> Result<Self> {
         let lake = Lake::empty()?;
-        let days = count.to_string();
-        lake.call(&[
+        let (days, scale) = (count.to_string(), scale.to_string());
+        let arguments = [
             "demo",
             "--generate-only",
-            "--days",
-            &days,
             "--first",
             "2026-03-01",
-        ])?
-        .exits_with(0)?;
+            "--days",
+            &days,
+            "--scale",
+            &scale,
+        ];
+        lake.call(&arguments)?.exits_with(0)?;
         let first = NaiveDate::from_ymd_opt(2026, 3, 1).context("no day")?;
         Ok(Self {
             configuration: fs::read_to_string(lake.path().join("marketlake.toml"))?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
-use marketlake_tests::Delivery;
+use marketlake_tests::{Delivery, Lake};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,12 +26,19 @@ fn kills_wanted() -> Result<usize> {
 
 #[test]
 fn a_lake_whose_runs_were_killed_often_holds_what_one_run_gives() -> Result<()> {
-    let wanted_kills = kills_wanted()?;
     let demo = Demo::of_days(1)?;
     let wanted = demo.undisturbed()?;
     let lake = demo.lake()?;
+    disturb(&lake, &demo.deliveries, kills_wanted()?)?;
+    assert_same(&wanted, &fingerprints(&lake)?);
+    assert_complete(&lake)
+}
+
+/// Delivers in random portions, some objects twice, while runs and maintenance go on and are killed at random moments so
+/// many times; then runs to the end.
+pub(crate) fn disturb(lake: &Lake, deliveries: &[Delivery], wanted_kills: usize) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(17);
-    let mut waiting: Vec<Delivery> = demo.deliveries.clone();
+    let mut waiting: Vec<Delivery> = deliveries.to_vec();
     waiting.shuffle(&mut rng);
     let (mut kills, mut runs) = (0, 0);
     while kills < wanted_kills {
@@ -41,12 +48,12 @@ fn a_lake_whose_runs_were_killed_often_holds_what_one_run_gives() -> Result<()> 
             "only {kills} of {runs} runs could be killed"
         );
         let portion = rng
-            .random_range(0..=1 + 2 * demo.deliveries.len() / wanted_kills)
+            .random_range(0..=1 + 2 * deliveries.len() / wanted_kills)
             .min(waiting.len());
         lake.deliver_all(&waiting.split_off(waiting.len() - portion))?;
         if waiting.is_empty() || rng.random_bool(0.1) {
             // The same file again, changed later: there is always something to take in.
-            let again = &demo.deliveries[rng.random_range(0..demo.deliveries.len())];
+            let again = &deliveries[rng.random_range(0..deliveries.len())];
             waiting.retain(|one| one.key != again.key);
             lake.deliver(&again.clone().at(again.modified + TimeDelta::seconds(runs as i64)))?;
         }
@@ -73,6 +80,5 @@ fn a_lake_whose_runs_were_killed_often_holds_what_one_run_gives() -> Result<()> 
     }
     lake.deliver_all(&waiting)?;
     lake.run(&[])?.takes_in()?;
-    assert_same(&wanted, &fingerprints(&lake)?);
-    assert_complete(&lake)
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod maintain;
 mod notices;
 mod oracle;
 mod permute;
+mod planted;
 mod protocol;
 mod rebuild;
 mod rejects;
