@@ -166,7 +166,7 @@ pub(crate) struct RunArgs {
     /// Print objects, partitions, columns and axis, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Exit with 3 when a period is overdue or missing
+    /// Exit with 3 when a period of the look-back is overdue or missing
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) strict: bool,
 }

@@ -4,6 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contract::{Format, Header, is_lineage};
+use crate::error::{Error, Result};
+use crate::layout::SOURCE_ROW;
+
+/// The field that an account's currency stands for.
+const CURRENCY: &str = "currency_code";
+
 /// One merchant, seller, vendor or advertising profile, as `[[account]]` in the configuration says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +67,63 @@ impl Account {
             csv: None,
             keep: AccountKeep::default(),
         }
+    }
+
+    /// What the account says of itself, field by field: the value of every raw row that has none. A name of lineage
+    /// is no field.
+    pub(crate) fn stated(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Self { fields, currency, .. } = self;
+        let currency = currency.as_deref().filter(|_| !fields.contains_key(CURRENCY));
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fields
+            .chain(currency.map(|currency| (CURRENCY, currency)))
+            .filter(|(name, _)| !is_lineage(name) && *name != SOURCE_ROW)
+    }
+
+    /// The format of a contract with what the account's files have of their own.
+    pub(crate) fn format(&self, format: &Format) -> Result<Format> {
+        let Some(own) = &self.csv else {
+            return Ok(format.clone());
+        };
+        let csv = match format {
+            Format::Csv(csv) => csv,
+            Format::Tsv(tsv) => {
+                let mut tsv = tsv.clone();
+                tsv.null = own.null.clone().unwrap_or(tsv.null);
+                tsv.rename.extend(own.rename.clone());
+                return Ok(Format::Tsv(tsv));
+            }
+            other => return Ok(other.clone()),
+        };
+        let mut csv = csv.clone();
+        if let Some(delimiter) = own.delimiter {
+            csv.delimiter = u8::try_from(delimiter).map_err(|_| {
+                Error::usage("delimiter is not one byte")
+                    .with("account", &self.alias)
+                    .with("delimiter", delimiter)
+            })?;
+        }
+        if let Some(header) = &own.header {
+            csv.header = match header.as_str() {
+                "present" => Header::Present,
+                "absent" => Header::Absent,
+                "detect" => Header::Detect,
+                other => {
+                    return Err(
+                        Error::usage(format!("header {other:?} is not present, absent or detect"))
+                            .with("account", &self.alias),
+                    );
+                }
+            };
+        }
+        if let Some(columns) = &own.columns {
+            csv.columns = columns.clone();
+        }
+        if let Some(null) = &own.null {
+            csv.null = null.clone();
+        }
+        csv.rename.extend(own.rename.clone());
+        Ok(Format::Csv(csv))
     }
 }
 

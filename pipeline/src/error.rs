@@ -77,6 +77,28 @@ impl Error {
         self.kind
     }
 
+    /// Whether storage is there and does not let this one thing be read: others may be. What the machine refuses
+    /// elsewhere, such as a place for rows that wait, is no refusal of an object.
+    pub fn is_refusal(&self) -> bool {
+        let mut of_storage = false;
+        let mut source = StdError::source(self);
+        while let Some(below) = source {
+            if let Some(error) = below.downcast_ref::<object_store::Error>() {
+                use object_store::Error::{PermissionDenied, Unauthenticated};
+                of_storage = true;
+                if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) {
+                    return true;
+                }
+            }
+            let io = below.downcast_ref::<std::io::Error>();
+            if of_storage && io.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
+                return true;
+            }
+            source = below.source();
+        }
+        false
+    }
+
     /// The message with those of the errors below it.
     pub fn chain(&self) -> String {
         self.followed(self.to_string())
@@ -176,5 +198,33 @@ impl From<deltalake_core::DeltaTableError> for Error {
 impl From<std::io::Error> for Error {
     fn from(source: std::io::Error) -> Self {
         Self::new(Kind::Io, "input or output failed").because(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_storage_refuses_an_object() {
+        let denied = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let store = |source: std::io::Error| object_store::Error::Generic {
+            store: "a store",
+            source: Box::new(source),
+        };
+        let forbidden = object_store::Error::PermissionDenied {
+            path: "x".to_owned(),
+            source: "403".into(),
+        };
+        for (error, refuses) in [
+            (Error::from(forbidden), true),
+            (Error::from(store(denied())), true),
+            (Error::data("x").because(Error::from(store(denied()))), true),
+            (Error::from(store(std::io::ErrorKind::TimedOut.into())), false),
+            (Error::from(denied()), false),
+            (Error::data("x"), false),
+        ] {
+            assert_eq!(error.is_refusal(), refuses, "{error:?}");
+        }
     }
 }

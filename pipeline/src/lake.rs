@@ -14,6 +14,7 @@ use crate::contract::{Contract, Contracts, Feed, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
+use crate::list::check_roots;
 use crate::personal::Pseudonyms;
 pub use crate::query::Rows as QueryRows;
 use crate::record::outbox;
@@ -87,13 +88,14 @@ pub struct Lake {
     pseudonyms: Arc<Pseudonyms>,
     curated: Curated,
     trial: Option<Arc<dyn Trial>>,
+    is_staged: bool,
 }
 
 impl Lake {
     /// Opens a lake. Nothing is created before the first run.
     ///
     /// # Errors
-    /// When two accounts of a source have the same alias.
+    /// When two accounts of a source have the same alias, or one delivers in a folder of the other.
     pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Self> {
         let mut aliases = BTreeSet::new();
         if let Some(twice) = accounts
@@ -104,6 +106,7 @@ impl Lake {
                 .with("source", &twice.source)
                 .with("account", &twice.alias));
         }
+        check_roots(&settings.raw, &accounts, &contracts)?;
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
         Ok(Self {
             curated: Curated::at(settings.curated.clone()),
@@ -112,6 +115,7 @@ impl Lake {
             accounts,
             pseudonyms,
             trial: None,
+            is_staged: false,
         })
     }
 
@@ -284,6 +288,30 @@ impl Lake {
         }
     }
 
+    /// Tables that wait for a person because rules that decide about their rows changed, each with the reasons. Changes
+    /// no table.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn held(&self) -> Result<Vec<(TableName, Vec<String>)>> {
+        let mut held = Vec::new();
+        for contract in self.contracts.values() {
+            let log = self.table_log(&contract.name)?;
+            let snapshot = match log.load().await {
+                Ok(Some(snapshot)) => snapshot,
+                Ok(None) => continue,
+                // What is not what this program left is refused by a run, which says more.
+                Err(error) if error.kind() == Kind::Foreign => continue,
+                Err(error) => return Err(error),
+            };
+            let reasons = batch::held(self, contract, &log, &snapshot, batch::Ask::Rows).await?;
+            if !reasons.is_empty() {
+                held.push((contract.name.clone(), reasons));
+            }
+        }
+        Ok(held)
+    }
+
     /// The tables that exist, as a catalog lists them.
     ///
     /// # Errors
@@ -346,7 +374,13 @@ impl Lake {
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
             trial: self.trial.clone(),
+            is_staged: true,
         }
+    }
+
+    /// Whether a table is made anew here, apart from its readers.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.is_staged
     }
 
     /// How a suspected object is tried.
@@ -367,6 +401,11 @@ impl Lake {
     /// Folder of the attempts' side files and journals.
     pub(crate) fn attempts(&self) -> Result<PathBuf> {
         self.own_folder("attempts")
+    }
+
+    /// Folder of what was found out and would be found out again: without it nothing but time is lost.
+    pub(crate) fn remembered(&self) -> Result<PathBuf> {
+        self.own_folder("remembered")
     }
 
     fn own_folder(&self, name: &str) -> Result<PathBuf> {

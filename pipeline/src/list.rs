@@ -1,6 +1,9 @@
 //! The raw zone: which objects there are for a table, and what their paths say.
 
+mod beside;
 mod folder;
+mod moved;
+mod roots;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::{Path, PathPart};
 use object_store::{ObjectMeta, ObjectStore};
@@ -21,6 +24,9 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
 use crate::manifest;
 
+pub(crate) use self::roots::check_roots;
+
+use self::beside::unread_beside;
 use self::folder::{Entry, below, inside};
 
 /// Folders that are listed at the same time.
@@ -28,12 +34,15 @@ const LISTED_AT_ONCE: usize = 4;
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
 
-/// One raw object as a listing shows it. Address, size and time of change, its own and its manifest's, are its
-/// identity: a touched or rewritten file is another object, and so is one whose manifest came or changed.
+/// One raw object as a listing shows it. Path, size and time of change, its own and its manifest's, are its identity: a
+/// touched or rewritten file is another object, and so is one whose manifest came or changed; a raw zone that was moved,
+/// or is reached by another way, has the same objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawObject {
-    /// Address of the object.
+    /// Address of the object when it was listed.
     pub(crate) uri: String,
+    /// Where it lies by now, where the raw zone was moved since.
+    pub(crate) moved_to: Option<String>,
     /// Path below the raw root, as if the account had no root of its own: the same wherever a raw zone is copied to,
     /// and another one for each account.
     pub(crate) path: String,
@@ -62,7 +71,7 @@ pub(crate) struct Beside {
     pub(crate) size: u64,
 }
 
-/// What tells objects apart: address, size, time of change in microseconds, and the manifest's.
+/// What tells objects apart: path, size, time of change in microseconds, and the manifest's.
 pub(crate) type Identity = (String, u64, i64, Option<(u64, i64)>);
 
 impl RawObject {
@@ -72,11 +81,16 @@ impl RawObject {
             .manifest
             .map(|manifest| (manifest.size, manifest.modified.timestamp_micros()));
         (
-            self.uri.clone(),
+            self.path.clone(),
             self.size,
             self.modified.timestamp_micros(),
             manifest,
         )
+    }
+
+    /// Where it is read.
+    pub(crate) fn address(&self) -> &str {
+        self.moved_to.as_deref().unwrap_or(&self.uri)
     }
 
     /// What is greater in the newer one of two states of an object.
@@ -96,6 +110,8 @@ pub(crate) struct Listing {
     pub(crate) unread: Vec<String>,
     /// What lies there and cannot be an object, and why.
     pub(crate) odd: Vec<String>,
+    /// What could not be listed, and why: objects may be missed there, and nowhere else.
+    pub(crate) refused: Vec<String>,
 }
 
 /// The raw zone and the accounts that deliver into it.
@@ -133,7 +149,7 @@ impl<'a> RawZone<'a> {
         let all: Vec<Place> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let tells_of_all = feeds.first().is_some_and(|first| first.paths == feed.paths);
         let tells_unread = tells_of_all && selection.from.is_none() && selection.to.is_none();
-        let (mut unread, mut odd) = (BTreeSet::new(), BTreeSet::new());
+        let (mut unread, mut odd, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
         let mut manifests = BTreeMap::new();
@@ -141,26 +157,52 @@ impl<'a> RawZone<'a> {
             let base = path_of(&place.root)?;
             let looks_above = selection.account.is_none() || tells_unread;
             let above = if place.pattern.has_account_folders() && looks_above {
-                Some(inside(&place.root, &join(&base, &place.pattern.prefix(None))).await?)
+                inside(&place.root, &join(&base, &place.pattern.prefix(None)))
+                    .await
+                    .map(Some)
             } else {
-                None
+                Ok(None)
+            };
+            // A place that refuses is one of many.
+            let above = match above {
+                Ok(above) => above,
+                Err(error) => {
+                    refused.insert(refusal(error, place.account.as_deref()));
+                    continue;
+                }
             };
             let accounts = accounts(&place, above.as_deref(), selection);
             if let Some(above) = above.filter(|_| tells_unread) {
-                let beside = unread_beside(&base, &place, &all, above, &accounts).await?;
-                unread.extend(beside.addresses);
-                odd.extend(beside.odd);
+                match unread_beside(&base, &place, &all, above, &accounts).await {
+                    Ok(beside) => {
+                        unread.extend(beside.addresses);
+                        odd.extend(beside.odd);
+                    }
+                    // Where objects are looked for it is found again, and told.
+                    Err(error) => tracing::debug!(%error, "what lies beside objects is not known"),
+                }
             }
-            let prefixes = prefixes(&base, &place, &accounts, selection);
-            let listed = prefixes.iter().map(|prefix| below(&place.root, prefix));
-            let listed = futures::stream::iter(listed.collect::<Result<Vec<_>>>()?);
-            let mut entries = listed.flatten_unordered(LISTED_AT_ONCE);
-            while let Some(entry) = entries.try_next().await? {
+            let mut listed = Vec::new();
+            for (prefix, account) in prefixes(&base, &place, &accounts, selection) {
+                let account = place.account.clone().or(account);
+                match below(&place.root, &prefix) {
+                    Ok(entries) => listed.push(entries.map(move |entry| (entry, account.clone()))),
+                    Err(error) => {
+                        refused.insert(refusal(error, account.as_deref()));
+                    }
+                }
+            }
+            let mut entries = futures::stream::iter(listed).flatten_unordered(LISTED_AT_ONCE);
+            while let Some((entry, account)) = entries.next().await {
                 let meta = match entry {
-                    Entry::File(meta) => meta,
-                    Entry::Folder(_) => continue,
-                    Entry::Odd(what) => {
+                    Ok(Entry::File(meta)) => meta,
+                    Ok(Entry::Folder(_)) => continue,
+                    Ok(Entry::Odd(what)) => {
                         odd.insert(what);
+                        continue;
+                    }
+                    Err(error) => {
+                        refused.insert(refusal(error, account.as_deref()));
                         continue;
                     }
                 };
@@ -213,6 +255,7 @@ impl<'a> RawZone<'a> {
             unmatched: unmatched.into_iter().collect(),
             unread: unread.into_iter().collect(),
             odd: odd.into_iter().collect(),
+            refused: refused.into_iter().collect(),
         })
     }
 
@@ -227,6 +270,16 @@ impl<'a> RawZone<'a> {
             .unwrap_or_else(|| Account::unconfigured(source, alias.unwrap_or_default()))
     }
 
+    /// The account's own root; none where its objects lie in the one that all share.
+    fn root_of(&self, account: &Account) -> Result<Option<Url>> {
+        let Some(raw) = &account.raw else { return Ok(None) };
+        folder_url(self.root)
+            .join(&format!("{}/", raw.trim_end_matches('/')))
+            .map(Some)
+            .context(Kind::Usage, "raw root of the account is not a URI or a path")
+            .map_err(|error| error.with("account", &account.alias).with("raw", raw))
+    }
+
     fn places(&self, source: &str, feed: &RawFeed, selection: &Selection) -> Result<Vec<Place>> {
         let mut places = Vec::new();
         for pattern in &feed.paths {
@@ -237,7 +290,9 @@ impl<'a> RawZone<'a> {
                 account: None,
             });
             for account in self.accounts.iter().filter(|account| account.source == source) {
-                let Some(raw) = &account.raw else { continue };
+                let Some(root) = self.root_of(account)? else {
+                    continue;
+                };
                 if selection
                     .account
                     .as_ref()
@@ -245,10 +300,6 @@ impl<'a> RawZone<'a> {
                 {
                     continue;
                 }
-                let root = folder_url(self.root)
-                    .join(&format!("{}/", raw.trim_end_matches('/')))
-                    .context(Kind::Usage, "raw root of the account is not a URI or a path")
-                    .map_err(|error| error.with("account", &account.alias).with("raw", raw))?;
                 let (above, pattern) = pattern.below_account(&account.alias).map_err(Error::usage)?;
                 places.push(Place {
                     root,
@@ -285,89 +336,40 @@ fn accounts(place: &Place, above: Option<&[Entry]>, selection: &Selection) -> Ve
     above.iter().filter_map(account).map(Some).collect()
 }
 
-/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match.
+/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match. With each the
+/// account whose it is, where it is the folder of one.
 fn prefixes(
     base: &Path,
     place: &Place,
     accounts: &[Option<String>],
     selection: &Selection,
-) -> BTreeSet<Path> {
+) -> BTreeMap<Path, Option<String>> {
     let days = days_of(selection);
-    let mut prefixes = BTreeSet::new();
-    for account in accounts.iter().map(Option::as_deref) {
-        match &days {
-            Some(days) => prefixes.extend(
-                days.iter()
-                    .flat_map(|day| place.pattern.prefixes_of(account, *day)),
-            ),
-            None => {
-                prefixes.insert(place.pattern.prefix(account));
-            }
-        }
-    }
-    prefixes.iter().map(|prefix| join(base, prefix)).collect()
-}
-
-/// What lies beside the tables of a source.
-#[derive(Default)]
-struct Unread {
-    /// Addresses of objects that no place of the source reads, and of folders in which none looks for anything.
-    addresses: Vec<String>,
-    /// What cannot be an object, and why.
-    odd: Vec<String>,
-}
-
-/// What no place of the source reads in its folder (`above`) and in those of accounts.
-async fn unread_beside(
-    base: &Path,
-    place: &Place,
-    all: &[Place],
-    above: Vec<Entry>,
-    accounts: &[Option<String>],
-) -> Result<Unread> {
-    let mut unread = Unread::default();
-    // Folders in it are those of accounts.
-    let mut beside: Vec<Entry> = above
-        .into_iter()
-        .filter(|entry| !matches!(entry, Entry::Folder(_)))
-        .collect();
-    for account in accounts.iter().flatten() {
-        let Some(folder) = place.pattern.account_folder(account) else {
-            continue;
-        };
-        let looked_at: Vec<Path> = all
-            .iter()
-            .filter(|other| other.root == place.root)
-            .map(|other| join(base, &other.pattern.prefix(Some(account))))
-            .collect();
-        let is_read = |entry: &Entry| match entry {
-            Entry::Folder(folder) => looked_at
+    let mut prefixes = BTreeMap::new();
+    for account in accounts {
+        let alias = account.as_deref();
+        let of_account: Vec<String> = match &days {
+            Some(days) => days
                 .iter()
-                .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix)),
-            Entry::File(_) | Entry::Odd(_) => false,
+                .flat_map(|day| place.pattern.prefixes_of(alias, *day))
+                .collect(),
+            None => vec![place.pattern.prefix(alias)],
         };
-        let inside = inside(&place.root, &join(base, &folder)).await?;
-        beside.extend(inside.into_iter().filter(|entry| !is_read(entry)));
+        prefixes.extend(
+            of_account
+                .iter()
+                .map(|prefix| (join(base, prefix), account.clone())),
+        );
     }
-    for entry in beside {
-        let location = match entry {
-            Entry::Odd(what) => {
-                unread.odd.push(what);
-                continue;
-            }
-            Entry::Folder(folder) => Some(folder),
-            Entry::File(meta) => {
-                let path = relative(base, &meta.location);
-                let is_read = path.ends_with(manifest::SUFFIX)
-                    || all.iter().any(|other| other.reads(&place.root, &path));
-                (!is_read).then_some(meta.location)
-            }
-        };
-        if let Some(location) = location {
-            unread.addresses.push(uri_of(&place.root, &location)?.into());
-        }
+    prefixes
+}
+
+/// Why objects of an account may be missed, in words.
+fn refusal(error: Error, account: Option<&str>) -> String {
+    match account {
+        Some(account) => error.with("account", account).chain(),
+        None => error.chain(),
     }
-    Ok(unread)
 }
 
 /// Opens the store that holds a root; paths in it are absolute.
@@ -424,6 +426,7 @@ fn object(
 ) -> Result<RawObject> {
     Ok(RawObject {
         uri: uri_of(root, &meta.location)?.into(),
+        moved_to: None,
         path,
         size: meta.size,
         modified: micros(meta.last_modified),
@@ -457,7 +460,8 @@ pub(crate) fn join(base: &Path, prefix: &str) -> Path {
     base.parts().chain(segments).collect()
 }
 
-fn relative(base: &Path, location: &Path) -> String {
+/// A path in a store as it is below a base.
+pub(crate) fn relative(base: &Path, location: &Path) -> String {
     let text = location.as_ref();
     text.strip_prefix(base.as_ref())
         .unwrap_or(text)

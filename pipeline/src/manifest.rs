@@ -102,7 +102,7 @@ impl Manifest {
         let Some(listed) = object.manifest else {
             return Ok(None);
         };
-        let uri = format!("{}{SUFFIX}", object.uri);
+        let uri = format!("{}{SUFFIX}", object.address());
         let uri = Url::parse(&uri).context(Kind::Internal, "object address in the ledger is no URI")?;
         let found = match store_of(&uri)?.get(&path_of(&uri)?).await {
             Ok(found) => found,

@@ -1,5 +1,9 @@
 //! The main job: groups of raw-fed tables, then the tables computed from them, each by its protocol.
 
+mod replay;
+
+pub(crate) use replay::replay;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
@@ -11,13 +15,11 @@ use crate::describe;
 use crate::error::Result;
 use crate::lake::{Lake, Selection};
 use crate::layout;
-use crate::ledger::{Ledger, LedgerRow};
-use crate::list::RawObject;
-use crate::record::{open_rejects, runs};
-use crate::report::{Observer, PlannedObject, QuarantineFilter, RunReport, SCHEMA, TablePlan};
+use crate::ledger::Ledger;
+use crate::record::runs;
+use crate::report::{Observer, PlannedObject, RunReport, SCHEMA, TablePlan};
 
-/// Objects to take in again, by table.
-type Replay = BTreeMap<TableName, Vec<RawObject>>;
+use replay::{Objects, Replay};
 
 /// Runs everything that the selection names.
 pub(crate) async fn run(
@@ -34,9 +36,12 @@ pub(crate) async fn run(
     };
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
+    for (table, message) in replay.iter().flat_map(|replay| &replay.left_alone) {
+        tallies.of(table).say(message.clone());
+    }
     for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
         order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
-        let replay = replay.as_ref().map(|replay| part(replay, &group));
+        let replay = replay.as_ref().map(|replay| part(&replay.objects, &group));
         if replay.as_ref().is_some_and(BTreeMap::is_empty) {
             continue;
         }
@@ -127,67 +132,20 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
     Ok(forsaken)
 }
 
-/// Takes the objects with open rejects in again.
-pub(crate) async fn replay(
-    lake: &Lake,
-    filter: &QuarantineFilter,
-    observer: &dyn Observer,
-) -> Result<RunReport> {
-    let mut objects = Replay::new();
-    let curated = lake.curated();
-    if let Some(ledger) = Ledger::open_existing(curated).await? {
-        let rejects = open_rejects(curated, &ledger, filter).await?;
-        let rejected: BTreeSet<(String, String)> = rejects
-            .into_iter()
-            .map(|reject| (reject.table, reject.object))
-            .collect();
-        for contract in lake.contracts().values() {
-            let mut newest: BTreeMap<String, (i64, RawObject)> = BTreeMap::new();
-            let claims: Vec<LedgerRow> = ledger
-                .rows(&contract.name)
-                .await?
-                .into_iter()
-                .filter(|row| row.entry == "claim")
-                .collect();
-            let is_rejected = |row: &LedgerRow| rejected.contains(&(row.table.clone(), row.object.clone()));
-            // A document of several parts is taken in as a whole.
-            let documents: BTreeSet<(String, Option<String>)> = claims
-                .iter()
-                .filter(|row| is_rejected(row))
-                .filter_map(|row| Some((row.document.clone()?, row.account.clone())))
-                .collect();
-            for row in claims {
-                let document = row.document.clone().map(|id| (id, row.account.clone()));
-                if !is_rejected(&row) && !document.is_some_and(|one| documents.contains(&one)) {
-                    continue;
-                }
-                if let Some(object) = row.raw_object() {
-                    let known = newest
-                        .entry(object.uri.clone())
-                        .or_insert_with(|| (row.batch, object.clone()));
-                    if row.batch > known.0 {
-                        *known = (row.batch, object);
-                    }
-                }
-            }
-            if !newest.is_empty() {
-                objects.insert(
-                    contract.name.clone(),
-                    newest.into_values().map(|(_, object)| object).collect(),
-                );
-            }
-        }
-    }
-    run(lake, &Selection::default(), Some(objects), observer).await
-}
-
 /// What a run would take in.
 pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<TablePlan>> {
     let ledger = Ledger::open_existing(lake.curated()).await?;
     let contracts = selected(lake, selection)?;
     let mut plans = Vec::new();
     for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
-        let pending = Pending::of(lake, ledger.as_ref(), &group.contracts, selection).await?;
+        let pending = Pending::of(
+            lake,
+            ledger.as_ref(),
+            &group.contracts,
+            selection,
+            &BTreeMap::new(),
+        )
+        .await?;
         for contract in &group.contracts {
             let objects = pending
                 .objects(&contract.name)
@@ -262,7 +220,7 @@ fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contrac
     Ok(contracts.filter(|contract| selection.names(contract)).collect())
 }
 
-fn part(replay: &Replay, group: &Group<'_>) -> Replay {
+fn part(replay: &Objects, group: &Group<'_>) -> Objects {
     let own = group
         .contracts
         .iter()

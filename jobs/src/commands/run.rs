@@ -104,6 +104,7 @@ async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
         .status(&StatusOptions {
             gaps: true,
             runs: false,
+            look_back: true,
         })
         .await?;
     let overdue = status

@@ -18,6 +18,7 @@ pub(super) async fn status(session: &Session, arguments: &StatusArgs) -> Result<
         .status(&StatusOptions {
             runs: arguments.runs,
             gaps: true,
+            look_back: false,
         })
         .await?;
     session.output.show(&status, || text(&status, arguments.gaps))?;
@@ -83,6 +84,9 @@ fn tables(status: &Status) -> String {
     for table in &status.tables {
         if let Some(day) = table.covered_until {
             let _ = writeln!(text, "{}: documents cover days until {day}", table.table);
+        }
+        if !table.held.is_empty() {
+            let _ = writeln!(text, "{}: {}", table.table, table.held.join("; "));
         }
         if let Some(problem) = &table.problem {
             let _ = writeln!(text, "{}: {problem}", table.table);

@@ -26,23 +26,6 @@ pub(crate) fn to_url(text: &str) -> Result<Url> {
     }
 }
 
-/// As [`to_url`], for a folder with tables. Where the name of a folder is `a%20b`, those who read the log of a table look for
-/// `a b`.
-pub(crate) fn of_tables(text: &str) -> Result<Url> {
-    let url = to_url(text)?;
-    let folder = to_path(&url)?.to_string_lossy().into_owned();
-    let is_escape = |at: usize| {
-        let digits = folder.as_bytes().get(at + 1..at + 3);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if folder.match_indices('%').any(|(at, _)| is_escape(at)) {
-        return Err(usage(format!(
-            "{folder}: tables cannot lie below a folder with a name like a%20b, which others read as another one; rename it"
-        )));
-    }
-    Ok(url)
-}
-
 /// The local folder behind a `file://` URI.
 pub(crate) fn to_path(url: &Url) -> Result<PathBuf> {
     url.to_file_path()
@@ -88,15 +71,6 @@ mod tests {
         assert_eq!(seen("/etc/lakes", "../data/./raw"), "/etc/lakes/../data/raw");
         assert_eq!(seen("/etc", "/data"), "/data");
         assert_eq!(seen("/etc", "file:///data"), "file:///data");
-    }
-
-    #[test]
-    fn a_folder_that_others_read_as_another_one_is_refused_for_tables() {
-        let refused = of_tables("/data/my%20lake/curated").unwrap_err().to_string();
-        assert!(refused.contains("my%20lake"), "{refused}");
-        for folder in ["/data/my lake", "/data/100%", "/data/5%g0", "/data/50% é"] {
-            assert_eq!(of_tables(folder).unwrap(), to_url(folder).unwrap());
-        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Config {
         let options: Options = values.try_into().context("settings do not fit together")?;
         let required = |key: &'static str| move || format!("setting {key} has no value");
         let settings = Settings {
-            curated: location::of_tables(&options.curated.with_context(required("curated"))?)?,
+            curated: location::to_url(&options.curated.with_context(required("curated"))?)?,
             raw: location::to_url(&options.raw.with_context(required("raw"))?)?,
             batch_objects: options.batch_objects.with_context(required("batch_objects"))?,
             batch_bytes: options.batch_bytes.with_context(required("batch_bytes"))?.0,

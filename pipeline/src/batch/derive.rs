@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use crate::contract::{Contract, Feed, InputFeed, TableName};
+use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
 use crate::delta::changes;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
@@ -208,6 +208,7 @@ async fn recompute(
         ledger,
         contract,
         tally,
+        delivered: StoredAccounts::new(),
     };
     commit_batch(&mut run, batch, &attempt, None, &progress, async |run, table| {
         let touched = touched(lake, run.ledger, contract, feed, &inputs, table).await?;
@@ -260,6 +261,7 @@ async fn recompute(
                 notes,
                 run: Some(run.tally.run().id.clone()),
                 changed: applied.changed,
+                ..Summary::default()
             },
         }))
     })

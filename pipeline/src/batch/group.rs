@@ -23,11 +23,12 @@ use super::spool::{Budget, Spool};
 use super::table::{self, Opened};
 use super::take::take;
 use super::tally::{Tallies, Tally};
+use super::waiting::waiting_of;
 
 /// The part of the memory limit that rows of a batch may wait in; the rest is for decoding, shaping and folding.
 const IN_MEMORY: usize = 16;
 
-/// Tables with the same paths and format: their objects are listed once and decoded once.
+/// Tables that read the same objects in the same way: these are listed once and decoded once.
 pub(crate) struct Group<'a> {
     pub(crate) contracts: Vec<&'a Contract>,
     format: Format,
@@ -36,25 +37,23 @@ pub(crate) struct Group<'a> {
 impl<'a> Group<'a> {
     /// Groups the raw-fed tables among `contracts`.
     fn all(contracts: impl Iterator<Item = &'a Contract>) -> Vec<Self> {
-        let mut groups: Vec<(&RawFeed, &str, Vec<&'a Contract>)> = Vec::new();
+        let mut groups: Vec<(&RawFeed, &str, Self)> = Vec::new();
         for contract in contracts {
             let Some(feed) = contract.raw_feed() else { continue };
             let source = contract.name.source.as_str();
-            let same = |known: &&mut (&RawFeed, &str, Vec<&Contract>)| {
-                known.0.paths == feed.paths && known.0.format == feed.format && known.1 == source
+            let format = with_known_names(contract, feed);
+            let same = |known: &&mut (&RawFeed, &str, Self)| {
+                known.0.paths == feed.paths && known.1 == source && known.2.format == format
             };
             match groups.iter_mut().find(same) {
-                Some(group) => group.2.push(contract),
-                None => groups.push((feed, source, vec![contract])),
+                Some((.., group)) => group.contracts.push(contract),
+                None => {
+                    let contracts = vec![contract];
+                    groups.push((feed, source, Self { contracts, format }));
+                }
             }
         }
-        groups
-            .into_iter()
-            .map(|(feed, _, contracts)| Self {
-                format: with_known_names(&feed.format, &contracts),
-                contracts,
-            })
-            .collect()
+        groups.into_iter().map(|(.., group)| group).collect()
     }
 
     /// The groups of the tables that are wanted. How their objects are read does not depend on which those are.
@@ -80,16 +79,13 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A header is recognised by all names that some table of the group knows.
-fn with_known_names(format: &Format, contracts: &[&Contract]) -> Format {
-    let mut format = format.clone();
+/// A header is recognised by the names that the table itself knows: what a neighbour knows of the same objects must not
+/// change how fields are called, so only tables that know the same names read them together.
+fn with_known_names(contract: &Contract, feed: &RawFeed) -> Format {
+    let mut format = feed.format.clone();
     if let Format::Csv(CsvFormat { known, .. }) | Format::Tsv(TsvFormat { known, .. }) = &mut format {
-        for contract in contracts {
-            known.extend(contract.named_fields());
-            if let Some(feed) = contract.raw_feed() {
-                known.extend(feed.elsewhere.keys().cloned());
-            }
-        }
+        known.extend(contract.named_fields());
+        known.extend(feed.elsewhere.keys().cloned());
         known.sort();
         known.dedup();
     }
@@ -117,20 +113,15 @@ pub(crate) async fn run_group(
         return Ok(());
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
-    let look_back = LookBack::of(
-        lake,
-        selection,
-        &names
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("+"),
-    )?;
+    let all: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let look_back = LookBack::of(lake, selection, &all.join("+"))?;
     let mut pending = None;
     // How far each table was when what is pending was found out, own claims included.
     let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
     let mut looked_at = selection.release.clone();
     let mut verified = BTreeSet::new();
+    // Whether nothing was missed by the listings.
+    let mut is_whole = true;
     loop {
         let mut open: Vec<(&Contract, Claim)> = Vec::new();
         let mut idle: Vec<(&Contract, i64)> = Vec::new();
@@ -186,27 +177,17 @@ pub(crate) async fn run_group(
                         Some(&ledger),
                         &group.contracts,
                         &look_back.narrow(selection),
+                        &waiting_of(&idle, tallies),
                     )
                     .await?
                 }
             });
         }
         let Some(found) = &mut pending else { return Ok(()) };
-        let strangers = found
-            .unmatched
-            .drain(..)
-            .map(|path| format!("{path} fits no path pattern and is left alone"));
-        let unread = found
-            .unread
-            .drain(..)
-            .map(|folder| format!("no table reads {folder}"));
-        let odd = found
-            .odd
-            .drain(..)
-            .map(|what| format!("{what} and is left alone"));
-        for message in strangers.chain(unread).chain(odd) {
+        for message in found.left_alone() {
             tallies.of(&names[0]).say(message);
         }
+        is_whole &= found.tell_of_missed(&idle, tallies);
         for (contract, taken) in &idle {
             if found.found_nothing && *taken == 0 && selection.tables.contains(&contract.name) {
                 let ranged = selection.from.is_some() || selection.to.is_some();
@@ -236,6 +217,7 @@ pub(crate) async fn run_group(
             .collect();
         if drafts.is_empty() {
             if replay.is_none()
+                && is_whole
                 && idle.len() == group.contracts.len()
                 && let Err(error) = look_back.done()
             {
@@ -295,9 +277,15 @@ pub(super) async fn state(
 ) -> Result<State> {
     ledger.refresh().await?;
     let name = &contract.name;
-    // A table is made when there is something to take in.
-    if ledger.progress(name).await?.claimed == 0 && !lake.table_log(name)?.exists().await? {
-        return Ok(State::Idle(0));
+    // A table is made with its first batch: by then it is known whose rows it has, and its definition says so.
+    let claimed = ledger.progress(name).await?.claimed;
+    if claimed <= 1 && !lake.table_log(name)?.exists().await? {
+        if claimed == 0 {
+            return Ok(State::Idle(0));
+        }
+        if contract.raw_feed().is_some() && ledger.claimed_anew(name).await? == 0 {
+            return Ok(State::Open(claimed_as(ledger, name, claimed).await?));
+        }
     }
     let table = match table::open(lake, ledger, contract).await? {
         Opened::Ready(table) => table,
@@ -325,14 +313,19 @@ pub(super) async fn state(
     }
     catch_up(lake, ledger, name, &table, progress.recorded, tally).await?;
     if progress.claimed == table.taken {
+        tally.wait_for(table.waiting()?);
         return Ok(State::Idle(table.taken));
     }
-    let claim = ledger.claim_of(name, progress.claimed).await?.ok_or_else(|| {
+    Ok(State::Open(claimed_as(ledger, name, progress.claimed).await?))
+}
+
+/// The claim of a batch that the ledger says was claimed.
+async fn claimed_as(ledger: &Ledger, name: &TableName, batch: i64) -> Result<Claim> {
+    ledger.claim_of(name, batch).await?.ok_or_else(|| {
         Error::internal("claim has no rows in the ledger")
             .with("table", name)
-            .with("batch", progress.claimed)
-    })?;
-    Ok(State::Open(claim))
+            .with("batch", batch)
+    })
 }
 
 /// Works on the open claims of some tables together: each object is read once.
@@ -356,6 +349,8 @@ async fn work(
         }
     }
     let mut objects: Vec<RawObject> = objects.into_values().collect();
+    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    zone.relocate(group.contracts[0], &mut objects);
     let tables: Vec<String> = open
         .iter()
         .map(|(contract, _)| contract.name.to_string())
@@ -371,6 +366,11 @@ async fn work(
         .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
         .collect();
     let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    if lake.is_staged() {
+        journal.for_rebuild();
+    } else if journal.is_careful() && zone.has_places_of(&objects).await {
+        journal.places_are_there();
+    }
     objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let names: Vec<TableName> = batches.into_iter().map(|(name, _)| name).collect();
     journal.try_suspects(lake, &names, &objects).await?;
@@ -480,8 +480,14 @@ pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) 
             }
         }
         if let Some(object) = found {
-            read(lake, &group, &open, &[object], Pace::CAREFUL, &Telling(&Silent)).await?;
+            let mut objects = [object];
+            let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+            zone.relocate(group.contracts[0], &mut objects);
+            read(lake, &group, &open, &objects, Pace::CAREFUL, &Telling(&Silent)).await?;
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,10 +72,14 @@ pub(crate) struct Intake {
     pub(crate) rejects: Vec<Reject>,
     /// Why the object was rejected whole.
     pub(crate) rejected: Option<String>,
+    /// Whether it was rejected for the one reason that storage does not let it be read: it waits until that does.
+    pub(crate) waits: bool,
     pub(crate) rows_read: u64,
     pub(crate) filtered: u64,
     pub(crate) warned: BTreeMap<String, u64>,
     pub(crate) held: BTreeMap<String, u64>,
+    /// Alias of the account whose rows these are; empty where nothing says one.
+    pub(crate) account: String,
     /// What it says as a document, where the table keeps documents.
     pub(crate) declared: Option<Declared>,
     /// Hash of all its raw rows, where the content of documents decides between them.
@@ -105,6 +109,12 @@ impl Intake {
         *self = Self::rejected(self.ordinal, reason);
         self.rejects.extend(rows);
         self.rows_read = rows_read;
+    }
+
+    /// Whether something of it goes into the table.
+    pub(super) fn gives(&self) -> bool {
+        let has_rows = self.rows_read > self.rejects.len() as u64;
+        self.rejected.is_none() && (has_rows || self.declared.is_some())
     }
 
     /// Whether there were rows and none was good, not even for the SQL to leave it out.
@@ -156,26 +166,78 @@ pub(crate) async fn take_in(
     watch: &(dyn Watch + Send + Sync),
 ) -> Result<Vec<Vec<Option<Intake>>>> {
     let batches = if objects.len() > 1 { 1 } else { pace.batches };
-    futures::stream::iter(objects.iter().enumerate())
+    let read: Vec<Found> = futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
             if let Some(reason) = watch.begin(object)? {
-                return Ok(rejected_by(takers, &wanting, ordinal, &reason));
+                return Ok(Found::Read(rejected_by(takers, &wanting, ordinal, &reason)));
             }
             let read = one(ordinal, object, accounts, format, takers, &wanting, batches).await;
             watch.end(object)?;
-            match read {
-                Ok(intakes) => Ok(intakes),
-                Err(error) => {
-                    let reason =
-                        reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-                    Ok(rejected_by(takers, &wanting, ordinal, &reason))
-                }
+            let error = match read {
+                Ok(intakes) => return Ok(Found::Read(intakes)),
+                Err(error) => error,
+            };
+            if error.is_refusal() {
+                return Ok(match watch.refused(object)? {
+                    true => Found::Read(waiting(takers, &wanting, ordinal, &error.reason())),
+                    // The others are read all the same: one attempt finds out all that are refused.
+                    false => Found::Refused(error.with("object", &object.uri)),
+                });
             }
+            let is_gone = error.kind() == Kind::NotFound;
+            let reason = reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
+            let rejected = rejected_by(takers, &wanting, ordinal, &reason);
+            Ok::<_, Error>(if is_gone {
+                Found::Gone(rejected)
+            } else {
+                Found::Read(rejected)
+            })
         })
         .buffered(pace.objects)
         .try_collect()
-        .await
+        .await?;
+    let gone = read
+        .iter()
+        .filter(|found| matches!(found, Found::Gone(_)))
+        .count();
+    if let Some(first) = objects.first()
+        && gone == objects.len()
+        && !watch.may_be_gone()
+    {
+        return Err(Error::new(
+            Kind::Io,
+            "no object of the batch is there any more: is the raw zone where it was, and can it be read?",
+        )
+        .with("objects", gone)
+        .with("first", &first.uri));
+    }
+    read.into_iter()
+        .map(|found| match found {
+            Found::Read(intakes) | Found::Gone(intakes) => Ok(intakes),
+            Found::Refused(error) => Err(error),
+        })
+        .collect()
+}
+
+/// What came of reading an object.
+enum Found {
+    /// Rows, or a reason to reject it.
+    Read(Vec<Option<Intake>>),
+    /// It is not there; the reject that says so.
+    Gone(Vec<Option<Intake>>),
+    /// Storage does not let it be read.
+    Refused(Error),
+}
+
+/// An object that storage does not let be read, for all takers that want it.
+fn waiting(takers: &[Taker<'_>], wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
+    let reason = format!("{reason}; it is taken in when it can be read");
+    let mut intakes = rejected_by(takers, wanting, ordinal, &reason);
+    for intake in intakes.iter_mut().flatten() {
+        intake.waits = true;
+    }
+    intakes
 }
 
 /// An object that is rejected whole by all takers that want it, each with as much of the reason as its table may say.
@@ -192,6 +254,10 @@ pub(crate) trait Watch {
     fn begin(&self, object: &RawObject) -> Result<Option<String>>;
     /// After it was read.
     fn end(&self, object: &RawObject) -> Result<()>;
+    /// Storage does not let it be read. True where the batch is to go on without it.
+    fn refused(&self, object: &RawObject) -> Result<bool>;
+    /// Whether it can be that all objects of the batch are gone.
+    fn may_be_gone(&self) -> bool;
 }
 
 /// Tells an observer about objects.
@@ -205,6 +271,14 @@ impl Watch for Telling<'_> {
     fn end(&self, object: &RawObject) -> Result<()> {
         self.0.object_done(&object.uri, object.size);
         Ok(())
+    }
+
+    fn refused(&self, _object: &RawObject) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn may_be_gone(&self) -> bool {
+        true
     }
 }
 
@@ -234,6 +308,7 @@ async fn one(
         .map(|wants| {
             wants.then(|| Intake {
                 ordinal,
+                account: of.account.alias.clone(),
                 ..Intake::default()
             })
         })

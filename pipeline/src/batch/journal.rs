@@ -31,6 +31,8 @@ use super::intake::Watch;
 const CAREFUL_AFTER: usize = 3;
 /// Deaths with the same object in hand after which it is tried.
 const SUSPECT: usize = 3;
+/// Attempts in which storage did not let an object be read after which its batch goes on without it.
+const REFUSED: usize = 3;
 /// How long a trial takes that says something although nobody saw its end.
 const LASTING: Duration = Duration::from_secs(1);
 /// Weight of trials that nobody saw the end of after which their object is rejected: it may never end, or end the starter,
@@ -43,6 +45,12 @@ pub(super) struct Journal<'a> {
     files: Mutex<Vec<(PathBuf, File)>>,
     careful: bool,
     deaths: HashMap<String, usize>,
+    /// Earlier attempts in which objects were refused.
+    refusals: HashMap<String, usize>,
+    /// Whether the batch may go on without an object that is refused.
+    goes_on: bool,
+    /// Whether all objects may be gone.
+    may_be_gone: bool,
     /// Weight of the trials that nobody saw the end of.
     trials: HashMap<String, usize>,
     /// Why objects are not read.
@@ -63,6 +71,9 @@ impl<'a> Journal<'a> {
             files: Mutex::new(Vec::new()),
             careful: false,
             deaths: HashMap::new(),
+            refusals: HashMap::new(),
+            goes_on: true,
+            may_be_gone: false,
             trials: HashMap::new(),
             deadly: HashMap::new(),
             observer,
@@ -96,6 +107,17 @@ impl<'a> Journal<'a> {
 
     fn deaths_with(&self, name: &str) -> usize {
         self.deaths.get(name).copied().unwrap_or(0)
+    }
+
+    /// For objects that are taken in for a table to be made anew: without one that is refused its rows would go, and those
+    /// that are gone were looked for before.
+    pub(super) fn for_rebuild(&mut self) {
+        (self.goes_on, self.may_be_gone) = (false, true);
+    }
+
+    /// The objects were not there for some attempts, and the places where they lay are.
+    pub(super) fn places_are_there(&mut self) {
+        self.may_be_gone = true;
     }
 
     /// Has the suspects among the objects of these tables' batches read elsewhere. Who comes through is cleared.
@@ -179,6 +201,7 @@ impl<'a> Journal<'a> {
         let mut attempts = 0;
         let mut in_hand: Option<String> = None;
         let (mut deaths, mut trials): (HashMap<_, usize>, HashMap<_, usize>) = Default::default();
+        let mut refusals: HashMap<_, usize> = HashMap::new();
         for line in BufReader::new(file).lines() {
             let line = line.context(Kind::Io, "journal of the attempts could not be read")?;
             match line.split_once(' ') {
@@ -192,6 +215,7 @@ impl<'a> Journal<'a> {
                 Some(("end", _)) => in_hand = None,
                 Some(("trying", object)) => *trials.entry(object.to_owned()).or_default() += 1,
                 Some(("lasting", object)) => *trials.entry(object.to_owned()).or_default() += LASTED - 1,
+                Some(("refused", object)) => *refusals.entry(object.to_owned()).or_default() += 1,
                 Some(("cleared", object)) => {
                     deaths.remove(object);
                     trials.remove(object);
@@ -203,7 +227,11 @@ impl<'a> Journal<'a> {
             *deaths.entry(object).or_default() += 1;
         }
         self.careful |= attempts >= CAREFUL_AFTER;
-        for (known, found) in [(&mut self.deaths, deaths), (&mut self.trials, trials)] {
+        for (known, found) in [
+            (&mut self.deaths, deaths),
+            (&mut self.trials, trials),
+            (&mut self.refusals, refusals),
+        ] {
             for (object, count) in found {
                 let known = known.entry(object).or_default();
                 *known = (*known).max(count);
@@ -246,6 +274,16 @@ impl Watch for Journal<'_> {
     fn end(&self, object: &RawObject) -> Result<()> {
         self.observer.object_done(&object.uri, object.size);
         self.note("end", &object.uri)
+    }
+
+    fn refused(&self, object: &RawObject) -> Result<bool> {
+        self.write("refused", &object.uri, true)?;
+        let before = self.refusals.get(&object.uri).copied().unwrap_or(0);
+        Ok(self.goes_on && before + 1 >= REFUSED)
+    }
+
+    fn may_be_gone(&self) -> bool {
+        self.may_be_gone
     }
 }
 

@@ -43,10 +43,12 @@ pub(crate) async fn observe(
         wants: Box::new(|_| true),
     };
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let mut objects = objects.to_vec();
+    zone.relocate(contract, &mut objects);
     let account = |object: &RawObject| zone.account(&contract.name.source, object.account.as_deref());
     let watch = Telling(&Silent);
     let taken_in = take_in(
-        objects,
+        &objects,
         &account,
         group.format(),
         &[taker],

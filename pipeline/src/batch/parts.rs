@@ -6,11 +6,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::Contract;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::list::{Identity, RawObject};
 use crate::manifest::Manifest;
 
 use super::pending::keeps_documents;
+use super::waiting::held_up;
 
 /// Manifests read at the same time.
 const AT_ONCE: usize = 8;
@@ -26,7 +27,11 @@ struct Said {
 
 /// What manifests say about parts, each read once: of which document the object is a part, and which part.
 #[derive(Default)]
-pub(super) struct Known(HashMap<Identity, Option<(Said, u32)>>);
+pub(super) struct Known {
+    parts: HashMap<Identity, Option<(Said, u32)>>,
+    /// Objects of which the manifest cannot be read: nobody knows of which document they are.
+    refused: BTreeMap<Identity, String>,
+}
 
 /// Objects of a table that can be claimed.
 pub(super) struct Ready {
@@ -34,6 +39,8 @@ pub(super) struct Ready {
     pub(super) objects: Vec<RawObject>,
     /// Documents of which parts have not arrived.
     pub(super) waiting: u64,
+    /// What is said of objects of which the manifest cannot be read.
+    pub(super) refused: Vec<String>,
 }
 
 /// Writes into objects of a table that keeps documents of which document they are one of several parts, as far as their
@@ -50,7 +57,10 @@ pub(crate) async fn name_documents(
         known.read(std::iter::once(&*object)).await?;
         object.document = known.part(object).map(|(said, _)| said.id);
     }
-    Ok(())
+    match known.refused.into_values().next() {
+        Some(refused) => Err(Error::new(Kind::Io, refused)),
+        None => Ok(()),
+    }
 }
 
 impl Known {
@@ -58,8 +68,12 @@ impl Known {
     /// complete. Parts lie in one folder.
     pub(super) async fn ready(&mut self, listed: &[RawObject], new: Vec<RawObject>) -> Result<Ready> {
         self.read(new.iter()).await?;
-        let (mut ready, mut open) = (Vec::new(), BTreeSet::new());
+        let (mut ready, mut open, mut refused) = (Vec::new(), BTreeSet::new(), Vec::new());
         for object in new {
+            if let Some(what) = self.refused.get(&object.identity()) {
+                refused.push(what.clone());
+                continue;
+            }
             match self.part(&object) {
                 Some((said, _)) => {
                     open.insert((folder(&object).to_owned(), object.account.clone(), said));
@@ -93,12 +107,13 @@ impl Known {
         Ok(Ready {
             objects: ready,
             waiting,
+            refused,
         })
     }
 
     /// The document of which the object is one of several parts, and which part it is.
     fn part(&self, object: &RawObject) -> Option<(Said, u32)> {
-        self.0.get(&object.identity())?.clone()
+        self.parts.get(&object.identity())?.clone()
     }
 
     /// Reads manifests that are not known yet. One that is wrong belongs to no document: taking its object in tells.
@@ -106,13 +121,16 @@ impl Known {
         let unread: BTreeMap<Identity, &RawObject> = objects
             .filter(|object| object.manifest.is_some())
             .map(|object| (object.identity(), object))
-            .filter(|(identity, _)| !self.0.contains_key(identity))
+            .filter(|(identity, _)| !self.parts.contains_key(identity))
             .collect();
-        let read: Vec<_> = futures::stream::iter(unread)
+        let read: Vec<(Identity, std::result::Result<_, String>)> = futures::stream::iter(unread)
             .map(|(identity, object)| async move {
                 let manifest = match Manifest::of(object).await {
                     Ok(manifest) => manifest.filter(|manifest| manifest.parts.of > 1),
                     Err(error) if error.kind() == Kind::Data => None,
+                    Err(error) if error.is_refusal() => {
+                        return Ok((identity, Err(held_up(&object.uri, Some(&error.reason())))));
+                    }
                     Err(error) => return Err(error),
                 };
                 let said = |manifest: Manifest| {
@@ -124,12 +142,21 @@ impl Known {
                     };
                     (said, manifest.parts.number)
                 };
-                Ok((identity, manifest.map(said)))
+                Ok((identity, Ok(manifest.map(said))))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        self.0.extend(read);
+        for (identity, read) in read {
+            match read {
+                Ok(part) => {
+                    self.parts.insert(identity, part);
+                }
+                Err(refused) => {
+                    self.refused.insert(identity, refused);
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -7,8 +7,11 @@ use crate::error::Result;
 use crate::lake::{Lake, Selection};
 use crate::ledger::{Draft, Ledger};
 use crate::list::{Identity, Listing, RawObject, RawZone};
+use crate::report::Outcome;
 
 use super::parts::Known;
+use super::tally::{Tallies, Waiting};
+use super::waiting::readable;
 
 /// New objects of the tables of a group.
 pub(crate) struct Pending {
@@ -19,6 +22,10 @@ pub(crate) struct Pending {
     pub(crate) unread: Vec<String>,
     /// What lies there and cannot be an object, and why.
     pub(crate) odd: Vec<String>,
+    /// What could not be listed, and why: objects may be missed there.
+    pub(crate) refused: Vec<String>,
+    /// Per table what is said of objects that cannot be read.
+    pub(crate) unreadable: BTreeMap<TableName, Vec<String>>,
     /// Whether the listing found nothing at all, taken in or not.
     pub(crate) found_nothing: bool,
     /// Per table the documents of which parts have not arrived.
@@ -26,12 +33,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Lists the raw zone once for tables that read the same objects, and leaves out what the ledger knows.
+    /// Lists the raw zone once for tables that read the same objects, and leaves out what the ledger knows. What waited
+    /// until it could be read, by table, is pending when it can.
     pub(crate) async fn of(
         lake: &Lake,
         ledger: Option<&Ledger>,
         contracts: &[&Contract],
         selection: &Selection,
+        waiting_to_be_read: &BTreeMap<TableName, Waiting>,
     ) -> Result<Self> {
         let zone = RawZone::new(&lake.settings().raw, lake.accounts());
         let mut listing = Listing::default();
@@ -47,7 +56,7 @@ impl Pending {
                 .collect();
             listing = zone.list(first, feed, &feeds, selection).await?;
         }
-        let (mut tables, mut waiting) = (BTreeMap::new(), BTreeMap::new());
+        let (mut tables, mut waiting, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut parts = Known::default();
         for contract in contracts {
             let known: HashSet<Identity> = match ledger {
@@ -60,13 +69,24 @@ impl Pending {
                 .filter(|object| !known.contains(&object.identity()))
                 .cloned()
                 .collect();
+            let mut refused = Vec::new();
+            if let Some(ledger) = ledger
+                && let Some(waiting) = waiting_to_be_read.get(&contract.name)
+            {
+                let readable = readable(&zone, ledger, contract, waiting).await?;
+                refused = readable.refused;
+                new.extend(readable.objects);
+                new.sort_by(|a, b| (a.period, &a.uri).cmp(&(b.period, &b.uri)));
+            }
             if keeps_documents(contract) {
                 let ready = parts.ready(&listing.objects, new).await?;
                 new = ready.objects;
+                refused.extend(ready.refused);
                 if ready.waiting > 0 {
                     waiting.insert(contract.name.clone(), ready.waiting);
                 }
             }
+            unreadable.insert(contract.name.clone(), refused);
             tables.insert(contract.name.clone(), new);
         }
         Ok(Self {
@@ -75,6 +95,8 @@ impl Pending {
             unmatched: listing.unmatched,
             unread: listing.unread,
             odd: listing.odd,
+            refused: listing.refused,
+            unreadable,
             waiting,
         })
     }
@@ -86,9 +108,37 @@ impl Pending {
             unmatched: Vec::new(),
             unread: Vec::new(),
             odd: Vec::new(),
+            refused: Vec::new(),
+            unreadable: BTreeMap::new(),
             found_nothing: false,
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// What lies in the raw zone and nothing reads, one sentence each, once.
+    pub(super) fn left_alone(&mut self) -> Vec<String> {
+        let strangers = self.unmatched.drain(..);
+        let strangers = strangers.map(|path| format!("{path} fits no path pattern and is left alone"));
+        let unread = self.unread.drain(..);
+        let unread = unread.map(|folder| format!("no table reads {folder}"));
+        let odd = self.odd.drain(..).map(|what| format!("{what} and is left alone"));
+        strangers.chain(unread).chain(odd).collect()
+    }
+
+    /// Says, once, what may be missed because it cannot be listed or read. Whether everything was listed.
+    pub(super) fn tell_of_missed(&mut self, idle: &[(&Contract, i64)], tallies: &mut Tallies) -> bool {
+        let is_whole = self.refused.is_empty();
+        for message in self.refused.drain(..) {
+            for (contract, _) in idle {
+                tallies.of(&contract.name).lack(Outcome::Failed, message.clone());
+            }
+        }
+        for (table, messages) in std::mem::take(&mut self.unreadable) {
+            for message in messages {
+                tallies.of(&table).lack(Outcome::Held, message);
+            }
+        }
+        is_whole
     }
 
     /// What is pending for a table.

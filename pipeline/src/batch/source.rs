@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::account::Account;
-use crate::contract::{Format, Header};
+use crate::contract::Format;
 use crate::decode::{Decoded, ObjectReader, decode};
 use crate::error::{Context, Error, Kind, Result};
 use crate::list::{RawObject, path_of, store_of};
@@ -54,8 +54,8 @@ impl Source {
         format: &Format,
         waiting: usize,
     ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
-        let uri =
-            Url::parse(&self.object.uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+        let uri = Url::parse(self.object.address())
+            .context(Kind::Internal, "object address in the ledger is no URI")?;
         let (store, path) = (store_of(&uri)?, path_of(&uri)?);
         let meta = store.head(&path).await.map_err(|error| match error {
             object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
@@ -66,7 +66,7 @@ impl Source {
                 "object changed after it was claimed; what it is now is taken in as another object",
             ));
         }
-        let format = format_of(format, &self.account)?;
+        let format = self.account.format(format)?;
         let charset = self.manifest.as_ref().and_then(|manifest| manifest.charset);
         let (sender, receiver) = mpsc::channel(waiting);
         let handle = Handle::current();
@@ -110,52 +110,7 @@ fn account_of(
     }
 }
 
-fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
+/// Whether what lies at the address of an object is what was listed.
+pub(super) fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
     object.size == meta.size && object.modified.timestamp_micros() == meta.last_modified.timestamp_micros()
-}
-
-/// The format with what the account's files have of their own.
-fn format_of(format: &Format, account: &Account) -> Result<Format> {
-    let Some(own) = &account.csv else {
-        return Ok(format.clone());
-    };
-    let csv = match format {
-        Format::Csv(csv) => csv,
-        Format::Tsv(tsv) => {
-            let mut tsv = tsv.clone();
-            tsv.null = own.null.clone().unwrap_or(tsv.null);
-            tsv.rename.extend(own.rename.clone());
-            return Ok(Format::Tsv(tsv));
-        }
-        other => return Ok(other.clone()),
-    };
-    let mut csv = csv.clone();
-    if let Some(delimiter) = own.delimiter {
-        csv.delimiter = u8::try_from(delimiter).map_err(|_| {
-            Error::usage("delimiter is not one byte")
-                .with("account", &account.alias)
-                .with("delimiter", delimiter)
-        })?;
-    }
-    if let Some(header) = &own.header {
-        csv.header = match header.as_str() {
-            "present" => Header::Present,
-            "absent" => Header::Absent,
-            "detect" => Header::Detect,
-            other => {
-                return Err(
-                    Error::usage(format!("header {other:?} is not present, absent or detect"))
-                        .with("account", &account.alias),
-                );
-            }
-        };
-    }
-    if let Some(columns) = &own.columns {
-        csv.columns = columns.clone();
-    }
-    if let Some(null) = &own.null {
-        csv.null = null.clone();
-    }
-    csv.rename.extend(own.rename.clone());
-    Ok(Format::Csv(csv))
 }

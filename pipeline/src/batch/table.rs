@@ -1,28 +1,23 @@
 //! A curated table before a batch: made if it is new, and checked to be what the last batch left.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use arrow::array::AsArray;
 use arrow::datatypes::Schema;
 use chrono::{SubsecRound, Utc};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
-use crate::contract::{Change, Contract, EXTRA, Personal, StoredRules, change};
-use crate::delta::{DeltaLog, Snapshot, indexed, read_files};
+use crate::contract::{Contract, StoredAccounts};
+use crate::delta::{DeltaLog, Snapshot, indexed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
 use crate::ledger::Ledger;
 
+use super::rules::{self, Ask, Verdict, judge};
+use super::tally::Waiting;
+
 /// Property with the id of the ledger that a table belongs to.
 pub(crate) const LEDGER: &str = "marketlake.ledger";
-/// Property with the rules by which the table's rows were made.
-const RULES: &str = "marketlake.rules";
-/// Property that names the key of hashed personal columns.
-const PERSONAL_KEY: &str = "marketlake.personalKey";
 
 /// A table at the version from which a batch is planned.
 pub(crate) struct Table {
@@ -32,8 +27,23 @@ pub(crate) struct Table {
     pub(crate) taken: i64,
     /// Version of that batch's commit and what it says about itself.
     pub(crate) last: Option<(u64, Value)>,
-    /// Changed metadata to go with the next commit, when the contract grew or says something else about its columns.
+    /// Changed metadata to go with the next commit, when the rules grew, rows of another account come, or the contract
+    /// says something else about its columns.
     pub(crate) growth: Option<Action>,
+}
+
+impl Table {
+    /// Objects of its batches that wait until storage lets them be read.
+    pub(super) fn waiting(&self) -> Result<Waiting> {
+        let waiting = self.last.as_ref().and_then(|(_, about)| about.get("waiting"));
+        let waiting = waiting.cloned().map(serde_json::from_value).transpose();
+        Ok(waiting
+            .context(
+                Kind::Foreign,
+                "commit of the last batch names objects in a way that is not ours",
+            )?
+            .unwrap_or_default())
+    }
 }
 
 /// A table, or why it waits for a person.
@@ -44,54 +54,35 @@ pub(crate) enum Opened {
 
 /// Opens the table of a contract, creating it in a new lake.
 pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
+    open_for(lake, ledger, contract, &StoredAccounts::new()).await
+}
+
+/// As [`open`], to take in rows of these accounts.
+pub(crate) async fn open_for(
+    lake: &Lake,
+    ledger: &Ledger,
+    contract: &Contract,
+    delivered: &StoredAccounts,
+) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
     let schema = layout::described(contract);
-    let properties = properties(lake, ledger, contract)?;
-    let pseudonyms = lake.pseudonyms();
+    let properties = properties(lake, ledger, contract, delivered)?;
     let snapshot = log
         .load_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
     let (taken, last) = checked(&log, &snapshot, ledger).await?;
 
-    let stored = snapshot
-        .properties
-        .get(RULES)
-        .map(|rules| serde_json::from_str::<StoredRules>(rules));
-    let stored = match stored {
-        Some(Ok(stored)) => stored,
-        Some(Err(_)) | None => {
-            return Ok(Opened::Held(vec![format!(
-                "the rules by which the table was made are not readable; run `marketlake rebuild {}`",
-                contract.name
-            )]));
-        }
+    let (mut accounts, mut grows) = match judge(lake, contract, &log, &snapshot, Ask::Rows).await? {
+        Verdict::GoesOn(accounts, grows) => (accounts, grows),
+        Verdict::Held(reasons) => return Ok(Opened::Held(reasons)),
     };
-    let hashes = contract
-        .columns
-        .iter()
-        .any(|column| column.personal == Some(Personal::Hash));
-    if hashes && snapshot.properties.get(PERSONAL_KEY).map(String::as_str) != Some(pseudonyms.key_id()) {
-        return Ok(Opened::Held(vec![format!(
-            "the key for hashed personal columns is another one than the table was made with; set that key again, or \
-             run `marketlake rebuild {}`",
-            contract.name
-        )]));
+    for (alias, account) in delivered {
+        grows |= accounts.insert(alias.clone(), account.clone()).is_none();
     }
-    let growth = match change(&stored, contract) {
-        Change::Same if is_defined(&snapshot, &schema, contract) => None,
-        Change::Same => Some(redefined(&snapshot, &schema, contract)?),
-        Change::Additive(_) => {
-            let seen = seen_before(&log, &snapshot, &stored, contract).await?;
-            if !seen.is_empty() {
-                let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
-                return Ok(Opened::Held(seen.into_iter().chain([way_out]).collect()));
-            }
-            Some(redefined(&snapshot, &schema, contract)?)
-        }
-        Change::Breaking(reasons) => {
-            let way_out = format!("undo the change, or run `marketlake rebuild {}`", contract.name);
-            return Ok(Opened::Held(reasons.into_iter().chain([way_out]).collect()));
-        }
+    let growth = if grows || !is_defined(&snapshot, &schema, contract) {
+        Some(redefined(lake, &snapshot, &schema, contract, &accounts)?)
+    } else {
+        None
     };
     Ok(Opened::Ready(Box::new(Table {
         log,
@@ -117,87 +108,46 @@ fn bounded(snapshot: &Snapshot, contract: &Contract) -> Vec<String> {
     columns
 }
 
-/// The metadata of a table under the contract that is in force.
-fn redefined(snapshot: &Snapshot, schema: &Schema, contract: &Contract) -> Result<Action> {
+/// The metadata of a table under the rules that are in force.
+fn redefined(
+    lake: &Lake,
+    snapshot: &Snapshot,
+    schema: &Schema,
+    contract: &Contract,
+    accounts: &StoredAccounts,
+) -> Result<Action> {
     let kernel: StructType = schema
         .try_into_kernel()
         .context(Kind::Internal, "schema has no Delta form")?;
-    let (rules, bounds) = (rules(contract)?, indexed(&bounded(snapshot, contract)));
-    let metadata = snapshot
+    let mut metadata = snapshot
         .metadata()
         .clone()
         .with_schema(&kernel)
         .and_then(|metadata| metadata.with_description(contract.description.clone()))
-        .and_then(|metadata| metadata.add_config_key(rules.0, rules.1))
-        .and_then(|metadata| metadata.add_config_key(bounds.0, bounds.1))
         .context(Kind::Internal, "metadata could not be changed")?;
+    let bounds = indexed(&bounded(snapshot, contract));
+    for (name, value) in rules::properties(lake, contract, accounts)?
+        .into_iter()
+        .chain([bounds])
+    {
+        metadata = metadata
+            .add_config_key(name, value)
+            .context(Kind::Internal, "metadata could not be changed")?;
+    }
     Ok(Action::Metadata(metadata))
 }
 
-/// The property with the rules of a contract.
-fn rules(contract: &Contract) -> Result<(String, String)> {
-    let rules =
-        serde_json::to_string(&contract.rules()).context(Kind::Internal, "rules have no JSON form")?;
-    Ok((RULES.to_owned(), rules))
-}
-
-/// The properties of a table that is made under a contract.
-pub(crate) fn properties(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<[(String, String); 4]> {
-    Ok([
-        (LEDGER.to_owned(), ledger.id().to_owned()),
-        rules(contract)?,
-        (PERSONAL_KEY.to_owned(), lake.pseudonyms().key_id().to_owned()),
-        indexed(&layout::indexed(contract)),
-    ])
-}
-
-/// Why new columns cannot simply be added: raw fields of theirs that rows of the table already had, one sentence
-/// each. The rows would keep the value in `extra`, or have lost it, where a table made anew has it in the column.
-async fn seen_before(
-    log: &DeltaLog,
-    snapshot: &Snapshot,
-    stored: &StoredRules,
+/// The properties of a table that is made under a contract, of rows of these accounts.
+pub(crate) fn properties(
+    lake: &Lake,
+    ledger: &Ledger,
     contract: &Contract,
-) -> Result<Vec<String>> {
-    let ignored = stored.unknown.as_deref() == Some("ignore");
-    if snapshot.files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let new = contract
-        .columns
-        .iter()
-        .filter(|column| !stored.columns.contains_key(&column.name));
-    let fields: BTreeMap<&str, &str> = new
-        .flat_map(|column| {
-            column
-                .from
-                .iter()
-                .map(|field| (field.as_str(), column.name.as_str()))
-        })
-        .collect();
-    if ignored {
-        let sentence = |(field, column)| {
-            format!("column {column}: raw field {field} was ignored, so rows that are there may have lost it")
-        };
-        return Ok(fields.into_iter().map(sentence).collect());
-    }
-    let Ok(extra) = snapshot.schema.field_with_name(EXTRA) else {
-        return Ok(Vec::new());
-    };
-    let extra = Arc::new(Schema::new(vec![extra.clone()]));
-    let mut seen = BTreeSet::new();
-    for file in snapshot.files.iter() {
-        for batch in read_files(log, [file], &extra).await? {
-            let Some(maps) = batch.column(0).as_map_opt() else {
-                continue;
-            };
-            let keys = maps.keys().as_string::<i32>().iter().flatten();
-            seen.extend(keys.filter_map(|key| fields.get_key_value(key)));
-        }
-    }
-    let sentence =
-        |(field, column)| format!("column {column}: raw field {field} is in {EXTRA} of rows that are there");
-    Ok(seen.into_iter().map(sentence).collect())
+    accounts: &StoredAccounts,
+) -> Result<Vec<(String, String)>> {
+    let mut properties = vec![(LEDGER.to_owned(), ledger.id().to_owned())];
+    properties.extend(rules::properties(lake, contract, accounts)?);
+    properties.push(indexed(&layout::indexed(contract)));
+    Ok(properties)
 }
 
 /// The greatest batch committed and what its commit says; an error when the table is not what a batch left.

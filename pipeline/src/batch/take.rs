@@ -10,7 +10,7 @@ use crate::lake::Lake;
 use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
 use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
-use crate::report::Counts;
+use crate::report::{Counts, Outcome};
 
 use super::budget;
 use super::commit::{Attempt, Proposal, TableRun, commit_batch};
@@ -18,9 +18,11 @@ use super::documents::gather;
 use super::intake::Intake;
 use super::notes::Notes;
 use super::put::{Keyed, put_documents, put_keys};
+use super::rules::in_force;
 use super::side::SideFile;
 use super::spool::Spooled;
-use super::tally::{Summary, Tally};
+use super::tally::{Summary, Tally, Waiting};
+use super::waiting::held_up;
 
 /// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
 const PORTION: usize = 16;
@@ -82,6 +84,8 @@ pub(super) async fn take(
         .iter()
         .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
         .collect();
+    let giving = intakes.iter().filter(|(_, intake)| intake.gives());
+    let delivered = in_force(lake, contract, giving.map(|(_, intake)| &intake.account))?;
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let excess = budget::excess(
@@ -118,6 +122,7 @@ pub(super) async fn take(
         ledger,
         contract,
         tally,
+        delivered,
     };
     commit_batch(&mut run, batch, &attempt, Some(side), &[], async |run, table| {
         let mut notes = noted.clone();
@@ -157,10 +162,16 @@ pub(super) async fn take(
                 notes,
                 run: Some(run.tally.run().id.clone()),
                 changed: applied.changed,
+                waiting: waiting(claim, &intakes, table.waiting()?),
             },
         }))
     })
-    .await
+    .await?;
+    for (object, intake) in intakes.iter().filter(|(_, intake)| intake.waits) {
+        let why = held_up(&object.uri, intake.rejected.as_deref());
+        run.tally.lack(Outcome::Held, why);
+    }
+    Ok(())
 }
 
 /// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.
@@ -210,14 +221,28 @@ fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
     counts
 }
 
+/// The objects of the table that wait after a batch, of those that waited before it.
+fn waiting(claim: &Claim, intakes: &[(RawObject, Intake)], before: Waiting) -> Waiting {
+    let mut waiting = before;
+    for (object, intake) in intakes {
+        match intake.waits {
+            true => waiting.insert(object.path.clone(), claim.draft.batch),
+            false => waiting.remove(&object.path),
+        };
+    }
+    waiting
+}
+
 fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt) -> ObjectResult {
     let mut result = ObjectResult::of(claim, object, &attempt.id);
     result.rows_read = intake.rows_read;
     match &intake.rejected {
         Some(reason) => {
-            result.taken = Taken::Rejected {
-                reason: reason.clone(),
-            }
+            let reason = reason.clone();
+            result.taken = match intake.waits {
+                true => Taken::Refused { reason },
+                false => Taken::Rejected { reason },
+            };
         }
         None => result.rows_rejected = intake.rejects.len() as u64,
     }

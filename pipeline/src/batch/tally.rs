@@ -50,7 +50,13 @@ pub(crate) struct Summary {
     /// The parts of the table that it changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) changed: Vec<ChangedPart>,
+    /// Objects that wait until storage lets them be read, and the batch that claimed each last.
+    #[serde(default, skip_serializing_if = "Waiting::is_empty")]
+    pub(crate) waiting: Waiting,
 }
+
+/// Paths of objects that storage did not let be read, each with the batch that claimed it last.
+pub(crate) type Waiting = BTreeMap<String, i64>;
 
 impl Summary {
     /// The report of the batch alone.
@@ -112,6 +118,8 @@ pub(crate) struct Tally {
     released: Option<i64>,
     /// What is in and could not be written down completely.
     unfinished: Vec<String>,
+    waiting: Waiting,
+    lacks: Option<Outcome>,
     ended: Option<Outcome>,
 }
 
@@ -130,6 +138,8 @@ impl Tally {
             messages: Vec::new(),
             released: None,
             unfinished: Vec::new(),
+            waiting: Waiting::new(),
+            lacks: None,
             ended: None,
         }
     }
@@ -257,6 +267,22 @@ impl Tally {
         }
     }
 
+    /// Something is not there that should be, and the table goes on with what is.
+    pub(crate) fn lack(&mut self, outcome: Outcome, message: String) {
+        self.say(message);
+        self.lacks = self.lacks.max(Some(outcome));
+    }
+
+    /// The objects of the table that wait until storage lets them be read.
+    pub(crate) fn wait_for(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+    }
+
+    /// What [`Tally::wait_for`] was told last.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
     /// Objects came too late for the look-back and were claimed all the same.
     pub(crate) fn late(&mut self, objects: u64) {
         self.late_claimed += objects;
@@ -284,7 +310,7 @@ impl Tally {
     pub(crate) fn report(mut self, table: &TableName) -> TableReport {
         self.messages.extend(warnings(&self.warned));
         self.messages.extend(self.notes.messages());
-        let outcome = self.ended.unwrap_or(match self.batches {
+        let outcome = self.ended.or(self.lacks).unwrap_or(match self.batches {
             0 => Outcome::Unchanged,
             _ => outcome(&self.counts),
         });

@@ -3,6 +3,7 @@
 //! A contract is plain data. [`load`] makes contracts of files and refuses those that could break a promise;
 //! [`Contract::fingerprint`] tells whether one has changed since a table was written.
 
+mod accounts;
 mod budget;
 mod builtin;
 mod columns;
@@ -18,6 +19,7 @@ mod format;
 mod inputs;
 mod layers;
 mod load;
+mod name;
 mod path;
 mod privacy;
 mod rules;
@@ -28,13 +30,16 @@ mod tests;
 mod types;
 mod word;
 
+pub use accounts::{AccountChanges, StoredAccount, StoredAccounts, StoredDialect, account_changes};
 pub use budget::Budget;
 pub use builtin::builtin;
 pub use diagnostic::{Code, Diagnostic};
 pub use fingerprint::{Change, StoredColumn, StoredRules, change};
 pub use folder::read_dir;
+pub(crate) use format::alike;
 pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
 pub use load::{SourceFile, load};
+pub use name::TableName;
 pub use path::{PathMatch, PathPattern};
 pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown};
 pub(crate) use privacy::{letters, mask};
@@ -87,37 +92,6 @@ pub fn is_lineage(field: &str) -> bool {
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
-
-/// `source.table`, the name under which users meet a table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TableName {
-    /// `jwo`, `ams`, …: folder of the contract and of the curated table.
-    pub source: String,
-    /// Name within the source.
-    pub table: String,
-}
-
-impl fmt::Display for TableName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.source, self.table)
-    }
-}
-
-impl std::str::FromStr for TableName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('.') {
-            Some((source, table)) if !source.is_empty() && !table.is_empty() && !table.contains('.') => {
-                Ok(Self {
-                    source: source.to_owned(),
-                    table: table.to_owned(),
-                })
-            }
-            _ => Err(format!("{text:?} is not source.table, such as jwo.orders")),
-        }
-    }
-}
 
 /// All contracts in force, by name.
 pub type Contracts = BTreeMap<TableName, Contract>;

@@ -28,6 +28,8 @@ use super::backing::Backing;
 use super::landing::{Patience, land};
 use super::snapshot::Snapshot;
 
+/// Where the library finds a table, in a store that begins there.
+const TOP: &str = "file:///";
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 20;
 /// So many actions of a commit are worth a checkpoint of its own, if it does not repeat many times as many: whoever loads
@@ -98,8 +100,10 @@ impl DeltaLog {
         let root = backing.store.clone();
         let prefix =
             Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
-        let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
-        let log = default_logstore(store.clone(), root, &location, &StorageConfig::default());
+        let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root, prefix));
+        // The library takes a `%` in the name of a folder for an escape: it knows no folder but the table's, as the root.
+        let top = Url::parse(TOP).context(Kind::Internal, "root of a table is no address")?;
+        let log = default_logstore(store.clone(), store.clone(), &top, &StorageConfig::default());
         Ok(Self {
             table: table.into(),
             location,

@@ -110,6 +110,7 @@ impl Claim {
 pub(super) fn object(row: &LedgerRow) -> Option<RawObject> {
     Some(RawObject {
         uri: row.object.clone(),
+        moved_to: None,
         path: row.path.clone(),
         size: row.size? as u64,
         modified: schema::instant(row.modified?),

@@ -173,6 +173,15 @@ impl Ledger {
         LedgerRow::read(&read_files(&self.log, self.files(table), &self.schema()).await?)
     }
 
+    /// Rows about a table and objects of this day and later ones, and some of before.
+    pub(crate) async fn rows_since(&self, table: &TableName, day: NaiveDate) -> Result<Vec<LedgerRow>> {
+        let month = schema::month(day.into());
+        let files = self
+            .files(table)
+            .filter(|file| schema::month_of(file).is_none_or(|of| *of >= month));
+        LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)
+    }
+
     /// All rows, of any table, about objects whose address or path is among `names`.
     pub(crate) async fn rows_about(&self, names: &BTreeSet<String>) -> Result<Vec<LedgerRow>> {
         let mut rows = Vec::new();

@@ -21,6 +21,11 @@ pub(crate) enum Taken {
         /// Why.
         reason: String,
     },
+    /// Storage did not let it be read; it waits until that does.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The result of one object of a batch, as the side file carries it from the commit to the ledger.
@@ -120,6 +125,7 @@ impl ObjectResult {
         let (state, reason) = match &self.taken {
             Taken::In => ("taken", None),
             Taken::Rejected { reason } => ("rejected", Some(reason.clone())),
+            Taken::Refused { reason } => ("refused", Some(reason.clone())),
         };
         let document = self.document.as_ref();
         let covers = document.and_then(|document| document.covers.as_ref());
@@ -155,11 +161,16 @@ impl ObjectResult {
 }
 
 impl LedgerRow {
+    /// Whether it is the result of an object that gave nothing but a reason.
+    pub(crate) fn is_reject(&self) -> bool {
+        matches!(self.state.as_deref(), Some("rejected" | "refused"))
+    }
+
     /// Identity of the raw object that the row is about; none for the row of an input.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let manifest = self.manifest_size.zip(self.manifest_modified);
         let manifest = manifest.map(|(size, modified)| (size as u64, modified));
-        Some((self.object.clone(), self.size? as u64, self.modified?, manifest))
+        Some((self.path.clone(), self.size? as u64, self.modified?, manifest))
     }
 
     /// What the row of a result remembers of a document; none where the table keeps no documents.

@@ -48,7 +48,7 @@ pub(crate) struct LedgerRow {
     pub(crate) claimed_at: i64,
     /// Fingerprint of the contract.
     pub(crate) rules: String,
-    /// Result only: `taken` or `rejected`.
+    /// Result only: `taken`, `rejected`, or `refused` where storage did not let it be read.
     pub(crate) state: Option<String>,
     /// Result only: rows read.
     pub(crate) rows_read: Option<i64>,
@@ -229,7 +229,7 @@ pub(super) fn identity_columns() -> SchemaRef {
     let all = schema();
     let named = [
         "entry",
-        "object",
+        "path",
         "size",
         "modified",
         "manifest_size",
@@ -254,7 +254,7 @@ pub(super) fn identities(
         let text = |column: usize| batch.column(column).as_string::<i32>();
         let int = |column: usize| batch.column(column).as_primitive::<Int64Type>();
         let instant = |column: usize| batch.column(column).as_primitive::<TimestampMicrosecondType>();
-        let (entries, objects, sizes, modified) = (text(0), text(1), int(2), instant(3));
+        let (entries, paths, sizes, modified) = (text(0), text(1), int(2), instant(3));
         let (manifest_sizes, manifests, periods) = (int(4), instant(5), instant(6));
         for row in 0..batch.num_rows() {
             let is_object = entries.value(row) == "claim" && sizes.is_valid(row);
@@ -263,7 +263,7 @@ pub(super) fn identities(
                     .is_valid(row)
                     .then(|| (manifest_sizes.value(row) as u64, manifests.value(row)));
                 identities.insert((
-                    objects.value(row).to_owned(),
+                    paths.value(row).to_owned(),
                     sizes.value(row) as u64,
                     modified.value(row),
                     manifest,

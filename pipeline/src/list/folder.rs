@@ -36,7 +36,7 @@ pub(super) enum Entry {
 ///
 /// # Errors
 /// When something cannot be looked at, so that objects may be missed.
-pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin> {
+pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin + use<>> {
     let walk = Walk::of(root, folder, usize::MAX)?;
     let chunks = stream::try_unfold(Some(walk), |walk| async move {
         let Some(mut walk) = walk else { return Ok(None) };

@@ -299,20 +299,31 @@ async fn what_is_odd_is_told_and_hides_nothing() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn where_objects_may_be_missed_the_listing_fails_and_names_the_place() {
+async fn where_objects_may_be_missed_the_place_is_named_and_all_else_is_listed() {
     let folder = tempfile::tempdir().unwrap();
-    touch(folder.path(), "shop/corner/2026-03-01/x");
+    for path in [
+        "corner/2026-03-01/x",
+        "corner/2026-03-02/x",
+        "market/2026-03-01/x",
+    ] {
+        touch(folder.path(), &format!("shop/{path}"));
+    }
     let link = folder.path().join("shop/corner/2026-03-01/far");
     std::os::unix::fs::symlink("x".repeat(4000), link).unwrap();
-    let failed = listing(
+    let listed = listing(
         folder.path(),
         "shop/{account}/{date}/{any}",
         &Selection::default(),
     )
-    .await;
-    let failed = failed.map(|listing| listing.objects).unwrap_err();
-    assert_eq!(failed.kind(), Kind::Io);
-    assert!(failed.to_string().contains("2026-03-01/far"), "{failed}");
+    .await
+    .unwrap();
+    assert_eq!(listed.objects.len(), 3);
+    assert_eq!(listed.refused.len(), 1);
+    let refused = &listed.refused[0];
+    assert!(
+        refused.contains("2026-03-01/far") && refused.contains("account: corner"),
+        "{refused}"
+    );
 }
 
 fn feed(pattern: &PathPattern) -> RawFeed {

@@ -1,19 +1,24 @@
 //! Whether every key has one row.
 
+use std::collections::BTreeSet;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::Schema;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, ident, lit};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use deltalake_core::kernel::Action;
 
 use crate::batch::{Attempt, Attempted, Opened, open};
 use crate::contract::{Contract, Feed};
-use crate::delta::{Commit, Snapshot};
+use crate::delta::partition::PartitionValues;
+use crate::delta::{Commit, DataFile, Snapshot, changes as changes_of};
 use crate::error::Result;
 use crate::failpoint;
 use crate::keep::{apply, merge_copies};
@@ -21,12 +26,16 @@ use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::record::changes;
 use crate::report::{MaintainedTable, Outcome};
+use crate::shape::window_column;
 
 use super::Upkeep;
 use super::subject::Subject;
 
 /// Keys merged at a time.
 const AT_ONCE: usize = 10_000;
+/// How long it takes at most until all files are looked at again: that rows of a key lie within its window is an assumption
+/// about the source.
+const WHOLE_EVERY: TimeDelta = TimeDelta::days(30);
 /// Name of the column that counts.
 const COPIES: &str = "_copies";
 
@@ -51,9 +60,26 @@ pub(super) async fn audit(
     if contract.key().is_empty() {
         return Ok(());
     }
-    let copied = copied_keys(upkeep, subject, &table.snapshot, contract).await?;
+    let place = upkeep
+        .lake
+        .remembered()?
+        .join(format!("{}.audited", contract.name));
+    let before = Audited::read(&place, &table.snapshot, upkeep.now);
+    let (files, whole_at) = match &before {
+        Some(before) => unaudited(before, upkeep.now, subject, &table.snapshot, contract).await?,
+        None => (table.snapshot.files.clone(), upkeep.now),
+    };
+    let copied = copied_keys(upkeep, subject, &table.snapshot, contract, files).await?;
     done.copied_keys = copied.num_rows() as u64;
     if copied.num_rows() == 0 {
+        if !upkeep.options.dry_run {
+            let audited = Audited {
+                table: table.snapshot.id.clone(),
+                version: table.snapshot.version,
+                whole_at,
+            };
+            audited.keep(&place);
+        }
         return Ok(());
     }
     let at_least = if copied.num_rows() == AT_ONCE {
@@ -119,17 +145,89 @@ pub(super) async fn audit(
     Ok(())
 }
 
-/// Keys with more than one row, at most [`AT_ONCE`] of them: the key columns of the table.
+/// The version of a table of which every key was found to have one row.
+#[derive(Serialize, Deserialize)]
+struct Audited {
+    table: String,
+    version: u64,
+    /// When all files were looked at last.
+    whole_at: DateTime<Utc>,
+}
+
+impl Audited {
+    /// What was kept of an earlier audit of the table; none where all of it has to be looked at.
+    fn read(place: &FilePath, snapshot: &Snapshot, now: DateTime<Utc>) -> Option<Self> {
+        let kept: Self = serde_json::from_slice(&std::fs::read(place).ok()?).ok()?;
+        let fits = kept.table == snapshot.id && kept.version <= snapshot.version;
+        (fits && now.signed_duration_since(kept.whole_at) < WHOLE_EVERY).then_some(kept)
+    }
+
+    /// Where it cannot be kept, the next audit looks at everything.
+    fn keep(&self, place: &FilePath) {
+        let kept = serde_json::to_vec(self)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| {
+                std::fs::create_dir_all(place.parent().unwrap_or(place))?;
+                std::fs::write(place, bytes)
+            });
+        if let Err(error) = kept {
+            tracing::debug!(table = self.table, %error, "audit is not remembered");
+        }
+    }
+}
+
+/// The files among which a key with several rows can be that had one when the table was audited last: those that hold its
+/// new rows, and those in which other rows of their keys can be by the key window. With them when all were looked at.
+async fn unaudited(
+    before: &Audited,
+    now: DateTime<Utc>,
+    subject: &Subject<'_>,
+    snapshot: &Snapshot,
+    contract: &Contract,
+) -> Result<(Arc<Vec<DataFile>>, DateTime<Utc>)> {
+    let Some(changed) = changes_of(&subject.log, before.version, snapshot.version).await? else {
+        return Ok((snapshot.files.clone(), now));
+    };
+    let partitions: BTreeSet<&PartitionValues> = changed.iter().map(|change| &change.partition).collect();
+    let can_hold = |file: &&DataFile| {
+        if contract.keys_stay() {
+            return partitions.contains(&file.partition);
+        }
+        partitions
+            .iter()
+            .any(|partition| reach_each_other(contract, partition, &file.partition))
+    };
+    let files = snapshot.files.iter().filter(can_hold).cloned().collect();
+    Ok((Arc::new(files), before.whole_at))
+}
+
+/// Whether rows of one key can be in both partitions. Two observations of a key are at most a window apart, and the date of
+/// a row as far from the day of its object.
+fn reach_each_other(contract: &Contract, one: &PartitionValues, other: &PartitionValues) -> bool {
+    let window = contract.raw_feed().and_then(|feed| feed.key_window_days);
+    let Some((window, column)) = window.zip(window_column(contract)) else {
+        return true;
+    };
+    let date = |partition: &PartitionValues| partition.get(column)?.as_ref()?.parse::<NaiveDate>().ok();
+    // A row without a date can have the key of any.
+    let Some((one, other)) = date(one).zip(date(other)) else {
+        return true;
+    };
+    (one - other).num_days().abs() <= 2 * i64::from(window) + 1
+}
+
+/// Keys with more than one row among these files, at most [`AT_ONCE`] of them: the key columns of the table.
 async fn copied_keys(
     upkeep: &Upkeep<'_>,
     subject: &Subject<'_>,
     snapshot: &Snapshot,
     contract: &Contract,
+    files: Arc<Vec<DataFile>>,
 ) -> Result<RecordBatch> {
     let context = session(upkeep.lake.settings().memory_limit, None)?;
     let key: Vec<Expr> = contract.key().iter().map(|name| ident(name.as_str())).collect();
     let counted = context
-        .read_table(Arc::new(SnapshotTable::new(&subject.log, snapshot)))?
+        .read_table(Arc::new(SnapshotTable::of_files(&subject.log, snapshot, files)))?
         .aggregate(key.clone(), vec![count(lit(1)).alias(COPIES)])?
         .filter(ident(COPIES).gt(lit(1)))?
         .select(key)?

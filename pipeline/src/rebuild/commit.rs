@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use deltalake_core::kernel::Action;
 
 use crate::batch::{self, Attempt, Attempted, Batch, Opened, SideFile, Summary, Tally};
+use crate::contract::StoredAccounts;
 use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -26,6 +27,8 @@ pub(super) struct Ready {
     /// The new files.
     pub(super) sorted: Sorted,
     pub(super) side: SideFile,
+    /// What is in force of the accounts whose rows these are.
+    pub(super) accounts: StoredAccounts,
     /// Versions of inputs that are taken in, by application id.
     pub(super) inputs: Vec<(String, i64)>,
     pub(super) counts: Counts,
@@ -66,7 +69,7 @@ pub(super) async fn commit(
     failpoint::pass("before_rebuild_commit");
     let mut backoff = log.races();
     let (version, summary) = loop {
-        let base = base(job, ledger, &log).await?;
+        let base = base(job, ledger, &log, &ready.accounts).await?;
         if ledger.taken(&base.snapshot).await? >= batch {
             // Another rebuild claimed after this one and is in: what it made is newer.
             ready.attempt.discard(&log, &ready.sorted.adds).await;
@@ -117,10 +120,10 @@ pub(super) async fn commit(
 }
 
 /// Loads what is to be replaced, creating a table that is not there.
-async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog) -> Result<Base> {
+async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog, accounts: &StoredAccounts) -> Result<Base> {
     let contract = job.contract;
     if let Some(range) = range::of(contract, job.options)? {
-        return match batch::open(job.lake, ledger, contract).await? {
+        return match batch::open_for(job.lake, ledger, contract, accounts).await? {
             Opened::Ready(table) => {
                 let files = table.snapshot.files.iter();
                 Ok(Base {
@@ -133,7 +136,7 @@ async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog) -> Result<Base> {
         };
     }
     let schema = layout::described(contract);
-    let properties = batch::properties(job.lake, ledger, contract)?;
+    let properties = batch::properties(job.lake, ledger, contract, accounts)?;
     let snapshot = match log.load_unguarded().await? {
         Some(snapshot) => snapshot,
         None => {

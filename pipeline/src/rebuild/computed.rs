@@ -3,7 +3,7 @@
 use crate::batch::{
     self, Attempt, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results,
 };
-use crate::contract::InputFeed;
+use crate::contract::{InputFeed, StoredAccounts};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger};
@@ -112,6 +112,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         attempt,
         sorted,
         side,
+        accounts: StoredAccounts::new(),
         warned: sifted.warned,
     };
     Ok(if commit(job, ledger, ready, tally).await? {

@@ -52,16 +52,22 @@ pub(super) async fn sources(
     };
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
     let listing = zone.list(job.contract, feed, &[], &selection).await?;
+    if standing.adopts
+        && let Some(refused) = listing.refused.first()
+    {
+        // The ledger does not know what may lie there.
+        return Err(Error::new(Kind::Io, refused.clone()));
+    }
     let listed: HashMap<&str, &RawObject> = listing
         .objects
         .iter()
-        .map(|object| (object.uri.as_str(), object))
+        .map(|object| (object.path.as_str(), object))
         .collect();
     let rows = ledger.rows(name).await?;
     let rejected = rejected(&rows);
     let mut sources = Sources::default();
     let mut seen = HashSet::new();
-    for object in rows
+    for mut object in rows
         .iter()
         .filter(|row| row.entry == "claim")
         .filter_map(LedgerRow::raw_object)
@@ -70,9 +76,16 @@ pub(super) async fn sources(
         if !seen.insert(object.identity()) {
             continue;
         }
-        let now = match listed.get(object.uri.as_str()) {
-            Some(now) => Some((now.size, now.modified, now.manifest)),
-            None => head(&object).await?,
+        let now = match listed.get(object.path.as_str()) {
+            Some(now) => {
+                object.uri.clone_from(&now.uri);
+                Some((now.size, now.modified, now.manifest))
+            }
+            None => {
+                zone.relocate(job.contract, [&mut object]);
+                object.uri = object.moved_to.take().unwrap_or(object.uri);
+                head(&object).await?
+            }
         };
         match now {
             Some((.., None)) if object.manifest.is_some() && !rejected.contains(&object.identity()) => {
@@ -99,7 +112,7 @@ pub(super) async fn sources(
                 .objects
                 .values()
                 .map(|object| object.uri.clone())
-                .chain(listed.keys().map(|uri| (*uri).to_owned()))
+                .chain(listed.values().map(|object| object.uri.clone()))
                 .collect();
             for object in objects_of_rows(job, snapshot).await? {
                 if !known.contains(&object) {
@@ -133,7 +146,7 @@ fn rejected(rows: &[LedgerRow]) -> HashSet<Identity> {
     let mut latest: HashMap<Identity, (i64, bool)> = HashMap::new();
     for row in rows.iter().filter(|row| row.entry == "result") {
         let Some(identity) = row.identity() else { continue };
-        let state = (row.batch, row.state.as_deref() == Some("rejected"));
+        let state = (row.batch, row.is_reject());
         let known = latest.entry(identity).or_insert(state);
         if state.0 > known.0 {
             *known = state;

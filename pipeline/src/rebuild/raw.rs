@@ -168,6 +168,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         attempt,
         sorted,
         side,
+        accounts: batch::accounts_of(&staged)?,
         inputs: Vec::new(),
         counts,
         warned: BTreeMap::new(),

@@ -167,9 +167,9 @@ impl<'a> Staging<'a> {
         let curated = self.lake.curated();
         let rows = Ledger::open(curated).await?.rows(&claim.draft.table).await?;
         let latest = latest_batches(&rows);
-        let claimed: HashSet<&str> = claim.draft.objects.iter().map(|o| o.uri.as_str()).collect();
+        let claimed: HashSet<&str> = claim.draft.objects.iter().map(|o| o.path.as_str()).collect();
         let wanted = |row: &QuarantineRow| {
-            claimed.contains(row.object.as_str()) && latest.get(row.object.as_str()) == Some(&row.batch)
+            claimed.contains(row.path.as_str()) && latest.get(row.path.as_str()) == Some(&row.batch)
         };
         let mut rejects = quarantine::read(curated, Some(&claim.draft.table), wanted).await?;
         for reject in &mut rejects {

@@ -36,28 +36,26 @@ pub(crate) async fn open_rejects(
     let claims: HashSet<(&str, &str, i64, i64)> = ledger_rows
         .iter()
         .filter(|row| row.entry == "claim")
-        .map(|row| (row.table.as_str(), row.object.as_str(), row.batch, row.claimed_at))
+        .map(|row| (row.table.as_str(), row.path.as_str(), row.batch, row.claimed_at))
         .collect();
     rejects.retain(|row| {
         let rejected_at = row.rejected_at.timestamp_micros();
-        claims.contains(&(row.table.as_str(), row.object.as_str(), row.batch, rejected_at))
+        claims.contains(&(row.table.as_str(), row.path.as_str(), row.batch, rejected_at))
     });
     let mut latest: HashMap<(String, String), i64> = HashMap::new();
-    let mut take = |table: &str, object: &str, batch: i64| {
-        let known = latest
-            .entry((table.to_owned(), object.to_owned()))
-            .or_insert(batch);
+    let mut take = |table: &str, path: &str, batch: i64| {
+        let known = latest.entry((table.to_owned(), path.to_owned())).or_insert(batch);
         *known = batch.max(*known);
     };
     // The quarantine is written before the ledger, so its newest batch may not be in the ledger yet.
     for row in &rejects {
-        take(&row.table, &row.object, row.batch);
+        take(&row.table, &row.path, row.batch);
     }
     for row in ledger_rows.iter().filter(|row| row.entry == "result") {
-        take(&row.table, &row.object, row.batch);
+        take(&row.table, &row.path, row.batch);
     }
     rejects.retain(|row| {
-        latest.get(&(row.table.clone(), row.object.clone())) == Some(&row.batch)
+        latest.get(&(row.table.clone(), row.path.clone())) == Some(&row.batch)
             && filter
                 .reason_contains
                 .as_ref()
@@ -67,11 +65,11 @@ pub(crate) async fn open_rejects(
     Ok(rejects)
 }
 
-/// The latest recorded batch of every object of a table, by the object's address.
+/// The latest recorded batch of every object of a table, by the object's path.
 pub(crate) fn latest_batches(rows: &[LedgerRow]) -> HashMap<&str, i64> {
     let mut latest = HashMap::new();
     for row in rows.iter().filter(|row| row.entry == "result") {
-        let known = latest.entry(row.object.as_str()).or_insert(row.batch);
+        let known = latest.entry(row.path.as_str()).or_insert(row.batch);
         *known = row.batch.max(*known);
     }
     latest

@@ -15,6 +15,8 @@ pub struct StatusOptions {
     pub runs: bool,
     /// Look for periods that should have been delivered and were not.
     pub gaps: bool,
+    /// Look at the days of the look-back alone, where there is one: what is said of tables counts these.
+    pub look_back: bool,
 }
 
 /// State of the lake.
@@ -58,6 +60,9 @@ pub struct TableStatus {
     pub files: u64,
     /// Bytes of those files.
     pub bytes: u64,
+    /// Why the table waits for a person: rules that decide about its rows changed, one sentence each, and the way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
     /// Why nothing can be said about the table, or not all: its log is damaged, or not what this program left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

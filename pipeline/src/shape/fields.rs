@@ -11,16 +11,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
-use crate::contract::{ColumnType, OPTION, Privacy, Shown, is_lineage};
+use crate::contract::{ColumnType, OPTION, Privacy, Shown};
 use crate::error::Result;
-use crate::layout::{HASH, ROW, SOURCE_ROW};
+use crate::layout::{HASH, ROW};
 use crate::list::RawObject;
 use crate::manifest::Manifest;
 
 use super::delivered::Delivered;
-
-/// The field that an account's currency stands for.
-const CURRENCY: &str = "currency_code";
 
 /// What every row of an object has in common.
 pub(crate) struct Origin<'a> {
@@ -44,7 +41,7 @@ impl Origin<'_> {
     /// Names of the fields that rows have which say nothing themselves, lineage aside.
     pub(crate) fn constants(&self) -> impl Iterator<Item = &str> {
         let headed = self.header.iter().map(|(name, _)| name.as_str());
-        headed.chain(self.stated().map(|(name, _)| name))
+        headed.chain(self.account.stated().map(|(name, _)| name))
     }
 
     /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
@@ -76,19 +73,9 @@ impl Origin<'_> {
         })
     }
 
-    /// What the account says of itself, field by field: the value of every raw row that has none. A name of lineage
-    /// is no field.
-    pub(super) fn stated(&self) -> impl Iterator<Item = (&str, &str)> {
-        let Account { fields, currency, .. } = self.account;
-        let currency = currency.as_deref().filter(|_| !fields.contains_key(CURRENCY));
-        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        fields
-            .chain(currency.map(|currency| (CURRENCY, currency)))
-            .filter(|(name, _)| !is_lineage(name) && *name != SOURCE_ROW)
-    }
-
     fn stated_as(&self, name: &str) -> Option<&str> {
-        self.stated()
+        self.account
+            .stated()
             .find_map(|(field, value)| (field == name).then_some(value))
     }
 }

@@ -131,6 +131,7 @@ impl Shaper {
     pub(crate) async fn verify(&self) -> Result<()> {
         let object = RawObject {
             uri: String::new(),
+            moved_to: None,
             path: String::new(),
             size: 0,
             modified: DateTime::UNIX_EPOCH,

@@ -174,7 +174,7 @@ impl RawSql {
             .iter()
             .map(|field| field.name().as_str());
         let named = self.columns.iter().map(String::as_str);
-        let stated = origin.stated().map(|(name, _)| name);
+        let stated = origin.account.stated().map(|(name, _)| name);
         let mut names: Vec<Field> = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for name in delivered.chain(named).chain(stated).chain([ROW]) {
@@ -221,7 +221,7 @@ impl RawSql {
 
     /// Which cells of the fields that the SQL hands on only the account states.
     pub(crate) fn filled(&self, delivered: &Fields<'_>, origin: &Origin<'_>, source: &[u32]) -> Filled {
-        let fields = origin.stated().map(|(name, _)| name);
+        let fields = origin.account.stated().map(|(name, _)| name);
         fields
             .filter(|name| !self.made.contains(*name))
             .map(|name| (name.to_owned(), delivered.lacks(name, source)))

@@ -56,6 +56,7 @@ impl TestLake {
         let quarters = i64::from(name.as_bytes()[0] - b'a');
         RawObject {
             uri: format!("{}/{name}", self.lake.settings().raw),
+            moved_to: None,
             path: name.to_owned(),
             size: 3,
             modified: DateTime::UNIX_EPOCH,

@@ -2,3 +2,5 @@
 
 mod machine;
 mod objects;
+mod places;
+mod refused;

@@ -18,6 +18,7 @@ mod planted;
 mod protocol;
 mod rebuild;
 mod rejects;
+mod rules;
 mod schemas;
 mod secrets;
 mod together;

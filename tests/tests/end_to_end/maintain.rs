@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Lake, Run};
+use marketlake_tests::{Delivery, Lake, Run};
 use pipeline::failpoint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -360,5 +360,39 @@ fn copies_of_a_key_that_moved_beyond_its_window_are_merged() -> Result<()> {
     );
     let again = shop.lake.call(&["maintain"])?.exits_with(0)?;
     assert_eq!(maintained(&again, "shop.visits", "copied_keys")?, 0);
+    Ok(())
+}
+
+/// Rows of days that got none since the last audit are not read again.
+#[test]
+fn an_audit_looks_at_what_came_since_the_last_one() -> Result<()> {
+    let lake = Lake::new(ACCOUNT)?;
+    let order = |day: u32, name: &str| {
+        Delivery::new(
+            format!("jwo/corner/Order/2026-0{day}-01/07/ALL{name}.csv000"),
+            format!("order_id,order_date\nA-{day}{name},2026-0{day}-01\n"),
+        )
+    };
+    lake.deliver(&order(3, "15"))?;
+    lake.deliver(&order(7, "15"))?;
+    lake.run(&[])?.exits_with(0)?;
+    lake.call(&["maintain"])?.exits_with(0)?;
+    lake.deliver(&order(7, "30"))?;
+    lake.run(&[])?.exits_with(0)?;
+    // A file of which nothing but its end can be read.
+    let day = lake.table(ORDERS).join("order_date=2026-03-01");
+    let file = fs::read_dir(&day)?.next().context("no file")??.path();
+    let mut bytes = fs::read(&file)?;
+    bytes[4..400].fill(0xff);
+    fs::write(&file, bytes)?;
+    lake.call(&["maintain", ORDERS])?.exits_with(0)?;
+    // After a while all is looked at again.
+    let kept = lake
+        .path()
+        .join("curated/marketlake/remembered/jwo.orders.audited");
+    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&kept)?)?;
+    document["whole_at"] = serde_json::json!("2020-01-01T00:00:00Z");
+    fs::write(&kept, document.to_string())?;
+    lake.call(&["maintain", ORDERS])?.exits_with(1)?;
     Ok(())
 }

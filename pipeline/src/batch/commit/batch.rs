@@ -6,7 +6,7 @@ use crate::batch::record::{Batch, settle};
 use crate::batch::side::SideFile;
 use crate::batch::table::{self, Opened, Table};
 use crate::batch::tally::{Summary, Tally};
-use crate::contract::Contract;
+use crate::contract::{Contract, StoredAccounts};
 use crate::delta::{Commit, changes};
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -21,6 +21,8 @@ pub(in crate::batch) struct TableRun<'a> {
     pub(in crate::batch) ledger: &'a mut Ledger,
     pub(in crate::batch) contract: &'a Contract,
     pub(in crate::batch) tally: &'a mut Tally,
+    /// What is in force of the accounts whose rows a batch brings.
+    pub(in crate::batch) delivered: StoredAccounts,
 }
 
 /// What a batch does to one version of its table. The files are written; no commit names them.
@@ -69,7 +71,7 @@ pub(in crate::batch) async fn commit_batch(
     let mut side_file: Option<String> = None;
     let mut lost: Option<(u64, Proposal)> = None;
     loop {
-        let table = match table::open(lake, run.ledger, contract).await? {
+        let table = match table::open_for(lake, run.ledger, contract, &run.delivered).await? {
             Opened::Ready(table) => table,
             Opened::Held(reasons) => {
                 run.tally.hold(reasons);

@@ -115,6 +115,7 @@ fn spooled(
 fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> Delivered {
     let object = RawObject {
         uri: format!("file:///raw/{copy}/{number}"),
+        moved_to: None,
         path: format!("{copy}/{number}"),
         size: 1,
         modified: DateTime::UNIX_EPOCH,

@@ -81,6 +81,12 @@ impl Default for CsvFormat {
     }
 }
 
+/// Whether two names of fields are the same but for letter case and blanks at their ends: as what headers are recognised
+/// by.
+pub(crate) fn alike(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
 /// Whether a CSV file starts with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::contract::{CsvFormat, Header};
+use crate::contract::{CsvFormat, Header, alike};
 use crate::{Error, Result};
 
 /// What the first record turned out to be.
@@ -111,10 +111,6 @@ fn known<'a>(name: &str, format: &'a CsvFormat) -> Option<&'a str> {
         .find(|known| *known == name)
         .or_else(|| names().find(|known| alike(known, name)))
         .map(String::as_str)
-}
-
-fn alike(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 /// The names, or the first that is there twice.

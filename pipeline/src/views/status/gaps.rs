@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::account::Account;
 use crate::contract::{Contract, Expect, Feed, RawFeed, TableName};
@@ -12,6 +12,9 @@ use crate::report::{PeriodGap, PeriodState};
 
 /// Most gaps that are told: holes before silence, the newest holes, and of a silence its begin.
 const MOST: usize = 10_000;
+
+/// Minutes of a day.
+const DAY: u32 = 1440;
 
 /// Periods of claimed objects by the account's alias; no alias where paths name no account.
 pub(super) type Delivered = BTreeMap<Option<String>, BTreeSet<NaiveDateTime>>;
@@ -24,10 +27,12 @@ struct Family<'a> {
     delivered: Delivered,
 }
 
-/// The gaps of all accounts, oldest first. Objects that several tables read are missed once.
+/// The gaps of all accounts, oldest first. Objects that several tables read are missed once. What was delivered before the
+/// day `from` is not known.
 pub(super) fn gaps(
     lake: &Lake,
     delivered: &BTreeMap<TableName, Delivered>,
+    from: Option<NaiveDate>,
     now: DateTime<Utc>,
 ) -> Vec<PeriodGap> {
     let mut gaps = Vec::new();
@@ -37,8 +42,11 @@ pub(super) fn gaps(
                 .accounts()
                 .iter()
                 .find(|account| is(account, &family, alias.as_deref()));
+            // Longer periods are counted from the day since which it delivers.
+            let from = from.filter(|_| family.expect.every_minutes <= DAY);
             let since = account
                 .and_then(|account| account.since)
+                .map(|day| from.map_or(day, |from| from.max(day)))
                 .map(|day| day.and_time(NaiveTime::MIN));
             let end = account
                 .and_then(|account| account.until?.succ_opt())

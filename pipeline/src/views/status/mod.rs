@@ -4,14 +4,15 @@ mod gaps;
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use futures::future::try_join_all;
 
+use crate::batch::{Ask, held};
 use crate::contract::{Contract, Feed, TableName};
-use crate::curated::Curated;
 use crate::error::{Kind, Result};
 use crate::lake::Lake;
 use crate::ledger::{Ledger, LedgerRow};
+use crate::list::days_before;
 use crate::record::{latest_batches, runs};
 use crate::report::{SCHEMA, Status, StatusOptions, TableStatus};
 
@@ -19,6 +20,9 @@ use gaps::Delivered;
 
 /// Most records of past runs that are shown.
 const RUNS: usize = 100;
+
+/// Days before the look-back whose deliveries are known, too.
+const EARLIER: u32 = 31;
 
 /// The state of every table of the contracts, and what else the options ask for.
 pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Status> {
@@ -28,10 +32,14 @@ pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Statu
 async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> Result<Status> {
     let curated = lake.curated();
     let ledger = Ledger::open_existing(curated).await?;
+    let days = lake.settings().lookback_days;
+    let first = (options.look_back && days > 0).then(|| days_before(now.date_naive(), days));
+    // Whoever delivered in the month before is missed from the first day on.
+    let from = first.map(|first| days_before(first, EARLIER));
     let looks = lake
         .contracts()
         .values()
-        .map(|contract| look(curated, ledger.as_ref(), contract));
+        .map(|contract| look(lake, ledger.as_ref(), contract, from));
     let looks = try_join_all(looks).await?;
     let mut tables = Vec::with_capacity(looks.len());
     let mut delivered: BTreeMap<TableName, Delivered> = BTreeMap::new();
@@ -40,7 +48,9 @@ async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> 
         delivered.insert(name.clone(), periods);
     }
     let periods = if options.gaps {
-        gaps::gaps(lake, &delivered, now)
+        let mut gaps = gaps::gaps(lake, &delivered, from, now);
+        gaps.retain(|gap| first.is_none_or(|first| first <= gap.period_start.date_naive()));
+        gaps
     } else {
         Vec::new()
     };
@@ -59,11 +69,12 @@ async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> 
 
 /// The state of one table, and which periods were delivered to it.
 async fn look(
-    curated: &Curated,
+    lake: &Lake,
     ledger: Option<&Ledger>,
     contract: &Contract,
+    from: Option<NaiveDate>,
 ) -> Result<(TableStatus, Delivered)> {
-    let log = curated.table(&contract.name)?;
+    let log = lake.table_log(&contract.name)?;
     // One table that cannot be read must not hide the others.
     let (snapshot, problem) = match log.load().await {
         Ok(snapshot) => (snapshot, None),
@@ -85,6 +96,7 @@ async fn look(
         covered_until: None,
         files: 0,
         bytes: 0,
+        held: Vec::new(),
         problem,
     };
     let mut taken = 0;
@@ -93,6 +105,7 @@ async fn look(
         status.rows = snapshot.files.iter().map(|file| file.rows()).sum();
         status.files = snapshot.files.len() as u64;
         status.bytes = snapshot.files.iter().map(|file| file.size).sum();
+        status.held = held(lake, contract, &log, snapshot, Ask::Nothing).await?;
         status.last_commit_at = log.committed_at(snapshot.version).await?;
         if let Some(ledger) = ledger {
             taken = ledger.taken(snapshot).await?;
@@ -104,7 +117,10 @@ async fn look(
     let claimed = ledger.progress(&contract.name).await?.claimed;
     status.batches = taken as u64;
     status.open_batch = (claimed > taken).then_some(claimed as u64);
-    let rows = ledger.rows(&contract.name).await?;
+    let rows = match from {
+        Some(from) => ledger.rows_since(&contract.name, from).await?,
+        None => ledger.rows(&contract.name).await?,
+    };
     if let Feed::Raw(_) = contract.feed {
         status.objects = objects(&rows);
     }
@@ -138,7 +154,7 @@ fn nothing_of(rows: &[LedgerRow]) -> HashSet<(&str, i64)> {
     let results = rows.iter().filter(|row| row.entry == "result");
     let is_nothing = |row: &&LedgerRow| {
         let (read, rejected) = (row.rows_read.unwrap_or(0), row.rows_rejected.unwrap_or(0));
-        row.state.as_deref() == Some("rejected") || (rejected > 0 && rejected >= read)
+        row.is_reject() || (rejected > 0 && rejected >= read)
     };
     results
         .filter(is_nothing)
@@ -152,7 +168,7 @@ fn objects(rows: &[LedgerRow]) -> u64 {
         .iter()
         .filter(|row| row.entry == "result" && row.state.as_deref() == Some("taken"));
     taken
-        .map(|row| (&row.object, row.size, row.modified))
+        .map(|row| (&row.path, row.size, row.modified))
         .collect::<HashSet<_>>()
         .len() as u64
 }
@@ -161,10 +177,10 @@ fn objects(rows: &[LedgerRow]) -> u64 {
 fn rejected(rows: &[LedgerRow]) -> u64 {
     let latest = latest_batches(rows);
     let results = rows.iter().filter(|row| row.entry == "result");
-    let open = results.filter(|row| latest.get(row.object.as_str()) == Some(&row.batch));
-    open.map(|row| match row.state.as_deref() {
-        Some("rejected") => 1,
-        _ => row.rows_rejected.unwrap_or_default() as u64,
+    let open = results.filter(|row| latest.get(row.path.as_str()) == Some(&row.batch));
+    open.map(|row| match row.is_reject() {
+        true => 1,
+        false => row.rows_rejected.unwrap_or_default() as u64,
     })
     .sum()
 }
@@ -180,6 +196,7 @@ mod tests {
     const ALL: StatusOptions = StatusOptions {
         runs: true,
         gaps: true,
+        look_back: false,
     };
 
     fn at(hour: u32, minute: u32) -> NaiveDateTime {

@@ -8,17 +8,18 @@ use url::Url;
 
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::list::{folder_url, join, path_of, uri_of};
+use crate::list::{folder_url, join, path_of, relative, uri_of};
 
 /// Addresses, and paths below a raw root, that `object` may stand for: an address, a path below the raw root or
 /// below an account's own, or a path in the file system.
 pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::from([object.to_owned()]);
+    let raw = folder_url(&lake.settings().raw);
     if object.contains("://") {
         names.extend(Url::parse(object).ok().map(String::from));
+        with_paths(lake, &raw, &mut names)?;
         return Ok(names);
     }
-    let raw = folder_url(&lake.settings().raw);
     names.insert(uri_of(&raw, &join(&path_of(&raw)?, object))?.into());
     for account in lake.accounts() {
         let Some(own) = &account.raw else { continue };
@@ -42,5 +43,27 @@ pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
             }
         }
     }
+    with_paths(lake, &raw, &mut names)?;
     Ok(names)
+}
+
+/// Adds to addresses the paths that they are below the raw roots: by these an object is known wherever the raw zone was when
+/// it was taken in.
+fn with_paths(lake: &Lake, raw: &Url, names: &mut BTreeSet<String>) -> Result<()> {
+    let mut roots = vec![(raw.clone(), String::new())];
+    for account in lake.accounts() {
+        let own = account.raw.as_ref();
+        let own = own.and_then(|own| raw.join(&format!("{}/", own.trim_end_matches('/'))).ok());
+        roots.extend(own.map(|own| (own, format!("{}/{}/", account.source, account.alias))));
+    }
+    let mut paths = BTreeSet::new();
+    for (root, above) in roots {
+        let base = path_of(&root)?;
+        let below = names.iter().filter(|name| name.starts_with(root.as_str()));
+        for path in below.filter_map(|name| path_of(&Url::parse(name).ok()?).ok()) {
+            paths.insert(format!("{above}{}", relative(&base, &path)));
+        }
+    }
+    names.append(&mut paths);
+    Ok(())
 }

@@ -32,15 +32,15 @@ pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
     let rows = ledger.rows_about(&names(lake, object)?).await?;
     // The row of an input names a table, not an object.
     let rows: Vec<LedgerRow> = rows.into_iter().filter(|row| row.size.is_some()).collect();
-    let found: BTreeSet<&str> = rows.iter().map(|row| row.object.as_str()).collect();
+    let found: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
     if found.len() > 1 {
         let found = found.into_iter().collect::<Vec<_>>().join(", ");
         return Err(Error::usage("path names several objects; give the whole address").with("objects", found));
     }
-    let Some(uri) = found.first().map(|uri| (*uri).to_owned()) else {
+    let Some(path) = found.first().map(|path| (*path).to_owned()) else {
         return Ok(answer);
     };
-    let rejects = quarantine::read(curated, None, |reject| reject.object == uri).await?;
+    let rejects = quarantine::read(curated, None, |reject| reject.path == path).await?;
     let mut tables: HashMap<&str, Table> = HashMap::new();
     for claim in rows.iter().filter(|row| row.entry == "claim") {
         if !tables.contains_key(claim.table.as_str()) {
@@ -49,14 +49,16 @@ pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
         let same = |row: &&LedgerRow| row.table == claim.table && row.batch == claim.batch;
         let table = &tables[claim.table.as_str()];
         let result = rows.iter().filter(|row| row.entry == "result").find(same);
-        let said = |row: &&LedgerRow| row.object == uri && row.batch == claim.batch;
+        let said = |row: &&LedgerRow| row.path == claim.path && row.batch == claim.batch;
         let result = result.or_else(|| table.unrecorded.iter().find(said));
         answer.entries.push(entry(claim, result, table, &rejects).await?);
     }
     answer
         .entries
         .sort_by(|a, b| (a.claimed_at, &a.table, a.batch).cmp(&(b.claimed_at, &b.table, b.batch)));
-    answer.object = uri;
+    // The address at which it was claimed last.
+    let newest = rows.iter().max_by_key(|row| row.claimed_at);
+    answer.object = newest.map_or(path, |row| row.object.clone());
     Ok(answer)
 }
 
@@ -123,8 +125,8 @@ async fn entry(
         Some(version) => table.log.committed_at(version).await?,
         None => None,
     };
-    let state = match result.and_then(|result| result.state.as_deref()) {
-        Some("rejected") => ObjectState::Rejected,
+    let state = match result {
+        Some(result) if result.is_reject() => ObjectState::Rejected,
         // A batch that is committed and not yet recorded is in the table all the same.
         None if claim.batch > table.taken => ObjectState::Claimed,
         _ => ObjectState::InTable,

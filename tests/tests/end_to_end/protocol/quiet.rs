@@ -1,7 +1,12 @@
 //! Runs that must not change anything.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
+use chrono::{Days, Utc};
 use marketlake_tests::Lake;
+
+use crate::contracts::{Shop, VISITS};
 
 use super::tree::tree;
 use super::{ACCOUNT, report, two_batches};
@@ -83,6 +88,29 @@ fn a_run_that_finds_nothing_commits_nothing() -> Result<()> {
     let after = logs(&lake)?;
     let new: Vec<_> = after.iter().filter(|path| !before.contains(path)).collect();
     ensure!(new.is_empty(), "{new:?}");
+    Ok(())
+}
+
+/// What is missing is looked for in the look-back: nothing older of the ledger is read.
+#[test]
+fn a_strict_run_that_finds_nothing_reads_no_history() -> Result<()> {
+    let shop = Shop::open()?;
+    let expects = "expect    = { every = \"1d\", within = \"12h\" }\nkeep ";
+    shop.write("visits.toml", &VISITS.replacen("keep ", expects, 1))?;
+    fs::write(shop.lake.path().join("marketlake.toml"), "lookback_days = 3\n")?;
+    let day = |days: u64| Utc::now().date_naive() - Days::new(days);
+    for days in [100, 4, 3, 1] {
+        shop.deliver(&day(days).to_string(), "a", "visit_id,seconds,guests\nv1,90,2\n")?;
+    }
+    let strict = || shop.lake.call(&["run", "--strict", "shop.visits"]);
+    strict()?.exits_with(3)?;
+    let ledger = shop.lake.path().join("curated/marketlake/ledger");
+    let old = ledger
+        .join("table_name=shop.visits")
+        .join(format!("period_month={}", day(100).format("%Y-%m")));
+    fs::rename(&old, shop.lake.path().join("away"))?;
+    let said = strict()?.exits_with(3)?.said();
+    ensure!(said.contains("0 periods are overdue and 1 missing"), "{said}");
     Ok(())
 }
 
