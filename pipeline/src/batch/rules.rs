@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::contract::{
-    AccountChanges, Change, Contract, EXTRA, Feed, Format, Header, Personal, RawFeed, StoredAccount,
+    AccountChanges, Change, Contract, EXTRA, Feed, Format, Header, Noticed, Personal, RawFeed,
     StoredAccounts, StoredRules, TableName, account_changes, alike, change,
 };
 use crate::delta::{DeltaLog, Snapshot, read_files};
@@ -126,12 +126,17 @@ pub(super) fn in_force<'a>(
     contract: &Contract,
     aliases: impl IntoIterator<Item = &'a String>,
 ) -> Result<StoredAccounts> {
+    let mut aliases = aliases.into_iter().peekable();
+    if aliases.peek().is_none() {
+        return Ok(StoredAccounts::new());
+    }
     let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let noticed = Noticed::by(contract);
     let of = |alias: &String| {
         let account = zone.account(&contract.name.source, Some(alias));
-        Ok((alias.clone(), StoredAccount::of(&account, contract)?))
+        Ok((alias.clone(), noticed.of(&account)?))
     };
-    aliases.into_iter().map(of).collect()
+    aliases.map(of).collect()
 }
 
 /// The properties with the rules of a contract, of accounts, and with the key's name.

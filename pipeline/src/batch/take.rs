@@ -1,6 +1,6 @@
 //! The shaped rows of a batch go into their table.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::contract::{Contract, Feed, Keep, Otherwise};
@@ -85,7 +85,8 @@ pub(super) async fn take(
         .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
         .collect();
     let giving = intakes.iter().filter(|(_, intake)| intake.gives());
-    let delivered = in_force(lake, contract, giving.map(|(_, intake)| &intake.account))?;
+    let giving: BTreeSet<&String> = giving.map(|(_, intake)| &intake.account).collect();
+    let delivered = in_force(lake, contract, giving)?;
     let counts = counted(&intakes);
     let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
     let excess = budget::excess(

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Contract, CsvFormat, Feed, Format, Header, Keep, TsvFormat, Word, Zone, alike};
+use super::{Column, Contract, CsvFormat, Feed, Format, Header, Keep, Privacy, TsvFormat, Word, Zone, alike};
 use crate::Result;
 use crate::account::{Account, AccountKeep};
 
@@ -68,40 +68,55 @@ pub struct AccountChanges {
     pub renamed: BTreeSet<String>,
 }
 
-impl StoredAccount {
-    /// What of the account decides about the rows of a table that is fed by raw objects.
+/// What a table takes notice of, whichever account delivers.
+pub struct Noticed<'a> {
+    contract: &'a Contract,
+    named: BTreeSet<String>,
+    privacy: Privacy,
+}
+
+impl<'a> Noticed<'a> {
+    /// By a table that is fed by raw objects.
+    pub fn by(contract: &'a Contract) -> Self {
+        Self {
+            contract,
+            named: contract.named_fields(),
+            privacy: contract.privacy(),
+        }
+    }
+
+    /// What of the account decides about its rows.
     ///
     /// # Errors
     /// When the account says something of its files that there is not.
-    pub fn of(account: &Account, contract: &Contract) -> Result<Self> {
-        let Feed::Raw(feed) = &contract.feed else {
-            return Ok(Self::default());
+    pub fn of(&self, account: &Account) -> Result<StoredAccount> {
+        let Feed::Raw(feed) = &self.contract.feed else {
+            return Ok(StoredAccount::default());
         };
         let in_zone = |column: &Column| column.zone == Zone::Account;
-        let zone = contract.columns.iter().any(in_zone).then_some(account.zone);
+        let zone = self.contract.columns.iter().any(in_zone).then_some(account.zone);
         let keeps_values = matches!(feed.keep, Keep::LatestValue { .. });
-        let named = contract.named_fields();
-        // SQL may hand on whatever there is.
-        let is_read = |field: &str| {
-            contract.sql.is_some()
-                || named.contains(field)
-                || contract
-                    .columns
-                    .iter()
-                    .any(|column| column.from.iter().any(|from| from == field))
-        };
-        let privacy = contract.privacy();
-        let fields = account.stated().filter(|(field, _)| is_read(field));
+        let fields = account.stated().filter(|(field, _)| self.reads(field));
         let fields = fields.map(|(field, value)| {
-            let value = if privacy.is_personal(field) { "" } else { value };
+            let value = if self.privacy.is_personal(field) {
+                ""
+            } else {
+                value
+            };
             (field.to_owned(), value.to_owned())
         });
-        Ok(Self {
+        Ok(StoredAccount {
             zone: zone.map(|zone| zone.name().to_owned()),
             keep: keeps_values.then_some(account.keep),
             fields: fields.collect(),
             dialect: StoredDialect::of(&account.format(&feed.format)?),
         })
+    }
+
+    /// Whether a column or the SQL may read the field; SQL may hand on whatever there is.
+    fn reads(&self, field: &str) -> bool {
+        let mut sources = self.contract.columns.iter().flat_map(|column| &column.from);
+        self.contract.sql.is_some() || self.named.contains(field) || sources.any(|from| from == field)
     }
 }
 

@@ -30,7 +30,7 @@ mod tests;
 mod types;
 mod word;
 
-pub use accounts::{AccountChanges, StoredAccount, StoredAccounts, StoredDialect, account_changes};
+pub use accounts::{AccountChanges, Noticed, StoredAccount, StoredAccounts, StoredDialect, account_changes};
 pub use budget::Budget;
 pub use builtin::builtin;
 pub use diagnostic::{Code, Diagnostic};
