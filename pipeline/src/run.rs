@@ -158,7 +158,8 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
             plans.push(TablePlan {
                 objects: objects.collect(),
                 unmatched: pending.unmatched.clone(),
-                odd: pending.odd.clone(),
+                // Where nothing can be seen, there may be more to take in.
+                odd: [pending.odd.clone(), pending.refused.clone()].concat(),
                 ..planned(lake, ledger.as_ref(), contract).await?
             });
         }
