@@ -63,7 +63,9 @@ pub(crate) fn in_whole_millis(column: ArrayRef) -> ArrayRef {
     {
         return column;
     }
-    let floored: TimestampMicrosecondArray = instants.unary(|micros| micros - micros.rem_euclid(1000));
+    // What stands behind a null may be anything, such as the least number after a maximum over nothing.
+    let floored: TimestampMicrosecondArray =
+        instants.unary(|micros| micros.saturating_sub(micros.rem_euclid(1000)));
     Arc::new(floored.with_data_type(column.data_type().clone()))
 }
 
@@ -192,8 +194,18 @@ pub(crate) fn is_bookkeeping(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use arrow::array::Array;
+    use arrow::buffer::NullBuffer;
 
     use super::*;
+
+    #[test]
+    fn what_stands_behind_a_null_instant_is_no_instant() {
+        let behind = NullBuffer::from(vec![false, true]);
+        let instants = TimestampMicrosecondArray::new(vec![i64::MIN, 1_999].into(), Some(behind));
+        let floored = in_whole_millis(Arc::new(instants));
+        let floored: &TimestampMicrosecondArray = floored.as_primitive();
+        assert_eq!(floored.iter().collect::<Vec<_>>(), [None, Some(1_000)]);
+    }
 
     #[test]
     fn instants_lose_what_is_below_a_millisecond_also_before_1970() {
