@@ -10,7 +10,11 @@ pub(super) fn excess<'a>(
     batch: i64,
     intakes: impl IntoIterator<Item = &'a Intake>,
 ) -> Option<String> {
-    let intakes: Vec<&Intake> = intakes.into_iter().collect();
+    // What lies at another state now is nobody's fault: else a batch that is held would wait for ever for its mended object.
+    let intakes: Vec<&Intake> = intakes
+        .into_iter()
+        .filter(|intake| !intake.comes_again())
+        .collect();
     let (bad, read): (Vec<&Intake>, Vec<&Intake>) =
         intakes.iter().partition(|intake| intake.rejected.is_some());
     let rejected: u64 = read.iter().map(|intake| intake.rejects.len() as u64).sum();
@@ -56,6 +60,7 @@ fn allowed(budget: &Budget) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::intake::CHANGED;
     use crate::contract::Otherwise;
     use crate::shape::Reject;
 
@@ -97,6 +102,15 @@ mod tests {
         let gone = Intake::rejected(1, "it is gone".to_owned());
         let told = says(0.4, &[gone, object(5, 0)]).unwrap();
         assert!(told.starts_with("1 of 2 objects in batch 7"), "{told}");
+    }
+
+    #[test]
+    fn an_object_that_was_mended_meanwhile_is_not_counted() {
+        let reason = format!("object {CHANGED}; what it is now is taken in as another object");
+        let mended = || Intake::rejected(1, reason.clone());
+        assert_eq!(says(0.0, &[mended()]), None);
+        assert_eq!(says(0.4, &[mended(), object(5, 0)]), None);
+        assert!(says(0.1, &[mended(), object(5, 4)]).is_some());
     }
 
     #[test]

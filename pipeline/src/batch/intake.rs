@@ -27,6 +27,9 @@ use super::spool::Spool;
 const CUT_SHORT: &str = "the object ends within a record or within an open quote: it may be cut short, and what it covers \
                          stays as it was";
 
+/// What is said of an object that lies there in another state than the one that was claimed.
+pub(super) const CHANGED: &str = "changed after it was claimed";
+
 /// What is read at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -115,6 +118,13 @@ impl Intake {
     pub(super) fn gives(&self) -> bool {
         let has_rows = self.rows_read > self.rejects.len() as u64;
         self.rejected.is_none() && (has_rows || self.declared.is_some())
+    }
+
+    /// Whether the object was rejected for another state of it, which is taken in as another object.
+    pub(super) fn comes_again(&self) -> bool {
+        self.rejected
+            .as_ref()
+            .is_some_and(|reason| reason.contains(CHANGED))
     }
 
     /// Whether there were rows and none was good, not even for the SQL to leave it out.

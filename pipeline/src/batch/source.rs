@@ -14,6 +14,8 @@ use crate::list::{RawObject, path_of, store_of};
 use crate::manifest::Manifest;
 use crate::shape::Origin;
 
+use super::intake::CHANGED;
+
 /// An object with what decides how its rows are read and shaped.
 #[derive(Clone)]
 pub(super) struct Source {
@@ -62,9 +64,9 @@ impl Source {
             error => Error::from(error),
         })?;
         if !is_the_same(&self.object, &meta) {
-            return Err(Error::data(
-                "object changed after it was claimed; what it is now is taken in as another object",
-            ));
+            return Err(Error::data(format!(
+                "object {CHANGED}; what it is now is taken in as another object"
+            )));
         }
         let format = self.account.format(format)?;
         let charset = self.manifest.as_ref().and_then(|manifest| manifest.charset);
