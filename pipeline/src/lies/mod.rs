@@ -29,6 +29,7 @@ fn lies_wanted() -> u64 {
 async fn a_lake_in_a_store_that_lies_holds_what_an_honest_one_holds() {
     let (mut told, mut seed) = (0, 0);
     while told < lies_wanted() {
+        println!("lake {seed}");
         let liar = Arc::new(Liar::by_chance(seed, 300));
         let mut world = World::new(seed, liar.clone()).await;
         for _ in 0..STEPS {
