@@ -118,7 +118,7 @@ impl CsvRows {
     fn take_record(&mut self) -> Option<Malformed> {
         self.ordinal += 1;
         let (count, width) = (self.records.count(), self.batch.width());
-        self.ends_within_record = count < width && !self.records.ends_line();
+        self.ends_within_record = count < width && !self.records.ends_line() && !self.records.is_padding();
         let fault = if count != width {
             let from = self.columns_from.unwrap_or(DECLARED);
             Some(format!(

@@ -82,6 +82,11 @@ impl Records {
             .is_some_and(|byte| self.dialect.ends_line(*byte))
     }
 
+    /// Whether the current record is nothing but what fills up blocks and marks the ends of files.
+    pub(super) fn is_padding(&self) -> bool {
+        self.raw().iter().all(|byte| matches!(byte, 0 | 0x1A))
+    }
+
     /// How many cells the current record has.
     pub(super) fn count(&self) -> usize {
         self.cells.count()

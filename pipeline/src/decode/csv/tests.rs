@@ -283,6 +283,7 @@ fn a_last_record_without_all_cells_and_line_end_says_that_the_object_may_be_cut_
         ("a,b\n1,2\n3,4", false),
         ("a,b\n1\n3,4", false),
         ("a,b\n1,2\n3,4,5", false),
+        ("a,b\n1,2\n\0\0\0", false),
     ] {
         assert_eq!(read(text, present()).unwrap().cut_short, is_cut, "{text:?}");
         let tabs = text.replace(',', "\t");

@@ -297,6 +297,8 @@ impl JsonRows {
                     continue;
                 }
                 self.cut_short |= is_cut;
+                // What is open at the end is the damage's fault, not the array's.
+                self.array = Array::None;
                 break;
             }
             if self.window.bytes().first() == Some(&b'\n') {
@@ -308,7 +310,7 @@ impl JsonRows {
             }
             at = 1;
         }
-        if self.array == Array::Open {
+        if self.array == Array::Open && before.closes_array() {
             self.array = Array::Unsure;
         }
         if let Some(margin) = before.margin() {

@@ -19,6 +19,7 @@ pub(super) struct Before {
     margin: Option<usize>,
     braces: usize,
     brackets: usize,
+    closes_array: bool,
     in_string: bool,
     in_escape: bool,
 }
@@ -59,6 +60,7 @@ impl Before {
             margin: None,
             braces: 0,
             brackets: 0,
+            closes_array: false,
             in_string: false,
             in_escape: false,
         }
@@ -97,7 +99,8 @@ impl Before {
             b'{' => self.braces += 1,
             b'}' => self.braces = self.braces.saturating_sub(1),
             b'[' => self.brackets += 1,
-            b']' => self.brackets = self.brackets.saturating_sub(1),
+            b']' if self.brackets == 0 => self.closes_array = true,
+            b']' => self.brackets -= 1,
             _ => {}
         }
     }
@@ -105,6 +108,11 @@ impl Before {
     /// White space before the place on its line, where nothing else is before it.
     pub(super) fn margin(&self) -> Option<usize> {
         self.margin
+    }
+
+    /// Whether there was a bracket before the place that closes what was open before the damage.
+    pub(super) fn closes_array(&self) -> bool {
+        self.closes_array
     }
 
     /// Whether the place begins a line and stands no further in than the damage does.

@@ -253,6 +253,10 @@ fn an_object_that_ends_within_a_record_says_so() {
     );
     assert!(all.cut_short);
     assert!(!read("{\"a\":1}\n{\"a\":}\n{\"a\":2}").cut_short);
+    let all = read("[{\"a\":1},{\"a\":oops},{\"a\":3},");
+    assert_eq!((all.ordinals(), all.cut_short), (vec![1, 3], true));
+    let all = read("[{\"a\":1},{\"a\":oops}]{\"a\":3}");
+    assert_eq!((all.ordinals(), all.cut_short), (vec![1, 3], false));
 }
 
 #[test]
