@@ -72,7 +72,7 @@ fn sales(shop: &Shop, name: &str, rows: &[(&str, &str, &str)]) -> Result<()> {
 }
 
 fn run(lake: &Lake) -> Result<String> {
-    lake.run(&["shop.sales", TABLE])?.exits_with(0)?.outcome(TABLE)
+    lake.run(&["shop.sales", TABLE])?.takes_in()?.outcome(TABLE)
 }
 
 /// Reasons and texts.

@@ -118,7 +118,10 @@ fn planted(
     let (mut deliveries, mut damages) = (Vec::new(), BTreeMap::new());
     for delivery in &demo.deliveries {
         let fitting = Damage::of(delivery);
-        if fitting.is_empty() || damaged_already.contains_key(&delivery.key) || rng.random_bool(0.6) {
+        if fitting.is_empty()
+            || damaged_already.contains_key(&delivery.key)
+            || (fitting != [Padding] && rng.random_bool(0.6))
+        {
             deliveries.push(delivery.clone());
             continue;
         }
@@ -128,6 +131,22 @@ fn planted(
             damages.insert(damaged.key.clone(), damage);
         }
         deliveries.extend(objects);
+    }
+    let sizes: BTreeMap<String, usize> = deliveries
+        .iter()
+        .filter(|delivery| damages.contains_key(&delivery.key))
+        .map(|delivery| (format!("{}.manifest.json", delivery.key), delivery.bytes.len()))
+        .collect();
+    for delivery in &mut deliveries {
+        let Some(size) = sizes.get(&delivery.key) else {
+            continue;
+        };
+        // A manifest that says another size would reject the object as half a download.
+        let mut manifest: serde_json::Value = serde_json::from_slice(&delivery.bytes)?;
+        if manifest.get("bytes").is_some() {
+            manifest["bytes"] = (*size).into();
+            delivery.bytes = serde_json::to_vec(&manifest)?;
+        }
     }
     Ok((deliveries, damages))
 }
