@@ -31,9 +31,9 @@ pub(super) fn excess<'a>(
     } else {
         return None;
     };
-    let allowed = allowed(budget);
     Some(format!(
-        "{what} in batch {batch} was rejected{allowed}; the first because {}",
+        "{}; the first because {}",
+        told(&what, batch, budget),
         first.reason
     ))
 }
@@ -46,15 +46,17 @@ pub(super) fn excess_of_rows(budget: &Budget, batch: i64, rejected: u64, rows: u
         _ if budget.is_exceeded(rejected, rows) => format!("{rejected} of {rows} rows"),
         _ => return None,
     };
-    Some(format!("{what} in batch {batch} was rejected{}", allowed(budget)))
+    Some(told(&what, batch, budget))
 }
 
-/// What the contract allows, where it says so.
-fn allowed(budget: &Budget) -> String {
-    match budget.rows {
+/// That so much was rejected, and what the contract allows, where it says so.
+fn told(what: &str, batch: i64, budget: &Budget) -> String {
+    let verb = if what == "everything" { "was" } else { "were" };
+    let allowed = match budget.rows {
         share if share < 1.0 => format!(", and the contract allows {share} of them"),
         _ => String::new(),
-    }
+    };
+    format!("{what} in batch {batch} {verb} rejected{allowed}")
 }
 
 #[cfg(test)]
@@ -97,7 +99,7 @@ mod tests {
         let told = says(0.1, &[object(10, 0), object(10, 3)]).unwrap();
         assert_eq!(
             told,
-            "3 of 20 rows in batch 7 was rejected, and the contract allows 0.1 of them; the first because it is wrong"
+            "3 of 20 rows in batch 7 were rejected, and the contract allows 0.1 of them; the first because it is wrong"
         );
         let gone = Intake::rejected(1, "it is gone".to_owned());
         let told = says(0.4, &[gone, object(5, 0)]).unwrap();

@@ -17,7 +17,7 @@ pub(super) struct Gunzip(State);
 
 enum State {
     /// Within a member.
-    Member(GzDecoder<BufReader<Counted>>),
+    Member(Box<GzDecoder<BufReader<Counted>>>),
     Ended,
     Failed(Kind, String),
 }
@@ -32,7 +32,7 @@ impl Gunzip {
     /// Of an input that begins with a member.
     pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
         let input = BufReader::with_capacity(64 << 10, Counted { input, count: 0 });
-        Self(State::Member(GzDecoder::new(input)))
+        Self(State::Member(Box::new(GzDecoder::new(input))))
     }
 
     /// Goes on after the end of a member.
@@ -50,7 +50,7 @@ impl Gunzip {
                 continue;
             }
             if first == GZIP[0] && !is_padded {
-                return Ok(State::Member(GzDecoder::new(input)));
+                return Ok(State::Member(Box::new(GzDecoder::new(input))));
             }
             let at = input.get_ref().count - input.buffer().len() as u64;
             let after = if is_padded { "zero bytes after it" } else { "it" };
@@ -78,7 +78,7 @@ impl Gunzip {
                 State::Failed(kind, message) => return Err(Error::new(*kind, message.clone())),
             }
             if let State::Member(member) = mem::replace(&mut self.0, State::Ended) {
-                self.0 = Self::next_member(member.into_inner())?;
+                self.0 = Self::next_member((*member).into_inner())?;
             }
         }
     }

@@ -172,9 +172,9 @@ impl<'a> Sieve<'a> {
         let rows = self.typed(given, &mut reasons)?;
         for (position, name) in self.key.iter().zip(self.contract.key()) {
             let column = rows.column(*position);
-            for row in 0..rows.num_rows() {
-                if column.is_null(row) && reasons[row].is_empty() {
-                    reasons[row].push(format!("key column {name} is null"));
+            for (row, reasons) in reasons.iter_mut().enumerate() {
+                if column.is_null(row) && reasons.is_empty() {
+                    reasons.push(format!("key column {name} is null"));
                 }
             }
         }
