@@ -241,10 +241,11 @@ impl<'a> Sieve<'a> {
                     let column = given.column_by_name(name).ok_or_else(|| {
                         Error::usage("SQL does not give a column of the contract").with("column", name)
                     })?;
-                    match layout::conform(column, field.data_type()) {
-                        Ok(values) => layout::in_whole_millis(values),
+                    let values = match layout::conform(column, field.data_type()) {
+                        Ok(values) => values,
                         Err(_) => self.fitting(name, column, field.data_type(), reasons)?,
-                    }
+                    };
+                    layout::in_whole_millis(values)
                 }
             };
             columns.push(column);
@@ -336,12 +337,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use arrow::array::{AsArray, StringArray};
-    use arrow::datatypes::Int64Type;
+    use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
     use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::contract::{SourceFile, load};
+    use crate::contract::{ColumnType, SourceFile, load};
     use crate::ledger::Draft;
 
     fn contract() -> Contract {
@@ -371,6 +372,39 @@ mod tests {
         RecordBatch::try_from_iter(columns).unwrap()
     }
 
+    fn claim(contract: &Contract) -> Claim {
+        Claim {
+            draft: Draft {
+                table: contract.name.clone(),
+                batch: 1,
+                rules: String::new(),
+                objects: Vec::new(),
+                inputs: Vec::new(),
+            },
+            claimed_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn an_instant_is_floored_beside_a_text_that_is_none() {
+        let mut contract = contract();
+        contract.columns[1].ty = ColumnType::Timestamp;
+        let claim = claim(&contract);
+        let checks = Checks::new(&contract, &layout::schema(&contract)).unwrap();
+        let sieve = Sieve::new(&contract, &claim, &checks, None, 0).unwrap();
+        let texts = StringArray::from(vec!["2026-03-01T23:59:59.999999Z", "never"]);
+        let columns: [(&str, ArrayRef); 2] = [
+            ("id", Arc::new(Int64Array::from(vec![1, 2]))),
+            ("word", Arc::new(texts)),
+        ];
+        let mut reasons = vec![Vec::new(); 2];
+        let given = RecordBatch::try_from_iter(columns).unwrap();
+        let rows = sieve.typed(&given, &mut reasons).unwrap();
+        let instants = rows.column(1).as_primitive::<TimestampMicrosecondType>();
+        assert_eq!(instants.value(0), 1_772_409_599_999_000);
+        assert!(instants.is_null(1) && reasons[0].is_empty() && reasons[1].len() == 1);
+    }
+
     proptest! {
         #[test]
         fn keys_with_one_row_go_in_however_the_rows_are_cut(
@@ -379,16 +413,7 @@ mod tests {
         ) {
             ids.sort();
             let contract = contract();
-            let claim = Claim {
-                draft: Draft {
-                    table: contract.name.clone(),
-                    batch: 1,
-                    rules: String::new(),
-                    objects: Vec::new(),
-                    inputs: Vec::new(),
-                },
-                claimed_at: DateTime::UNIX_EPOCH,
-            };
+            let claim = claim(&contract);
             let checks = Checks::new(&contract, &layout::schema(&contract)).unwrap();
             let mut sieve = Sieve::new(&contract, &claim, &checks, None, 7).unwrap();
             let all = rows(&ids);
