@@ -21,8 +21,10 @@ pub(super) fn excess<'a>(
     let rows: u64 = read.iter().map(|intake| intake.rows_read).sum();
     let first = intakes.iter().find_map(|intake| intake.rejects.first())?;
     // An empty report among damaged ones is taken in.
-    let is_empty = |intake: &&&Intake| intake.rows_read == 0 && intake.rejects.is_empty();
-    let what = if !read.iter().any(|intake| is_empty(&intake)) && Intake::is_all_bad(&intakes) {
+    let has_empty = read
+        .iter()
+        .any(|intake| intake.rows_read == 0 && intake.rejects.is_empty());
+    let what = if !has_empty && Intake::is_all_bad(&intakes) {
         "everything".to_owned()
     } else if budget.is_exceeded(rejected, rows.max(rejected)) {
         format!("{rejected} of {} rows", rows.max(rejected))

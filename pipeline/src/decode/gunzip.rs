@@ -103,18 +103,10 @@ impl Read for Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Write};
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use std::io::Cursor;
 
     use super::*;
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
+    use crate::decode::testing::gzip;
 
     fn content(bytes: Vec<u8>) -> Result<Vec<u8>> {
         let mut content = Vec::new();

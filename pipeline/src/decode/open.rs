@@ -71,19 +71,9 @@ fn peek(mut input: Box<dyn Read + Send>, count: usize) -> Result<(Vec<u8>, Box<d
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::*;
     use crate::Kind;
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
+    use crate::decode::testing::gzip;
 
     fn text_of(bytes: &[u8]) -> Result<Vec<u8>> {
         let mut text = Vec::new();

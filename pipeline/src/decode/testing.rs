@@ -1,12 +1,14 @@
 //! What the tests of the decoders share.
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 use std::ops::Range;
 
 use arrow::array::{Array, AsArray};
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::{Decoded, Input, Limits, Malformed, decode_within};
 use crate::Result;
@@ -14,6 +16,13 @@ use crate::contract::Format;
 
 /// Values of a row that are not null, by field.
 pub(super) type Row = BTreeMap<String, String>;
+
+/// The bytes as one gzip member.
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
 
 /// Everything that came out of an object.
 #[derive(Debug, Default, PartialEq)]
