@@ -83,6 +83,15 @@ impl Excerpt {
         }
     }
 
+    /// Takes this byte from its end, and what separates it from what is before it.
+    pub(super) fn drop_last(&mut self, byte: u8) {
+        self.drop_separators();
+        if self.length == self.start.len() as u64 && self.start.last() == Some(&byte) {
+            self.start.pop();
+            self.length -= 1;
+        }
+    }
+
     /// The record is no row.
     pub(super) fn malformed(&self, row: i64, reason: impl Into<String>) -> Malformed {
         if self.length == self.start.len() as u64 {

@@ -162,7 +162,7 @@ struct Limits {
     rows: usize,
     /// Bytes of one batch, more or less.
     bytes: usize,
-    /// Fields of one object; a record that brings more is malformed.
+    /// Fields of one record; one that has more is malformed. Rows of more fields are in batches of their own.
     fields: usize,
 }
 
@@ -173,7 +173,7 @@ impl Default for Limits {
             record: 16 << 20,
             rows: 8192,
             bytes: 8 << 20,
-            fields: 2048,
+            fields: 16 << 10,
         }
     }
 }

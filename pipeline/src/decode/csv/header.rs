@@ -98,6 +98,11 @@ fn renamed<'a>(name: &str, format: &'a CsvFormat) -> Option<&'a str> {
     same.or_else(similar).map(String::as_str)
 }
 
+/// Whether a canonical name is one that contracts know; where they know none, any is.
+pub(super) fn is_known(name: &str, format: &CsvFormat) -> bool {
+    format.known.is_empty() || known(name, format).is_some()
+}
+
 /// The known spelling of a name.
 fn known<'a>(name: &str, format: &'a CsvFormat) -> Option<&'a str> {
     let names = || {

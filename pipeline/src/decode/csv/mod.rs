@@ -30,7 +30,7 @@ pub(super) struct CsvRows {
     /// Where the columns come from, once they are known.
     columns_from: Option<&'static str>,
     ordinal: i64,
-    /// Whether the last record has neither all of its cells nor a line end.
+    /// Whether the last record, or the header, has neither all of its cells nor a line end.
     ends_within_record: bool,
     ended: bool,
 }
@@ -101,9 +101,17 @@ impl CsvRows {
         if self.records.follows_line_end() {
             return Err(Error::data("the first line is empty where the header should be"));
         }
+        if self.records.are_tabbed() && self.records.raw().trim_ascii_end().contains(&b'\r') {
+            return Err(Error::data(
+                "the header line holds a carriage return: lines of tabbed text end with LF or CR LF, not with CR alone",
+            ));
+        }
         let first = header::first(&self.records.cells(), &self.format)?;
         match first {
             First::Header(names) => {
+                let last = names.last().map_or("", String::as_str);
+                // A report without rows may lack its line end; a name that nobody knows may be the begin of another.
+                self.ends_within_record = !self.records.ends_line() && !header::is_known(last, &self.format);
                 self.set_columns(names, HEADER);
                 Ok(true)
             }

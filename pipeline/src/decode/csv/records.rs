@@ -70,6 +70,11 @@ impl Records {
         self.open_quote
     }
 
+    /// Whether cells stand between tabs and are not quoted.
+    pub(super) fn are_tabbed(&self) -> bool {
+        self.dialect.is_tabbed()
+    }
+
     /// The current record as it is in the text, with its line end.
     pub(super) fn raw(&self) -> &[u8] {
         &self.window.bytes()[..self.cells.length()]

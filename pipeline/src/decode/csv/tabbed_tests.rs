@@ -59,6 +59,12 @@ fn lines_end_with_lf_or_crlf_and_empty_ones_do_not_count() {
 }
 
 #[test]
+fn lines_that_end_with_cr_alone_are_no_empty_report() {
+    let said = message("a\tb\r1\t2\r3\t4\r");
+    assert!(said.contains("carriage return"), "{said}");
+}
+
+#[test]
 fn a_cr_within_a_line_is_part_of_its_cell() {
     let all = read("a\tb\n\r1\t2\r3\n4\r\t5\r\r\n");
     assert_eq!(all.field("a"), [Some("\r1"), Some("4\r")]);

@@ -604,3 +604,21 @@ proptest! {
         prop_assert_eq!(whole, pieces);
     }
 }
+
+#[test]
+fn a_header_that_ends_within_a_name_is_a_cut_report() {
+    let format = || CsvFormat {
+        known: ["day", "sku", "units"].map(str::to_owned).to_vec(),
+        ..CsvFormat::default()
+    };
+    for (text, is_cut) in [
+        ("day,s", true),
+        ("day,sku,uni", true),
+        ("day,sku,units", false),
+        ("day,sku,units,more\n", false),
+    ] {
+        let all = read(text, format()).unwrap();
+        assert_eq!((all.rows.len(), all.cut_short), (0, is_cut), "{text}");
+    }
+    assert!(!read("day,s\n1,2", format()).unwrap().cut_short);
+}

@@ -19,7 +19,18 @@ pub(super) struct Fields {
     /// In which record each column last had a value.
     valued: Vec<u64>,
     record: u64,
-    limit: usize,
+    /// Most fields of a record.
+    most: usize,
+    /// Most nodes beside those of the record that is read.
+    kept: usize,
+    /// Nodes that are there from the start.
+    first: usize,
+    /// How many nodes and columns there were before the record that was read last.
+    before: (usize, usize),
+    /// Whether what that record brought is to be forgotten.
+    is_disowned: bool,
+    /// Whether a record that was read last has a field too many beside those of the records before it.
+    is_crowded: bool,
     /// Of each kind of messages so far which keys at the top all of them had.
     kinds: Vec<Vec<usize>>,
 }
@@ -104,17 +115,65 @@ impl Values {
 }
 
 impl Fields {
-    /// None yet, and never more than `limit`.
-    pub(super) fn new(limit: usize) -> Self {
+    /// None yet, and never more than `most` of one record. Where a record brings one and there are more than `kept` of those
+    /// before it, they are crowded.
+    pub(super) fn new(most: usize, kept: usize) -> Self {
         Self {
             nodes: vec![Node::default()],
             columns: HashMap::new(),
             names: Vec::new(),
             valued: Vec::new(),
             record: 0,
-            limit,
+            most,
+            kept,
+            first: 1,
+            before: (1, 0),
+            is_disowned: false,
+            is_crowded: false,
             kinds: Vec::new(),
         }
+    }
+
+    /// The object that was read last gives no row: the next one is read as if its fields had never been there.
+    pub(super) fn disown(&mut self) {
+        self.is_disowned = true;
+    }
+
+    /// Whether the object that was read last cannot be read because of the fields of those before it alone.
+    pub(super) fn are_crowded(&self) -> bool {
+        self.is_crowded
+    }
+
+    /// None yet, but what is known of messages.
+    pub(super) fn start_over(&mut self) {
+        let mut fresh = Self::new(self.most, self.kept);
+        fresh.record = self.record;
+        let top = &self.nodes[0].children;
+        for kind in &self.kinds {
+            let keys = kind.iter().map(|position| {
+                let (raw, child) = &top[*position];
+                fresh.child(0, raw, self.nodes[*child].path.clone())
+            });
+            let keys = keys.collect();
+            fresh.kinds.push(keys);
+        }
+        fresh.first = fresh.nodes.len();
+        *self = fresh;
+    }
+
+    fn forget(&mut self) {
+        let (nodes, columns) = self.before;
+        self.nodes.truncate(nodes);
+        for node in &mut self.nodes {
+            while let Some((key, _)) = node.children.pop_if(|(_, child)| *child >= nodes) {
+                node.positions.remove(&key);
+            }
+            node.column = node.column.filter(|column| *column < columns);
+        }
+        for name in self.names.drain(columns..) {
+            self.columns.remove(&name);
+        }
+        self.valued.truncate(columns);
     }
 
     /// The object that was read last is a message.
@@ -180,11 +239,19 @@ impl Fields {
         values.tokens.clear();
         values.unescaped.clear();
         self.record += 1;
+        if self.is_disowned {
+            self.forget();
+        }
+        self.before = (self.nodes.len(), self.names.len());
+        (self.is_disowned, self.is_crowded) = (true, false);
         cursor.peek()?;
         let start = cursor.at;
         self.object(cursor, values, 0, 0)?;
         match std::str::from_utf8(&cursor.text[start..cursor.at]) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.is_disowned = false;
+                Ok(())
+            }
             Err(_) => Err(Stop::Broken("is not valid UTF-8".to_owned())),
         }
     }
@@ -292,10 +359,12 @@ impl Fields {
 
     #[cold]
     fn add_child(&mut self, node: usize, raw: &[u8], escaped: bool) -> Result<usize, Stop> {
-        if self.nodes.len() > self.limit {
+        let (nodes, earlier) = (self.nodes.len() - self.first, self.before.0 - self.first);
+        self.is_crowded = earlier > 0 && nodes >= self.kept;
+        if self.is_crowded || nodes >= self.most {
             return Err(Stop::Broken(format!(
-                "has a field beyond the {} that one object may have",
-                self.limit
+                "has a field beyond the {} that one record may have",
+                self.most
             )));
         }
         let mut key = Vec::new();
@@ -305,13 +374,19 @@ impl Fields {
             key.extend_from_slice(raw);
         }
         let key = String::from_utf8(key).map_err(|_| Stop::Broken("is not valid UTF-8".to_owned()))?;
-        let parent = &self.nodes[node];
-        let path = if node == 0 {
-            key
-        } else {
-            format!("{}.{key}", parent.path)
+        let path = match node {
+            0 => key,
+            _ => format!("{}.{key}", self.nodes[node].path),
         };
-        let (position, child) = (parent.children.len(), self.nodes.len());
+        Ok(self.child(node, raw, path))
+    }
+
+    /// Where among the children of a node the key is, which is added where it is not there.
+    fn child(&mut self, node: usize, raw: &[u8], path: String) -> usize {
+        if let Some(position) = self.nodes[node].positions.get(raw) {
+            return *position;
+        }
+        let (position, child) = (self.nodes[node].children.len(), self.nodes.len());
         self.nodes.push(Node {
             path,
             ..Node::default()
@@ -319,7 +394,7 @@ impl Fields {
         let parent = &mut self.nodes[node];
         parent.children.push((raw.into(), child));
         parent.positions.insert(raw.into(), position);
-        Ok(position)
+        position
     }
 
     #[inline]

@@ -15,14 +15,14 @@ use std::collections::VecDeque;
 
 use cursor::{Cursor, Stop};
 use fields::{Fields, Values};
-use place::{AHEAD, After, Before, Judged, judge};
+use place::{AHEAD, After, Around, Before, Judged, around, judge};
 
 use super::batch::Batch;
 use super::malformed::{Excerpt, Malformed};
 use super::window::Window;
 use super::{Decoded, Limits};
-use crate::Result;
 use crate::contract::JsonFormat;
+use crate::{Error, Result};
 
 /// The rows of a JSON text.
 pub(super) struct JsonRows {
@@ -33,9 +33,11 @@ pub(super) struct JsonRows {
     values: Values,
     batch: Batch,
     ordinal: i64,
-    /// Malformed records to hand out before anything else is read.
-    malformed: VecDeque<Malformed>,
+    /// What to hand out before anything else is read.
+    waiting: VecDeque<Decoded>,
     array: Array,
+    /// Whether the bracket of the array began its line: then the next line that does so may be the next array.
+    array_begins_line: bool,
     /// Whether the text ends within a record or an array; it is said once.
     cut_short: bool,
     /// White space at the start of the current line, and whether nothing else was on it yet.
@@ -47,6 +49,9 @@ pub(super) struct JsonRows {
     /// The byte before it that is no white space.
     last: u8,
 }
+
+/// The part of the fields that a record may have of which those of all records together may have no more.
+const CROWDED: usize = 8;
 
 /// The array around the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +78,13 @@ impl JsonRows {
             window,
             sns_envelope: format.sns_envelope,
             limits,
-            fields: Fields::new(limits.fields),
+            fields: Fields::new(limits.fields, limits.fields / CROWDED),
             values: Values::default(),
             batch: Batch::default(),
             ordinal: 0,
-            malformed: VecDeque::new(),
+            waiting: VecDeque::new(),
             array: Array::None,
+            array_begins_line: false,
             cut_short: false,
             indent: 0,
             at_margin: true,
@@ -90,8 +96,8 @@ impl JsonRows {
 
     fn step(&mut self) -> Result<Option<Decoded>> {
         loop {
-            if let Some(malformed) = self.malformed.pop_front() {
-                return Ok(Some(Decoded::Malformed(malformed)));
+            if let Some(next) = self.waiting.pop_front() {
+                return Ok(Some(next));
             }
             if self.batch.is_full(&self.limits) {
                 return Ok(self.batch.take()?.map(Decoded::Rows));
@@ -132,6 +138,7 @@ impl JsonRows {
                         b'[' if self.array != Array::Open => {
                             let is_usual = self.last == b']' || !self.fields.know_messages();
                             self.array = if is_usual { Array::Open } else { Array::Unsure };
+                            self.array_begins_line = self.begins_line;
                         }
                         b']' if self.array != Array::None => self.array = Array::None,
                         b'{' => return Ok(Front::Object),
@@ -153,23 +160,23 @@ impl JsonRows {
                 Ok(()) if cursor.at <= self.limits.record => {
                     let length = cursor.at;
                     if !self.is_message(length)? {
+                        self.fields.disown();
                         let reason = "is a part of a message: the rest of it follows";
                         return self.pass(reason, length, false);
                     }
                     self.fields.learn();
                     self.has_messages = true;
-                    self.keep_or_unwrap(length);
+                    self.keep_or_unwrap(length)?;
                     self.window.consume(length);
                     self.last = b'}';
                     return Ok(());
                 }
+                Err(Stop::Broken(_)) if self.fields.are_crowded() => return self.start_over(),
                 Err(Stop::Broken(reason)) => match self.length_of_value()? {
                     // It is only what it says that cannot be.
                     Some(length) => {
-                        let text = &self.window.bytes()[..length];
-                        self.ordinal += 1;
-                        self.malformed
-                            .push_back(Malformed::whole(self.ordinal, reason, text));
+                        let malformed = self.malformed(reason, length);
+                        self.waiting.push_back(malformed);
                         self.window.consume(length);
                         return Ok(());
                     }
@@ -199,9 +206,20 @@ impl JsonRows {
         if self.begins_line && matches!(rest, [b'\n', ..] | [b'\r', b'\n', ..]) {
             return Ok(true);
         }
+        if self.begins_line
+            && self.indent == 0
+            && matches!(rest, [b',', b'\n', ..] | [b',', b'\r', b'\n', ..])
+        {
+            return Ok(true);
+        }
         let begins_text = self.window.position() == 0;
-        Ok(match After::of(&rest[..rest.len().min(AHEAD)]) {
+        let after = After::of(&rest[..rest.len().min(AHEAD)]);
+        Ok(match after {
             After::Boundary => true,
+            // What is damaged before it may be an object around it.
+            After::Element if !self.fields.know_messages() && self.ordinal > 0 => {
+                self.around(length)? != Around::Value
+            }
             // Nothing is known that it could be unlike.
             _ if !self.fields.know_messages() && (self.array == Array::Open || begins_text) => true,
             After::Element | After::Damage if self.array == Array::Open => true,
@@ -210,6 +228,17 @@ impl JsonRows {
             }
             After::Within => self.fields.is_of_message(true),
         })
+    }
+
+    /// What is around the array of the element at the front of the window, which has so many bytes.
+    fn around(&mut self, length: usize) -> Result<Around> {
+        loop {
+            let (around, _) = around(&self.window.bytes()[length..], self.window.has_ended());
+            if around != Around::More {
+                return Ok(around);
+            }
+            self.window.fill()?;
+        }
     }
 
     /// The length of the value at the front of the window, whatever it says; none where it is no JSON or too large.
@@ -229,47 +258,93 @@ impl JsonRows {
         }
     }
 
-    fn keep_or_unwrap(&mut self, length: usize) {
+    /// Hands out the rows so far, and begins to count fields anew.
+    fn start_over(&mut self) -> Result<()> {
+        self.waiting.extend(self.batch.take()?.map(Decoded::Rows));
+        self.batch = Batch::default();
+        self.fields.start_over();
+        Ok(())
+    }
+
+    /// The next record, of so many bytes, which is no row.
+    fn malformed(&mut self, reason: String, length: usize) -> Decoded {
+        self.ordinal += 1;
         let text = &self.window.bytes()[..length];
-        if self.sns_envelope
-            && let Some(envelope) = envelope::of(&self.fields, &self.values, text)
-        {
-            match envelope {
-                Ok(message) => self.take_message(&message),
-                Err(reason) => {
-                    self.ordinal += 1;
-                    self.malformed
-                        .push_back(Malformed::whole(self.ordinal, reason, text));
-                }
+        Decoded::Malformed(Malformed::whole(self.ordinal, reason, text))
+    }
+
+    fn keep_or_unwrap(&mut self, length: usize) -> Result<()> {
+        let text = &self.window.bytes()[..length];
+        let envelope = match self.sns_envelope {
+            true => envelope::of(&self.fields, &self.values, text),
+            false => None,
+        };
+        match envelope {
+            None => {
+                keep(
+                    &self.fields,
+                    &self.values,
+                    text,
+                    &mut self.batch,
+                    &mut self.ordinal,
+                );
+                Ok(())
             }
-            return;
+            Some(Ok(message)) => self.take_message(message),
+            Some(Err(reason)) => {
+                let malformed = self.malformed(reason, length);
+                self.waiting.push_back(malformed);
+                Ok(())
+            }
         }
-        keep(
-            &self.fields,
-            &self.values,
-            text,
-            &mut self.batch,
-            &mut self.ordinal,
-        );
     }
 
     /// Rows of what was in an envelope: an object, or an array of objects.
-    fn take_message(&mut self, message: &[u8]) {
-        let mut cursor = Cursor::new(message);
-        let read = envelope::each_object(&mut cursor, |cursor| {
-            self.fields.read(cursor, &mut self.values)?;
-            keep(
-                &self.fields,
-                &self.values,
-                message,
-                &mut self.batch,
-                &mut self.ordinal,
-            );
-            Ok(())
+    fn take_message(&mut self, message: Vec<u8>) -> Result<()> {
+        let read = envelope::each_object(&mut Cursor::new(&message), |cursor| {
+            self.fields.read(cursor, &mut self.values)
         });
         if let Err(reason) = read {
-            self.reject(format!("is an SNS notification whose message {reason}"), message);
+            return self.take_apart(message, &reason);
         }
+        // Nothing is kept before all of it was read: else what is good in it would be told twice.
+        let (fields, values) = (&mut self.fields, &mut self.values);
+        let (batch, ordinal) = (&mut self.batch, &mut self.ordinal);
+        let kept = envelope::each_object(&mut Cursor::new(&message), |cursor| {
+            fields.read(cursor, values)?;
+            keep(fields, values, &message, batch, ordinal);
+            Ok(())
+        });
+        kept.map_err(Error::internal)
+    }
+
+    /// Rows of the objects of a message, each of which stands alone, in batches of their own. Where there are none, the reason
+    /// why the message cannot be read as a whole.
+    fn take_apart(&mut self, message: Vec<u8>, reason: &str) -> Result<()> {
+        let format = JsonFormat { sns_envelope: false };
+        let window = Window::new(Box::new(std::io::Cursor::new(message.clone())), self.limits.chunk);
+        let mut inner = Self::new(window, &format, self.limits);
+        inner.ordinal = self.ordinal;
+        let (mut rows, mut malformed) = (Vec::new(), Vec::new());
+        while let Some(next) = inner.step()? {
+            match next {
+                Decoded::Malformed(one) => malformed.push(Malformed {
+                    reason: format!("is in the message of an SNS notification and {}", one.reason),
+                    ..one
+                }),
+                Decoded::Rows(_) => rows.push(next),
+                _ => {}
+            }
+        }
+        if rows.is_empty() {
+            self.reject(format!("is an SNS notification whose message {reason}"), &message);
+            return Ok(());
+        }
+        self.ordinal = inner.ordinal;
+        self.waiting.extend(self.batch.take()?.map(Decoded::Rows));
+        self.waiting.extend(malformed.into_iter().map(Decoded::Malformed));
+        self.waiting.extend(rows);
+        Ok(())
     }
 
     /// Passes over damage: over so many bytes, and over all that follow up to the next message. `is_cut` says that the text ends
@@ -280,8 +355,10 @@ impl JsonRows {
 
     fn pass_to(&mut self, reason: &str, length: usize, mut is_cut: bool, on_line: bool) -> Result<()> {
         let is_on_own_line = self.begins_line && self.has_messages;
-        let mut before = Before::new(self.indent, is_on_own_line);
+        let has_array_lines = self.array != Array::None && self.array_begins_line;
+        let mut before = Before::new(self.indent, is_on_own_line, has_array_lines);
         let mut passed = Excerpt::at(self.window.position());
+        let mut ends_line = false;
         let mut at = length.max(1);
         loop {
             let text = self.window.bytes();
@@ -302,6 +379,7 @@ impl JsonRows {
                 break;
             }
             if self.window.bytes().first() == Some(&b'\n') {
+                ends_line = true;
                 break;
             }
             match self.judge(0, &before)? {
@@ -310,7 +388,11 @@ impl JsonRows {
             }
             at = 1;
         }
-        if self.array == Array::Open && before.closes_array() {
+        let may_have_ended = before.closes_array() || ends_line && has_array_lines;
+        if before.opens_array() {
+            self.array = Array::Open;
+            passed.drop_last(b'[');
+        } else if self.array == Array::Open && may_have_ended {
             self.array = Array::Unsure;
         }
         if let Some(margin) = before.margin() {
@@ -320,7 +402,8 @@ impl JsonRows {
         self.last = b'}';
         passed.drop_separators();
         let reason = format!("{reason}: {}", passed.extent());
-        self.malformed.push_back(passed.malformed(self.ordinal, reason));
+        let malformed = passed.malformed(self.ordinal, reason);
+        self.waiting.push_back(Decoded::Malformed(malformed));
         Ok(())
     }
 
@@ -348,10 +431,8 @@ impl JsonRows {
             Some(length) if first != b'"' || !self.has_message_within(length)? => length,
             _ => return self.pass_to("is not an object", 0, false, true),
         };
-        let text = &self.window.bytes()[..length];
-        self.ordinal += 1;
-        self.malformed
-            .push_back(Malformed::whole(self.ordinal, not_an_object(first), text));
+        let malformed = self.malformed(not_an_object(first), length);
+        self.waiting.push_back(malformed);
         self.window.consume(length);
         Ok(())
     }
@@ -359,7 +440,7 @@ impl JsonRows {
     /// Whether a message begins within the string of so many bytes at the front of the window: where a quote opens by mistake,
     /// it makes a string of the beginning of what follows.
     fn has_message_within(&mut self, length: usize) -> Result<bool> {
-        let mut before = Before::new(self.indent, false);
+        let mut before = Before::new(self.indent, false, false);
         for at in 0..length {
             let byte = self.window.bytes()[at];
             if byte == b'{' && self.judge(at, &before)? == Judged::Message {
@@ -372,8 +453,8 @@ impl JsonRows {
 
     fn reject(&mut self, reason: impl Into<String>, text: &[u8]) {
         self.ordinal += 1;
-        self.malformed
-            .push_back(Malformed::whole(self.ordinal, reason, text));
+        let malformed = Malformed::whole(self.ordinal, reason, text);
+        self.waiting.push_back(Decoded::Malformed(malformed));
     }
 }
 

@@ -1,10 +1,15 @@
 //! Whether an object in damaged text is a message, or a part of one: by where it stands, and by its keys.
 
+use std::cell::Cell;
+
 use super::cursor::{Cursor, Stop};
 use super::fields::Fields;
 
 /// How far it is looked at what follows an object.
 pub(super) const AHEAD: usize = 1024;
+
+/// How far it is looked for the end of an array of which no element could be read yet.
+const ARRAY_AHEAD: usize = 64 << 10;
 
 /// What stands before a place in damaged text.
 #[derive(Debug, Clone)]
@@ -13,6 +18,10 @@ pub(super) struct Before {
     indent: usize,
     /// Whether messages have lines of their own, and the damage begins one.
     is_on_own_line: bool,
+    /// Whether an array begins a line, so that the next one may.
+    has_array_lines: bool,
+    /// Whether nothing is before the place on its line but a bracket.
+    opens_array: bool,
     /// The last byte that is no white space.
     last: u8,
     /// White space so far on a line on which there is nothing else.
@@ -22,6 +31,9 @@ pub(super) struct Before {
     closes_array: bool,
     in_string: bool,
     in_escape: bool,
+    /// Bytes seen, and up to which of them it is known what is around elements.
+    seen: usize,
+    judged: Cell<(Around, usize)>,
 }
 
 /// What stands after an object.
@@ -35,6 +47,19 @@ pub(super) enum After {
     Element,
     /// The rest of an object around it.
     Within,
+}
+
+/// What is around an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// Nothing: it is the outermost.
+    Nothing,
+    /// A value, of which more follows.
+    Value,
+    /// Its end is too far away, or there is damage before it.
+    Unknown,
+    /// More text is needed to tell.
+    More,
 }
 
 /// What the object at some place is.
@@ -52,10 +77,12 @@ pub(super) enum Judged {
 
 impl Before {
     /// Before damage on a line that starts with so much white space.
-    pub(super) fn new(indent: usize, is_on_own_line: bool) -> Self {
+    pub(super) fn new(indent: usize, is_on_own_line: bool, has_array_lines: bool) -> Self {
         Self {
             indent,
             is_on_own_line,
+            has_array_lines,
+            opens_array: false,
             last: b'}',
             margin: None,
             braces: 0,
@@ -63,14 +90,18 @@ impl Before {
             closes_array: false,
             in_string: false,
             in_escape: false,
+            seen: 0,
+            judged: Cell::new((Around::Unknown, 0)),
         }
     }
 
     /// Goes on over a byte. Nesting is counted as if the text were no worse than it seems.
     pub(super) fn see(&mut self, byte: u8) {
+        self.seen += 1;
         if byte == b'\n' {
             // No string goes over a line end.
             (self.in_string, self.in_escape, self.margin) = (false, false, Some(0));
+            self.opens_array = false;
             return;
         }
         if matches!(byte, b' ' | b'\t' | b'\r') {
@@ -82,8 +113,10 @@ impl Before {
         }
         self.last = byte;
         // Some writers put the comma between records at the start of the line.
-        if byte != b',' {
-            self.margin = None;
+        if byte == b'[' && self.has_array_lines && self.margin.is_some() && !self.opens_array {
+            self.opens_array = true;
+        } else if byte != b',' {
+            (self.margin, self.opens_array) = (None, false);
         }
         if self.in_string {
             match byte {
@@ -115,9 +148,28 @@ impl Before {
         self.closes_array
     }
 
+    /// Whether the place is the first of an array that begins its line as the damaged one did.
+    pub(super) fn opens_array(&self) -> bool {
+        self.opens_array && self.begins_line()
+    }
+
     /// Whether the place begins a line and stands no further in than the damage does.
     fn begins_line(&self) -> bool {
         self.margin.is_some_and(|margin| margin <= self.indent)
+    }
+
+    /// What is around the array of the element at the place, which has so many bytes.
+    fn around(&self, length: usize, rest: &[u8], is_all: bool) -> Around {
+        let (known, until) = self.judged.get();
+        if self.seen < until {
+            // Its neighbours stand in the same array: what was found out by one of them holds for all.
+            return known;
+        }
+        let (around, end) = around(rest, is_all);
+        if around != Around::More {
+            self.judged.set((around, self.seen + length + end));
+        }
+        around
     }
 
     /// Whether an object at the place may be within another one: a value or an element.
@@ -186,16 +238,24 @@ pub(super) fn judge(
         return Judged::More;
     }
     let after = After::of(&rest[..rest.len().min(AHEAD)]);
+    let around = match after {
+        After::Element if in_array && !fields.know_messages() => before.around(cursor.at, rest, is_all),
+        _ => Around::Unknown,
+    };
+    if around == Around::More {
+        return Judged::More;
+    }
     // The next message has a line of its own, too.
     let can_have = fields.know_messages() || after != After::Within;
     let has_keys = can_have && fields.are_of_message(&keys, after == After::Within);
     let is_known = has_keys && !before.is_on_own_line;
-    let is_element = || in_array && before.is_closed() && !fields.know_messages();
+    let is_unlike = fields.know_messages() || around == Around::Value;
+    let is_element = || in_array && before.is_closed() && !is_unlike;
     let is_message = match after {
         After::Boundary if !before.may_be_within() => true,
         After::Damage if !before.may_be_within() => has_keys || !fields.know_messages(),
         After::Boundary | After::Damage => is_known || before.last == b',' && is_element(),
-        After::Element => is_known || before.last != b':' && is_element(),
+        After::Element => is_known || before.last != b':' && (around == Around::Nothing || is_element()),
         After::Within => is_known,
     };
     // An empty object tells nothing.
@@ -204,6 +264,38 @@ pub(super) fn judge(
         Judged::Message
     } else {
         Judged::Other
+    }
+}
+
+/// What is around the array that goes on after an element, and after how many bytes that shows. Of the text [`ARRAY_AHEAD`]
+/// bytes are enough.
+pub(super) fn around(text: &[u8], is_all: bool) -> (Around, usize) {
+    let text = &text[..text.len().min(ARRAY_AHEAD)];
+    let is_short = !is_all && text.len() < ARRAY_AHEAD;
+    let mut cursor = Cursor::new(text);
+    loop {
+        let stop = match cursor.peek() {
+            Ok(b']') => {
+                let rest = &text[cursor.at + 1..];
+                let around = match After::of(rest) {
+                    _ if is_short && rest.len() < AHEAD => Around::More,
+                    After::Boundary => Around::Nothing,
+                    _ => Around::Value,
+                };
+                return (around, cursor.at);
+            }
+            Ok(b',') => {
+                cursor.at += 1;
+                cursor.peek().and_then(|_| cursor.value(1)).err()
+            }
+            Ok(_) => Some(Stop::Broken(String::new())),
+            Err(stop) => Some(stop),
+        };
+        match stop {
+            Some(Stop::More) if is_short => return (Around::More, cursor.at),
+            Some(_) => return (Around::Unknown, cursor.at),
+            None => {}
+        }
     }
 }
 

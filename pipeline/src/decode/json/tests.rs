@@ -303,12 +303,31 @@ fn fields_beyond_the_limit_make_a_record_malformed() {
         fields: 2,
         ..Limits::default()
     };
-    let all = read_within(r#"{"a":1,"b":2}{"c":3}{"b":4}"#, &PLAIN, limits).unwrap();
+    let all = read_within(r#"{"a":1,"b":2}{"c":3,"d":1,"e":1}{"b":4}"#, &PLAIN, limits).unwrap();
     assert_eq!(all.ordinals(), [1, 3]);
     assert_eq!(
         all.reasons(),
-        [(2, "has a field beyond the 2 that one object may have")]
+        [(2, "has a field beyond the 2 that one record may have")]
     );
+}
+
+#[test]
+fn fields_of_many_records_may_be_more_than_those_of_one() {
+    let limits = Limits {
+        fields: 3,
+        ..Limits::default()
+    };
+    let text: String = (0..9)
+        .map(|id| format!(r#"{{"id":{id},"of_{id}":"x"}}"#))
+        .collect();
+    let all = read_within(&text, &PLAIN, limits).unwrap();
+    assert_eq!(all.malformed, []);
+    let ids: Vec<String> = (0..9).map(|id| id.to_string()).collect();
+    assert_eq!(
+        all.field("id"),
+        ids.iter().map(|id| Some(id.as_str())).collect::<Vec<_>>()
+    );
+    assert_eq!(all.field("of_8")[8], Some("x"));
 }
 
 /// A message with objects in it that look like one another.
@@ -384,6 +403,49 @@ fn damage_at_the_start_hides_no_message() {
 }
 
 #[test]
+fn an_array_on_each_line_goes_on_after_damage_to_its_first() {
+    // The rest of a message that begins with an object of its own seems to be a message of another kind.
+    let starts_with_object = |damage: &String| {
+        let rest = damage.trim_start_matches(',');
+        rest.starts_with('{') && !rest.starts_with("{\"id\":2")
+    };
+    for damage in damaged().into_iter().filter(|damage| !starts_with_object(damage)) {
+        let arrays = [
+            format!("{damage},{}", whole(3)),
+            whole(4),
+            [whole(5), whole(6)].join(","),
+        ];
+        let text = arrays.map(|array| format!("[{array}]\n")).concat();
+        let ids: Vec<String> = read(&text)
+            .field("id")
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
+        assert!(
+            ids.ends_with(&["4", "5", "6"].map(str::to_owned)),
+            "{ids:?} {text}"
+        );
+    }
+    let all = read("[{\"id\":,{\"id\":1}]\n[{\"id\":2},{\"id\":3}]\n");
+    assert_eq!(all.field("id"), [Some("1"), Some("2"), Some("3")]);
+    let all = read("[me\",\"t\":1}]\n[{\"id\":2},{\"id\":3}]\n[{\"id\":4}]\n");
+    assert_eq!(all.field("id"), [Some("2"), Some("3"), Some("4")]);
+}
+
+#[test]
+fn records_with_commas_between_them_may_be_of_any_kind() {
+    let all = read(format!(
+        "{{\"error\":\"x\"}},\n{},\n{},\n{}",
+        whole(1),
+        whole(2),
+        whole(3)
+    ));
+    assert_eq!(all.malformed, []);
+    assert_eq!(all.field("id"), [None, Some("1"), Some("2"), Some("3")]);
+}
+
+#[test]
 fn an_array_in_one_line_goes_on_after_damage() {
     for damage in [
         "ERROR",
@@ -441,10 +503,11 @@ fn envelopes_without_data_are_malformed() {
         notification(r#"[{"a":1},{"a":"#),
         notification(r#"{"a":2} x"#),
         r#"{"a":3}"#.to_owned(),
+        notification(r#"[{"a":4},{"a":5,"a":6},{"a":7}]"#),
     ]
     .join("\n");
     let all = read_within(text, &SNS, Limits::default()).unwrap();
-    assert_eq!(all.field("a"), [Some("1"), Some("2"), Some("3")]);
+    assert_eq!(all.field("a"), ["1", "2", "3", "4", "7"].map(Some));
     let reasons = all.reasons();
     assert_eq!(reasons[0], (1, "SNS SubscriptionConfirmation is not data"));
     assert!(
@@ -458,14 +521,16 @@ fn envelopes_without_data_are_malformed() {
         reasons[2].1,
         "is an SNS notification whose message has an array of something else than objects"
     );
-    assert_eq!(
-        reasons[3],
-        (5, "is an SNS notification whose message is cut short")
-    );
-    assert_eq!(
-        reasons[4],
-        (7, "is an SNS notification whose message goes on after its end")
-    );
+    let within = "is in the message of an SNS notification and ";
+    let why = [
+        (5, "is cut short"),
+        (7, "is not an object"),
+        (10, "has the key \"a\" twice"),
+    ];
+    for (reason, (row, why)) in reasons[3..].iter().zip(why) {
+        assert_eq!(reason.0, row);
+        assert!(reason.1.starts_with(&format!("{within}{why}")), "{reason:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) fn of(column: &dyn Array, mut fault: impl FnMut(usize, &str)) -> Resu
     let mut text = String::new();
     for row in 0..column.len() {
         text.clear();
-        if column.is_null(row) {
+        if is_null(column, row) {
             texts.append_null();
         } else if let Err(what) = writer.write(row, Place::Column, &mut text) {
             fault(row, what);
@@ -138,12 +138,17 @@ impl<'a> Writer<'a> {
     }
 
     fn json(&self, array: &dyn Array, index: usize, text: &mut String) -> Written {
-        if array.is_null(index) {
+        if is_null(array, index) {
             text.push_str("null");
             return Ok(());
         }
         self.write(index, Place::Json, text)
     }
+}
+
+/// Whether there is no value. A column that never has one has no buffer that says so.
+fn is_null(array: &dyn Array, index: usize) -> bool {
+    array.is_null(index) || *array.data_type() == DataType::Null
 }
 
 fn object<T>(
@@ -199,10 +204,20 @@ fn is_finite(array: &dyn Array, index: usize) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::ArrayRef;
+    use arrow::array::{ArrayRef, NullArray, StructArray};
+    use arrow::datatypes::Field;
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_column_that_never_has_a_value_is_null_in_every_row() {
+        let nulls: ArrayRef = Arc::new(NullArray::new(2));
+        assert_eq!(of(&nulls, |_, _| ()).unwrap().null_count(), 2);
+        let field = Arc::new(Field::new("n", DataType::Null, true));
+        let rows = StructArray::from(vec![(field, nulls)]);
+        assert_eq!(of(&rows, |_, _| ()).unwrap().value(1), r#"{"n":null}"#);
+    }
 
     proptest! {
         #[test]

@@ -32,7 +32,7 @@ fn add(path: &str, text: &[u8], limit: usize, fields: &mut Vec<(String, String)>
         return Ok(());
     }
     let mut values = Values::default();
-    let mut known = Fields::new(limit);
+    let mut known = Fields::new(limit, limit);
     known.read(&mut Cursor::new(text), &mut values)?;
     for (column, bytes) in values.iter(text) {
         let value = match values.string(column, text) {

@@ -12,7 +12,7 @@ mod layout;
 mod nested;
 mod walk;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use nested::Nested;
 use walk::{Met, Walker};
@@ -64,6 +64,8 @@ struct Level {
     fields: Fields,
     values: Values,
     columns: Vec<Option<usize>>,
+    /// Fields that have the names of others which are copied down to the rows.
+    clashes: BTreeSet<usize>,
 }
 
 impl Level {
@@ -71,9 +73,10 @@ impl Level {
         Self {
             prefix,
             hidden,
-            fields: Fields::new(limit),
+            fields: Fields::new(limit, limit),
             values: Values::default(),
             columns: Vec::new(),
+            clashes: BTreeSet::new(),
         }
     }
 
@@ -83,7 +86,7 @@ impl Level {
     }
 
     /// Makes columns of fields that have none.
-    fn add_columns(&mut self, batch: &mut Batch, names: &mut HashSet<String>) -> Result<()> {
+    fn add_columns(&mut self, batch: &mut Batch, names: &mut HashSet<String>) {
         for field in &self.fields.names()[self.columns.len()..] {
             if self.hidden.as_ref() == Some(field) {
                 self.columns.push(None);
@@ -91,14 +94,21 @@ impl Level {
             }
             let name = format!("{}{field}", self.prefix);
             if !names.insert(name.clone()) {
-                return Err(Error::data(format!(
-                    "rows have the field {name:?}, which is also copied down to them"
-                )));
+                self.clashes.insert(self.columns.len());
+                self.columns.push(None);
+                continue;
             }
             self.columns.push(Some(batch.width()));
             batch.add_column(name, false);
         }
-        Ok(())
+    }
+
+    /// Why what was read from `text` can be no row, if it has a field that is also copied down to it.
+    fn clash(&self, text: &[u8]) -> Option<String> {
+        let mut columns = self.values.iter(text).map(|(column, _)| column);
+        let clash = columns.find(|column| self.clashes.contains(column))?;
+        let name = format!("{}{}", self.prefix, self.fields.names()[clash]);
+        Some(format!("has the field {name:?}, which is also copied down to it"))
     }
 
     /// Adds the values that were read from `text` to the current row.
@@ -158,7 +168,7 @@ impl DocumentRows {
                     return Ok(Some(Decoded::Header(self.header.clone())));
                 }
                 Place::Rows => {
-                    if !self.take_nested()? {
+                    if !self.take_nested() {
                         match self.walker.element()? {
                             Some(first) => self.take_element(first)?,
                             None => self.place = Place::Rest,
@@ -210,7 +220,8 @@ impl DocumentRows {
             let reason = match self.elements.read(&mut cursor) {
                 Ok(()) if cursor.at <= self.limits.record => {
                     let length = cursor.at;
-                    return self.keep(length);
+                    self.keep(length);
+                    return Ok(());
                 }
                 Err(Stop::Broken(reason)) => reason,
                 Err(Stop::More) if text.len() <= self.limits.record => {
@@ -224,17 +235,19 @@ impl DocumentRows {
     }
 
     /// Makes rows of the element that was just read, which has so many bytes.
-    fn keep(&mut self, length: usize) -> Result<()> {
-        self.elements.add_columns(&mut self.batch, &mut self.names)?;
+    fn keep(&mut self, length: usize) {
+        self.elements.add_columns(&mut self.batch, &mut self.names);
         let text = &self.walker.front()[..length];
-        match &self.format.inner {
-            None => {
+        let reason = match (&self.format.inner, self.elements.clash(text)) {
+            (_, Some(reason)) => Some(reason),
+            (None, None) => {
                 push_header(&self.header, &mut self.batch);
                 self.elements.push(text, &mut self.batch);
                 self.ordinal += 1;
                 self.batch.end_row(self.ordinal);
+                None
             }
-            Some(inner) => {
+            (Some(inner), None) => {
                 let array = self.elements.fields.column(inner);
                 let array = array.and_then(|column| self.elements.values.verbatim(column, text));
                 match array.filter(|array| array.starts_with(b"[")) {
@@ -242,43 +255,46 @@ impl DocumentRows {
                         let limit = self.limits.fields;
                         let nested = self.nested.get_or_insert_with(|| Nested::new(limit));
                         nested.start(text, array);
+                        None
                     }
-                    None => {
-                        let reason = format!("has no array {inner:?}");
-                        self.ordinal += 1;
-                        self.malformed
-                            .push_back(Malformed::whole(self.ordinal, reason, text));
-                    }
+                    None => Some(format!("has no array {inner:?}")),
                 }
             }
+        };
+        if let Some(reason) = reason {
+            self.ordinal += 1;
+            self.malformed
+                .push_back(Malformed::whole(self.ordinal, reason, text));
         }
         self.walker.consume(length);
-        Ok(())
     }
 
     /// Makes a row of the next object of an array within an element; false when there is none.
-    fn take_nested(&mut self) -> Result<bool> {
+    fn take_nested(&mut self) -> bool {
         let Some(nested) = &mut self.nested else {
-            return Ok(false);
+            return false;
         };
-        let Some(object) = nested.next() else {
-            return Ok(false);
+        let Some((place, mut reason)) = nested.next() else {
+            return false;
         };
         self.ordinal += 1;
-        match object {
-            Ok(()) => {
-                nested.level.add_columns(&mut self.batch, &mut self.names)?;
+        if reason.is_none() {
+            nested.level.add_columns(&mut self.batch, &mut self.names);
+            reason = nested.level.clash(nested.array());
+        }
+        match reason {
+            None => {
                 push_header(&self.header, &mut self.batch);
                 self.elements.push(&nested.element, &mut self.batch);
                 nested.level.push(nested.array(), &mut self.batch);
                 self.batch.end_row(self.ordinal);
             }
-            Err((reason, place)) => {
+            Some(reason) => {
                 let malformed = Malformed::whole(self.ordinal, reason, &nested.array()[place]);
                 self.malformed.push_back(malformed);
             }
         }
-        Ok(true)
+        true
     }
 
     /// Passes over the element that the walker stands at.

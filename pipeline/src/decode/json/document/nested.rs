@@ -41,8 +41,8 @@ impl Nested {
         &self.array
     }
 
-    /// Reads the next object of the array; what is wrong with it and where it is, when it is none.
-    pub(super) fn next(&mut self) -> Option<Result<(), (String, Range<usize>)>> {
+    /// Reads the next object of the array; where it is, and what is wrong with it when it can be no row.
+    pub(super) fn next(&mut self) -> Option<(Range<usize>, Option<String>)> {
         let mut cursor = Cursor::new(&self.array);
         // The bracket or comma before it.
         cursor.at = self.at;
@@ -62,8 +62,9 @@ impl Nested {
         };
         let reason = match read {
             Ok(()) => {
+                let place = start..cursor.at;
                 self.at = end_of_member(&mut cursor);
-                return Some(Ok(()));
+                return Some((place, None));
             }
             Err(Stop::Broken(reason)) => reason,
             Err(Stop::More) => "is cut short".to_owned(),
@@ -72,7 +73,7 @@ impl Nested {
         let end = cursor.value(0).map_or(self.array.len(), |()| cursor.at);
         cursor.at = end;
         self.at = end_of_member(&mut cursor);
-        Some(Err((reason, start..end)))
+        Some((start..end, Some(reason)))
     }
 }
 
