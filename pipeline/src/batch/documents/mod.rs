@@ -131,23 +131,28 @@ pub(super) fn gather(
     };
     let parts: Vec<Vec<usize>> = groups.iter().map(|group| parts(group, intakes)).collect();
     let by_object = spooled.by_object();
-    let own = side_by_side(at_once, &parts, |parts| {
+    let rows_of = |parts: &[usize]| {
         let portions = parts.iter().flat_map(|part| {
             let (object, intake) = &intakes[*part];
             let portions = by_object.get(&intake.ordinal).into_iter().flatten();
             portions.map(|portion| (object.uri.as_str(), portion))
         });
         OwnRows::of(rules, portions, spooled)
-    })?;
-    for ((group, parts), own) in groups.into_iter().zip(parts).zip(own) {
+    };
+    let own = side_by_side(at_once, &parts, |parts| rows_of(parts))?;
+    for ((group, parts), mut own) in groups.into_iter().zip(parts).zip(own) {
         let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
             continue;
         };
+        let mut states = BTreeMap::new();
+        if declared.parts.of > 1 && coverage(rules, &declared, &own).is_none() {
+            (own, states) = cell_by_cell(&group, intakes, &declared, own.conflicts, rows_of)?;
+        }
         gathered.conflicts += own.conflicts;
         gathered.documents.rows += own.rows;
         let state = state(&declared, &parts, intakes);
         let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
-        let document = document(rules, &declared, &state, object, own);
+        let document = document(rules, &declared, &state, &states, object, own);
         gathered.notes.time_guessed += u64::from(declared.made.is_none() && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
@@ -270,20 +275,64 @@ fn reject_all(group: &[usize], intakes: &mut [(RawObject, Intake)], reason: &str
 /// matter which of them were there when the document was taken in first.
 fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
     let mut parts: BTreeMap<u32, usize> = BTreeMap::new();
-    let place = |index: usize| {
-        let (object, intake) = &intakes[index];
-        (object.modified, content(intake), Reverse(&object.uri))
-    };
     for index in group {
         let Some(declared) = &intakes[*index].1.declared else {
             continue;
         };
         let known = parts.entry(declared.parts.number).or_insert(*index);
-        if place(*index) > place(*known) {
+        if place(&intakes[*index]) > place(&intakes[*known]) {
             *known = *index;
         }
     }
     parts.into_values().collect()
+}
+
+/// The place of an object among those of the same part.
+fn place((object, intake): &(RawObject, Intake)) -> (DateTime<Utc>, u128, Reverse<&String>) {
+    (object.modified, content(intake), Reverse(&object.uri))
+}
+
+/// Rows and states of the cells of a document of several parts that covers no more than its rows. Each cell is put together by
+/// itself, of the greatest object of each part that has rows of it: whether a former one was in the table for a while, or
+/// came together with the one that takes its place, is the same.
+fn cell_by_cell(
+    group: &[usize],
+    intakes: &[(RawObject, Intake)],
+    declared: &Declared,
+    conflicts: u64,
+    rows_of: impl Fn(&[usize]) -> Result<OwnRows>,
+) -> Result<(OwnRows, BTreeMap<Cell, String>)> {
+    let mut versions: Vec<(u32, usize)> = group
+        .iter()
+        .filter_map(|index| Some((intakes[*index].1.declared.as_ref()?.parts.number, *index)))
+        .collect();
+    versions.sort_by_key(|(number, index)| (*number, Reverse(place(&intakes[*index]))));
+    let mut own = OwnRows {
+        rows: 0,
+        cells: BTreeMap::new(),
+        conflicts,
+    };
+    let mut members: BTreeMap<Cell, BTreeMap<u32, usize>> = BTreeMap::new();
+    for (number, index) in versions {
+        let of_object = rows_of(&[index])?;
+        own.rows += of_object.rows;
+        for (cell, share) in of_object.cells {
+            let members = members.entry(cell.clone()).or_default();
+            if members.contains_key(&number) {
+                continue;
+            }
+            members.insert(number, index);
+            let known = own.cells.entry(cell).or_insert_with(|| share.clone());
+            known.rows |= share.rows;
+            known.order = share.order.max(std::mem::take(&mut known.order));
+            known.object = share.object.min(std::mem::take(&mut known.object));
+        }
+    }
+    let states = members.into_iter().map(|(cell, members)| {
+        let members: Vec<usize> = members.into_values().collect();
+        (cell, state(declared, &members, intakes))
+    });
+    Ok((own, states.collect()))
 }
 
 /// Hash of the content of a part. So many of them can be added up without overflow as a document has parts.
@@ -415,11 +464,12 @@ fn add_keys(rows: &RecordBatch, key: &[String], keys: &mut Vec<u64>) -> Result<(
     Ok(())
 }
 
-/// A document, from what it declares and from its rows.
+/// A document, from what it declares and from its rows, with the states of cells that have one of their own.
 fn document(
     rules: Rules<'_>,
     declared: &Declared,
     state: &str,
+    states: &BTreeMap<Cell, String>,
     object: Option<&String>,
     own: OwnRows,
 ) -> Document {
@@ -429,16 +479,18 @@ fn document(
         .flat_map(|id| id.bytes())
         .map(|b| format!("{b:02x}"))
         .collect();
-    let full = |newest: &str| format!("{newest}{id}.{state}.");
+    let full = |newest: &str, state: &str| format!("{newest}{id}.{state}.");
+    let covers = coverage(rules, declared, &own);
     let newest = own.cells.values().map(|share| share.order.as_str()).max();
-    let order = full(newest.unwrap_or(&declared.order));
-    let cells: Vec<&Cell> = own.cells.keys().collect();
-    let covers = coverage(rules, declared, &cells);
+    let newest = newest.unwrap_or(&declared.order).to_owned();
+    let order = full(&newest, state);
     let shares = own.cells.into_iter().map(|(cell, share)| {
-        let order = match rules.covers {
-            Covers::Rows => full(&share.order),
-            _ => order.clone(),
+        let newest = match rules.covers {
+            Covers::Rows => &share.order,
+            _ => &newest,
         };
+        let state = states.get(&cell).map_or(state, String::as_str);
+        let order = full(newest, state);
         (cell, Share { order, ..share })
     });
     Document {
@@ -464,7 +516,7 @@ fn cells(rows: &RecordBatch, per: &[usize], groups: &Groups) -> Result<Vec<Cell>
 }
 
 /// What a document covers, where it says so: itself, or by rows that agree.
-fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[&Cell]) -> Option<Coverage> {
+fn coverage(rules: Rules<'_>, declared: &Declared, own: &OwnRows) -> Option<Coverage> {
     if *rules.covers == Covers::Rows {
         return None;
     }
@@ -477,7 +529,7 @@ fn coverage(rules: Rules<'_>, declared: &Declared, cells: &[&Cell]) -> Option<Co
         if rules.day() == Some(name) {
             continue;
         }
-        let said: BTreeSet<&String> = cells.iter().map(|cell| &cell[position]).collect();
+        let said: BTreeSet<&String> = own.cells.keys().map(|cell| &cell[position]).collect();
         let value = match (declared.fixed.get(name), said.len()) {
             (Some(value), _) => value,
             (None, 0) => declared.otherwise.get(name)?,

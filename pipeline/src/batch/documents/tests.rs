@@ -396,48 +396,84 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
 /// What a part says: its number, how many there are, and when it was changed. Its content is its place in the list.
 type Part = (u32, u32, i64);
 
+/// The documents of objects of which these are there, all in one batch; the number of the object of each of its rows, too.
+fn gathered_of(
+    contract: &Contract,
+    parts: &[(Part, Report)],
+    there: &[usize],
+) -> (Vec<Document>, Vec<usize>) {
+    // Only parts of a complete document are claimed.
+    let is_complete = |of: u32| {
+        let numbers = there.iter().filter(|part| parts[**part].0.1 == of);
+        numbers
+            .map(|part| parts[*part].0.0)
+            .collect::<BTreeSet<_>>()
+            .len() as u32
+            == of
+    };
+    let claimed = there.iter().filter(|part| is_complete(parts[**part].0.1));
+    let claimed: Vec<usize> = claimed.copied().collect();
+    let delivered = claimed.iter().map(|index| {
+        let ((number, of, changed), report) = &parts[*index];
+        let (mut object, mut intake, rows) = intake(contract, *index, report, 0);
+        object.path = format!("day/{index}");
+        object.document = Some("d".to_owned());
+        object.modified += TimeDelta::seconds(*changed);
+        let declared = intake.declared.as_mut().unwrap();
+        declared.id = Some("d".to_owned());
+        declared.parts = Parts {
+            number: *number,
+            of: *of,
+        };
+        (object, intake, rows)
+    });
+    let rows = claimed
+        .iter()
+        .flat_map(|index| vec![*index; parts[*index].1.rows.len()]);
+    let rows = rows.collect();
+    let (mut intakes, spooled) = spooled(contract, delivered.collect(), 0);
+    let gathered = gather(contract, &mut intakes, &spooled, 1).unwrap().unwrap();
+    (gathered.documents.list, rows)
+}
+
 /// The objects of the newest document that is there when these parts are taken in together; its order, too.
-fn newest_of(contract: &Contract, parts: &[Part], there: &[usize]) -> Option<(String, BTreeSet<u32>)> {
-    let report = |number| Report {
+fn newest_of(contract: &Contract, parts: &[Part], there: &[usize]) -> Option<(String, BTreeSet<usize>)> {
+    let report = |number: usize| Report {
         at: 1,
         profile: 0,
         first: 0,
         days: 1,
         stated: true,
-        rows: vec![(0, number)],
+        rows: vec![(0, number as i64)],
     };
-    // Only parts of a complete document are claimed.
-    let is_complete = |of: u32| {
-        let numbers = there.iter().filter(|part| parts[**part].1 == of);
-        numbers.map(|part| parts[*part].0).collect::<BTreeSet<_>>().len() as u32 == of
-    };
-    let claimed: Vec<usize> = there
+    let parts: Vec<(Part, Report)> = parts
         .iter()
-        .copied()
-        .filter(|part| is_complete(parts[*part].1))
+        .enumerate()
+        .map(|(number, part)| (*part, report(number)))
         .collect();
-    let delivered = claimed.iter().map(|index| {
-        let (number, of, changed) = parts[*index];
-        let (mut object, mut intake, rows) = intake(contract, *index, &report(*index as i64), 0);
-        object.path = format!("day/{index}");
-        object.document = Some("d".to_owned());
-        object.modified += TimeDelta::seconds(changed);
-        let declared = intake.declared.as_mut().unwrap();
-        (declared.id, declared.parts) = (Some("d".to_owned()), Parts { number, of });
-        (object, intake, rows)
-    });
-    let (mut intakes, rows) = spooled(contract, delivered.collect(), 0);
-    let gathered = gather(contract, &mut intakes, &rows, 1).unwrap().unwrap();
-    let newest = gathered
-        .documents
-        .list
-        .iter()
-        .max_by_key(|document| &document.order)?;
+    let (documents, objects) = gathered_of(contract, &parts, there);
+    let newest = documents.iter().max_by_key(|document| &document.order)?;
     let rows = newest.cells.values().flat_map(|share| share.rows.iter());
     Some((
         newest.order.clone(),
-        rows.map(|row| claimed[row as usize] as u32).collect(),
+        rows.map(|row| objects[row as usize]).collect(),
     ))
+}
+
+/// Per cell its order and the objects of its rows, of documents that cover no more than their rows.
+fn cells_of(
+    contract: &Contract,
+    parts: &[(Part, Report)],
+    there: &[usize],
+) -> BTreeMap<Cell, (String, BTreeSet<usize>)> {
+    let (documents, objects) = gathered_of(contract, parts, there);
+    let mut cells: BTreeMap<Cell, (String, BTreeSet<usize>)> = BTreeMap::new();
+    for (cell, share) in documents.into_iter().flat_map(|document| document.cells) {
+        let objects = share.rows.iter().map(|row| objects[row as usize]).collect();
+        let known = cells.entry(cell).or_default();
+        *known = std::mem::take(known).max((share.order, objects));
+    }
+    cells
 }
 
 proptest! {
@@ -454,6 +490,33 @@ proptest! {
         let together = newest_of(&contract, &parts, &all);
         let one_by_one = (1..=arrival.len()).filter_map(|count| newest_of(&contract, &parts, &arrival[..count])).max();
         prop_assert_eq!(one_by_one, together);
+    }
+
+    #[test]
+    fn former_parts_say_what_newer_ones_have_no_rows_of_in_any_order_of_arrival(
+        (parts, arrival) in proptest::collection::vec(
+            (1..3_u32, 0..4_i64, proptest::collection::btree_set(0..3_i32, 0..3)), 2..7,
+        ).prop_flat_map(|parts| {
+            let arrival: Vec<usize> = (0..parts.len()).collect();
+            (Just(parts), Just(arrival).prop_shuffle())
+        }),
+    ) {
+        let contract = contract("\"day\"");
+        let parts = parts.into_iter().map(|(number, changed, days)| {
+            let rows = days.into_iter().map(|day| (day, 1)).collect();
+            let report = Report { at: 1, profile: 0, first: 0, days: 3, stated: false, rows };
+            ((number, 2, changed), report)
+        });
+        let parts: Vec<(Part, Report)> = parts.collect();
+        let all: Vec<usize> = (0..parts.len()).collect();
+        let mut one_by_one: BTreeMap<Cell, (String, BTreeSet<usize>)> = BTreeMap::new();
+        for count in 1..=arrival.len() {
+            for (cell, said) in cells_of(&contract, &parts, &arrival[..count]) {
+                let known = one_by_one.entry(cell).or_default();
+                *known = std::mem::take(known).max(said);
+            }
+        }
+        prop_assert_eq!(one_by_one, cells_of(&contract, &parts, &all));
     }
 }
 
