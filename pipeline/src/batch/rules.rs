@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::contract::{
     AccountChanges, Change, Contract, EXTRA, Feed, Format, Header, Noticed, Personal, RawFeed,
-    StoredAccounts, StoredRules, TableName, account_changes, alike, change,
+    StoredAccounts, StoredRules, TableName, account_changes, alike, change, hides,
 };
 use crate::delta::{DeltaLog, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
@@ -211,8 +211,22 @@ impl Questions {
             }
         };
         let is_new = |name: &String| !rules.columns.contains_key(name);
-        for column in contract.columns.iter().filter(|column| is_new(&column.name)) {
+        let new = || contract.columns.iter().filter(|column| is_new(&column.name));
+        let personal = contract.personal_fields();
+        let hidden = personal
+            .keys()
+            .filter(|field| !new().any(|column| column.from.contains(field)));
+        let hidden: Vec<&String> = hidden.collect();
+        let mut lost = Vec::new();
+        for column in new() {
             for field in &column.from {
+                if hides(hidden.iter().copied(), field) {
+                    lost.push(format!(
+                        "column {}: raw field {field} was personal, so that rows that are there have lost it",
+                        column.name
+                    ));
+                    continue;
+                }
                 ask(
                     field,
                     spells,
@@ -241,7 +255,7 @@ impl Questions {
             }
             ask(cell, true, format!("rename of {cell:?}: raw field {cell}"));
         }
-        obstacles.extend(known);
+        obstacles.extend(lost.into_iter().chain(known));
         Self { obstacles, fields }
     }
 }

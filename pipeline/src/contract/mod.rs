@@ -41,7 +41,7 @@ pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, T
 pub use load::{SourceFile, load};
 pub use name::TableName;
 pub use path::{PathMatch, PathPattern};
-pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown};
+pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown, hides};
 pub(crate) use privacy::{letters, mask};
 pub use types::ColumnType;
 pub use word::Word;

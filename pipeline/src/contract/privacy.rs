@@ -182,6 +182,15 @@ pub(crate) fn mask(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Name(Vec<String>);
 
+/// Whether one of these personal fields covers the field, so that nothing of it is kept unless a column takes it.
+pub fn hides<'a>(mut personal: impl Iterator<Item = &'a String>, field: &str) -> bool {
+    let name = Name::of(field);
+    personal.any(|personal| match personal.starts_with(ANYWHERE) {
+        true => Anywhere::of(personal).are_in(field),
+        false => name.is_within(&Name::of(personal)),
+    })
+}
+
 impl Name {
     fn of(field: &str) -> Self {
         Self(field.split('.').map(letters).collect())
