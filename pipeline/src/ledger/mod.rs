@@ -11,7 +11,7 @@ mod schema;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
 pub(crate) use lease::Lease;
-pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken};
+pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken, latest_results};
 pub(crate) use schema::LedgerRow;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -1,6 +1,6 @@
 //! What became of each claimed object: the rows that a record appends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -160,10 +160,29 @@ impl ObjectResult {
     }
 }
 
+/// The latest result of each object in its state.
+pub(crate) fn latest_results(rows: &[LedgerRow]) -> HashMap<Identity, &LedgerRow> {
+    let mut latest: HashMap<Identity, &LedgerRow> = HashMap::new();
+    for row in rows.iter().filter(|row| row.entry == "result") {
+        let Some(identity) = row.identity() else { continue };
+        let known = latest.entry(identity).or_insert(row);
+        if row.batch > known.batch {
+            *known = row;
+        }
+    }
+    latest
+}
+
 impl LedgerRow {
     /// Whether it is the result of an object that gave nothing but a reason.
     pub(crate) fn is_reject(&self) -> bool {
         matches!(self.state.as_deref(), Some("rejected" | "refused"))
+    }
+
+    /// Whether the result of an object says that none of its rows are in: it was rejected whole, or row by row.
+    pub(crate) fn gave_nothing(&self) -> bool {
+        let (read, rejected) = (self.rows_read.unwrap_or(0), self.rows_rejected.unwrap_or(0));
+        self.is_reject() || (rejected > 0 && rejected >= read)
     }
 
     /// Identity of the raw object that the row is about; none for the row of an input.

@@ -15,7 +15,7 @@ use crate::delta::Snapshot;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Selection;
 use crate::layout;
-use crate::ledger::{Ledger, LedgerRow};
+use crate::ledger::{Ledger, LedgerRow, latest_results};
 use crate::list::{Beside, Identity, RawObject, RawZone, path_of, store_of};
 use crate::manifest;
 use crate::query::{SnapshotTable, session};
@@ -64,7 +64,11 @@ pub(super) async fn sources(
         .map(|object| (object.path.as_str(), object))
         .collect();
     let rows = ledger.rows(name).await?;
-    let rejected = rejected(&rows);
+    let rejected: HashSet<Identity> = latest_results(&rows)
+        .into_iter()
+        .filter(|(_, row)| row.is_reject())
+        .map(|(identity, _)| identity)
+        .collect();
     let mut sources = Sources::default();
     let mut seen = HashSet::new();
     for mut object in rows
@@ -100,8 +104,10 @@ pub(super) async fn sources(
                     ..object
                 });
             }
-            // What gave nothing but a reject is not missed.
-            _ if rejected.contains(&object.identity()) => sources.take(object),
+            // What gave nothing but a reject is not missed, and its reject goes where something else was delivered in its
+            // place, which is an object of its own.
+            Some(_) if rejected.contains(&object.identity()) => {}
+            None if rejected.contains(&object.identity()) => sources.take(object),
             Some(_) => sources.miss(object, "other content was delivered in its place"),
             None => sources.miss(object, "is gone"),
         }
@@ -139,21 +145,6 @@ impl Sources {
         self.missing.push(format!("{}: {why}", object.uri));
         self.take(object);
     }
-}
-
-/// Objects that their latest batch rejected whole.
-fn rejected(rows: &[LedgerRow]) -> HashSet<Identity> {
-    let mut latest: HashMap<Identity, (i64, bool)> = HashMap::new();
-    for row in rows.iter().filter(|row| row.entry == "result") {
-        let Some(identity) = row.identity() else { continue };
-        let state = (row.batch, row.is_reject());
-        let known = latest.entry(identity).or_insert(state);
-        if state.0 > known.0 {
-            *known = state;
-        }
-    }
-    let rejected = latest.into_iter().filter(|(_, (_, rejected))| *rejected);
-    rejected.map(|(identity, _)| identity).collect()
 }
 
 /// Size and time of change of what lies at the address of an object, and of the manifest beside it; none where nothing

@@ -4,7 +4,7 @@
 //! dies is resumed, an object that kills it is found. It is named by everything that decides about its rows; where that
 //! has changed since, a new one is begun.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,9 +17,8 @@ use crate::batch::{Group, Tallies, run_group};
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::{Lake, Selection};
-use crate::ledger::{Claim, Lease, Ledger, LedgerRow, ObjectResult, Taken};
+use crate::ledger::{Claim, Lease, Ledger, LedgerRow, ObjectResult, Taken, latest_results};
 use crate::list::{Identity, RawObject};
-use crate::record::latest_batches;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{Counts, Outcome, TableReport};
 
@@ -83,11 +82,21 @@ impl<'a> Staging<'a> {
             .filter_map(LedgerRow::raw_object)
             .map(|object| object.identity())
             .collect();
+        let is_new = |object: &RawObject| !staged.contains(&object.identity());
+        let document = |object: &RawObject| Some((object.document.clone()?, object.account.clone()));
+        // Parts of a document go in together, as they do in a run: those that are staged come again with one that is not.
+        let open: HashSet<_> = sources
+            .objects
+            .values()
+            .filter(|object| is_new(object))
+            .filter_map(document)
+            .collect();
+        let is_open = |object: &RawObject| document(object).is_some_and(|document| open.contains(&document));
         let waiting: Vec<RawObject> = sources
             .objects
-            .iter()
-            .filter(|(identity, _)| !staged.contains(*identity))
-            .map(|(_, object)| object.clone())
+            .values()
+            .filter(|object| is_new(object) || is_open(object))
+            .cloned()
             .collect();
         let group = Group::of(self.lake.contracts(), |contract| contract.name == *table)
             .pop()
@@ -132,11 +141,7 @@ impl<'a> Staging<'a> {
     pub(super) async fn results(&self, claim: &Claim, attempt: &str) -> Result<(Vec<ObjectResult>, Counts)> {
         let ledger = Ledger::open(self.lake.curated()).await?;
         let rows = ledger.rows(&claim.draft.table).await?;
-        let staged: HashMap<Identity, &LedgerRow> = rows
-            .iter()
-            .filter(|row| row.entry == "result")
-            .filter_map(|row| Some((row.identity()?, row)))
-            .collect();
+        let staged = latest_results(&rows);
         let mut counts = Counts::default();
         let mut results = Vec::new();
         for object in &claim.draft.objects {
@@ -166,11 +171,16 @@ impl<'a> Staging<'a> {
     pub(super) async fn rejects(&self, claim: &Claim, attempt: &str) -> Result<Vec<QuarantineRow>> {
         let curated = self.lake.curated();
         let rows = Ledger::open(curated).await?.rows(&claim.draft.table).await?;
-        let latest = latest_batches(&rows);
-        let claimed: HashSet<&str> = claim.draft.objects.iter().map(|o| o.path.as_str()).collect();
-        let wanted = |row: &QuarantineRow| {
-            claimed.contains(row.path.as_str()) && latest.get(row.path.as_str()) == Some(&row.batch)
-        };
+        let latest = latest_results(&rows);
+        // Two states of an object may be of different batches.
+        let latest: HashSet<(&str, i64)> = claim
+            .draft
+            .objects
+            .iter()
+            .filter_map(|object| latest.get(&object.identity()))
+            .map(|row| (row.path.as_str(), row.batch))
+            .collect();
+        let wanted = |row: &QuarantineRow| latest.contains(&(row.path.as_str(), row.batch));
         let mut rejects = quarantine::read(curated, Some(&claim.draft.table), wanted).await?;
         for reject in &mut rejects {
             reject.batch = claim.draft.batch;

@@ -46,11 +46,13 @@ pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
         if !tables.contains_key(claim.table.as_str()) {
             tables.insert(&claim.table, Table::open(lake, &ledger, &claim.table).await?);
         }
-        let same = |row: &&LedgerRow| row.table == claim.table && row.batch == claim.batch;
+        // Two states of an object can be of one batch.
+        let same = |row: &&LedgerRow| {
+            row.table == claim.table && row.batch == claim.batch && row.identity() == claim.identity()
+        };
         let table = &tables[claim.table.as_str()];
         let result = rows.iter().filter(|row| row.entry == "result").find(same);
-        let said = |row: &&LedgerRow| row.path == claim.path && row.batch == claim.batch;
-        let result = result.or_else(|| table.unrecorded.iter().find(said));
+        let result = result.or_else(|| table.unrecorded.iter().find(same));
         answer.entries.push(entry(claim, result, table, &rejects).await?);
     }
     answer
