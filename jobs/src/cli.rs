@@ -185,6 +185,9 @@ pub(crate) struct StatusArgs {
     /// List what past runs did
     #[arg(long)]
     pub(crate) runs: bool,
+    /// Count objects, rejects and periods of all time, not of the look-back and 31 days at least
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Exit with 3 when a period is overdue or missing
     #[arg(long)]
     pub(crate) strict: bool,

@@ -52,6 +52,11 @@ pub struct Settings {
 pub const AMPLE: usize = 1 << 30;
 
 impl Settings {
+    /// Days of the look-back; none where everything is always listed.
+    pub fn look_back(&self) -> Option<u32> {
+        Some(self.lookback_days).filter(|days| *days > 0)
+    }
+
     /// How many of at most `most` things that hold memory are done at the same time.
     pub(crate) fn at_once(&self, most: usize) -> usize {
         if self.memory_limit < AMPLE { 1 } else { most }

@@ -104,7 +104,7 @@ async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
         .status(&StatusOptions {
             gaps: true,
             runs: false,
-            look_back: true,
+            days: lake.settings().look_back(),
         })
         .await?;
     let overdue = status

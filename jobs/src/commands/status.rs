@@ -11,6 +11,9 @@ use crate::exit::{ATTENTION, DONE};
 use crate::output::{Grid, bytes, count, minute};
 use crate::session::Session;
 
+/// Days that are told of at least, where the lake looks back at all.
+const DAYS: u32 = 31;
+
 /// Prints the state of the lake.
 pub(super) async fn status(session: &Session, arguments: &StatusArgs) -> Result<u8> {
     let lake = session.lake().await?;
@@ -18,7 +21,11 @@ pub(super) async fn status(session: &Session, arguments: &StatusArgs) -> Result<
         .status(&StatusOptions {
             runs: arguments.runs,
             gaps: true,
-            look_back: false,
+            days: lake
+                .settings()
+                .look_back()
+                .filter(|_| !arguments.all)
+                .map(|days| days.max(DAYS)),
         })
         .await?;
     session.output.show(&status, || text(&status, arguments.gaps))?;
@@ -78,6 +85,12 @@ fn tables(status: &Status) -> String {
         ]);
     }
     let mut text = grid.to_string();
+    if let Some(since) = status.since {
+        let _ = writeln!(
+            text,
+            "objects, rejects and periods since {since}; --all counts all there are"
+        );
+    }
     if !empty.is_empty() {
         let _ = writeln!(text, "nothing yet: {}", empty.join(", "));
     }

@@ -1,8 +1,19 @@
 //! What of a batch goes to quarantine, beside what its contract allows.
 
 use crate::contract::Budget;
+use crate::ledger::{ObjectResult, Taken};
 
 use super::intake::Intake;
+
+/// What of a batch was rejected, and of how much.
+struct Rejected {
+    rows: u64,
+    of_rows: u64,
+    objects: u64,
+    of_objects: u64,
+    /// Whether nothing else came.
+    is_all: bool,
+}
 
 /// What is beyond the budget, in words with the first reason; none where nothing is.
 pub(super) fn excess<'a>(
@@ -17,48 +28,71 @@ pub(super) fn excess<'a>(
         .collect();
     let (bad, read): (Vec<&Intake>, Vec<&Intake>) =
         intakes.iter().partition(|intake| intake.rejected.is_some());
-    let rejected: u64 = read.iter().map(|intake| intake.rejects.len() as u64).sum();
-    let rows: u64 = read.iter().map(|intake| intake.rows_read).sum();
+    let rows: u64 = read.iter().map(|intake| intake.rejects.len() as u64).sum();
+    let rows_read: u64 = read.iter().map(|intake| intake.rows_read).sum();
     let first = intakes.iter().find_map(|intake| intake.rejects.first())?;
     // An empty report among damaged ones is taken in.
     let has_empty = read
         .iter()
         .any(|intake| intake.rows_read == 0 && intake.rejects.is_empty());
-    let what = if !has_empty && Intake::is_all_bad(&intakes) {
-        "everything".to_owned()
-    } else if budget.is_exceeded(rejected, rows.max(rejected)) {
-        format!("{rejected} of {} rows", rows.max(rejected))
-    } else if budget.is_exceeded(bad.len() as u64, intakes.len() as u64) {
-        format!("{} of {} objects", bad.len(), intakes.len())
-    } else {
-        return None;
+    let rejected = Rejected {
+        rows,
+        of_rows: rows_read.max(rows),
+        objects: bad.len() as u64,
+        of_objects: intakes.len() as u64,
+        is_all: !has_empty && Intake::is_all_bad(&intakes),
     };
-    Some(format!(
-        "{}; the first because {}",
-        told(&what, batch, budget),
-        first.reason
-    ))
+    let told = told(budget, batch, &rejected)?;
+    Some(format!("{told}; the first because {}", first.reason))
 }
 
 /// The same of a batch of a computed table, of whose rows so many are rejected.
-pub(super) fn excess_of_rows(budget: &Budget, batch: i64, rejected: u64, rows: u64) -> Option<String> {
-    let is_all = rejected > 0 && rejected >= rows;
-    let what = match rejected {
-        _ if is_all => "everything".to_owned(),
-        _ if budget.is_exceeded(rejected, rows) => format!("{rejected} of {rows} rows"),
-        _ => return None,
+pub(crate) fn excess_of_rows(budget: &Budget, batch: i64, rows: u64, of_rows: u64) -> Option<String> {
+    let rejected = Rejected {
+        rows,
+        of_rows,
+        objects: 0,
+        of_objects: 0,
+        is_all: rows > 0 && rows >= of_rows,
     };
-    Some(told(&what, batch, budget))
+    told(budget, batch, &rejected)
 }
 
-/// That so much was rejected, and what the contract allows, where it says so.
-fn told(what: &str, batch: i64, budget: &Budget) -> String {
-    let verb = if what == "everything" { "was" } else { "were" };
-    let allowed = match budget.rows {
-        share if share < 1.0 => format!(", and the contract allows {share} of them"),
-        _ => String::new(),
+/// The same of what became of all objects of a table.
+pub(crate) fn excess_of_results(budget: &Budget, batch: i64, results: &[ObjectResult]) -> Option<String> {
+    let rejected = Rejected {
+        rows: results.iter().map(|result| result.rows_rejected).sum(),
+        of_rows: results.iter().map(|result| result.rows_read).sum(),
+        objects: results.iter().filter(|result| result.taken != Taken::In).count() as u64,
+        of_objects: results.len() as u64,
+        is_all: !results.is_empty() && results.iter().all(|result| result.row().gave_nothing()),
     };
-    format!("{what} in batch {batch} {verb} rejected{allowed}")
+    told(budget, batch, &rejected)
+}
+
+/// That more was rejected than the contract allows, or everything; none where neither is so.
+fn told(budget: &Budget, batch: i64, rejected: &Rejected) -> Option<String> {
+    let Rejected {
+        rows,
+        of_rows,
+        objects,
+        of_objects,
+        is_all,
+    } = rejected;
+    let what = match is_all {
+        true => format!("everything in batch {batch} was rejected"),
+        _ if budget.is_exceeded(*rows, *of_rows) => {
+            format!("{rows} of {of_rows} rows in batch {batch} were rejected")
+        }
+        _ if budget.is_exceeded(*objects, *of_objects) => {
+            format!("{objects} of {of_objects} objects in batch {batch} were rejected")
+        }
+        _ => return None,
+    };
+    Some(match budget.rows {
+        share if share < 1.0 => format!("{what}, and the contract allows {share} of them"),
+        _ => what,
+    })
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ pub(super) struct LookBack {
 impl LookBack {
     /// The look-back of a run; a selection with a range of periods needs none.
     pub(super) fn of(lake: &Lake, selection: &Selection, group: &str) -> Result<Self> {
-        let days = lake.settings().lookback_days;
-        if days == 0 || selection.from.is_some() || selection.to.is_some() {
+        let narrows = selection.from.is_none() && selection.to.is_none();
+        let Some(days) = lake.settings().look_back().filter(|_| narrows) else {
             return Ok(Self {
                 first: None,
                 marker: None,
             });
-        }
+        };
         let marker = lake.attempts()?.join(format!("{group}.listed"));
         let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
         let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());

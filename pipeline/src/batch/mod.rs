@@ -42,10 +42,12 @@ mod touched;
 mod waiting;
 mod work;
 
+pub(crate) use budget::{excess_of_results, excess_of_rows};
 pub(crate) use commit::{Attempt, Attempted, about};
 pub(crate) use compute::{Computation, Destination, Input, Part, put};
 pub(crate) use derive::{input_app, results, run_derived, verify};
 pub(crate) use group::{Group, read_alone, run_group};
+pub(crate) use notes::Notes;
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;

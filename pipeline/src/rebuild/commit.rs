@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deltalake_core::kernel::Action;
 
-use crate::batch::{self, Attempt, Attempted, Batch, Opened, SideFile, Summary, Tally};
+use crate::batch::{self, Attempt, Attempted, Batch, Notes, Opened, SideFile, Summary, Tally};
 use crate::contract::StoredAccounts;
 use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ pub(super) struct Ready {
     pub(super) counts: Counts,
     /// Failures of checks that only warn, by check.
     pub(super) warned: BTreeMap<String, u64>,
+    /// What of it went to quarantine beyond the contract's budget, in words.
+    pub(super) over_budget: Option<String>,
 }
 
 /// The state that a commit is planned from, and what it changes beside the new files.
@@ -84,6 +86,10 @@ pub(super) async fn commit(
                 ..ready.counts.clone()
             },
             warned: ready.warned.clone(),
+            notes: Notes {
+                over_budget: ready.over_budget.clone(),
+                ..Notes::default()
+            },
             late_objects: 0,
             millis: ready.attempt.millis(),
             released: job.options.release,

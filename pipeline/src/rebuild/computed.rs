@@ -90,6 +90,8 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
             }));
         }
     };
+    let (rejected, of) = (sifted.rejected, sifted.rows);
+    let over_budget = batch::excess_of_rows(&contract.quarantine, claim.draft.batch, rejected, of);
     let side = SideFile {
         results: results(&claim, &attempt.id, &sifted),
         quarantine: sifted.quarantine,
@@ -114,6 +116,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         side,
         accounts: StoredAccounts::new(),
         warned: sifted.warned,
+        over_budget,
     };
     Ok(if commit(job, ledger, ready, tally).await? {
         Try::Done

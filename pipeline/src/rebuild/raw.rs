@@ -76,6 +76,18 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
             messages: gone(job, &sources),
         }));
     }
+    if sources.objects.is_empty() {
+        let (outcome, when) = match job.options.from.is_some() || job.options.to.is_some() {
+            true => (Outcome::Unchanged, " about the days asked for"),
+            false => (Outcome::Failed, ""),
+        };
+        return Ok(Err(Ended {
+            outcome,
+            messages: vec![format!(
+                "no raw object{when} is known: there is nothing to make rows of"
+            )],
+        }));
+    }
     let staging = Staging::open(job, &sources)?;
     let release = job.options.release || !(standing.open || standing.adopts);
     let report = staging.fill(&sources, release).await?;
@@ -158,6 +170,11 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let sorted = sorted::write(rows, &target, |_| Ok(())).await?;
     let (results, counts) = staging.results(&claim, &attempt.id).await?;
     let rejects = staging.rejects(&claim, &attempt.id).await?;
+    // Whoever accepts that objects are gone has been asked.
+    let over_budget = match sources.missing.is_empty() {
+        true => batch::excess_of_results(&contract.quarantine, claim.draft.batch, &results),
+        false => None,
+    };
     let side = SideFile {
         results,
         quarantine: quarantine::write(lake.curated(), &rejects).await?,
@@ -172,6 +189,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         inputs: Vec::new(),
         counts,
         warned: BTreeMap::new(),
+        over_budget,
     };
     if !commit(job, ledger, ready, tally).await? {
         return Ok(false);

@@ -15,8 +15,9 @@ pub struct StatusOptions {
     pub runs: bool,
     /// Look for periods that should have been delivered and were not.
     pub gaps: bool,
-    /// Look at the days of the look-back alone, where there is one: what is said of tables counts these.
-    pub look_back: bool,
+    /// Days before today of which objects are counted and periods are looked for; none: all there ever were, which costs
+    /// what the ledger's whole history costs to read.
+    pub days: Option<u32>,
 }
 
 /// State of the lake.
@@ -24,6 +25,9 @@ pub struct StatusOptions {
 pub struct Status {
     /// Version of this document's shape.
     pub schema: u32,
+    /// First day of which objects, rejects and periods are told; none: all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<NaiveDate>,
     /// Every table of the contracts in force.
     pub tables: Vec<TableStatus>,
     /// Periods that should be there and are not, oldest first; empty unless asked for.
@@ -49,9 +53,9 @@ pub struct TableStatus {
     pub batches: u64,
     /// A batch that was claimed and not committed.
     pub open_batch: Option<u64>,
-    /// Raw objects taken in.
+    /// Raw objects taken in, of the days that are told of.
     pub objects: u64,
-    /// Rejected rows, and objects rejected whole, that wait in quarantine.
+    /// Rejected rows, and objects rejected whole, that wait in quarantine, of the days that are told of.
     pub rejected_open: u64,
     /// Last day that a document covers, where the table keeps documents that say their days.
     #[serde(default, skip_serializing_if = "Option::is_none")]

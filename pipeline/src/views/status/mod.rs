@@ -21,7 +21,7 @@ use gaps::Delivered;
 /// Most records of past runs that are shown.
 const RUNS: usize = 100;
 
-/// Days before the look-back whose deliveries are known, too.
+/// Days before the first one told of whose deliveries are known, too.
 const EARLIER: u32 = 31;
 
 /// The state of every table of the contracts, and what else the options ask for.
@@ -32,8 +32,7 @@ pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Statu
 async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> Result<Status> {
     let curated = lake.curated();
     let ledger = Ledger::open_existing(curated).await?;
-    let days = lake.settings().lookback_days;
-    let first = (options.look_back && days > 0).then(|| days_before(now.date_naive(), days));
+    let first = options.days.map(|days| days_before(now.date_naive(), days));
     // Whoever delivered in the month before is missed from the first day on.
     let from = first.map(|first| days_before(first, EARLIER));
     let looks = lake
@@ -61,6 +60,7 @@ async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> 
     };
     Ok(Status {
         schema: SCHEMA,
+        since: first,
         tables,
         periods,
         runs,
@@ -152,12 +152,8 @@ fn claims(rows: &[LedgerRow]) -> impl Iterator<Item = (&LedgerRow, NaiveDateTime
 /// else came was not delivered.
 fn nothing_of(rows: &[LedgerRow]) -> HashSet<(&str, i64)> {
     let results = rows.iter().filter(|row| row.entry == "result");
-    let is_nothing = |row: &&LedgerRow| {
-        let (read, rejected) = (row.rows_read.unwrap_or(0), row.rows_rejected.unwrap_or(0));
-        row.is_reject() || (rejected > 0 && rejected >= read)
-    };
     results
-        .filter(is_nothing)
+        .filter(|row| row.gave_nothing())
         .map(|row| (row.object.as_str(), row.batch))
         .collect()
 }
@@ -196,7 +192,7 @@ mod tests {
     const ALL: StatusOptions = StatusOptions {
         runs: true,
         gaps: true,
-        look_back: false,
+        days: None,
     };
 
     fn at(hour: u32, minute: u32) -> NaiveDateTime {
