@@ -107,7 +107,7 @@ fn tables(status: &Status) -> String {
         if let Some(batch) = table.open_batch {
             let _ = writeln!(
                 text,
-                "{}: batch {batch} is begun and not committed; a run resumes it",
+                "{}: batch {batch} is begun and not committed; `marketlake run` resumes it, or says what it waits for",
                 table.table
             );
         }

@@ -28,7 +28,7 @@ pub(super) fn excess<'a>(
         .collect();
     let (bad, read): (Vec<&Intake>, Vec<&Intake>) =
         intakes.iter().partition(|intake| intake.rejected.is_some());
-    let rows: u64 = read.iter().map(|intake| intake.rejects.len() as u64).sum();
+    let rows: u64 = read.iter().map(|intake| intake.rejects.len()).sum();
     let rows_read: u64 = read.iter().map(|intake| intake.rows_read).sum();
     let first = intakes.iter().find_map(|intake| intake.rejects.first())?;
     // An empty report among damaged ones is taken in.
@@ -110,7 +110,7 @@ mod tests {
         };
         Intake {
             rows_read,
-            rejects: vec![reject; rejects],
+            rejects: vec![reject; rejects].into(),
             ..Intake::default()
         }
     }

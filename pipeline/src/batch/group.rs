@@ -18,7 +18,7 @@ use super::intake::{Intake, Pace, Taker, Telling, Watch, take_in};
 use super::journal::Journal;
 use super::lookback::LookBack;
 use super::pending::Pending;
-use super::record::catch_up;
+use super::record::{catch_up, complete};
 use super::spool::{Budget, Spool};
 use super::table::{self, Opened};
 use super::take::take;
@@ -289,7 +289,10 @@ pub(super) async fn state(
     }
     let table = match table::open(lake, ledger, contract).await? {
         Opened::Ready(table) => table,
-        Opened::Held(reasons) => return Ok(State::Held(reasons)),
+        Opened::Held(reasons) => {
+            complete(lake, ledger, name, tally).await?;
+            return Ok(State::Held(reasons));
+        }
     };
     let progress = ledger.progress(name).await?;
     if progress.claimed > table.taken && ledger.claimed_anew(name).await? == progress.claimed {
@@ -311,7 +314,8 @@ pub(super) async fn state(
         )
         .with("table", name));
     }
-    catch_up(lake, ledger, name, &table, progress.recorded, tally).await?;
+    let last = (table.taken, table.last.as_ref());
+    catch_up(lake, ledger, name, &table.log, last, progress.recorded, tally).await?;
     if progress.claimed == table.taken {
         tally.wait_for(table.waiting()?);
         return Ok(State::Idle(table.taken));

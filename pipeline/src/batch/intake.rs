@@ -19,6 +19,7 @@ use crate::list::RawObject;
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 
+use super::rejects::Rejects;
 use super::shaping::Shaping;
 use super::source::Source;
 use super::spool::Spool;
@@ -72,7 +73,7 @@ pub(crate) struct Intake {
     /// Ordinal of the object in the batch.
     pub(crate) ordinal: usize,
     /// Rejected rows, or one reject for the whole object.
-    pub(crate) rejects: Vec<Reject>,
+    pub(crate) rejects: Rejects,
     /// Why the object was rejected whole.
     pub(crate) rejected: Option<String>,
     /// Whether it was rejected for the one reason that storage does not let it be read: it waits until that does.
@@ -92,14 +93,11 @@ pub(crate) struct Intake {
 impl Intake {
     /// An object that gives nothing but a reason.
     pub(crate) fn rejected(ordinal: usize, reason: String) -> Self {
-        let reject = Reject {
-            row: None,
-            reason: reason.clone(),
-            text: String::new(),
-        };
+        let mut rejects = Rejects::default();
+        rejects.lead(whole(reason.clone()));
         Self {
             ordinal,
-            rejects: vec![reject],
+            rejects,
             rejected: Some(reason),
             ..Self::default()
         }
@@ -107,16 +105,20 @@ impl Intake {
 
     /// Rejects the object, for what its rows are like.
     pub(super) fn reject(&mut self, reason: String) {
-        let rows = std::mem::take(&mut self.rejects);
-        let rows_read = self.rows_read;
-        *self = Self::rejected(self.ordinal, reason);
-        self.rejects.extend(rows);
-        self.rows_read = rows_read;
+        let mut rejects = std::mem::take(&mut self.rejects);
+        rejects.lead(whole(reason.clone()));
+        *self = Self {
+            ordinal: self.ordinal,
+            rejects,
+            rejected: Some(reason),
+            rows_read: self.rows_read,
+            ..Self::default()
+        };
     }
 
     /// Whether something of it goes into the table.
     pub(super) fn gives(&self) -> bool {
-        let has_rows = self.rows_read > self.rejects.len() as u64;
+        let has_rows = self.rows_read > self.rejects.len();
         self.rejected.is_none() && (has_rows || self.declared.is_some())
     }
 
@@ -129,7 +131,7 @@ impl Intake {
 
     /// Whether there were rows and none was good, not even for the SQL to leave it out.
     pub(super) fn is_all_bad(intakes: &[&Self]) -> bool {
-        let rejected: u64 = intakes.iter().map(|intake| intake.rejects.len() as u64).sum();
+        let rejected: u64 = intakes.iter().map(|intake| intake.rejects.len()).sum();
         let others: u64 = intakes
             .iter()
             .map(|intake| intake.rows_read.saturating_sub(intake.filtered))
@@ -141,7 +143,7 @@ impl Intake {
     /// rules of their own.
     pub(super) fn take(&mut self, shaped: Result<Shaped>) -> Result<()> {
         match shaped {
-            Ok(shaped) => self.add(shaped),
+            Ok(shaped) => self.add(shaped)?,
             Err(error) if [Kind::Usage, Kind::Internal].contains(&error.kind()) => {
                 *self = Self::rejected(self.ordinal, error.reason());
             }
@@ -150,11 +152,11 @@ impl Intake {
         Ok(())
     }
 
-    fn add(&mut self, shaped: Shaped) {
+    fn add(&mut self, shaped: Shaped) -> Result<()> {
         for hash in shaped.content.iter().flat_map(|hashes| hashes.values()) {
             self.content.update(&hash.to_le_bytes());
         }
-        self.rejects.extend(shaped.rejects);
+        self.rejects.extend(shaped.rejects)?;
         self.filtered += shaped.filtered;
         for (check, rows) in shaped.warned {
             *self.warned.entry(check).or_default() += rows;
@@ -162,6 +164,16 @@ impl Intake {
         for (check, rows) in shaped.held {
             *self.held.entry(check).or_default() += rows;
         }
+        Ok(())
+    }
+}
+
+/// The reject of an object as a whole.
+fn whole(reason: String) -> Reject {
+    Reject {
+        row: None,
+        reason,
+        text: String::new(),
     }
 }
 
@@ -363,7 +375,7 @@ async fn one(
                     let reject = shaper.malformed(malformed.row, &malformed.reason, &malformed.text);
                     if let Some(intake) = &mut intakes[taker] {
                         intake.rows_read += 1;
-                        intake.rejects.push(reject);
+                        intake.rejects.push(reject)?;
                     }
                 }
             }
@@ -477,7 +489,7 @@ mod tests {
         Intake {
             rows_read,
             filtered,
-            rejects: vec![reject; rejected],
+            rejects: vec![reject; rejected].into(),
             ..Intake::default()
         }
     }

@@ -4,6 +4,7 @@ use chrono::Utc;
 use serde_json::Value;
 
 use crate::contract::TableName;
+use crate::delta::DeltaLog;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
@@ -12,7 +13,7 @@ use crate::record::{changes, outbox, quarantine, runs};
 use crate::report::{News, RunReport, SCHEMA};
 
 use super::side::SideFile;
-use super::table::Table;
+use super::table::checked;
 use super::tally::{RunId, Summary, Tally};
 
 /// A batch that is in.
@@ -24,32 +25,53 @@ pub(crate) struct Batch {
     pub(crate) side: SideFile,
 }
 
-/// Records the batch that the table took in last, where that has not been done.
+/// Records the batch that the table took in last, where that has not been done: whatever is done to a table next, nobody would
+/// come back to it. Of a table that is none of this ledger nothing is known to record.
+pub(crate) async fn complete(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    tally: &mut Tally,
+) -> Result<()> {
+    let log = lake.table_log(name)?;
+    let Some(snapshot) = log.load_unguarded().await? else {
+        return Ok(());
+    };
+    let (taken, last) = match checked(&log, &snapshot, ledger).await {
+        Err(error) if error.kind() == Kind::Foreign => return Ok(()),
+        checked => checked?,
+    };
+    let recorded = ledger.progress(name).await?.recorded;
+    catch_up(lake, ledger, name, &log, (taken, last.as_ref()), recorded, tally).await
+}
+
+/// Records the batch that the table took in last, with what its commit says, where that has not been done.
 pub(super) async fn catch_up(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
-    table: &Table,
+    log: &DeltaLog,
+    (taken, last): (i64, Option<&(u64, Value)>),
     recorded: i64,
     tally: &mut Tally,
 ) -> Result<()> {
     let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
-    if let Some((version, _)) = table.last.as_ref().filter(merged) {
+    if let Some((version, _)) = last.filter(merged) {
         // Maintenance may have died after its commit.
-        changes::record(lake.curated(), &table.log, *version).await?;
+        changes::record(lake.curated(), log, *version).await?;
     }
-    if recorded >= table.taken {
+    if recorded >= taken {
         return Ok(());
     }
     let missing = || {
         Error::internal("commit of the last batch names no side file")
             .with("table", name)
-            .with("batch", table.taken)
+            .with("batch", taken)
     };
-    let (version, about) = table.last.as_ref().ok_or_else(missing)?;
+    let (version, about) = last.ok_or_else(missing)?;
     let side = about.get("side").and_then(Value::as_str).ok_or_else(missing)?;
     let batch = Batch {
-        number: table.taken,
+        number: taken,
         version: *version,
         summary: serde_json::from_value(about.clone())
             .context(Kind::Foreign, "commit of the last batch has no summary")?,

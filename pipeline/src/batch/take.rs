@@ -11,6 +11,7 @@ use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
 use crate::list::RawObject;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{Counts, Outcome};
+use crate::shape::Reject;
 
 use super::budget;
 use super::commit::{Attempt, Proposal, TableRun, commit_batch};
@@ -80,10 +81,6 @@ pub(super) async fn take(
             ..result(claim, object, intake, &attempt)
         })
         .collect();
-    let rejects: Vec<QuarantineRow> = intakes
-        .iter()
-        .flat_map(|(object, intake)| quarantined(claim, object, intake, &attempt))
-        .collect();
     let giving = intakes.iter().filter(|(_, intake)| intake.gives());
     let giving: BTreeSet<&String> = giving.map(|(_, intake)| &intake.account).collect();
     let delivered = in_force(lake, contract, giving)?;
@@ -111,11 +108,15 @@ pub(super) async fn take(
         periods,
         files_at_once: lake.settings().at_once(FILES_AT_ONCE),
     };
-    let quarantine = if rejects.is_empty() {
-        Vec::new()
-    } else {
-        quarantine::write(curated, &rejects).await?
-    };
+    let mut rejects = quarantine::Writer::new(curated);
+    for (object, intake) in &intakes {
+        for portion in intake.rejects.portions() {
+            rejects
+                .add(quarantined(claim, object, portion?, &attempt))
+                .await?;
+        }
+    }
+    let quarantine = rejects.finish().await?;
     let side = SideFile { results, quarantine };
     let batch = claim.draft.batch;
     let mut run = TableRun {
@@ -216,7 +217,7 @@ fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
         counts.rows_warned += intake.warned.values().sum::<u64>();
         match intake.rejected {
             Some(_) => counts.objects_rejected += 1,
-            None => counts.rows_rejected += intake.rejects.len() as u64,
+            None => counts.rows_rejected += intake.rejects.len(),
         }
     }
     counts
@@ -245,7 +246,7 @@ fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt)
                 false => Taken::Rejected { reason },
             };
         }
-        None => result.rows_rejected = intake.rejects.len() as u64,
+        None => result.rows_rejected = intake.rejects.len(),
     }
     result
 }
@@ -253,18 +254,18 @@ fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt)
 fn quarantined<'a>(
     claim: &'a Claim,
     object: &'a RawObject,
-    intake: &'a Intake,
+    rejects: Vec<Reject>,
     attempt: &'a Attempt,
 ) -> impl Iterator<Item = QuarantineRow> + 'a {
-    intake.rejects.iter().map(|reject| QuarantineRow {
+    rejects.into_iter().map(|reject| QuarantineRow {
         table: claim.draft.table.to_string(),
         batch: claim.draft.batch,
         object: object.uri.clone(),
         path: object.path.clone(),
         account: object.account.clone(),
         row: reject.row,
-        reason: reject.reason.clone(),
-        raw_text: Some(reject.text.clone()).filter(|text| !text.is_empty()),
+        reason: reject.reason,
+        raw_text: Some(reject.text).filter(|text| !text.is_empty()),
         rejected_at: claim.claimed_at,
         attempt: attempt.id.clone(),
     })

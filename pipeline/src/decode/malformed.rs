@@ -3,6 +3,16 @@
 /// Most bytes of a record's text that are shown.
 pub(super) const SHOWN: usize = 64 << 10;
 
+/// As much of a text as is shown, with a mark that tells the whole length where that is not all.
+pub(crate) fn shown(mut text: String) -> String {
+    let length = text.len();
+    if length > SHOWN {
+        text.truncate(text.floor_char_boundary(SHOWN));
+        text.push_str(&format!("… (cut, {length} bytes in all)"));
+    }
+    text
+}
+
 /// A record that is no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {

@@ -33,6 +33,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 
 pub use malformed::Malformed;
+pub(crate) use malformed::shown;
 pub use memory::InMemory;
 pub use parquet::texts;
 pub use source::ObjectReader;

@@ -26,6 +26,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) 
     let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
         ledger.refresh().await?;
+        batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
         match once(job, feed, &mut ledger, tally).await? {
             Try::Done => return Ok(None),
             Try::Ended(ended) => return Ok(Some(ended)),

@@ -11,7 +11,6 @@ use crate::keep;
 use crate::layout;
 use crate::ledger::{Claim, Draft, Lease, Ledger};
 use crate::query::{SnapshotTable, session};
-use crate::record::quarantine;
 use crate::report::Outcome;
 use crate::sorted::{self, Target};
 
@@ -39,11 +38,16 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
     let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
         ledger.refresh().await?;
+        batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
         // What was claimed meanwhile is staged now.
         let staged = match stage(job, feed, &ledger).await? {
             Ok(staged) => staged,
             Err(ended) => return Ok(Some(ended)),
         };
+        if staged.standing.open && (job.options.from.is_some() || job.options.to.is_some()) {
+            // Its objects may be of other days, and it counts as taken in once a later batch is.
+            return Ok(Some(begun(job, staged.standing.claimed)));
+        }
         if finish(job, &mut ledger, staged, tally).await? {
             return Ok(None);
         }
@@ -88,7 +92,11 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
             )],
         }));
     }
-    let staging = Staging::open(job, &sources)?;
+    let mut staging = Staging::open(job, &sources)?;
+    if staging.is_outdated(&sources).await? {
+        staging.remove()?;
+        staging = Staging::open(job, &sources)?;
+    }
     let release = job.options.release || !(standing.open || standing.adopts);
     let report = staging.fill(&sources, release).await?;
     let messages = match report.outcome {
@@ -115,6 +123,19 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
         outcome: report.outcome,
         messages,
     }))
+}
+
+/// A batch was begun that has to be ended before some days can be made anew.
+fn begun(job: &Job<'_>, batch: i64) -> Ended {
+    let table = &job.contract.name;
+    let message = format!(
+        "batch {batch} is begun and not committed: run `marketlake run {table}` first, which takes it in or says why it \
+         waits, or make the whole table anew"
+    );
+    Ended {
+        outcome: Outcome::Held,
+        messages: vec![message],
+    }
 }
 
 /// Why it cannot go on: what is gone, one by one.
@@ -169,7 +190,6 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
     let sorted = sorted::write(rows, &target, |_| Ok(())).await?;
     let (results, counts) = staging.results(&claim, &attempt.id).await?;
-    let rejects = staging.rejects(&claim, &attempt.id).await?;
     // Whoever accepts that objects are gone has been asked.
     let over_budget = match sources.missing.is_empty() {
         true => batch::excess_of_results(&contract.quarantine, claim.draft.batch, &results),
@@ -177,7 +197,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     };
     let side = SideFile {
         results,
-        quarantine: quarantine::write(lake.curated(), &rejects).await?,
+        quarantine: staging.rejects(&claim, &attempt.id, lake.curated()).await?,
     };
     let ready = Ready {
         claim,

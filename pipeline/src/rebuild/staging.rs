@@ -7,13 +7,17 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use deltalake_core::kernel::Add;
+use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::batch::{Group, Tallies, run_group};
+use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::{Lake, Selection};
@@ -69,6 +73,17 @@ impl<'a> Staging<'a> {
             }
             before = now;
         }
+    }
+
+    /// Whether something was staged that is not among the objects any more: it was delivered again since.
+    pub(super) async fn is_outdated(&self, sources: &Sources) -> Result<bool> {
+        let ledger = Ledger::open(self.lake.curated()).await?;
+        let rows = ledger.rows(&self.job.contract.name).await?;
+        Ok(rows
+            .iter()
+            .filter(|row| row.entry == "claim")
+            .filter_map(LedgerRow::identity)
+            .any(|identity| !sources.objects.contains_key(&identity)))
     }
 
     async fn take_in(&self, sources: &Sources, release: bool) -> Result<TableReport> {
@@ -167,8 +182,8 @@ impl<'a> Staging<'a> {
         Ok((results, counts))
     }
 
-    /// The staged rejects of the claim's objects, as rejects of its batch.
-    pub(super) async fn rejects(&self, claim: &Claim, attempt: &str) -> Result<Vec<QuarantineRow>> {
+    /// Writes the staged rejects of the claim's objects, as rejects of its batch.
+    pub(super) async fn rejects(&self, claim: &Claim, attempt: &str, to: &Curated) -> Result<Vec<Add>> {
         let curated = self.lake.curated();
         let rows = Ledger::open(curated).await?.rows(&claim.draft.table).await?;
         let latest = latest_results(&rows);
@@ -180,14 +195,21 @@ impl<'a> Staging<'a> {
             .filter_map(|object| latest.get(&object.identity()))
             .map(|row| (row.path.as_str(), row.batch))
             .collect();
-        let wanted = |row: &QuarantineRow| latest.contains(&(row.path.as_str(), row.batch));
-        let mut rejects = quarantine::read(curated, Some(&claim.draft.table), wanted).await?;
-        for reject in &mut rejects {
-            reject.batch = claim.draft.batch;
-            reject.rejected_at = claim.claimed_at;
-            reject.attempt = attempt.to_owned();
+        let mut rejects = quarantine::Writer::new(to);
+        let mut portions = pin!(quarantine::portions(curated, Some(&claim.draft.table)).await?);
+        while let Some(portion) = portions.try_next().await? {
+            let wanted = portion
+                .into_iter()
+                .filter(|row| latest.contains(&(row.path.as_str(), row.batch)));
+            let renamed = wanted.map(|reject| QuarantineRow {
+                batch: claim.draft.batch,
+                rejected_at: claim.claimed_at,
+                attempt: attempt.to_owned(),
+                ..reject
+            });
+            rejects.add(renamed).await?;
         }
-        Ok(rejects)
+        rejects.finish().await
     }
 
     /// Removes what was staged.

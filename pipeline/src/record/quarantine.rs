@@ -3,21 +3,26 @@
 //! Rows are only ever added. Whether a reject is still open follows from the ledger: see
 //! [`open_rejects`](super::open_rejects).
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Add;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{DeltaLog, Snapshot, indexed, read_files, write_partitioned};
+use crate::delta::{DataFile, DeltaLog, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
 
 const TABLE: &str = "table_name";
+/// Most rejects of a file, and most bytes of their texts.
+const FILE_ROWS: usize = 100_000;
+const FILE_BYTES: usize = 16 << 20;
 /// Columns of which the log holds bounds.
 const BOUNDED: [&str; 1] = ["batch"];
 
@@ -46,15 +51,65 @@ pub(crate) struct QuarantineRow {
     pub(crate) attempt: String,
 }
 
-/// Writes rejects to files that no commit names yet, creating the table in a lake that has none. The actions go
-/// into the attempt's side file as JSON, and from there to [`record`].
-pub(crate) async fn write(curated: &Curated, rows: &[QuarantineRow]) -> Result<Vec<Add>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
+/// Writes rejects to files that no commit names yet, creating the table in a lake that has none: however many they are,
+/// few of them wait in memory. The actions go into the attempt's side file as JSON, and from there to [`record`].
+pub(crate) struct Writer<'a> {
+    curated: &'a Curated,
+    waiting: Vec<QuarantineRow>,
+    /// Bytes of their texts.
+    bytes: usize,
+    written: Vec<Add>,
+}
+
+impl<'a> Writer<'a> {
+    /// Nothing is written yet.
+    pub(crate) fn new(curated: &'a Curated) -> Self {
+        Self {
+            curated,
+            waiting: Vec::new(),
+            bytes: 0,
+            written: Vec::new(),
+        }
     }
-    let log = log(curated)?;
-    load_or_create(&log).await?;
-    write_partitioned(&log, &batch(rows)?, &partition(), &BOUNDED).await
+
+    /// Adds some rejects.
+    pub(crate) async fn add(&mut self, rows: impl IntoIterator<Item = QuarantineRow>) -> Result<()> {
+        for row in rows {
+            self.bytes += row.reason.len() + row.raw_text.as_ref().map_or(0, String::len);
+            self.waiting.push(row);
+            if self.waiting.len() >= FILE_ROWS || self.bytes >= FILE_BYTES {
+                self.write().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of all of them.
+    pub(crate) async fn finish(mut self) -> Result<Vec<Add>> {
+        if !self.waiting.is_empty() {
+            self.write().await?;
+        }
+        Ok(self.written)
+    }
+
+    async fn write(&mut self) -> Result<()> {
+        let log = log(self.curated)?;
+        load_or_create(&log).await?;
+        let rows = batch(&self.waiting)?;
+        self.written
+            .extend(write_partitioned(&log, &rows, &partition(), &BOUNDED).await?);
+        self.waiting.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+/// Writes a few rejects as [`Writer`] does.
+#[cfg(test)]
+pub(crate) async fn write(curated: &Curated, rows: &[QuarantineRow]) -> Result<Vec<Add>> {
+    let mut writer = Writer::new(curated);
+    writer.add(rows.iter().cloned()).await?;
+    writer.finish().await
 }
 
 /// Commits the files of a batch's rejects, once however often it is called.
@@ -74,20 +129,36 @@ pub(crate) async fn read(
     table: Option<&TableName>,
     wanted: impl Fn(&QuarantineRow) -> bool,
 ) -> Result<Vec<QuarantineRow>> {
-    let log = log(curated)?;
-    let Some(snapshot) = log.load().await? else {
-        return Ok(Vec::new());
-    };
-    let table = table.map(ToString::to_string);
     let mut rows = Vec::new();
-    for file in snapshot.files.iter() {
-        if table.is_none() || file.partition.get(TABLE) == Some(&table) {
-            for batch in read_files(&log, [file], &schema()).await? {
-                rows.extend(rows_of(&batch).filter(&wanted));
-            }
-        }
+    let portions = portions(curated, table).await?;
+    let mut portions = pin!(portions);
+    while let Some(portion) = portions.try_next().await? {
+        rows.extend(portion.into_iter().filter(&wanted));
     }
     Ok(rows)
+}
+
+/// The rejects, of one table or of all, file by file.
+pub(crate) async fn portions(
+    curated: &Curated,
+    table: Option<&TableName>,
+) -> Result<impl Stream<Item = Result<Vec<QuarantineRow>>>> {
+    let log = log(curated)?;
+    let table = table.map(ToString::to_string);
+    let files: Vec<DataFile> = match log.load().await? {
+        Some(snapshot) => snapshot.files.to_vec(),
+        None => Vec::new(),
+    };
+    let files = files
+        .into_iter()
+        .filter(move |file| table.is_none() || file.partition.get(TABLE) == Some(&table));
+    Ok(stream::iter(files).then(move |file| {
+        let log = log.clone();
+        async move {
+            let batches = read_files(&log, [&file], &schema()).await?;
+            Ok(batches.iter().flat_map(rows_of).collect())
+        }
+    }))
 }
 
 fn log(curated: &Curated) -> Result<DeltaLog> {

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
 use crate::contract::{ColumnType, OPTION, Privacy, Shown};
+use crate::decode::shown;
 use crate::error::Result;
 use crate::layout::{HASH, ROW};
 use crate::list::RawObject;
@@ -313,7 +314,7 @@ impl<'a> Fields<'a> {
             Ok((name, text))
         });
         let fields: BTreeMap<&str, &str> = fields.collect::<Result<_>>()?;
-        Ok(serde_json::to_string(&fields).unwrap_or_default())
+        Ok(shown(serde_json::to_string(&fields).unwrap_or_default()))
     }
 
     fn map(&self, wanted: impl Fn(&str) -> bool) -> Result<ArrayRef> {

@@ -27,6 +27,7 @@ use arrow::array::{
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, AccountKeep};
 use crate::cast::{self, Quoting, cast, cast_quoting};
@@ -48,7 +49,7 @@ use raw_sql::RawSql;
 use stated::Stated;
 
 /// A row that did not get in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reject {
     /// Ordinal of the row in its object; none when the whole object is rejected.
     pub(crate) row: Option<i64>,

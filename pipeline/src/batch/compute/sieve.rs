@@ -17,6 +17,7 @@ use deltalake_core::kernel::Add;
 
 use crate::contract::Contract;
 use crate::curated::Curated;
+use crate::decode::shown;
 use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::keep::{Groups, key_positions};
@@ -25,10 +26,10 @@ use crate::ledger::Claim;
 use crate::record::quarantine::{self, QuarantineRow};
 use crate::shape::Checks;
 
-/// Rejects that wait to be written.
+/// Rejects that wait to be written, and bytes of their texts.
 const WAITING: usize = 10_000;
-/// Most bytes of a row's text, and most characters of a value, that are shown.
-const SHOWN: usize = 64 << 10;
+const WAITING_BYTES: usize = 16 << 20;
+/// Most characters of a value that are shown.
 const SHOWN_OF_VALUE: usize = 100;
 /// What is said of each of several rows with one key: none of them is more right than another.
 const COPIED: &str = "SQL gives several rows with this key";
@@ -50,6 +51,8 @@ pub(crate) struct Sifted {
     before: u64,
     /// Ordinal, reason and text of rejects that are not yet written.
     waiting: Vec<(u64, String, String)>,
+    /// Bytes of their texts.
+    bytes: usize,
 }
 
 impl Sifted {
@@ -59,6 +62,7 @@ impl Sifted {
         self.rejected += other.rejected;
         self.quarantine.extend(other.quarantine);
         self.waiting.extend(other.waiting);
+        self.bytes += other.bytes;
         for (sums, found) in [(&mut self.warned, other.warned), (&mut self.held, other.held)] {
             for (check, rows) in found {
                 *sums.entry(check).or_default() += rows;
@@ -75,12 +79,13 @@ impl Sifted {
 
     fn reject(&mut self, reason: String, text: String) {
         self.rejected += 1;
+        self.bytes += reason.len() + text.len();
         self.waiting.push((self.before + self.rejected, reason, text));
     }
 
     /// Whether the rejects that wait take much memory.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
+        self.waiting.len() >= WAITING || self.bytes >= WAITING_BYTES
     }
 
     /// Writes the rejects that wait, as ones of the first input.
@@ -99,8 +104,10 @@ impl Sifted {
             rejected_at: claim.claimed_at,
             attempt: attempt.to_owned(),
         });
-        let rows: Vec<QuarantineRow> = rows.collect();
-        self.quarantine.extend(quarantine::write(curated, &rows).await?);
+        let mut writer = quarantine::Writer::new(curated);
+        writer.add(rows).await?;
+        self.quarantine.extend(writer.finish().await?);
+        self.bytes = 0;
         Ok(())
     }
 }
@@ -323,13 +330,8 @@ fn text(row: &RecordBatch) -> Result<String> {
         .build::<_, LineDelimited>(&mut bytes);
     writer.write(&row.project(&told.collect::<Vec<_>>())?)?;
     writer.finish()?;
-    let mut text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-    if text.len() > SHOWN {
-        let length = text.len();
-        text.truncate(text.floor_char_boundary(SHOWN));
-        text.push_str(&format!("… (cut, {length} bytes in all)"));
-    }
-    Ok(text)
+    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    Ok(shown(text))
 }
 
 #[cfg(test)]

@@ -129,14 +129,13 @@ async fn look(
         .iter()
         .filter_map(|row| row.last_day.as_ref()?.parse().ok())
         .max();
-    status.newest_period = claims(&rows)
-        .filter(|(row, _)| row.batch <= taken)
-        .map(|(_, period)| period)
-        .max();
+    // What is claimed and not committed may wait for a person.
+    let is_in = |(row, _): &(&LedgerRow, NaiveDateTime)| row.batch <= taken;
+    status.newest_period = claims(&rows).filter(is_in).map(|(_, period)| period).max();
     let mut delivered = Delivered::new();
     let rejected = nothing_of(&rows);
     let gave = |row: &LedgerRow| !rejected.contains(&(row.object.as_str(), row.batch));
-    for (row, period) in claims(&rows).filter(|(row, _)| gave(row)) {
+    for (row, period) in claims(&rows).filter(is_in).filter(|(row, _)| gave(row)) {
         delivered.entry(row.account.clone()).or_default().insert(period);
     }
     Ok((status, delivered))
@@ -252,14 +251,15 @@ mod tests {
             (2, 2, Some(at(0, 30)))
         );
         assert!(found.last_commit_at.is_some());
-        // The open claim's object has been delivered, too: 01:15 (f). Gaps are said once for the three tables.
+        // The object of the open claim (01:15, f) is not in. Gaps are said once for the three tables.
         let gaps: Vec<_> = status
             .periods
             .iter()
             .map(|gap| (gap.period_start.naive_utc(), gap.state))
             .collect();
-        let missing = [at(0, 15), at(0, 45), at(1, 0)].map(|start| (start, PeriodState::Missing));
-        assert_eq!(gaps, missing);
+        let overdue = [at(0, 45), at(1, 0)].map(|start| (start, PeriodState::Overdue));
+        let missing = (at(0, 15), PeriodState::Missing);
+        assert_eq!(gaps, [vec![missing], overdue.to_vec()].concat());
         assert!(
             status
                 .periods
