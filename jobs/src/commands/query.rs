@@ -1,5 +1,6 @@
 //! `query`: SQL over the curated tables.
 
+use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -7,11 +8,15 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches;
 
 use crate::cli::{QueryArgs, RowFormat};
 use crate::exit::DONE;
 use crate::session::Session;
+
+/// Rows of a table that decide how wide its columns are.
+const WIDENING: usize = 10_000;
 
 /// Runs one statement and prints its rows.
 pub(super) async fn query(session: &Session, arguments: &QueryArgs) -> Result<u8> {
@@ -32,15 +37,28 @@ pub(super) async fn query(session: &Session, arguments: &QueryArgs) -> Result<u8
         arguments.format
     };
     if let RowFormat::Table = format {
-        // How wide a column is the last row can decide.
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().await? {
+        let mut batches = vec![RecordBatch::new_empty(rows.schema())];
+        let mut count = 0;
+        while count <= WIDENING
+            && let Some(batch) = rows.next().await?
+        {
+            count += batch.num_rows();
             batches.push(batch);
         }
-        if batches.is_empty() {
-            batches.push(RecordBatch::new_empty(rows.schema()));
+        let table = print(&batches, format)?;
+        drop(batches);
+        session.output.data(&table)?;
+        // The first rows say how wide the columns are; of the others only as many are held as come at once.
+        let frame = table.lines().next().unwrap_or_default().to_owned();
+        drop(table);
+        let mut has_more = false;
+        while let Some(batch) = rows.next().await? {
+            session.output.data(&lines(&batch, &frame)?)?;
+            has_more = true;
         }
-        session.output.data(&print(&batches, format)?)?;
+        if has_more {
+            session.output.data(&format!("{frame}\n"))?;
+        }
         return Ok(DONE);
     }
     if let RowFormat::Csv = format {
@@ -56,6 +74,25 @@ pub(super) async fn query(session: &Session, arguments: &QueryArgs) -> Result<u8
         session.output.data(&text)?;
     }
     Ok(DONE)
+}
+
+/// More rows of a table whose columns are as wide as in this line of its frame; what is wider stands out.
+fn lines(rows: &RecordBatch, frame: &str) -> Result<String> {
+    let widths: Vec<usize> = frame.trim_matches('+').split('+').map(str::len).collect();
+    let options = FormatOptions::default();
+    let columns = rows.columns().iter();
+    let cells = columns.map(|column| ArrayFormatter::try_new(column, &options));
+    let cells = cells.collect::<std::result::Result<Vec<_>, _>>()?;
+    let mut text = String::new();
+    for row in 0..rows.num_rows() {
+        for (cells, width) in cells.iter().zip(&widths) {
+            let cell = cells.value(row).try_to_string()?;
+            let cell = cell.replace(['\n', '\r'], " ");
+            let _ = write!(text, "| {cell:<width$} ", width = width.saturating_sub(2));
+        }
+        text.push_str("|\n");
+    }
+    Ok(text)
 }
 
 /// Rows as text; every format ends with a line feed unless there is nothing to print.
@@ -147,6 +184,14 @@ mod tests {
         let twice = [rows(), rows()].concat();
         let text = print(&twice, RowFormat::Csv).unwrap();
         assert_eq!(text, "name,number\n\"a,b\",1\n,2\n\"a,b\",1\n,2\n");
+    }
+
+    #[test]
+    fn further_rows_of_a_table_stand_below_the_first_ones() {
+        let table = print(&rows(), RowFormat::Table).unwrap();
+        let frame = table.lines().next().unwrap();
+        let more = lines(&rows()[0], frame).unwrap();
+        assert!(table.ends_with(&format!("{more}{frame}\n")), "{more}");
     }
 
     #[test]

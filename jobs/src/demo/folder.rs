@@ -15,6 +15,9 @@ use crate::notice;
 /// First line of the configuration that the demo writes; it marks a lake that the demo may make anew.
 const MARK: &str = "# Made by `marketlake demo`, which may overwrite this lake as long as this line is here.";
 
+/// Sources of which the demo makes raw objects.
+const SOURCES: [&str; 5] = ["ads", "ams", "jwo", "sp_api", "yojaka"];
+
 /// A folder that belongs to the demo.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -70,10 +73,10 @@ impl Folder {
         fs::read_to_string(self.config_file()).is_ok_and(|text| text.starts_with(MARK))
     }
 
-    /// Removes what a demo makes, and nothing else.
+    /// Removes what a demo makes, and nothing else: raw objects of other sources than its own stay.
     fn clear(&self) -> Result<()> {
-        for zone in ["raw", "curated"] {
-            let zone = self.path.join(zone);
+        let raw = SOURCES.map(|source| self.raw().join(source));
+        for zone in raw.into_iter().chain([self.path.join("curated")]) {
             match fs::remove_dir_all(&zone) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("{} cannot be removed", zone.display()));
@@ -81,6 +84,8 @@ impl Folder {
                 _ => {}
             }
         }
+        // Where nothing else is in it.
+        let _ = fs::remove_dir(self.raw());
         match fs::remove_file(notice::file_of(&self.path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(error).context("notices cannot be removed")
@@ -164,6 +169,10 @@ mod tests {
         fs::write(lake.path().join("mine.sql"), "SELECT 1").unwrap();
         Folder::claim(&config(lake.path())).unwrap();
         assert!(!folder.raw().exists());
+        fs::create_dir_all(folder.raw().join("shop")).unwrap();
+        fs::create_dir_all(folder.raw().join("ams")).unwrap();
+        Folder::claim(&config(lake.path())).unwrap();
+        assert!(folder.raw().join("shop").exists() && !folder.raw().join("ams").exists());
         assert!(lake.path().join("mine.sql").exists());
     }
 

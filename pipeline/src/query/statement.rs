@@ -102,7 +102,10 @@ pub(crate) async fn query(
     let wanted = known.iter().filter(|name| named.wants(name)).cloned();
     let context = open_all(curated, wanted, memory_limit).await?;
 
-    let plan = match context.state().statement_to_plan(statement).await {
+    let mut state = context.state();
+    // A number with a point is compared with decimals: as a double it has another value.
+    state.config_mut().options_mut().sql_parser.parse_float_as_decimal = true;
+    let plan = match state.statement_to_plan(statement).await {
         Ok(plan) => plan,
         Err(error) => return Err(unplanned(error, &context, &named, &known)),
     };

@@ -33,7 +33,7 @@ pub(super) struct Sources {
     pub(super) missing: Vec<String>,
     /// Objects that were delivered again since, of the same size, or with another manifest: what lies there now is taken in
     /// instead, and what a former state gave cannot be made again.
-    pub(super) delivered_again: u64,
+    pub(super) delivered_again: HashSet<Identity>,
 }
 
 /// Finds the objects that the ledger names for the table, and where the ledger does not know all of them, what the raw
@@ -97,12 +97,15 @@ pub(super) async fn sources(
             }
             Some((size, modified, manifest)) if size == object.size => {
                 let is_same = modified == object.modified && manifest == object.manifest;
-                sources.delivered_again += u64::from(!is_same);
-                sources.take(RawObject {
+                let object = RawObject {
                     modified,
                     manifest,
                     ..object
-                });
+                };
+                if !is_same {
+                    sources.delivered_again.insert(object.identity());
+                }
+                sources.take(object);
             }
             // What gave nothing but a reject is not missed, and its reject goes where something else was delivered in its
             // place, which is an object of its own.

@@ -77,7 +77,7 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
     if !sources.missing.is_empty() && !job.options.accept_missing {
         return Ok(Err(Ended {
             outcome: Outcome::Failed,
-            messages: gone(job, &sources),
+            messages: gone(job, "are not there any more", &sources.missing),
         }));
     }
     if sources.objects.is_empty() {
@@ -112,6 +112,20 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
             held.collect()
         }
         _ => {
+            let lost = match job.options.accept_missing {
+                true => Vec::new(),
+                false => staging.rejected_again(&sources).await?,
+            };
+            if !lost.is_empty() {
+                return Ok(Err(Ended {
+                    outcome: Outcome::Failed,
+                    messages: gone(
+                        job,
+                        "were delivered again and are rejected as they are now",
+                        &lost,
+                    ),
+                }));
+            }
             return Ok(Ok(Staged {
                 standing,
                 sources,
@@ -138,11 +152,10 @@ fn begun(job: &Job<'_>, batch: i64) -> Ended {
     }
 }
 
-/// Why it cannot go on: what is gone, one by one.
-fn gone(job: &Job<'_>, sources: &Sources) -> Vec<String> {
-    let missing = &sources.missing;
+/// Why it cannot go on: what became of objects, and which they are, one by one.
+fn gone(job: &Job<'_>, what: &str, missing: &[String]) -> Vec<String> {
     let mut messages = vec![format!(
-        "{} raw objects of the table are not there any more; bring them back, or go on without their rows with \
+        "{} raw objects of the table {what}; bring them back, or go on without their rows with \
          `marketlake rebuild {} --accept-missing`",
         missing.len(),
         job.contract.name
@@ -223,11 +236,11 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
             sources.missing.len()
         ));
     }
-    if sources.delivered_again > 0 {
+    if !sources.delivered_again.is_empty() {
         tally.say(format!(
             "{} objects or their manifests had been delivered again, with the same size; what lies there now was taken in, \
              and what they had said before cannot be made again",
-            sources.delivered_again
+            sources.delivered_again.len()
         ));
     }
     Ok(true)

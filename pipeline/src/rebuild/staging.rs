@@ -75,6 +75,22 @@ impl<'a> Staging<'a> {
         }
     }
 
+    /// Objects that gave rows and were delivered again since, or their manifests were, and that are rejected as they are now:
+    /// a run leaves the rows as they are. Each with why.
+    pub(super) async fn rejected_again(&self, sources: &Sources) -> Result<Vec<String>> {
+        let ledger = Ledger::open(self.lake.curated()).await?;
+        let rows = ledger.rows(&self.job.contract.name).await?;
+        let latest = latest_results(&rows);
+        let again = sources
+            .delivered_again
+            .iter()
+            .filter_map(|identity| latest.get(identity));
+        let rejected = again.filter(|row| row.is_reject());
+        Ok(rejected
+            .map(|row| format!("{}: {}", row.object, row.reason.as_deref().unwrap_or_default()))
+            .collect())
+    }
+
     /// Whether something was staged that is not among the objects any more: it was delivered again since.
     pub(super) async fn is_outdated(&self, sources: &Sources) -> Result<bool> {
         let ledger = Ledger::open(self.lake.curated()).await?;

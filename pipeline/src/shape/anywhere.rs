@@ -100,11 +100,15 @@ enum Cleared {
 
 fn cleared(text: &str, names: &[Anywhere], found: &mut Found) -> Cleared {
     let is_json = text.trim_start().starts_with(['{', '[', '"']);
-    if !is_json && !text.contains(['{', '[', ':', '=']) {
+    let has_signs = text.contains(['{', '[', ':', '=']);
+    if !is_json && !has_signs && !has_digit(text) {
         return Cleared::AsItIs;
     }
     if is_json {
+        let all = letters(text);
+        let is_there = |name: &Anywhere| all.contains(name.letters());
         let mut redaction = Redaction {
+            may_be_spoken_of: text.contains("\\u") || names.iter().any(is_there),
             text,
             out: String::new(),
             copied: 0,
@@ -118,17 +122,39 @@ fn cleared(text: &str, names: &[Anywhere], found: &mut Found) -> Cleared {
             };
         }
     }
-    let letters = letters(text);
-    match names
-        .iter()
-        .position(|name| letters.contains(name.letters()) && name.are_in(text))
-    {
+    let all = letters(text);
+    // Without signs a word says a value only where it stands alone: ids are made of letters and digits as well.
+    let says = |name: &&Anywhere| {
+        all.contains(name.letters())
+            && match is_json || has_signs {
+                true => name.are_in(text),
+                false => stands_alone(name, text),
+            }
+    };
+    match names.iter().position(|name| says(&name)) {
         Some(name) => {
             note(&mut found[name], text);
             Cleared::Gone
         }
         None => Cleared::AsItIs,
     }
+}
+
+/// Whether there is nothing but blanks and signs beside the words of a name.
+fn stands_alone(name: &Anywhere, text: &str) -> bool {
+    let words: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let begins = |start: usize| {
+        let mut run = String::new();
+        words[start..].iter().any(|word| {
+            run.push_str(word);
+            run == name.letters()
+        })
+    };
+    (0..words.len()).any(begins)
 }
 
 /// Keeps the first value that looks like one: not a truth, a day or nothing at all.
@@ -154,6 +180,12 @@ struct Redaction<'a> {
     copied: usize,
     names: &'a [Anywhere],
     found: &'a mut Found,
+    /// Whether the letters of a name are in the text at all, for all that is known.
+    may_be_spoken_of: bool,
+}
+
+fn has_digit(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 impl Redaction<'_> {
@@ -168,8 +200,52 @@ impl Redaction<'_> {
         }
     }
 
+    /// The name that something in the object or array at the cursor is called by, other than by its key: `{"name": "otp",
+    /// "value": ...}`, `["otp", ...]`, or `{"otp 482913": ...}`.
+    fn spoken_of(&self, mut cursor: Cursor<'_>, depth: usize) -> Result<Option<usize>, Stop> {
+        let is_object = cursor.peek()? == b'{';
+        let closing = if is_object { b'}' } else { b']' };
+        cursor.at += 1;
+        if cursor.peek()? == closing {
+            return Ok(None);
+        }
+        loop {
+            if is_object {
+                let key = cursor.string()?;
+                let key = self.unquoted(key)?;
+                let said = self.names.iter().position(|name| name.are_in(&key));
+                if said.is_some() && has_digit(&key) {
+                    return Ok(said);
+                }
+                cursor.expect(b':')?;
+            }
+            if cursor.peek()? == b'"' {
+                let text = cursor.string()?;
+                let text = letters(&self.unquoted(text)?);
+                let said = self.names.iter().position(|name| name.letters() == text);
+                if said.is_some() {
+                    return Ok(said);
+                }
+            } else {
+                cursor.value(depth + 1)?;
+            }
+            if !cursor.goes_on(closing)? {
+                return Ok(None);
+            }
+        }
+    }
+
     fn value(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Stop> {
-        match cursor.peek()? {
+        let first = cursor.peek()?;
+        let start = cursor.at;
+        if matches!(first, b'{' | b'[')
+            && self.may_be_spoken_of
+            && let Some(name) = self.spoken_of(cursor.clone(), depth)?
+        {
+            cursor.value(depth)?;
+            return self.leave_out(name, start..cursor.at);
+        }
+        match first {
             b'{' => {
                 cursor.enter(depth)?;
                 if cursor.peek()? == b'}' {
@@ -317,6 +393,15 @@ mod tests {
             ),
             ("x", r#"{"otp":"482913""#, None),
             ("x", "OTP: 482913", None),
+            ("x", "Your OTP is 482913", None),
+            ("x", "<otp>482913</otp>", None),
+            (
+                "x",
+                r#"[{"name":"otp","value":"482913"},{"name":"size","value":"4"}]"#,
+                Some(r#"[null,{"name":"size","value":"4"}]"#),
+            ),
+            ("x", r#"{"a":["OTP",{"v":482913}]}"#, Some(r#"{"a":null}"#)),
+            ("x", r#"[{"otp 482913":{"x":1}}]"#, Some("[null]")),
         ] {
             let cells = gather(&[("id", "e1"), (field, text)]);
             assert_eq!(of(&cells, field).as_deref(), left, "{text}");
@@ -334,6 +419,8 @@ mod tests {
             "A1OTP9EXAMPLE",
             r#"["arn:aws:x"]"#,
             r#"{"spotPrice":1}"#,
+            "RETURN_OTP_SENT",
+            r#"{"state":"OTP_SENT","at":"2026-03-01"}"#,
             "[not json: at all]",
             "2026-03-01T09:00:00Z",
         ] {

@@ -1,6 +1,7 @@
 //! A table made anew: the way out that every refusal names.
 
 mod overcome;
+mod unfinished;
 
 use std::fs;
 use std::process::Stdio;

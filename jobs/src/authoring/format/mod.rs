@@ -41,6 +41,22 @@ pub(super) fn guess(samples: &[Sample], rows: Option<&str>) -> Result<(Guess, Ob
     let mut observed = read(samples, &guess.format)?;
     let nulls = nulls(&observed)?;
     if !nulls.is_empty() {
+        for null in &nulls {
+            let has = |field: &&Field| (0..observed.rows()).any(|row| field.value(row) == Some(null));
+            let texts = observed.fields.iter().filter(has);
+            let texts: Vec<&str> = texts
+                .filter_map(|field| match is_more_than_text(field, &[null]) {
+                    Ok(false) => Some(field.name.as_str()),
+                    _ => None,
+                })
+                .collect();
+            if !texts.is_empty() {
+                guess.notes.push(format!(
+                    "CHECK: {null:?} stands for no value in every column, also in {}, where it may be a text",
+                    texts.join(", ")
+                ));
+            }
+        }
         add_nulls(&mut guess.format, &nulls);
         observed = read(samples, &guess.format)?;
     }
@@ -76,6 +92,11 @@ fn of_sample(sample: &Sample, rows: Option<&str>) -> Result<Guess> {
         });
     }
     let (text, charset) = characters(sample)?;
+    let guessed = (charset == Charset::Windows1252).then(|| {
+        "CHECK: the bytes are no UTF-8 and are read as Western European; are all letters right? Other charsets than \
+         utf-8, windows-1252 and shift_jis have to be converted before."
+            .to_owned()
+    });
     let start = text.trim_start();
     if start.is_empty() {
         let shown = sample.path.display();
@@ -85,6 +106,10 @@ fn of_sample(sample: &Sample, rows: Option<&str>) -> Result<Guess> {
         true => documents::guess(start, rows),
         false => delimited::guess(sample, &text, charset),
     };
+    let guess = guess.map(|mut guess| {
+        guess.notes.extend(guessed);
+        guess
+    });
     guess.map_err(|why| {
         usage(format!(
             "sample {} is in no format that is known: {why}; formats are CSV, TSV, JSON and Parquet, plain or gzip",

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
 };
+use arrow::compute::kernels::cmp::neq;
 use arrow::compute::{
-    CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
+    CastOptions, cast, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
 };
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use arrow::json::{LineDelimitedWriter, WriterBuilder, writer::LineDelimited};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::NaiveDate;
 use deltalake_core::kernel::Add;
 
 use crate::contract::Contract;
@@ -252,6 +254,14 @@ impl<'a> Sieve<'a> {
                         Ok(values) => values,
                         Err(_) => self.fitting(name, column, field.data_type(), reasons)?,
                     };
+                    if let Some(altered) = altered(column, &values)? {
+                        self.unfit(
+                            name,
+                            column,
+                            |row| altered.is_valid(row) && altered.value(row),
+                            reasons,
+                        )?;
+                    }
                     layout::in_whole_millis(values)
                 }
             };
@@ -269,12 +279,29 @@ impl<'a> Sieve<'a> {
         reasons: &mut [Vec<String>],
     ) -> Result<ArrayRef> {
         let values = cast_with_options(column, wanted, &CastOptions::default())?;
+        self.unfit(
+            name,
+            column,
+            |row| column.is_valid(row) && values.is_null(row),
+            reasons,
+        )?;
+        Ok(values)
+    }
+
+    /// Rejects those rows for what SQL gives for the column.
+    fn unfit(
+        &self,
+        name: &str,
+        column: &ArrayRef,
+        is_unfit: impl Fn(usize) -> bool,
+        reasons: &mut [Vec<String>],
+    ) -> Result<()> {
         let options = FormatOptions::default();
         let shown = ArrayFormatter::try_new(column, &options)?;
         let ty = self.contract.column(name).map(|column| column.ty.to_string());
-        let ty = ty.unwrap_or_else(|| wanted.to_string());
+        let ty = ty.unwrap_or_default();
         for (row, reasons) in reasons.iter_mut().enumerate() {
-            if column.is_valid(row) && values.is_null(row) {
+            if is_unfit(row) {
                 let value: String = shown
                     .value(row)
                     .to_string()
@@ -284,7 +311,7 @@ impl<'a> Sieve<'a> {
                 reasons.push(format!("{name}: {value:?} does not fit {ty}"));
             }
         }
-        Ok(values)
+        Ok(())
     }
 
     /// The rows of keys that no other row has; the last one waits for the next batch.
@@ -320,6 +347,34 @@ impl<'a> Sieve<'a> {
     }
 }
 
+/// Which values became others in the type of the table: rounded, or of years that no reader knows. None where none can have.
+/// A double has no decimal that it is, so that one is rounded, as is what SQL itself casts or rounds.
+fn altered(given: &ArrayRef, values: &ArrayRef) -> Result<Option<BooleanArray>> {
+    let common = match (given.data_type(), values.data_type()) {
+        (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) if to < from => {
+            given.data_type().clone()
+        }
+        (from, to) if to.is_integer() && (from.is_decimal() || from.is_floating()) => from.clone(),
+        (from, DataType::Decimal128(..)) if from.is_string() => DataType::Decimal256(76, 38),
+        (_, DataType::Date32 | DataType::Timestamp(..)) => return Ok(Some(beyond_years(values)?)),
+        _ => return Ok(None),
+    };
+    Ok(Some(neq(&cast(given, &common)?, &cast(values, &common)?)?))
+}
+
+/// Which days or instants are not of the years 1 to 9999.
+fn beyond_years(values: &ArrayRef) -> Result<BooleanArray> {
+    let days = cast(&cast(values, &DataType::Date32)?, &DataType::Int32)?;
+    let days = days.as_primitive::<Int32Type>();
+    let known = (
+        NaiveDate::from_ymd_opt(1, 1, 1),
+        NaiveDate::from_ymd_opt(9999, 12, 31),
+    );
+    let since = |day: Option<NaiveDate>| day.unwrap_or_default().to_epoch_days();
+    let known = since(known.0)..=since(known.1);
+    Ok(BooleanArray::from_unary(days, |day| !known.contains(&day)))
+}
+
 /// A row as JSON, without how it came to be.
 fn text(row: &RecordBatch) -> Result<String> {
     let told = (0..row.num_columns())
@@ -338,7 +393,7 @@ fn text(row: &RecordBatch) -> Result<String> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use arrow::array::{AsArray, StringArray};
+    use arrow::array::{Date32Array, Decimal128Array, Float64Array, StringArray};
     use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
     use chrono::DateTime;
     use proptest::prelude::*;
@@ -405,6 +460,45 @@ mod tests {
         let instants = rows.column(1).as_primitive::<TimestampMicrosecondType>();
         assert_eq!(instants.value(0), 1_772_409_599_999_000);
         assert!(instants.is_null(1) && reasons[0].is_empty() && reasons[1].len() == 1);
+    }
+
+    #[test]
+    fn a_value_that_the_type_of_the_table_would_alter_is_found() {
+        let altered = |given: ArrayRef, wanted: DataType| -> Vec<bool> {
+            let values = layout::conform(&given, &wanted).unwrap();
+            let altered = altered(&given, &values).unwrap().unwrap();
+            (0..altered.len())
+                .map(|row| altered.is_valid(row) && altered.value(row))
+                .collect()
+        };
+        let decimals = |values: Vec<Option<i128>>| -> ArrayRef {
+            Arc::new(
+                Decimal128Array::from(values)
+                    .with_precision_and_scale(10, 4)
+                    .unwrap(),
+            )
+        };
+        let money = DataType::Decimal128(5, 2);
+        let given = || {
+            decimals(vec![
+                Some(12_500),
+                Some(12_501),
+                None,
+                Some(-12_550),
+                Some(20_000),
+            ])
+        };
+        assert_eq!(altered(given(), money.clone()), [false, true, false, true, false]);
+        assert_eq!(
+            altered(given(), DataType::Int64),
+            [true, true, false, true, false]
+        );
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![2.0, 2.5]));
+        assert_eq!(altered(floats, DataType::Int64), [false, true]);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["1.50", "1.2501"]));
+        assert_eq!(altered(texts, money), [false, true]);
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![2_932_896, 2_932_897, -719_162, -719_163]));
+        assert_eq!(altered(days, DataType::Date32), [false, true, false, true]);
     }
 
     proptest! {

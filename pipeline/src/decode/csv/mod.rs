@@ -12,7 +12,7 @@ mod records;
 mod scan;
 
 use header::First;
-use records::{Damage, Found, Records};
+use records::{Damage, Found, MARK, Records};
 
 use super::batch::Batch;
 use super::malformed::Malformed;
@@ -29,6 +29,8 @@ pub(super) struct CsvRows {
     batch: Batch,
     /// Where the columns come from, once they are known.
     columns_from: Option<&'static str>,
+    /// The cells of the header; nothing where there is none.
+    header: Vec<Vec<u8>>,
     ordinal: i64,
     /// Whether the last record, or the header, has neither all of its cells nor a line end.
     ends_within_record: bool,
@@ -52,6 +54,7 @@ impl CsvRows {
             limits,
             batch: Batch::default(),
             columns_from: None,
+            header: Vec::new(),
             ordinal: 0,
             ends_within_record: false,
             ended: false,
@@ -83,6 +86,7 @@ impl CsvRows {
             limits,
             batch: Batch::default(),
             columns_from: None,
+            header: Vec::new(),
             ordinal: 0,
             ends_within_record: false,
             ended: false,
@@ -109,6 +113,7 @@ impl CsvRows {
         let first = header::first(&self.records.cells(), &self.format)?;
         match first {
             First::Header(names) => {
+                self.header = self.records.cells().map(<[u8]>::to_vec).collect();
                 let last = names.last().map_or("", String::as_str);
                 // A report without rows may lack its line end; a name that nobody knows may be the begin of another.
                 self.ends_within_record = !self.records.ends_line() && !header::is_known(last, &self.format);
@@ -122,6 +127,15 @@ impl CsvRows {
         }
     }
 
+    /// Whether the record is the header of another file that was put behind the first one, with its byte order mark or without.
+    fn is_header_again(&self) -> bool {
+        let plain = |cell: &'_ [u8], known: &Vec<u8>| cell == known || cell.strip_prefix(MARK) == Some(known);
+        let mut cells = self.records.cells().zip(&self.header);
+        !self.header.is_empty()
+            && cells.next().is_some_and(|(cell, known)| plain(cell, known))
+            && cells.all(|(cell, known)| cell == known)
+    }
+
     /// Reads one record; the malformed one when it is none.
     fn take_record(&mut self) -> Option<Malformed> {
         self.ordinal += 1;
@@ -133,6 +147,8 @@ impl CsvRows {
                 "has {count} {}, {from} {width}",
                 if count == 1 { "cell" } else { "cells" }
             ))
+        } else if width > 1 && self.is_header_again() {
+            Some("is the header again".to_owned())
         } else if std::str::from_utf8(self.records.raw()).is_err() {
             Some(format!("is not valid {}", self.format.charset))
         } else {

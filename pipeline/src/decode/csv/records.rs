@@ -5,6 +5,9 @@ use crate::Result;
 use crate::decode::malformed::Excerpt;
 use crate::decode::window::Window;
 
+/// Byte order mark of UTF-8.
+pub(super) const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Reads records. The current one stays readable until the next is asked for.
 pub(super) struct Records {
     window: Window,
@@ -113,6 +116,7 @@ impl Records {
         self.window.consume(self.cells.length());
         self.cells.clear();
         self.skip_line_ends()?;
+        self.skip_mark()?;
         self.read()
     }
 
@@ -221,6 +225,25 @@ impl Records {
             self.follows_line_end |= length > 0;
             self.window.consume(length);
             if !is_all || !self.window.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes over a byte order mark before a quote, which it would hide: files that were put together have one where each of
+    /// them begins. Before anything else it may be text.
+    fn skip_mark(&mut self) -> Result<()> {
+        loop {
+            let bytes = self.window.bytes();
+            if let Some(rest) = bytes.strip_prefix(MARK)
+                && let Some(next) = rest.first()
+            {
+                if *next == b'"' && !self.dialect.is_tabbed() {
+                    self.window.consume(MARK.len());
+                }
+                return Ok(());
+            }
+            if !MARK.starts_with(&bytes[..bytes.len().min(MARK.len())]) || !self.window.fill()? {
                 return Ok(());
             }
         }

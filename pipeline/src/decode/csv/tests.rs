@@ -622,3 +622,14 @@ fn a_header_that_ends_within_a_name_is_a_cut_report() {
     }
     assert!(!read("day,s\n1,2", format()).unwrap().cut_short);
 }
+
+#[test]
+fn files_that_were_put_together_are_read_as_one() {
+    let all = read(
+        "\u{FEFF}id,name\n7,a\n\u{FEFF}id,name\n\u{FEFF}\"8\",b\n",
+        present(),
+    )
+    .unwrap();
+    assert_eq!(all.field("id"), [Some("7"), Some("8")]);
+    assert_eq!(all.reasons(), [(2, "is the header again")]);
+}

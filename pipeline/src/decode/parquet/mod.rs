@@ -27,12 +27,18 @@ use parquet::file::metadata::ParquetMetaData;
 use super::batch::field_name;
 use super::malformed::Malformed;
 use super::{Decoded, Input, Limits, RawBatch};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
     reader: ParquetRecordBatchReader,
     chunks: Chunks,
+    metadata: ArrowReaderMetadata,
+    limits: Limits,
+    /// Rows that the reader gives at once.
+    rows_at_once: usize,
+    /// Rows that were read.
+    read: usize,
     names: Vec<String>,
     ordinal: i64,
     /// What is to be handed out before anything else is read.
@@ -46,17 +52,17 @@ impl ParquetRows {
             return Err(Error::data("the object is empty: there is no Parquet file"));
         }
         let chunks = Chunks::new(input);
-        let reader = guarded(&chunks, || {
-            let metadata = metadata(&chunks)?;
-            let rows = rows_at_once(metadata.metadata(), limits);
-            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata)
-                .with_batch_size(rows)
-                .build()
-        })?;
+        let metadata = guarded(&chunks, || metadata(&chunks))?;
+        let rows_at_once = rows_at_once(metadata.metadata(), limits).min(FIRST_ROWS);
+        let reader = guarded(&chunks, || reader(&chunks, &metadata, rows_at_once, 0))?;
         let schema = arrow::array::RecordBatchReader::schema(&reader);
         Ok(Self {
             reader,
             chunks,
+            metadata,
+            limits,
+            rows_at_once,
+            read: 0,
             names: distinct_names(&schema)?,
             ordinal: 0,
             waiting: VecDeque::new(),
@@ -68,11 +74,47 @@ impl ParquetRows {
             if let Some(decoded) = self.waiting.pop_front() {
                 return Ok(Some(decoded));
             }
-            match guarded(&self.chunks, || self.reader.next().transpose())? {
-                Some(batch) => self.take(&batch)?,
-                None => return Ok(None),
+            match guarded(&self.chunks, || self.reader.next().transpose()) {
+                Ok(Some(batch)) => {
+                    self.read += batch.num_rows();
+                    self.adapt(&batch)?;
+                    self.take(&batch)?;
+                }
+                Ok(None) => return Ok(None),
+                // So many rows may have more text than an array holds.
+                Err(error) if error.kind() == Kind::Data && self.rows_at_once > 1 => {
+                    self.read_at_once(self.rows_at_once / 8)?;
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reads so many rows at once from now on that they take about as many bytes as a batch may. What the file says of its
+    /// bytes is not enough: a long text that stands in it once can be the value of every row.
+    fn adapt(&mut self, batch: &RecordBatch) -> Result<()> {
+        let sizes = batch
+            .columns()
+            .iter()
+            .map(|column| column.to_data().get_slice_memory_size());
+        let bytes: usize = sizes.sum::<std::result::Result<usize, _>>()?;
+        let fitting = self.limits.bytes / (bytes / batch.num_rows().max(1)).max(1);
+        let wanted = fitting.min(rows_at_once(self.metadata.metadata(), self.limits));
+        if bytes > 2 * self.limits.bytes || self.rows_at_once == FIRST_ROWS && wanted > FIRST_ROWS {
+            self.read_at_once(wanted)?;
+        }
+        Ok(())
+    }
+
+    fn read_at_once(&mut self, rows: usize) -> Result<()> {
+        let rows = rows.max(1);
+        if rows != self.rows_at_once {
+            self.rows_at_once = rows;
+            self.reader = guarded(&self.chunks, || {
+                reader(&self.chunks, &self.metadata, rows, self.read)
+            })?;
+        }
+        Ok(())
     }
 
     /// Makes text of what is not simple in a batch.
@@ -165,6 +207,22 @@ fn metadata(chunks: &Chunks) -> parquet::errors::Result<ArrowReaderMetadata> {
     let options = ArrowReaderOptions::new().with_schema(schema);
     ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
 }
+
+/// Reads so many rows at once, from this row on.
+fn reader(
+    chunks: &Chunks,
+    metadata: &ArrowReaderMetadata,
+    rows_at_once: usize,
+    from: usize,
+) -> parquet::errors::Result<ParquetRecordBatchReader> {
+    ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata.clone())
+        .with_batch_size(rows_at_once)
+        .with_offset(from)
+        .build()
+}
+
+/// Most rows that are read at first, when it is not known how long they are.
+const FIRST_ROWS: usize = 256;
 
 /// How many rows are read at once, so that a batch has about as many bytes as it may.
 fn rows_at_once(metadata: &ParquetMetaData, limits: Limits) -> usize {

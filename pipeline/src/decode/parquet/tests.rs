@@ -275,6 +275,35 @@ fn the_size_of_batches_does_not_change_the_rows() {
 }
 
 #[test]
+fn a_long_text_that_stands_in_the_file_once_is_not_held_for_thousands_of_rows() {
+    let text = "x".repeat(10_000);
+    let bytes = written(vec![(
+        "x",
+        Arc::new(StringArray::from(vec![text.as_str(); 3_000])),
+    )]);
+    assert!(bytes.len() < 100_000);
+    let limits = Limits {
+        bytes: 1 << 20,
+        ..Limits::default()
+    };
+    let (mut rows, mut most) = (0, 0);
+    for decoded in decode_within(
+        Box::new(crate::decode::testing::Trickle::whole(&bytes)),
+        &Format::Parquet,
+        limits,
+    )
+    .unwrap()
+    {
+        let Decoded::Rows(batch) = decoded.unwrap() else {
+            panic!("no rows")
+        };
+        rows += batch.rows.len();
+        most = most.max(batch.rows.len());
+    }
+    assert_eq!((rows, most), (3_000, FIRST_ROWS));
+}
+
+#[test]
 fn files_without_rows_are_no_rows() {
     assert_eq!(
         read(written(vec![(
@@ -394,7 +423,7 @@ fn a_file_is_read_by_ranges_and_rows_come_out_before_its_middle_is_read() {
         ..Limits::default()
     };
     let mut rows = ParquetRows::new(Box::new(input), limits).unwrap();
-    assert!(matches!(rows.next(), Some(Ok(Decoded::Rows(batch))) if batch.rows.len() == 1_000));
+    assert!(matches!(rows.next(), Some(Ok(Decoded::Rows(batch))) if batch.rows.len() == FIRST_ROWS));
     let asked_for = || {
         asked
             .lock()
@@ -404,7 +433,7 @@ fn a_file_is_read_by_ranges_and_rows_come_out_before_its_middle_is_read() {
             .sum::<u64>()
     };
     assert!(asked_for() < bytes.len() as u64 / 2, "{} bytes", asked_for());
-    assert_eq!(rows.map(Result::unwrap).count(), 39);
+    assert_eq!(rows.map(Result::unwrap).count(), 40);
     assert!(asked_for() < 2 * bytes.len() as u64, "{} bytes", asked_for());
 }
 
