@@ -203,6 +203,9 @@ pub struct TablePlan {
     pub table: String,
     /// Open claim that would be resumed first.
     pub open_batch: Option<u64>,
+    /// Why nothing would be taken in before a person decides: rules that changed, and the way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
     /// Objects that would be claimed, with size and period.
     pub objects: Vec<PlannedObject>,
     /// Raw objects below the table's roots whose path fits no pattern.

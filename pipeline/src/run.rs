@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use uuid::Uuid;
 
-use crate::batch::{Group, Pending, RunId, Tallies, run_derived, run_group};
+use crate::batch::{self, Ask, Group, Pending, RunId, Tallies, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
 use crate::describe;
 use crate::error::Result;
@@ -171,17 +171,17 @@ pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<Table
 }
 
 async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> Result<TablePlan> {
-    let open_batch = match ledger {
-        Some(ledger) => {
-            let claimed = ledger.progress(&contract.name).await?.claimed;
-            let taken = match lake.table_log(&contract.name)?.load().await? {
-                Some(snapshot) => ledger.taken(&snapshot).await?,
-                None => 0,
-            };
-            (claimed > taken).then_some(claimed as u64)
+    let (mut open_batch, mut held) = (None, Vec::new());
+    if let Some(ledger) = ledger {
+        let claimed = ledger.progress(&contract.name).await?.claimed;
+        let log = lake.table_log(&contract.name)?;
+        let mut taken = 0;
+        if let Some(snapshot) = log.load().await? {
+            taken = ledger.taken(&snapshot).await?;
+            held = batch::held(lake, contract, &log, &snapshot, Ask::Nothing).await?;
         }
-        None => None,
-    };
+        open_batch = (claimed > taken).then_some(claimed as u64);
+    }
     let period_axis = match &contract.feed {
         Feed::Raw(feed) => {
             let paths: Vec<String> = feed.paths.iter().map(ToString::to_string).collect();
@@ -196,6 +196,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
     Ok(TablePlan {
         table: contract.name.to_string(),
         open_batch,
+        held,
         objects: Vec::new(),
         unmatched: Vec::new(),
         odd: Vec::new(),

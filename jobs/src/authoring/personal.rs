@@ -1,7 +1,7 @@
 //! Which fields speak about people.
 
-/// Words of column names that speak about people wherever they stand, in English and in German.
-const WORDS: [&str; 29] = [
+/// Words of column names that speak about people, or open a door, wherever they stand, in English and in German.
+const WORDS: [&str; 36] = [
     "kunde",
     "kundenname",
     "vorname",
@@ -31,6 +31,13 @@ const WORDS: [&str; 29] = [
     "street",
     "contact",
     "address",
+    "dob",
+    "geburtsdatum",
+    "otp",
+    "passcode",
+    "password",
+    "passwort",
+    "pin",
 ];
 
 /// Who people are, beside a word that says what of them.
@@ -68,16 +75,19 @@ pub(super) fn is_personal<'a>(name: &str, mut values: impl Iterator<Item = &'a s
         || (has(&PEOPLE) && has(&OF_THEM))
         || (has(&["postal"]) && has(&["code"]))
         || (has(&["date"]) && has(&["birth"]));
-    by_name || values.any(is_mail)
+    by_name || values.any(has_mail)
 }
 
-/// `somebody@example.com`.
-fn is_mail(text: &str) -> bool {
-    let Some((somebody, place)) = text.trim().split_once('@') else {
-        return false;
-    };
-    let plain = |text: &str| !text.is_empty() && !text.contains([' ', '@', '/', ',']);
-    plain(somebody) && plain(place) && place.contains('.')
+/// `somebody@example.com`, by itself or among other words.
+fn has_mail(text: &str) -> bool {
+    let signs = |c: char| c.is_whitespace() || "\"'<>()[]{},;/".contains(c);
+    text.split(signs).any(|word| {
+        let Some((somebody, place)) = word.split_once('@') else {
+            return false;
+        };
+        let host = place.trim_end_matches(['.', ':', '!', '?']);
+        !somebody.is_empty() && !host.contains('@') && host.split('.').count() > 1 && !host.starts_with('.')
+    })
 }
 
 #[cfg(test)]
@@ -130,6 +140,8 @@ mod tests {
     #[test]
     fn a_mail_address_is_personal_whatever_the_column_is_called() {
         assert!(is_personal("note", ["-", "ann@example.com"].into_iter()));
+        assert!(is_personal("note", ["call <ann@example.com>."].into_iter()));
+        assert!(by_name("otp") && by_name("dob"));
         assert!(!is_personal("note", ["5 @ 2.50", "a@b"].into_iter()));
     }
 }

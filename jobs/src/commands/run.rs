@@ -36,7 +36,8 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
             },
             || report::plans(&plans),
         )?;
-        return Ok(DONE);
+        let waits = plans.iter().any(|plan| !plan.held.is_empty());
+        return Ok(if waits { ATTENTION } else { DONE });
     }
     let report = {
         let progress = session.progress();

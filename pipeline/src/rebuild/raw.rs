@@ -11,6 +11,7 @@ use crate::keep;
 use crate::layout;
 use crate::ledger::{Claim, Draft, Lease, Ledger};
 use crate::query::{SnapshotTable, session};
+use crate::record::quarantine;
 use crate::report::Outcome;
 use crate::sorted::{self, Target};
 
@@ -212,6 +213,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         results,
         quarantine: staging.rejects(&claim, &attempt.id, lake.curated()).await?,
     };
+    let batch = claim.draft.batch;
     let ready = Ready {
         claim,
         newest: standing.claimed,
@@ -226,6 +228,17 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     };
     if !commit(job, ledger, ready, tally).await? {
         return Ok(false);
+    }
+    let privacy = contract.privacy();
+    if privacy.has_secrets() && job.options.from.is_none() && job.options.to.is_none() {
+        let discreet = |reason: &str| privacy.discreet(reason);
+        let forgotten = quarantine::forget_texts(lake.curated(), &contract.name, batch, discreet).await;
+        if let Err(error) = forgotten {
+            tally.say(format!(
+                "texts of earlier rejects are still in the quarantine; {}",
+                error.chain()
+            ));
+        }
     }
     if let Err(error) = staging.remove() {
         tally.say(format!("the table is made anew; {}", error.chain()));

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
-use deltalake_core::kernel::Add;
+use deltalake_core::kernel::{Action, Add};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use serde_json::{Map, json};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{DataFile, DeltaLog, Snapshot, indexed, read_files, write_partitioned};
+use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
@@ -159,6 +160,56 @@ pub(crate) async fn portions(
             Ok(batches.iter().flat_map(rows_of).collect())
         }
     }))
+}
+
+/// Takes the texts of a table's rejects out of the quarantine, and what `discreet` masks out of their reasons, those of
+/// batches before this one: they were written under rules that knew other personal fields, and are closed. The files that
+/// had them go as all files do that no version names any more.
+pub(crate) async fn forget_texts(
+    curated: &Curated,
+    table: &TableName,
+    before: i64,
+    discreet: impl Fn(&str) -> String,
+) -> Result<()> {
+    let log = log(curated)?;
+    let of_table = Some(table.to_string());
+    let forgotten = |row: QuarantineRow| match row.batch < before {
+        true => QuarantineRow {
+            reason: discreet(&row.reason),
+            raw_text: None,
+            ..row
+        },
+        false => row,
+    };
+    let mut backoff = log.races();
+    while let Some(snapshot) = log.load().await? {
+        let (mut actions, mut writer) = (Vec::new(), Writer::new(curated));
+        let files = snapshot.files.iter();
+        for file in files.filter(|file| file.partition.get(TABLE) == Some(&of_table)) {
+            let batches = read_files(&log, [file], &schema()).await?;
+            let rows: Vec<QuarantineRow> = batches.iter().flat_map(rows_of).collect();
+            let masked: Vec<QuarantineRow> = rows.iter().cloned().map(forgotten).collect();
+            if masked != rows {
+                writer.add(masked).await?;
+                actions.extend(file.remove().map(Action::Remove));
+            }
+        }
+        if actions.is_empty() {
+            return Ok(());
+        }
+        actions.extend(writer.finish().await?.into_iter().map(Action::Add));
+        let commit = Commit {
+            operation: "FORGET",
+            actions,
+            txns: Vec::new(),
+            about: Map::from_iter([("table".to_owned(), json!(table.to_string()))]),
+        };
+        match log.commit(&snapshot, commit).await? {
+            Landed::At(_) => return Ok(()),
+            Landed::Lost => backoff.lost(log.table()).await?,
+        }
+    }
+    Ok(())
 }
 
 fn log(curated: &Curated) -> Result<DeltaLog> {

@@ -82,8 +82,11 @@ pub(super) fn plans(plans: &[TablePlan]) -> String {
         if let Some(batch) = plan.open_batch {
             let _ = writeln!(
                 text,
-                "  first     resumes batch {batch}, which was begun and not committed"
+                "  first     resumes batch {batch}, which was begun and not committed, or asks what it waits for"
             );
+        }
+        if !plan.held.is_empty() {
+            let _ = writeln!(text, "  held      {}", plan.held.join("; "));
         }
         let _ = writeln!(text, "  key       {}", plan.key.join(", "));
         let _ = writeln!(text, "  partition {}", plan.partition.join(", "));

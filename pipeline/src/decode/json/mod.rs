@@ -223,6 +223,10 @@ impl JsonRows {
             // Nothing is known that it could be unlike.
             _ if !self.fields.know_messages() && (self.array == Array::Open || begins_text) => true,
             After::Element | After::Damage if self.array == Array::Open => true,
+            After::Element if self.array == Array::Unsure && self.around(length)? == Around::Nothing => {
+                self.array = Array::Open;
+                true
+            }
             After::Element | After::Damage => {
                 !self.fields.know_messages() || self.fields.is_of_message(false)
             }

@@ -434,6 +434,16 @@ fn an_array_on_each_line_goes_on_after_damage_to_its_first() {
 }
 
 #[test]
+fn records_of_an_array_behind_others_may_be_of_any_kind() {
+    let all = read(format!(
+        "{}\n[{{\"id\":\"12\",\"v\":5}},{{\"id\":\"13\"}}]",
+        whole(1)
+    ));
+    assert_eq!(all.malformed, []);
+    assert_eq!(all.field("id"), [Some("1"), Some("12"), Some("13")]);
+}
+
+#[test]
 fn records_with_commas_between_them_may_be_of_any_kind() {
     let all = read(format!(
         "{{\"error\":\"x\"}},\n{},\n{},\n{}",

@@ -159,3 +159,26 @@ fn parts_that_came_beside_a_rebuild_go_in_with_their_document() -> Result<()> {
     assert_eq!(lake.rows(TABLE)?.to_csv(), wanted);
     Ok(())
 }
+
+#[test]
+fn what_was_rejected_before_a_field_was_personal_is_forgotten_with_the_old_rows() -> Result<()> {
+    let shop = Shop::open()?;
+    shop.deliver(
+        "2026-03-01",
+        "a",
+        "visit_id,seconds,guests,mail\nv1,60,none,eve@planted.example\nv2,60,1,eve@planted.example\n",
+    )?;
+    shop.lake.run(&["shop.visits"])?.exits_with(0)?;
+    let rejects = "SELECT reason, raw_text FROM marketlake.quarantine";
+    ensure!(shop.lake.query(rejects)?.contains("eve@planted"));
+    let personal = "mail     = { type = \"text\", personal = \"drop\" }\nguests   = \"int\"";
+    shop.write(
+        "visits.toml",
+        &crate::contracts::VISITS.replace("guests   = \"int\"", personal),
+    )?;
+    rebuild(&shop.lake, "shop.visits")?;
+    let left = shop.lake.query(rejects)?;
+    ensure!(!left.contains("planted") && left.lines().count() == 3, "{left}");
+    assert_eq!(shop.lake.quarantine("shop.visits")?.len(), 1);
+    Ok(())
+}
