@@ -176,6 +176,10 @@ fn what_was_rejected_before_a_field_was_personal_is_forgotten_with_the_old_rows(
         "visits.toml",
         &crate::contracts::VISITS.replace("guests   = \"int\"", personal),
     )?;
+    shop.write(
+        "visits.sql",
+        "SELECT visit_id, seconds AS minutes, guests, mail FROM raw\n",
+    )?;
     rebuild(&shop.lake, "shop.visits")?;
     let left = shop.lake.query(rejects)?;
     ensure!(!left.contains("planted") && left.lines().count() == 3, "{left}");
