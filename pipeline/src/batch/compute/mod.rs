@@ -177,6 +177,9 @@ impl<'a> Computation<'a> {
         for condition in values::bounds(&self.feed.recompute, values)? {
             rows = rows.filter(condition)?;
         }
+        if values::are_named(values) {
+            return Ok(DataFrame::new(context.state(), rows.build()?));
+        }
         let wanted = MemTable::try_new(values.schema(), vec![vec![values.clone()]])?;
         let wanted = LogicalPlanBuilder::scan(WANTED, provider_as_source(Arc::new(wanted)), None)?;
         let of = |qualifier: &str| -> Vec<Column> {

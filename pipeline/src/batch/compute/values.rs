@@ -69,6 +69,13 @@ pub(super) fn files_with(recompute: &[String], input: &Input, values: &RecordBat
     Ok(files.filter(has_one).cloned().collect())
 }
 
+/// Whether [`bounds`] hold for no other rows than those with one of the values: few values of one column, each of which is
+/// named, and not none of them. What is the same number can be several doubles.
+pub(super) fn are_named(values: &RecordBatch) -> bool {
+    let [column] = values.columns() else { return false };
+    (1..=NAMED).contains(&column.len()) && !column.data_type().is_floating()
+}
+
 /// Conditions that hold for every row with one of the values. They do not grow with these: few values are named, of more
 /// the least and the greatest.
 pub(super) fn bounds(recompute: &[String], values: &RecordBatch) -> Result<Vec<Expr>> {

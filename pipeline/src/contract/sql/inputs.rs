@@ -25,7 +25,7 @@ pub(super) fn check(
     text: &str,
     feed: &InputFeed,
     drafts: &Drafts,
-    planner: &Planner,
+    planner: Option<&Planner>,
     problems: &mut Problems<'_>,
 ) {
     let mut walk = Walk {
@@ -60,6 +60,9 @@ pub(super) fn check(
             help,
         );
     }
+    let Some(planner) = planner else {
+        return check_list(query, problems);
+    };
     let inputs = existing(feed, drafts);
     match planned::faults(planner, text, feed, &inputs) {
         // What the text tells with its line is not told again by the plan.

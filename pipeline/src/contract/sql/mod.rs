@@ -23,8 +23,8 @@ use super::inputs::Drafts;
 
 pub(super) use planned::Planner;
 
-/// Reports what is wrong with the SQL and the checks of a table.
-pub(super) fn check(draft: &Draft, drafts: &Drafts, planner: &Planner, found: &mut Findings) {
+/// Reports what is wrong with the SQL and the checks of a table. Without a planner SQL over inputs is not planned.
+pub(super) fn check(draft: &Draft, drafts: &Drafts, planner: Option<&Planner>, found: &mut Findings) {
     checks::check(draft, found);
     let Some(sql) = &draft.sql else {
         if let Feed::Inputs(_) = draft.contract.feed {

@@ -5,9 +5,11 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider};
 use datafusion::prelude::SessionContext;
 
 use super::*;
+use crate::contract::load::load_planning;
 
+/// All of them, with SQL that was planned.
 fn contracts() -> Contracts {
-    load(&builtin(), &[]).unwrap_or_else(|found| {
+    load_planning(&builtin(), &[], |_| true).unwrap_or_else(|found| {
         let lines: Vec<_> = found.iter().map(Diagnostic::to_string).collect();
         panic!("{}", lines.join("\n"))
     })

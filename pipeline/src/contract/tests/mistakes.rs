@@ -576,7 +576,7 @@ fn what_the_plan_shows_to_be_right_passes() {
 #[test]
 fn a_tie_is_told_with_what_breaks_it() {
     let sql = "SELECT day, id, row_number() OVER (PARTITION BY day ORDER BY seen) AS n FROM shop.orders o";
-    let said = load(&with("shop/daily.sql", sql), &[]).unwrap_err();
+    let said = load(&[], &with("shop/daily.sql", sql)).unwrap_err();
     assert_eq!(
         said.iter().map(Diagnostic::to_string).collect::<Vec<_>>(),
         [
@@ -619,7 +619,7 @@ fn every_mistake_is_reported_with_its_code_and_line_and_nothing_else_is() {
 fn all_mistakes_of_a_file_are_reported_and_read_as_one_line_each() {
     let mut files = edited("shop/orders.toml", "[\"id\"]", "[\"nr\"]");
     files[0].text.push_str("Bad = \"string\"\n");
-    let said: Vec<_> = load(&files, &[])
+    let said: Vec<_> = load(&[], &files)
         .unwrap_err()
         .iter()
         .map(Diagnostic::to_string)

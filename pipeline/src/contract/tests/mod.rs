@@ -88,7 +88,7 @@ fn orders(from: &str, to: &str) -> Contract {
 /// `code file:line` of every mistake.
 fn mistakes_of(files: &[SourceFile]) -> Vec<String> {
     let said = |found: &Diagnostic| format!("{} {}:{}", found.code, found.file, found.line);
-    load(files, &[])
+    load(&[], files)
         .err()
         .unwrap_or_default()
         .iter()
