@@ -36,7 +36,14 @@ impl Session {
 
     /// The lake with its contracts and accounts.
     pub(crate) async fn lake(&self) -> Result<Lake> {
-        self.lake_with(self.contracts()?).await
+        let folder = self.config.contracts.as_deref();
+        let contracts = match self.config.settings.curated.to_file_path() {
+            Ok(curated) => {
+                contracts::load_remembering(folder, &curated.join("marketlake/remembered/contracts"))?
+            }
+            Err(()) => contracts::load(folder)?,
+        };
+        self.lake_with(contracts).await
     }
 
     /// The lake under contracts that were read already.

@@ -38,7 +38,7 @@ pub use fingerprint::{Change, StoredColumn, StoredRules, change};
 pub use folder::read_dir;
 pub(crate) use format::alike;
 pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
-pub use load::{SourceFile, load};
+pub use load::{SourceFile, load, load_planned};
 pub use name::TableName;
 pub use path::{PathMatch, PathPattern};
 pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown, hides};
