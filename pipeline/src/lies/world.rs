@@ -339,14 +339,13 @@ impl World {
                 "records of one batch",
                 "SELECT table_name, version FROM marketlake.runs WHERE batches = 1 GROUP BY 1, 2 HAVING count(*) > 1",
             ),
-            // A rebuild can take the place of a batch that is in the record of runs and not yet in the ledger.
             (
                 "batches without record",
                 "SELECT l.table_name, l.n, r.n FROM \
                  (SELECT table_name, count(DISTINCT batch) AS n FROM marketlake.ledger \
                  WHERE entry = 'result' GROUP BY 1) l \
                  LEFT JOIN (SELECT table_name, sum(batches) AS n FROM marketlake.runs GROUP BY 1) r \
-                 ON r.table_name = l.table_name WHERE coalesce(r.n, 0) < l.n",
+                 ON r.table_name = l.table_name WHERE coalesce(r.n, 0) <> l.n",
             ),
             (
                 "rejects twice",

@@ -7,8 +7,10 @@ mod planned;
 mod raw;
 mod select_list;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Spanned, Statement, visit_expressions,
@@ -70,12 +72,35 @@ impl Problems<'_> {
 }
 
 /// Text that is not one query.
+#[derive(Clone)]
 struct Unparsed {
     line: usize,
     message: String,
 }
 
-fn parse(text: &str) -> Result<Box<Query>, Unparsed> {
+/// Statements of which it is known how they parse, since it is asked again and again: no more than so many.
+const KNOWN: usize = 256;
+
+thread_local! {
+    static PARSED: RefCell<HashMap<String, Result<Arc<Query>, Unparsed>>> = RefCell::default();
+}
+
+/// A text as one query. The text decides, so each is parsed once.
+fn parse(text: &str) -> Result<Arc<Query>, Unparsed> {
+    PARSED.with_borrow_mut(|known| {
+        if let Some(parsed) = known.get(text) {
+            return parsed.clone();
+        }
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        let parsed = parse_anew(text).map(Arc::from);
+        known.insert(text.to_owned(), parsed.clone());
+        parsed
+    })
+}
+
+fn parse_anew(text: &str) -> Result<Box<Query>, Unparsed> {
     let statements = Parser::parse_sql(&GenericDialect {}, text).map_err(|error| {
         let message = error.to_string();
         let line = message
@@ -115,7 +140,7 @@ pub(super) fn fields(text: &str) -> Fields {
         return Fields::default();
     };
     let mut fields = Fields::default();
-    let _ = visit_expressions(&query, |expr| {
+    let _ = visit_expressions(query.as_ref(), |expr| {
         fields.read.extend(column_of(expr));
         ControlFlow::<()>::Continue(())
     });
