@@ -454,8 +454,8 @@ mod tests {
         else {
             panic!("not maintain")
         };
-        assert_eq!(maintain.retention.0, pipeline::report::RETENTION);
-        assert_eq!(maintain.log_retention.0, pipeline::report::LOG_RETENTION);
+        assert_eq!(maintain.retention.0, pipeline::request::RETENTION);
+        assert_eq!(maintain.log_retention.0, pipeline::request::LOG_RETENTION);
     }
 
     #[test]

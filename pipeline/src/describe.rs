@@ -12,14 +12,19 @@ use crate::report::{ColumnDescription, TableDescription};
 /// Tables looked at at the same time.
 const AT_ONCE: usize = 8;
 
-/// The tables of the contracts that exist.
-pub(crate) async fn described(lake: &Lake) -> Result<Vec<TableDescription>> {
-    let descriptions: Vec<Option<TableDescription>> = futures::stream::iter(lake.contracts().values())
-        .map(|contract| one(lake, contract))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    Ok(descriptions.into_iter().flatten().collect())
+impl Lake {
+    /// The tables that exist, as a catalog lists them.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn described(&self) -> Result<Vec<TableDescription>> {
+        let descriptions: Vec<Option<TableDescription>> = futures::stream::iter(self.contracts().values())
+            .map(|contract| one(self, contract))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(descriptions.into_iter().flatten().collect())
+    }
 }
 
 async fn one(lake: &Lake, contract: &Contract) -> Result<Option<TableDescription>> {
@@ -50,7 +55,7 @@ fn column(contract: &Contract, field: &Field) -> ColumnDescription {
         ty: word(field.data_type()),
         doc: declared
             .and_then(|column| column.doc.clone())
-            .or_else(|| bookkeeping(field.name()).map(str::to_owned)),
+            .or_else(|| layout::meaning(field.name()).map(str::to_owned)),
     }
 }
 
@@ -66,22 +71,4 @@ pub(crate) fn word(data_type: &DataType) -> String {
         DataType::Map(..) => ColumnType::Map.to_string(),
         _ => ColumnType::Text.to_string(),
     }
-}
-
-fn bookkeeping(name: &str) -> Option<&'static str> {
-    Some(match name {
-        layout::EXTRA => {
-            "Raw fields that no column names; an empty text stands for a value that may be personal."
-        }
-        layout::OBJECT => "Raw object that the row comes from.",
-        layout::ROW => "Ordinal of the row in that object, from 1.",
-        layout::BATCH => "Batch that wrote the row last.",
-        layout::LOADED_AT => "Time of that batch's claim.",
-        layout::HASH => "Hash of the raw fields as delivered.",
-        layout::ORDER => "Place of the row among all observations of its key, as sortable text.",
-        layout::OLDER => {
-            "Place of each value that is older than its row, and of the newest row that states its whole record."
-        }
-        _ => return None,
-    })
 }

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use chrono::{Days, NaiveDate};
 
 pub(crate) use crate::contract::EXTRA;
 use crate::contract::{Column, ColumnType, Contract, Feed, Keep};
@@ -31,6 +32,59 @@ pub(crate) const WHOLE: &str = "_whole";
 pub(crate) const STATED: &str = "";
 /// Name under which SQL over raw rows gives each row's ordinal beside what it selects.
 pub(crate) const SOURCE_ROW: &str = "__row";
+
+/// A column that the program adds.
+struct OwnColumn {
+    name: &'static str,
+    ty: ColumnType,
+    /// What it means to whoever reads the table.
+    doc: &'static str,
+}
+
+/// All of them, in the order in which tables have them.
+const OWN: [OwnColumn; 8] = [
+    OwnColumn {
+        name: EXTRA,
+        ty: ColumnType::Map,
+        doc: "Raw fields of the row that no column names; an empty text stands for a value that may be personal.",
+    },
+    OwnColumn {
+        name: OBJECT,
+        ty: ColumnType::Text,
+        doc: "Address of the raw object that the row comes from.",
+    },
+    OwnColumn {
+        name: ROW,
+        ty: ColumnType::Int,
+        doc: "Ordinal of the row in its object, from 1.",
+    },
+    OwnColumn {
+        name: BATCH,
+        ty: ColumnType::Int,
+        doc: "Batch that wrote the row last.",
+    },
+    OwnColumn {
+        name: LOADED_AT,
+        ty: ColumnType::Timestamp,
+        doc: "Time at which the batch that wrote the row last was begun.",
+    },
+    OwnColumn {
+        name: HASH,
+        ty: ColumnType::Int,
+        doc: "Hash of the raw fields as delivered.",
+    },
+    OwnColumn {
+        name: ORDER,
+        ty: ColumnType::Text,
+        doc: "The row's place in the order of newest_by, as sortable text.",
+    },
+    OwnColumn {
+        name: OLDER,
+        ty: ColumnType::Map,
+        doc: "The order of each value that is older than its row; under _whole that of the newest row that states its whole \
+              record, null where it is this one's.",
+    },
+];
 
 /// Key of a field's metadata under which Delta keeps what the column means.
 pub(crate) const COMMENT: &str = "comment";
@@ -77,32 +131,32 @@ pub(crate) fn schema(contract: &Contract) -> SchemaRef {
         .iter()
         .map(|column| Field::new(&column.name, column.ty.arrow(), true))
         .collect();
-    let mut add = |name: &str, ty: ColumnType| fields.push(Field::new(name, ty.arrow(), true));
+    let mut add = |name: &str| fields.extend(own(name).map(|own| Field::new(name, own.ty.arrow(), true)));
     match &contract.feed {
         Feed::Raw(raw) => {
             if raw.unknown.has_extra() {
-                add(EXTRA, ColumnType::Map);
+                add(EXTRA);
             }
-            add(OBJECT, ColumnType::Text);
-            add(ROW, ColumnType::Int);
-            add(BATCH, ColumnType::Int);
-            add(LOADED_AT, ColumnType::Timestamp);
+            add(OBJECT);
+            add(ROW);
+            add(BATCH);
+            add(LOADED_AT);
             match raw.keep {
-                Keep::EveryRow { .. } => add(HASH, ColumnType::Int),
+                Keep::EveryRow { .. } => add(HASH),
                 Keep::LatestRow { .. } => {
-                    add(HASH, ColumnType::Int);
-                    add(ORDER, ColumnType::Text);
+                    add(HASH);
+                    add(ORDER);
                 }
                 Keep::LatestValue { .. } => {
-                    add(ORDER, ColumnType::Text);
-                    add(OLDER, ColumnType::Map);
+                    add(ORDER);
+                    add(OLDER);
                 }
-                Keep::LatestDocument { .. } => add(ORDER, ColumnType::Text),
+                Keep::LatestDocument { .. } => add(ORDER),
             }
         }
         Feed::Inputs(_) => {
-            add(BATCH, ColumnType::Int);
-            add(LOADED_AT, ColumnType::Timestamp);
+            add(BATCH);
+            add(LOADED_AT);
         }
     }
     Arc::new(Schema::new(fields))
@@ -136,24 +190,13 @@ pub(crate) fn described(contract: &Contract) -> Schema {
     Schema::new(schema.fields().iter().map(described).collect::<Vec<_>>())
 }
 
-/// What a column that no contract names means.
-fn meaning(name: &str) -> Option<&'static str> {
-    Some(match name {
-        EXTRA => {
-            "Raw fields of the row that no column names; an empty text stands for a value that may be personal."
-        }
-        OBJECT => "Address of the raw object that the row comes from.",
-        ROW => "Ordinal of the row in its object, from 1.",
-        BATCH => "Batch that wrote the row last.",
-        LOADED_AT => "Time at which the batch that wrote the row last was begun.",
-        HASH => "Hash of the raw fields as delivered.",
-        ORDER => "The row's place in the order of newest_by, as sortable text.",
-        OLDER => {
-            "The order of each value that is older than its row; under _whole that of the newest row that states its whole \
-             record, null where it is this one's."
-        }
-        _ => return None,
-    })
+/// What a column means that the program adds; none for a column of a contract.
+pub(crate) fn meaning(name: &str) -> Option<&'static str> {
+    own(name).map(|column| column.doc)
+}
+
+fn own(name: &str) -> Option<&'static OwnColumn> {
+    OWN.iter().find(|column| column.name == name)
 }
 
 /// The schema without the partition columns: what data files hold.
@@ -189,6 +232,12 @@ pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
 /// Whether a column describes where a row comes from rather than what it says.
 pub(crate) fn is_bookkeeping(name: &str) -> bool {
     name.starts_with('_')
+}
+
+/// The day before, for look-backs; the first day there is has none.
+pub(crate) fn days_before(day: NaiveDate, days: u32) -> NaiveDate {
+    day.checked_sub_days(Days::new(u64::from(days)))
+        .unwrap_or(NaiveDate::MIN)
 }
 
 #[cfg(test)]

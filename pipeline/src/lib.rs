@@ -9,7 +9,6 @@
 // What derives schemas names this crate from inside and outside.
 extern crate self as pipeline;
 
-pub mod account;
 mod backoff;
 mod batch;
 pub mod cast;
@@ -23,22 +22,24 @@ pub mod failpoint;
 mod keep;
 pub mod lake;
 mod layout;
-mod ledger;
 #[cfg(test)]
 mod lies;
-mod list;
 mod maintain;
-mod manifest;
 mod personal;
 mod query;
+pub(crate) mod raw;
 mod rebuild;
-mod record;
 pub mod report;
+pub mod request;
 mod run;
 mod shape;
 mod sorted;
+mod storage;
+mod system;
 pub mod trial;
 mod views;
 pub mod write;
+
+pub use raw::account;
 
 pub use error::{Error, Kind, Result};

@@ -4,16 +4,14 @@ mod describe;
 mod maintain;
 mod news;
 mod quarantine;
-mod rebuild;
 mod status;
 mod why;
 
 pub use describe::{ColumnDescription, TableDescription};
-pub use maintain::{LOG_RETENTION, MaintainOptions, MaintainReport, MaintainedTable, RETENTION};
+pub use maintain::{MaintainReport, MaintainedTable};
 pub use news::News;
-pub use quarantine::{QuarantineFilter, QuarantineGroup, RejectedRow};
-pub use rebuild::RebuildOptions;
-pub use status::{PeriodGap, PeriodState, RunRecord, Status, StatusOptions, TableStatus};
+pub use quarantine::{QuarantineGroup, RejectedRow};
+pub use status::{PeriodGap, PeriodState, RunRecord, Status, TableStatus};
 pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
 
 use chrono::{DateTime, NaiveDate, Utc};

@@ -2,8 +2,6 @@
 
 mod replay;
 
-pub(crate) use replay::replay;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
@@ -13,13 +11,25 @@ use crate::batch::{self, Ask, Group, Pending, RunId, Tallies, run_derived, run_g
 use crate::contract::{Contract, Feed, TableName};
 use crate::describe;
 use crate::error::Result;
-use crate::lake::{Lake, Selection};
+use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::Ledger;
-use crate::record::runs;
 use crate::report::{Observer, PlannedObject, RunReport, SCHEMA, TablePlan};
+use crate::request::Selection;
+use crate::system::ledger::Ledger;
+use crate::system::runs;
 
 use replay::{Objects, Replay};
+
+impl Lake {
+    /// The main job: takes in what is new and brings the tables that depend on it up to date. A failing table does
+    /// not stop the others; its outcome says so.
+    ///
+    /// # Errors
+    /// When a table of the selection has no contract, or the record of the run cannot be written.
+    pub async fn run(&self, selection: &Selection, observer: &dyn Observer) -> Result<RunReport> {
+        run(self, selection, None, observer).await
+    }
+}
 
 /// Runs everything that the selection names.
 pub(crate) async fn run(
@@ -132,42 +142,47 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
     Ok(forsaken)
 }
 
-/// What a run would take in.
-pub(crate) async fn plan(lake: &Lake, selection: &Selection) -> Result<Vec<TablePlan>> {
-    let ledger = Ledger::open_existing(lake.curated()).await?;
-    let contracts = selected(lake, selection)?;
-    let mut plans = Vec::new();
-    for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
-        let pending = Pending::of(
-            lake,
-            ledger.as_ref(),
-            &group.contracts,
-            selection,
-            &BTreeMap::new(),
-        )
-        .await?;
-        for contract in &group.contracts {
-            let objects = pending
-                .objects(&contract.name)
-                .iter()
-                .map(|object| PlannedObject {
-                    uri: object.uri.clone(),
-                    size: object.size,
-                    period: object.period.date(),
+impl Lake {
+    /// What a run would take in; changes nothing.
+    ///
+    /// # Errors
+    /// When a table of the selection has no contract, or raw zone or ledger cannot be read.
+    pub async fn plan(&self, selection: &Selection) -> Result<Vec<TablePlan>> {
+        let ledger = Ledger::open_existing(self.curated()).await?;
+        let contracts = selected(self, selection)?;
+        let mut plans = Vec::new();
+        for group in Group::of(self.contracts(), |contract| selection.names(contract)) {
+            let pending = Pending::of(
+                self,
+                ledger.as_ref(),
+                &group.contracts,
+                selection,
+                &BTreeMap::new(),
+            )
+            .await?;
+            for contract in &group.contracts {
+                let objects = pending
+                    .objects(&contract.name)
+                    .iter()
+                    .map(|object| PlannedObject {
+                        uri: object.uri.clone(),
+                        size: object.size,
+                        period: object.period.date(),
+                    });
+                plans.push(TablePlan {
+                    objects: objects.collect(),
+                    unmatched: pending.unmatched.clone(),
+                    // Where nothing can be seen, there may be more to take in.
+                    odd: [pending.odd.clone(), pending.refused.clone()].concat(),
+                    ..planned(self, ledger.as_ref(), contract).await?
                 });
-            plans.push(TablePlan {
-                objects: objects.collect(),
-                unmatched: pending.unmatched.clone(),
-                // Where nothing can be seen, there may be more to take in.
-                odd: [pending.odd.clone(), pending.refused.clone()].concat(),
-                ..planned(lake, ledger.as_ref(), contract).await?
-            });
+            }
         }
+        for contract in by_dependency(&contracts) {
+            plans.push(planned(self, ledger.as_ref(), contract).await?);
+        }
+        Ok(plans)
     }
-    for contract in by_dependency(&contracts) {
-        plans.push(planned(lake, ledger.as_ref(), contract).await?);
-    }
-    Ok(plans)
 }
 
 async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> Result<TablePlan> {
@@ -178,7 +193,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         let mut taken = 0;
         if let Some(snapshot) = log.load().await? {
             taken = ledger.taken(&snapshot).await?;
-            held = batch::held(lake, contract, &log, &snapshot, Ask::Nothing).await?;
+            held = batch::reasons_to_hold(lake, contract, &log, &snapshot, Ask::Nothing).await?;
         }
         open_batch = (claimed > taken).then_some(claimed as u64);
     }

@@ -26,7 +26,8 @@ use crate::delta::DeltaLog;
 use crate::delta::partition::{self, PartitionValues};
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
-use crate::write::{FileWriter, Sink, WriteOptions};
+use crate::storage::Sink;
+use crate::write::{FileWriter, WriteOptions};
 
 /// Begin of the names of files that hold sorted rows in full row groups.
 pub(crate) const PREFIX: &str = "sorted-";

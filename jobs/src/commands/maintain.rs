@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use pipeline::report::{MaintainOptions, MaintainReport, Outcome};
+use pipeline::report::{MaintainReport, Outcome};
+use pipeline::request::MaintainOptions;
 
 use crate::cli::MaintainArgs;
 use crate::output::{Grid, bytes, count};

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use pipeline::lake::Lake;
-use pipeline::report::{QuarantineFilter, QuarantineGroup, RejectedRow, SCHEMA};
+use pipeline::report::{QuarantineGroup, RejectedRow, SCHEMA};
+use pipeline::request::QuarantineFilter;
 use schemars::JsonSchema;
 use serde::Serialize;
 

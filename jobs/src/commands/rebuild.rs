@@ -1,7 +1,7 @@
 //! `rebuild`: a table anew, in one commit.
 
 use anyhow::Result;
-use pipeline::report::RebuildOptions;
+use pipeline::request::RebuildOptions;
 
 use super::run;
 use crate::cli::RebuildArgs;

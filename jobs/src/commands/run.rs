@@ -3,8 +3,9 @@
 mod report;
 
 use anyhow::Result;
-use pipeline::lake::{Lake, Selection};
-use pipeline::report::{PeriodState, RunReport, SCHEMA, StatusOptions, TablePlan};
+use pipeline::lake::Lake;
+use pipeline::report::{PeriodState, RunReport, SCHEMA, TablePlan};
+use pipeline::request::{Selection, StatusOptions};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
-use pipeline::report::{PeriodGap, PeriodState, Status, StatusOptions};
+use pipeline::report::{PeriodGap, PeriodState, Status};
+use pipeline::request::StatusOptions;
 
 use crate::cli::StatusArgs;
 use crate::exit::{ATTENTION, DONE};

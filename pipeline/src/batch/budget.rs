@@ -1,7 +1,7 @@
 //! What of a batch goes to quarantine, beside what its contract allows.
 
 use crate::contract::Budget;
-use crate::ledger::{ObjectResult, Taken};
+use crate::system::ledger::{ObjectResult, Taken};
 
 use super::intake::Intake;
 

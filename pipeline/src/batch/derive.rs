@@ -9,12 +9,15 @@ use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
 use crate::delta::changes;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
-use crate::lake::{Lake, Selection};
+use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger, ObjectResult};
 use crate::query::{register, session};
 use crate::report::{Counts, Observer};
+use crate::request::Selection;
 use crate::shape::Checks;
+use crate::shape::Shaper;
+use crate::storage::Lease;
+use crate::system::ledger::{Claim, Draft, InputRange, Ledger, ObjectResult};
 
 use super::budget;
 use super::commit::{Attempt, Proposal, TableRun, commit_batch};
@@ -26,6 +29,20 @@ use super::side::SideFile;
 use super::table::{self, Opened, Table};
 use super::tally::{Summary, Tallies, Tally};
 use super::work::{Work, inputs, touched};
+
+impl Lake {
+    /// Plans the SQL and the checks of a table; reads no data.
+    ///
+    /// # Errors
+    /// When there is no such contract, or its SQL or a check cannot be planned.
+    pub async fn verify(&self, table: &TableName) -> Result<()> {
+        let contract = self.contract(table)?;
+        match &contract.feed {
+            Feed::Raw(_) => Shaper::new(contract, self.pseudonyms())?.verify().await,
+            Feed::Inputs(feed) => verify(self, contract, feed).await,
+        }
+    }
+}
 
 /// Commits of an input that change no rows are passed over until there are so many of them.
 const PASSED_OVER: u64 = 100;
@@ -107,7 +124,7 @@ pub(crate) async fn run_derived(
                     objects: Vec::new(),
                     inputs,
                 };
-                crate::record::load_ahead(lake.curated())?;
+                crate::system::load_ahead(lake.curated())?;
                 ledger.claim(&[draft], table::now()).await?;
             }
         }

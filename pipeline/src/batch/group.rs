@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::contract::{Contract, Contracts, CsvFormat, Format, RawFeed, TableName, TsvFormat};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::lake::{Lake, Selection};
+use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::{Claim, Draft, Lease, Ledger};
-use crate::list::{RawObject, RawZone};
+use crate::raw::{RawObject, RawZone};
 use crate::report::{Observer, Silent};
+use crate::request::Selection;
 use crate::shape::{BatchStamp, Shaper};
+use crate::storage::Lease;
+use crate::system::ledger::{Claim, Draft, Ledger};
 
 use super::derive::compute_alone;
 use super::intake::{Intake, Pace, Taker, Telling, Watch, take_in};
@@ -239,7 +241,7 @@ pub(crate) async fn run_group(
         if !planned {
             continue;
         }
-        crate::record::load_ahead(lake.curated())?;
+        crate::system::load_ahead(lake.curated())?;
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
             known.extend(drafts.iter().map(|draft| (draft.table.clone(), draft.batch)));
@@ -464,33 +466,38 @@ async fn read(
     Ok((taken_in, spools))
 }
 
-/// Reads one object for the open claims of these tables, or computes their open batches, and keeps nothing of it.
-pub(crate) async fn read_alone(lake: &Lake, tables: &[TableName], object: &str) -> Result<()> {
-    let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
-        return Ok(());
-    };
-    for name in tables {
-        compute_alone(lake, &ledger, lake.contract(name)?).await?;
-    }
-    for group in Group::of(lake.contracts(), |contract| tables.contains(&contract.name)) {
-        let mut open = Vec::new();
-        let mut found = None;
-        for &contract in &group.contracts {
-            let newest = ledger.progress(&contract.name).await?.claimed;
-            if let Some(claim) = ledger.claim_of(&contract.name, newest).await? {
-                let named = claim.draft.objects.iter().find(|one| one.uri == object);
-                found = found.or(named.cloned());
-                open.push((contract, claim));
+impl Lake {
+    /// Reads one object for the open batches of these tables and keeps nothing of it: the other side of a [`Trial`].
+    ///
+    /// # Errors
+    /// As a run that reads the object. An object that no open batch names is no error.
+    pub async fn read_alone(&self, tables: &[TableName], object: &str) -> Result<()> {
+        let Some(ledger) = Ledger::open_existing(self.curated()).await? else {
+            return Ok(());
+        };
+        for name in tables {
+            compute_alone(self, &ledger, self.contract(name)?).await?;
+        }
+        for group in Group::of(self.contracts(), |contract| tables.contains(&contract.name)) {
+            let mut open = Vec::new();
+            let mut found = None;
+            for &contract in &group.contracts {
+                let newest = ledger.progress(&contract.name).await?.claimed;
+                if let Some(claim) = ledger.claim_of(&contract.name, newest).await? {
+                    let named = claim.draft.objects.iter().find(|one| one.uri == object);
+                    found = found.or(named.cloned());
+                    open.push((contract, claim));
+                }
+            }
+            if let Some(object) = found {
+                let mut objects = [object];
+                let zone = RawZone::new(&self.settings().raw, self.accounts());
+                zone.relocate(group.contracts[0], &mut objects);
+                read(self, &group, &open, &objects, Pace::CAREFUL, &Telling(&Silent)).await?;
             }
         }
-        if let Some(object) = found {
-            let mut objects = [object];
-            let zone = RawZone::new(&lake.settings().raw, lake.accounts());
-            zone.relocate(group.contracts[0], &mut objects);
-            read(lake, &group, &open, &objects, Pace::CAREFUL, &Telling(&Silent)).await?;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::account::Account;
 use crate::contract::Format;
 use crate::decode::{Decoded, RawBatch};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Settings;
-use crate::list::RawObject;
+use crate::raw::RawObject;
+use crate::raw::account::Account;
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 

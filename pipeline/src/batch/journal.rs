@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
 use crate::lake::Lake;
-use crate::list::RawObject;
+use crate::raw::RawObject;
 use crate::report::Observer;
 use crate::trial::Ending;
 

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use chrono::{Days, NaiveDate, Utc};
 
 use crate::error::{Context, Kind, Result};
-use crate::lake::{Lake, Selection};
-use crate::list::days_before;
+use crate::lake::Lake;
+use crate::layout::days_before;
+use crate::request::Selection;
 
 /// How often everything is listed.
 const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);

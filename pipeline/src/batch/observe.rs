@@ -9,7 +9,7 @@ use crate::contract::Contract;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout;
-use crate::list::{RawObject, RawZone};
+use crate::raw::{RawObject, RawZone};
 use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 

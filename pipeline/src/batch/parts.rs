@@ -7,8 +7,8 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result};
-use crate::list::{Identity, RawObject};
-use crate::manifest::Manifest;
+use crate::raw::manifest::Manifest;
+use crate::raw::{Identity, RawObject};
 
 use super::pending::keeps_documents;
 use super::waiting::held_up;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::contract::{Contract, Keep, RawFeed, TableName};
 use crate::error::Result;
-use crate::lake::{Lake, Selection};
-use crate::ledger::{Draft, Ledger};
-use crate::list::{Identity, Listing, RawObject, RawZone};
+use crate::lake::Lake;
+use crate::raw::{Identity, Listing, RawObject, RawZone};
 use crate::report::Outcome;
+use crate::request::Selection;
+use crate::system::ledger::{Draft, Ledger};
 
 use super::parts::Known;
 use super::tally::{Tallies, Waiting};

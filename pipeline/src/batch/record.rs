@@ -8,9 +8,9 @@ use crate::delta::DeltaLog;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
-use crate::ledger::Ledger;
-use crate::record::{changes, outbox, quarantine, runs};
 use crate::report::{News, RunReport, SCHEMA};
+use crate::system::ledger::Ledger;
+use crate::system::{changes, outbox, quarantine, runs};
 
 use super::side::SideFile;
 use super::table::checked;

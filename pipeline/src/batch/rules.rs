@@ -18,7 +18,33 @@ use crate::contract::{
 use crate::delta::{DeltaLog, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
-use crate::list::RawZone;
+use crate::raw::RawZone;
+
+impl Lake {
+    /// Tables that wait for a person because rules that decide about their rows changed, each with the reasons. Changes
+    /// no table.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn held(&self) -> Result<Vec<(TableName, Vec<String>)>> {
+        let mut held = Vec::new();
+        for contract in self.contracts().values() {
+            let log = self.table_log(&contract.name)?;
+            let snapshot = match log.load().await {
+                Ok(Some(snapshot)) => snapshot,
+                Ok(None) => continue,
+                // What is not what this program left is refused by a run, which says more.
+                Err(error) if error.kind() == Kind::Foreign => continue,
+                Err(error) => return Err(error),
+            };
+            let reasons = reasons_to_hold(self, contract, &log, &snapshot, Ask::Rows).await?;
+            if !reasons.is_empty() {
+                held.push((contract.name.clone(), reasons));
+            }
+        }
+        Ok(held)
+    }
+}
 
 /// Property with the rules by which the table's rows were made.
 const RULES: &str = "marketlake.rules";
@@ -107,7 +133,7 @@ pub(crate) fn accounts_of(snapshot: &Snapshot) -> Result<StoredAccounts> {
 }
 
 /// Why the table waits for a person; nothing where it goes on.
-pub(crate) async fn held(
+pub(crate) async fn reasons_to_hold(
     lake: &Lake,
     contract: &Contract,
     log: &DeltaLog,

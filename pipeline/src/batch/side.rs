@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::error::{Context, Kind, Result};
-use crate::ledger::ObjectResult;
+use crate::system::ledger::ObjectResult;
 
 /// Counts and rejects of one attempt at a batch.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -6,13 +6,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::account::Account;
 use crate::contract::Format;
 use crate::decode::{Decoded, ObjectReader, decode};
 use crate::error::{Context, Error, Kind, Result};
-use crate::list::{RawObject, path_of, store_of};
-use crate::manifest::Manifest;
+use crate::raw::RawObject;
+use crate::raw::account::Account;
+use crate::raw::manifest::Manifest;
 use crate::shape::Origin;
+use crate::storage::{path_of, store_of};
 
 use super::intake::CHANGED;
 

@@ -11,7 +11,7 @@ use crate::delta::{DeltaLog, Snapshot, indexed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::Ledger;
+use crate::system::ledger::Ledger;
 
 use super::rules::{self, Ask, Verdict, judge};
 use super::tally::Waiting;

@@ -7,11 +7,11 @@ use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Context, Error, Kind, Result};
 use crate::keep::{Replaced, WorkingSet, shrink, supersede};
 use crate::lake::Lake;
-use crate::ledger::{Claim, Ledger, ObjectResult, Taken};
-use crate::list::RawObject;
-use crate::record::quarantine::{self, QuarantineRow};
+use crate::raw::RawObject;
 use crate::report::{Counts, Outcome};
 use crate::shape::Reject;
+use crate::system::ledger::{Claim, Ledger, ObjectResult, Taken};
+use crate::system::quarantine::{self, QuarantineRow};
 
 use super::budget;
 use super::commit::{Attempt, Proposal, TableRun, commit_batch};

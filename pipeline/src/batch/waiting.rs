@@ -7,9 +7,10 @@ use url::Url;
 
 use crate::contract::{Contract, TableName};
 use crate::error::{Context, Error, Kind, Result};
-use crate::ledger::{Claim, Ledger};
-use crate::list::{RawObject, RawZone, path_of, store_of};
-use crate::manifest::Manifest;
+use crate::raw::manifest::Manifest;
+use crate::raw::{RawObject, RawZone};
+use crate::storage::{path_of, store_of};
+use crate::system::ledger::{Claim, Ledger};
 
 use super::source::is_the_same;
 use super::tally::{Tallies, Waiting};

@@ -8,10 +8,10 @@ use crate::delta::{DataFile, DeltaLog, changes};
 use crate::error::Result;
 use crate::keep::{Applied, WorkingSet, whole_files};
 use crate::lake::Lake;
-use crate::ledger::{Claim, Ledger};
-use crate::record::open_rejects;
-use crate::report::QuarantineFilter;
+use crate::request::QuarantineFilter;
 use crate::sorted::Sorted;
+use crate::system::ledger::{Claim, Ledger};
+use crate::system::open_rejects;
 
 use super::compute::{Computation, Destination, Input, Part, Sifted, put, recompute_schema};
 use super::table::Table;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Column, Contract, CsvFormat, Feed, Format, Header, Keep, Privacy, TsvFormat, Word, Zone, alike};
 use crate::Result;
-use crate::account::{Account, AccountKeep};
+use crate::raw::account::{Account, AccountKeep};
 
 /// Accounts whose rows are in a table, by alias, with the rules by which these were read. Objects whose path names no
 /// account are those of an empty alias.

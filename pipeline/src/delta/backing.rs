@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-use super::durable::DurableLocal;
 use super::landing::Patience;
+use crate::storage::durable::DurableLocal;
 
 /// A store that holds every table of a lake, by the path of its location, and how long it is waited for.
 #[derive(Clone)]

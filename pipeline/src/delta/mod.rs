@@ -6,7 +6,6 @@
 
 mod backing;
 mod changes;
-mod durable;
 mod guard;
 mod history;
 mod landing;

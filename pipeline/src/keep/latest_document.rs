@@ -23,7 +23,7 @@ use crate::delta::partition::PartitionValues;
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout::{OBJECT, ORDER};
-use crate::ledger::{Coverage, Recorded};
+use crate::system::ledger::{Coverage, Recorded};
 use crate::write::Found;
 
 use super::changed::scope_columns;

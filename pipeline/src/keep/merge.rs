@@ -18,8 +18,8 @@ use crate::contract::{Contract, Feed, Keep, Pick};
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Context, Kind, Result};
+use crate::layout::days_before;
 use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
-use crate::list::days_before;
 use crate::shape::window_column;
 use crate::write::Found;
 

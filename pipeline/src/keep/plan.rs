@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::report::Counts;
 use crate::sorted::Sorted;
-use crate::write::{Edit, OpenFile, Sink, WriteOptions, rewrite};
+use crate::storage::Sink;
+use crate::write::{Edit, OpenFile, WriteOptions, rewrite};
 
 use super::changed::{ChangedPart, Parts, replaced_partitions};
 use super::working_set::WorkingSet;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::contract::{ColumnType, Contract, Shrink};
-use crate::list::days_before;
+use crate::layout::days_before;
 
 use super::latest_document::Replaced;
 

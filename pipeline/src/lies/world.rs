@@ -15,11 +15,10 @@ use url::Url;
 
 use crate::contract::{SourceFile, TableName, load};
 use crate::delta::Backing;
-use crate::lake::{Lake, Selection, Settings};
-use crate::ledger::Ledger;
-use crate::report::{
-    MaintainOptions, MaintainReport, QuarantineFilter, RebuildOptions, RunReport, Silent, TableReport,
-};
+use crate::lake::{Lake, Settings};
+use crate::report::{MaintainReport, RunReport, Silent, TableReport};
+use crate::request::{MaintainOptions, QuarantineFilter, RebuildOptions, Selection};
+use crate::system::ledger::Ledger;
 
 use super::liar::{Liar, Rng};
 

@@ -11,7 +11,7 @@ use crate::batch::SideFile;
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
 use crate::rebuild;
-use crate::report::RETENTION;
+use crate::request::RETENTION;
 
 use super::{Upkeep, before};
 

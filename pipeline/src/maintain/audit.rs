@@ -24,9 +24,9 @@ use crate::failpoint;
 use crate::keep::{apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
-use crate::record::changes;
 use crate::report::{MaintainedTable, Outcome};
 use crate::shape::window_column;
+use crate::system::changes;
 
 use super::Upkeep;
 use super::subject::Subject;

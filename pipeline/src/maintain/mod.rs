@@ -26,8 +26,10 @@ use crate::contract::TableName;
 use crate::error::Result;
 use crate::failpoint;
 use crate::lake::Lake;
-use crate::ledger::{Lease, Ledger};
-use crate::report::{MaintainOptions, MaintainReport, MaintainedTable, Outcome, RETENTION, SCHEMA};
+use crate::report::{MaintainReport, MaintainedTable, Outcome, SCHEMA};
+use crate::request::{MaintainOptions, RETENTION};
+use crate::storage::Lease;
+use crate::system::ledger::Ledger;
 
 use subject::Subject;
 
@@ -61,9 +63,16 @@ fn before(now: DateTime<Utc>, age: std::time::Duration) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-/// Maintains the tables that the options name. A failing table does not stop the others.
-pub(crate) async fn maintain(lake: &Lake, options: &MaintainOptions) -> Result<MaintainReport> {
-    maintain_at(lake, options, Utc::now()).await
+impl Lake {
+    /// Compaction, audit, checkpoints, and an end to what nobody reads any more. Changes no row but where a key has
+    /// several.
+    ///
+    /// # Errors
+    /// When a table of the options has no contract, or the ledger cannot be read; what goes wrong with one table is in
+    /// the report.
+    pub async fn maintain(&self, options: &MaintainOptions) -> Result<MaintainReport> {
+        maintain_at(self, options, Utc::now()).await
+    }
 }
 
 async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>) -> Result<MaintainReport> {

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::delta::{Kept, Snapshot};
 use crate::error::Result;
-use crate::report::{MaintainedTable, RETENTION};
+use crate::report::MaintainedTable;
+use crate::request::RETENTION;
 
 use super::subject::Subject;
 use super::{Upkeep, attempts, before};

@@ -8,8 +8,6 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use generated::generated_sql;
 pub(crate) use provider::SnapshotTable;
 pub(crate) use session::{register, session};
 pub use statement::Rows;
-pub(crate) use statement::query;

@@ -16,9 +16,30 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::error::{Context, Error, Kind, Result};
+use crate::lake::Lake;
 
 use super::provider::SnapshotTable;
 use super::session::{register, session};
+
+impl Lake {
+    /// Runs a SQL query over the curated tables and the system tables `marketlake.changes`, `.ledger`,
+    /// `.quarantine`, `.runs`. All rows are held in memory.
+    ///
+    /// # Errors
+    /// When the SQL is not a query, names no table of the lake, or fails.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.query_rows(sql).await?.all().await
+    }
+
+    /// As [`query`](Self::query), a batch at a time.
+    ///
+    /// # Errors
+    /// When the SQL is not a query, or names no table of the lake; where it fails later, the rows say so.
+    pub async fn query_rows(&self, sql: &str) -> Result<Rows> {
+        let known: Vec<TableName> = self.contracts().keys().cloned().collect();
+        query(self.curated(), self.settings().memory_limit, &known, sql).await
+    }
+}
 
 /// Schema of the tables that this program keeps for itself.
 const SYSTEM: &str = "marketlake";
@@ -90,7 +111,7 @@ impl Rows {
 /// are.
 ///
 /// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
-pub(crate) async fn query(
+pub(super) async fn query(
     curated: &Curated,
     memory_limit: usize,
     known: &[TableName],

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::keep::replaced_partitions;
 use crate::layout;
-use crate::ledger::{Claim, Ledger};
 use crate::report::Counts;
 use crate::sorted::Sorted;
+use crate::system::ledger::{Claim, Ledger};
 
 use super::{Job, range};
 

@@ -6,9 +6,10 @@ use crate::batch::{
 use crate::contract::{InputFeed, StoredAccounts};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::ledger::{Claim, Draft, InputRange, Lease, Ledger};
 use crate::report::{Counts, Outcome};
 use crate::sorted::Sorted;
+use crate::storage::Lease;
+use crate::system::ledger::{Claim, Draft, InputRange, Ledger};
 
 use super::commit::{Ready, commit};
 use super::standing::Standing;

@@ -27,9 +27,10 @@ use crate::batch::{RunId, Tallies, Tally};
 use crate::contract::{Contract, Feed, TableName};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::ledger::Lease;
-use crate::record::runs;
-use crate::report::{Observer, Outcome, RebuildOptions, RunReport, SCHEMA};
+use crate::report::{Observer, Outcome, RunReport, SCHEMA};
+use crate::request::RebuildOptions;
+use crate::storage::Lease;
+use crate::system::runs;
 
 /// What is made anew, and for whom.
 struct Job<'a> {
@@ -46,54 +47,57 @@ struct Ended {
     messages: Vec<String>,
 }
 
-/// Makes a table anew. What goes wrong is in the report.
-pub(crate) async fn rebuild(
-    lake: &Lake,
-    options: &RebuildOptions,
-    observer: &dyn Observer,
-) -> Result<RunReport> {
-    let contract = lake.contract(&options.table)?;
-    range::check(contract, options)?;
-    let run = RunId {
-        id: Uuid::new_v4().to_string(),
-        started_at: Utc::now(),
-    };
-    let job = Job {
-        lake,
-        contract,
-        options,
-        observer,
-        run: run.clone(),
-    };
-    let mut tallies = Tallies::new(run.clone());
-    let ended = attempt(&job, tallies.of(&contract.name)).await;
-    let tally = tallies
-        .take(&contract.name)
-        .ok_or_else(|| Error::internal("table was not tried"))?;
-    let unfinished = tally.unfinished(&contract.name);
-    let mut table = tally.report(&contract.name);
-    match ended {
-        Ok(None) => {}
-        Ok(Some(ended)) => {
-            table.outcome = ended.outcome;
-            table.messages.extend(ended.messages);
+impl Lake {
+    /// Makes a table anew from its raw objects or inputs, under the contract in force: the way out for a table that is
+    /// held or refused. Readers see the old rows until the one commit at the end.
+    ///
+    /// # Errors
+    /// When there is no such contract, a range cannot be made anew by itself, or the record of the run cannot be
+    /// written; everything else is in the report.
+    pub async fn rebuild(&self, options: &RebuildOptions, observer: &dyn Observer) -> Result<RunReport> {
+        let contract = self.contract(&options.table)?;
+        range::check(contract, options)?;
+        let run = RunId {
+            id: Uuid::new_v4().to_string(),
+            started_at: Utc::now(),
+        };
+        let job = Job {
+            lake: self,
+            contract,
+            options,
+            observer,
+            run: run.clone(),
+        };
+        let mut tallies = Tallies::new(run.clone());
+        let ended = attempt(&job, tallies.of(&contract.name)).await;
+        let tally = tallies
+            .take(&contract.name)
+            .ok_or_else(|| Error::internal("table was not tried"))?;
+        let unfinished = tally.unfinished(&contract.name);
+        let mut table = tally.report(&contract.name);
+        match ended {
+            Ok(None) => {}
+            Ok(Some(ended)) => {
+                table.outcome = ended.outcome;
+                table.messages.extend(ended.messages);
+            }
+            Err(error) => {
+                table.outcome = Outcome::Failed;
+                table.messages.push(error.chain());
+            }
         }
-        Err(error) => {
-            table.outcome = Outcome::Failed;
-            table.messages.push(error.chain());
-        }
+        observer.table_finished(&table);
+        let mut report = RunReport {
+            schema: SCHEMA,
+            run: run.id,
+            started_at: run.started_at,
+            ended_at: Utc::now(),
+            tables: vec![table],
+            unfinished,
+        };
+        runs::close(self.curated(), &mut report).await;
+        Ok(report)
     }
-    observer.table_finished(&table);
-    let mut report = RunReport {
-        schema: SCHEMA,
-        run: run.id,
-        started_at: run.started_at,
-        ended_at: Utc::now(),
-        tables: vec![table],
-        unfinished,
-    };
-    runs::close(lake.curated(), &mut report).await;
-    Ok(report)
 }
 
 async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {

@@ -13,12 +13,13 @@ use crate::batch;
 use crate::contract::RawFeed;
 use crate::delta::Snapshot;
 use crate::error::{Context, Error, Kind, Result};
-use crate::lake::Selection;
 use crate::layout;
-use crate::ledger::{Ledger, LedgerRow, latest_results};
-use crate::list::{Beside, Identity, RawObject, RawZone, path_of, store_of};
-use crate::manifest;
 use crate::query::{SnapshotTable, session};
+use crate::raw::manifest;
+use crate::raw::{Beside, Identity, RawObject, RawZone};
+use crate::request::Selection;
+use crate::storage::{path_of, store_of};
+use crate::system::ledger::{Ledger, LedgerRow, latest_results};
 
 use super::Job;
 use super::range::within;
@@ -73,7 +74,7 @@ pub(super) async fn sources(
     let mut seen = HashSet::new();
     for mut object in rows
         .iter()
-        .filter(|row| row.entry == "claim")
+        .filter(|row| row.is_claim())
         .filter_map(LedgerRow::raw_object)
         .filter(|object| within(object.period.date(), selection.from, selection.to))
     {

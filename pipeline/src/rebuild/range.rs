@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use crate::contract::{ColumnType, Contract, Feed};
 use crate::delta::DataFile;
 use crate::error::{Error, Result};
-use crate::report::RebuildOptions;
+use crate::request::RebuildOptions;
 
 /// Partitions of some days.
 pub(super) struct Range<'a> {

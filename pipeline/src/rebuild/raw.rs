@@ -9,11 +9,12 @@ use crate::error::Result;
 use crate::failpoint;
 use crate::keep;
 use crate::layout;
-use crate::ledger::{Claim, Draft, Lease, Ledger};
 use crate::query::{SnapshotTable, session};
-use crate::record::quarantine;
 use crate::report::Outcome;
 use crate::sorted::{self, Target};
+use crate::storage::Lease;
+use crate::system::ledger::{Claim, Draft, Ledger};
+use crate::system::quarantine;
 
 use super::commit::{Ready, commit};
 use super::objects::{Sources, sources};

@@ -20,11 +20,13 @@ use crate::batch::{Group, Tallies, run_group};
 use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
-use crate::lake::{Lake, Selection};
-use crate::ledger::{Claim, Lease, Ledger, LedgerRow, ObjectResult, Taken, latest_results};
-use crate::list::{Identity, RawObject};
-use crate::record::quarantine::{self, QuarantineRow};
+use crate::lake::Lake;
+use crate::raw::{Identity, RawObject};
 use crate::report::{Counts, Outcome, TableReport};
+use crate::request::Selection;
+use crate::storage::Lease;
+use crate::system::ledger::{Claim, Ledger, LedgerRow, ObjectResult, Taken, latest_results};
+use crate::system::quarantine::{self, QuarantineRow};
 
 use super::objects::Sources;
 use super::{Job, lease};
@@ -97,7 +99,7 @@ impl<'a> Staging<'a> {
         let rows = ledger.rows(&self.job.contract.name).await?;
         Ok(rows
             .iter()
-            .filter(|row| row.entry == "claim")
+            .filter(|row| row.is_claim())
             .filter_map(LedgerRow::identity)
             .any(|identity| !sources.objects.contains_key(&identity)))
     }
@@ -109,7 +111,7 @@ impl<'a> Staging<'a> {
             .rows(table)
             .await?
             .iter()
-            .filter(|row| row.entry == "claim")
+            .filter(|row| row.is_claim())
             .filter_map(LedgerRow::raw_object)
             .map(|object| object.identity())
             .collect();

@@ -5,7 +5,7 @@ use crate::contract::Contract;
 use crate::delta::Snapshot;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::ledger::Ledger;
+use crate::system::ledger::Ledger;
 
 /// A table as somebody left it.
 pub(super) struct Standing {

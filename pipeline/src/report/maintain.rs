@@ -1,7 +1,4 @@
-//! What maintenance is asked to do, and what it did.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//! What maintenance did.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -10,36 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::contract::TableName;
 
 use super::Outcome;
-
-/// How long a file stays after the last version that names it went, unless somebody says otherwise.
-pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long entries of a log stay, unless somebody says otherwise.
-pub const LOG_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// What to maintain, and how much of the past to keep.
-#[derive(Debug, Clone)]
-pub struct MaintainOptions {
-    /// Only these tables, `marketlake.changes`, `.ledger`, `.quarantine` and `.runs` among them; empty
-    /// means all.
-    pub tables: BTreeSet<TableName>,
-    /// Versions younger than this can still be read afterwards.
-    pub retention: Duration,
-    /// Log entries younger than this stay; at least [`RETENTION`] and `retention`.
-    pub log_retention: Duration,
-    /// Only say what would be done.
-    pub dry_run: bool,
-}
-
-impl Default for MaintainOptions {
-    fn default() -> Self {
-        Self {
-            tables: BTreeSet::new(),
-            retention: RETENTION,
-            log_retention: LOG_RETENTION,
-            dry_run: false,
-        }
-    }
-}
 
 /// What maintenance did, or would do, to one table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

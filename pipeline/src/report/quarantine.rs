@@ -4,19 +4,6 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::TableName;
-
-/// Which open rejects are meant; what is absent does not restrict.
-#[derive(Debug, Clone, Default)]
-pub struct QuarantineFilter {
-    /// Rejects of this table.
-    pub table: Option<TableName>,
-    /// Rejects of objects whose URI contains this text.
-    pub object: Option<String>,
-    /// Rejects whose reason contains this text.
-    pub reason_contains: Option<String>,
-}
-
 /// Open rejects of one object in one table for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineGroup {

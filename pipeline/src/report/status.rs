@@ -8,18 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Outcome};
 
-/// What to look at beyond the tables themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StatusOptions {
-    /// Read the records of past runs.
-    pub runs: bool,
-    /// Look for periods that should have been delivered and were not.
-    pub gaps: bool,
-    /// Days before today of which objects are counted and periods are looked for; none: all there ever were, which costs
-    /// what the ledger's whole history costs to read.
-    pub days: Option<u32>,
-}
-
 /// State of the lake.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {

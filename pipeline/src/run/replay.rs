@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::is_as_claimed;
 use crate::contract::{Contract, TableName};
 use crate::error::Result;
-use crate::lake::{Lake, Selection};
-use crate::ledger::{Ledger, LedgerRow};
-use crate::list::{RawObject, RawZone};
-use crate::record::open_rejects;
-use crate::report::{Observer, QuarantineFilter, RunReport};
+use crate::lake::Lake;
+use crate::raw::{RawObject, RawZone};
+use crate::report::{Observer, RunReport};
+use crate::request::{QuarantineFilter, Selection};
+use crate::system::ledger::{Ledger, LedgerRow};
+use crate::system::open_rejects;
 
 use super::run;
 
@@ -38,26 +39,31 @@ struct Claimed {
 /// Id and account.
 type Document = (String, Option<String>);
 
-/// Takes the objects with open rejects in again.
-pub(crate) async fn replay(
-    lake: &Lake,
-    filter: &QuarantineFilter,
-    observer: &dyn Observer,
-) -> Result<RunReport> {
-    let mut replay = Replay::default();
-    let curated = lake.curated();
-    if let Some(ledger) = Ledger::open_existing(curated).await? {
-        let rejects = open_rejects(curated, &ledger, filter).await?;
-        let rejected: BTreeSet<(String, String)> = rejects
-            .into_iter()
-            .map(|reject| (reject.table, reject.path))
-            .collect();
-        for contract in lake.contracts().values() {
-            let claimed = claimed(&ledger, contract, &rejected).await?;
-            replay.add(lake, contract, claimed).await?;
+impl Lake {
+    /// Takes the objects with open rejects in again, whole, through claims of their own.
+    ///
+    /// # Errors
+    /// As [`Lake::run`].
+    pub async fn quarantine_replay(
+        &self,
+        filter: &QuarantineFilter,
+        observer: &dyn Observer,
+    ) -> Result<RunReport> {
+        let mut replay = Replay::default();
+        let curated = self.curated();
+        if let Some(ledger) = Ledger::open_existing(curated).await? {
+            let rejects = open_rejects(curated, &ledger, filter).await?;
+            let rejected: BTreeSet<(String, String)> = rejects
+                .into_iter()
+                .map(|reject| (reject.table, reject.path))
+                .collect();
+            for contract in self.contracts().values() {
+                let claimed = claimed(&ledger, contract, &rejected).await?;
+                replay.add(self, contract, claimed).await?;
+            }
         }
+        run(self, &Selection::default(), Some(replay), observer).await
     }
-    run(lake, &Selection::default(), Some(replay), observer).await
 }
 
 /// The newest claims of the rejected objects of a table. A document of several parts is taken in as a whole.
@@ -70,7 +76,7 @@ async fn claimed(
         .rows(&contract.name)
         .await?
         .into_iter()
-        .filter(|row| row.entry == "claim")
+        .filter(|row| row.is_claim())
         .collect();
     let is_rejected = |row: &LedgerRow| rejected.contains(&(row.table.clone(), row.path.clone()));
     let document = |row: &LedgerRow| row.document.clone().map(|id| (id, row.account.clone()));

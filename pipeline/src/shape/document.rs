@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::cast::cast;
 use crate::contract::{Column, ColumnType, Contract, Covers, Keep, is_lineage};
 use crate::error::{Error, Result};
-use crate::manifest::{Parts, Period};
+use crate::raw::manifest::{Parts, Period};
 
 use super::fields::Origin;
 use super::{Shaper, days_since_epoch, lineage_column, order_of};

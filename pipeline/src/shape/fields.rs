@@ -10,13 +10,13 @@ use arrow::array::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::account::Account;
 use crate::contract::{ColumnType, OPTION, Privacy, Shown};
 use crate::decode::shown;
 use crate::error::Result;
 use crate::layout::{HASH, ROW};
-use crate::list::RawObject;
-use crate::manifest::Manifest;
+use crate::raw::RawObject;
+use crate::raw::account::Account;
+use crate::raw::manifest::Manifest;
 
 use super::delivered::Delivered;
 

@@ -29,7 +29,6 @@ use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, AccountKeep};
 use crate::cast::{self, Quoting, cast, cast_quoting};
 use crate::contract::{
     Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask,
@@ -38,8 +37,9 @@ use crate::decode::RawBatch;
 use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::list::RawObject;
 use crate::personal::Pseudonyms;
+use crate::raw::RawObject;
+use crate::raw::account::{Account, AccountKeep};
 
 pub(crate) use check::Checks;
 pub(crate) use document::{Declared, order_parts};

@@ -8,9 +8,5 @@ mod status;
 mod text;
 mod why;
 
-pub(crate) use quarantine::{list as quarantine_list, show as quarantine_show};
-pub(crate) use status::status;
-pub(crate) use why::{why_object, why_rows};
-
 #[cfg(test)]
 mod testing;

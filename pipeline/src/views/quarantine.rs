@@ -4,54 +4,65 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::ledger::Ledger;
-use crate::record::open_rejects;
-use crate::record::quarantine::QuarantineRow;
-use crate::report::{QuarantineFilter, QuarantineGroup, RejectedRow};
+use crate::report::{QuarantineGroup, RejectedRow};
+use crate::request::QuarantineFilter;
+use crate::system::ledger::Ledger;
+use crate::system::open_rejects;
+use crate::system::quarantine::QuarantineRow;
 
 use super::reason;
 
-/// Open rejects by table, object and reason.
-pub(crate) async fn list(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
-    let mut groups: BTreeMap<(String, String, String, bool), QuarantineGroup> = BTreeMap::new();
-    for reject in rejects(lake, filter).await? {
-        let whole = reject.row.is_none();
-        let reason = if whole {
-            reject.reason
-        } else {
-            reason::general(&reject.reason)
-        };
-        let group = groups
-            .entry((reject.table.clone(), reject.object.clone(), reason.clone(), whole))
-            .or_insert_with(|| QuarantineGroup {
-                table: reject.table,
-                object: reject.object,
-                reason,
-                rows: 0,
-                rejected_at: reject.rejected_at,
-            });
-        group.rows += u64::from(!whole);
-        group.rejected_at = group.rejected_at.max(reject.rejected_at);
+impl Lake {
+    /// Open rejects by table, object and reason.
+    ///
+    /// # Errors
+    /// When quarantine or ledger cannot be read.
+    pub async fn quarantine_list(&self, filter: &QuarantineFilter) -> Result<Vec<QuarantineGroup>> {
+        let mut groups: BTreeMap<(String, String, String, bool), QuarantineGroup> = BTreeMap::new();
+        for reject in rejects(self, filter).await? {
+            let whole = reject.row.is_none();
+            let reason = if whole {
+                reject.reason
+            } else {
+                reason::general(&reject.reason)
+            };
+            let group = groups
+                .entry((reject.table.clone(), reject.object.clone(), reason.clone(), whole))
+                .or_insert_with(|| QuarantineGroup {
+                    table: reject.table,
+                    object: reject.object,
+                    reason,
+                    rows: 0,
+                    rejected_at: reject.rejected_at,
+                });
+            group.rows += u64::from(!whole);
+            group.rejected_at = group.rejected_at.max(reject.rejected_at);
+        }
+        Ok(groups.into_values().collect())
     }
-    Ok(groups.into_values().collect())
 }
 
-/// Open rejects one by one, at most `limit` of them, by table, object and row.
-pub(crate) async fn show(lake: &Lake, filter: &QuarantineFilter, limit: usize) -> Result<Vec<RejectedRow>> {
-    let rows = rejects(lake, filter)
-        .await?
-        .into_iter()
-        .take(limit)
-        .map(|reject| RejectedRow {
-            table: reject.table,
-            object: reject.object,
-            row: reject.row.map(|row| row as u64),
-            reason: reject.reason,
-            text: reject.raw_text,
-            batch: reject.batch as u64,
-            rejected_at: reject.rejected_at,
-        });
-    Ok(rows.collect())
+impl Lake {
+    /// Open rejects one by one, at most `limit`.
+    ///
+    /// # Errors
+    /// When quarantine or ledger cannot be read.
+    pub async fn quarantine_show(&self, filter: &QuarantineFilter, limit: usize) -> Result<Vec<RejectedRow>> {
+        let rows = rejects(self, filter)
+            .await?
+            .into_iter()
+            .take(limit)
+            .map(|reject| RejectedRow {
+                table: reject.table,
+                object: reject.object,
+                row: reject.row.map(|row| row as u64),
+                reason: reject.reason,
+                text: reject.raw_text,
+                batch: reject.batch as u64,
+                rejected_at: reject.rejected_at,
+            });
+        Ok(rows.collect())
+    }
 }
 
 async fn rejects(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>> {
@@ -65,7 +76,7 @@ async fn rejects(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<Quarantin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::quarantine::{record, write};
+    use crate::system::quarantine::{record, write};
     use crate::views::testing::{TestLake, table};
 
     #[tokio::test]
@@ -89,7 +100,7 @@ mod tests {
             test.record(&claim).await;
         }
         let all = QuarantineFilter::default();
-        let groups = list(&test.lake, &all).await.unwrap();
+        let groups = test.lake.quarantine_list(&all).await.unwrap();
         let seen: Vec<_> = groups
             .iter()
             .map(|g| (g.object.ends_with("/a"), g.rows, g.reason.as_str()))
@@ -106,17 +117,19 @@ mod tests {
             reason_contains: Some("\"c\"".to_owned()),
             ..all.clone()
         };
-        assert_eq!(show(&test.lake, &one, 5).await.unwrap().len(), 1);
-        assert_eq!(show(&test.lake, &all, 3).await.unwrap().len(), 3);
+        assert_eq!(test.lake.quarantine_show(&one, 5).await.unwrap().len(), 1);
+        assert_eq!(test.lake.quarantine_show(&all, 3).await.unwrap().len(), 3);
 
         let claim = test.claim(&orders, 3, &["a"]).await;
         assert_eq!(
-            list(&test.lake, &all).await.unwrap().len(),
+            test.lake.quarantine_list(&all).await.unwrap().len(),
             3,
             "a claim alone closes nothing"
         );
         test.record(&claim).await;
-        let left: Vec<String> = list(&test.lake, &all)
+        let left: Vec<String> = test
+            .lake
+            .quarantine_list(&all)
             .await
             .unwrap()
             .into_iter()
@@ -131,7 +144,13 @@ mod tests {
     #[tokio::test]
     async fn asking_a_lake_that_is_not_there_does_not_make_it() {
         let test = TestLake::new().await;
-        assert_eq!(list(&test.lake, &QuarantineFilter::default()).await.unwrap(), []);
+        assert_eq!(
+            test.lake
+                .quarantine_list(&QuarantineFilter::default())
+                .await
+                .unwrap(),
+            []
+        );
         assert!(!test.lake.settings().curated.to_file_path().unwrap().exists());
     }
 }

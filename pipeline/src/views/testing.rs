@@ -6,14 +6,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::account::Account;
 use crate::contract::{TableName, builtin, load};
 use crate::delta::Commit;
 use crate::lake::{Lake, Settings};
 use crate::layout;
-use crate::ledger::{Claim, Draft, Ledger, ObjectResult};
-use crate::list::RawObject;
-use crate::record::quarantine::QuarantineRow;
+use crate::raw::RawObject;
+use crate::raw::account::Account;
+use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
+use crate::system::quarantine::QuarantineRow;
 
 /// The lake, with the built-in contracts and one account.
 pub(super) struct TestLake {

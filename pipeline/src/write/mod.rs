@@ -5,7 +5,6 @@
 //!  find     rows of the file whose key is among the keys of the batch
 //!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their keys, the others
 //!           decoded, patched, encoded
-//!  sink     where the new file goes: local disk or object storage
 //!  stats    what the Delta log says about the new file
 //! ```
 //!
@@ -34,7 +33,6 @@ mod ranges;
 mod read;
 mod ready;
 mod rewrite;
-mod sink;
 mod source;
 mod stats;
 mod stored;
@@ -50,5 +48,4 @@ pub use open::OpenFile;
 pub use options::{WriteOptions, Written};
 pub use read::Batches;
 pub use rewrite::rewrite;
-pub use sink::Sink;
 pub use stats::{ColumnStats, FileStats};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use pipeline::lake::Lake;
-use pipeline::report::QuarantineFilter;
+use pipeline::request::QuarantineFilter;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use pipeline::contract::TableName;
 use pipeline::lake::Lake;
-use pipeline::report::{QuarantineFilter, RunReport, WhyRow};
+use pipeline::report::{RunReport, WhyRow};
+use pipeline::request::QuarantineFilter;
 
 pub(super) use checks::Check;
 

@@ -11,7 +11,7 @@ use crate::delta::{Commit, changes};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::Lake;
-use crate::ledger::Ledger;
+use crate::system::ledger::Ledger;
 
 use super::{Attempt, Attempted, about};
 

@@ -13,9 +13,9 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::keep::{Applied, WorkingSet, of_new, replace};
 use crate::layout;
-use crate::ledger::Claim;
 use crate::shape::Checks;
 use crate::sorted::{self, Sorted, Target};
+use crate::system::ledger::Claim;
 
 use super::sieve::{Sieve, Sifted};
 use super::{Computation, Failure, Part, next};

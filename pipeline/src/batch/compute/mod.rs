@@ -28,9 +28,9 @@ use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
 use crate::keep;
 use crate::layout;
-use crate::ledger::InputRange;
 use crate::query::{SnapshotTable, register, session};
 use crate::sorted::Target;
+use crate::system::ledger::InputRange;
 
 pub(crate) use files::{Destination, put};
 pub(crate) use sieve::Sifted;

@@ -24,9 +24,9 @@ use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::keep::{Groups, key_positions};
 use crate::layout;
-use crate::ledger::Claim;
-use crate::record::quarantine::{self, QuarantineRow};
 use crate::shape::Checks;
+use crate::system::ledger::Claim;
+use crate::system::quarantine::{self, QuarantineRow};
 
 /// Rejects that wait to be written, and bytes of their texts.
 const WAITING: usize = 10_000;
@@ -400,7 +400,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{ColumnType, SourceFile, load};
-    use crate::ledger::Draft;
+    use crate::system::ledger::Draft;
 
     fn contract() -> Contract {
         let raw = "description = 't'\npath = 'x/{date}/{name}'\nformat = 'csv'\nkeep = 'every_row'\nkey = ['id']\n\

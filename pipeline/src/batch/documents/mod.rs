@@ -19,9 +19,9 @@ use crate::contract::{Contract, Covers, Feed, Keep};
 use crate::error::{Error, Result};
 use crate::keep::{Cell, Document, Documents, Groups, Share, insert_ascending, key_positions};
 use crate::layout;
-use crate::ledger::{Coverage, DocumentResult};
-use crate::list::RawObject;
+use crate::raw::RawObject;
 use crate::shape::Declared;
+use crate::system::ledger::{Coverage, DocumentResult};
 
 use super::intake::Intake;
 use super::notes::Notes;

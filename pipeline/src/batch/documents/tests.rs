@@ -13,8 +13,8 @@ use crate::contract::{SourceFile, load};
 use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, read_files};
 use crate::keep::{WorkingSet, supersede};
-use crate::ledger::{Claim, Draft, Ledger, ObjectResult};
-use crate::manifest::Parts;
+use crate::raw::manifest::Parts;
+use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
 
 use super::super::put::put_documents;
 use super::super::spool::{Budget, Spool};

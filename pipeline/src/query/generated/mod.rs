@@ -8,13 +8,25 @@ mod names;
 mod raw;
 mod values;
 
-use crate::contract::{Contract, Feed, Otherwise};
+use crate::contract::{Contract, Feed, Otherwise, TableName};
+use crate::error::Result;
+use crate::lake::Lake;
 
 use names::list;
 
+impl Lake {
+    /// The whole statement that stands for what the program does for a table.
+    ///
+    /// # Errors
+    /// When there is no such contract.
+    pub fn generated_sql(&self, table: &TableName) -> Result<String> {
+        Ok(generated_sql(self.contract(table)?))
+    }
+}
+
 /// The statement that gives the table of a contract: from `raw` for a table with raw rows, and for a table with
 /// inputs from these, as far as they have values that changed.
-pub(crate) fn generated_sql(contract: &Contract) -> String {
+pub(super) fn generated_sql(contract: &Contract) -> String {
     let body = match &contract.feed {
         Feed::Raw(feed) => raw::statement(contract, feed),
         Feed::Inputs(feed) => inputs::statement(contract, feed),

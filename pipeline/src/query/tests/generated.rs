@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::super::generated_sql;
+use super::super::generated::generated_sql;
 use super::*;
 use crate::contract::{Contract, Contracts, Feed, LINEAGE, OPTION, SourceFile, builtin, load};
 use crate::layout;

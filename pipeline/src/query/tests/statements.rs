@@ -1,4 +1,4 @@
-use super::super::query;
+use super::super::statement::query;
 use super::*;
 use crate::error::{Error, Kind};
 

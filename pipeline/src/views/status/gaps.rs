@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use crate::account::Account;
 use crate::contract::{Contract, Expect, Feed, RawFeed, TableName};
 use crate::lake::Lake;
+use crate::raw::account::Account;
 use crate::report::{PeriodGap, PeriodState};
 
 /// Most gaps that are told: holes before silence, the newest holes, and of a silence its begin.

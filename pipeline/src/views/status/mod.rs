@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use futures::future::try_join_all;
 
-use crate::batch::{Ask, held};
+use crate::batch::{Ask, reasons_to_hold};
 use crate::contract::{Contract, Feed, TableName};
 use crate::error::{Kind, Result};
 use crate::lake::Lake;
-use crate::ledger::{Ledger, LedgerRow};
-use crate::list::days_before;
-use crate::record::{latest_batches, runs};
-use crate::report::{SCHEMA, Status, StatusOptions, TableStatus};
+use crate::layout::days_before;
+use crate::report::{SCHEMA, Status, TableStatus};
+use crate::request::StatusOptions;
+use crate::system::ledger::{Ledger, LedgerRow};
+use crate::system::{latest_batches, runs};
 
 use gaps::Delivered;
 
@@ -24,9 +25,14 @@ const RUNS: usize = 100;
 /// Days before the first one told of whose deliveries are known, too.
 const EARLIER: u32 = 31;
 
-/// The state of every table of the contracts, and what else the options ask for.
-pub(crate) async fn status(lake: &Lake, options: &StatusOptions) -> Result<Status> {
-    status_at(lake, options, Utc::now()).await
+impl Lake {
+    /// State of the tables, of what should have been delivered, and of past runs.
+    ///
+    /// # Errors
+    /// When a table or the ledger cannot be read.
+    pub async fn status(&self, options: &StatusOptions) -> Result<Status> {
+        status_at(self, options, Utc::now()).await
+    }
 }
 
 async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> Result<Status> {
@@ -105,7 +111,7 @@ async fn look(
         status.rows = snapshot.files.iter().map(|file| file.rows()).sum();
         status.files = snapshot.files.len() as u64;
         status.bytes = snapshot.files.iter().map(|file| file.size).sum();
-        status.held = held(lake, contract, &log, snapshot, Ask::Nothing).await?;
+        status.held = reasons_to_hold(lake, contract, &log, snapshot, Ask::Nothing).await?;
         status.last_commit_at = log.committed_at(snapshot.version).await?;
         if let Some(ledger) = ledger {
             taken = ledger.taken(snapshot).await?;
@@ -143,14 +149,14 @@ async fn look(
 
 /// Claimed objects with what they are about.
 fn claims(rows: &[LedgerRow]) -> impl Iterator<Item = (&LedgerRow, NaiveDateTime)> {
-    let claims = rows.iter().filter(|row| row.entry == "claim");
+    let claims = rows.iter().filter(|row| row.is_claim());
     claims.filter_map(|row| Some((row, DateTime::from_timestamp_micros(row.period?)?.naive_utc())))
 }
 
 /// Objects that are in quarantine whole, or row by row, each with the batch that found that: a period of which nothing
 /// else came was not delivered.
 fn nothing_of(rows: &[LedgerRow]) -> HashSet<(&str, i64)> {
-    let results = rows.iter().filter(|row| row.entry == "result");
+    let results = rows.iter().filter(|row| row.is_result());
     results
         .filter(|row| row.gave_nothing())
         .map(|row| (row.object.as_str(), row.batch))
@@ -159,9 +165,7 @@ fn nothing_of(rows: &[LedgerRow]) -> HashSet<(&str, i64)> {
 
 /// How many different objects are in the table; a touched file is another object.
 fn objects(rows: &[LedgerRow]) -> u64 {
-    let taken = rows
-        .iter()
-        .filter(|row| row.entry == "result" && row.state.as_deref() == Some("taken"));
+    let taken = rows.iter().filter(|row| row.is_taken());
     taken
         .map(|row| (&row.path, row.size, row.modified))
         .collect::<HashSet<_>>()
@@ -171,7 +175,7 @@ fn objects(rows: &[LedgerRow]) -> u64 {
 /// Rejects of each object's latest batch: its rows, or the whole of it.
 fn rejected(rows: &[LedgerRow]) -> u64 {
     let latest = latest_batches(rows);
-    let results = rows.iter().filter(|row| row.entry == "result");
+    let results = rows.iter().filter(|row| row.is_result());
     let open = results.filter(|row| latest.get(row.path.as_str()) == Some(&row.batch));
     open.map(|row| match row.is_reject() {
         true => 1,

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::keep::{Cell, covered};
 use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::{Ledger, LedgerRow};
-use crate::list::RawObject;
+use crate::raw::RawObject;
+use crate::system::ledger::{Ledger, LedgerRow};
 use crate::views::text::{TextRow, text_rows};
 
 use super::observed::{AT_ONCE, Observed, objects};
@@ -71,7 +71,7 @@ pub(super) async fn documents(
 async fn recorded(contract: &Contract, ledger: &Ledger, taken: i64, cells: &[Cell]) -> Result<Vec<Document>> {
     let mut results: HashMap<String, LedgerRow> = HashMap::new();
     for row in ledger.rows(&contract.name).await? {
-        let is_document = row.entry == "result" && row.batch <= taken && row.document_order.is_some();
+        let is_document = row.is_result() && row.batch <= taken && row.document_order.is_some();
         if is_document
             && results
                 .get(&row.object)

@@ -9,6 +9,3 @@ mod order;
 mod reach;
 mod rows;
 mod winner;
-
-pub(crate) use object::why_object;
-pub(crate) use rows::why_rows;

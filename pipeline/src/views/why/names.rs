@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::list::{folder_url, join, path_of, relative, uri_of};
+use crate::storage::{folder_url, join, path_of, relative, uri_of};
 
 /// Addresses, and paths below a raw root, that `object` may stand for: an address, a path below the raw root or
 /// below an account's own, or a path in the file system.

@@ -10,58 +10,64 @@ use crate::contract::TableName;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::lake::Lake;
-use crate::ledger::{Coverage, Ledger, LedgerRow, ObjectResult};
-use crate::record::quarantine::{self, QuarantineRow};
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
+use crate::system::ledger::{Coverage, Ledger, LedgerRow, ObjectResult};
+use crate::system::quarantine::{self, QuarantineRow};
 use crate::views::reason;
 
 use super::names::names;
 
-/// Where the object went: given as its address, as a path below a raw root, or as a path in the file system. No
-/// entries when no table took it. An error when a path names objects of several accounts.
-pub(crate) async fn why_object(lake: &Lake, object: &str) -> Result<WhyObject> {
-    let curated = lake.curated();
-    let mut answer = WhyObject {
-        schema: SCHEMA,
-        object: object.to_owned(),
-        entries: Vec::new(),
-    };
-    let Some(ledger) = Ledger::open_existing(curated).await? else {
-        return Ok(answer);
-    };
-    let rows = ledger.rows_about(&names(lake, object)?).await?;
-    // The row of an input names a table, not an object.
-    let rows: Vec<LedgerRow> = rows.into_iter().filter(|row| row.size.is_some()).collect();
-    let found: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
-    if found.len() > 1 {
-        let found = found.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Error::usage("path names several objects; give the whole address").with("objects", found));
-    }
-    let Some(path) = found.first().map(|path| (*path).to_owned()) else {
-        return Ok(answer);
-    };
-    let rejects = quarantine::read(curated, None, |reject| reject.path == path).await?;
-    let mut tables: HashMap<&str, Table> = HashMap::new();
-    for claim in rows.iter().filter(|row| row.entry == "claim") {
-        if !tables.contains_key(claim.table.as_str()) {
-            tables.insert(&claim.table, Table::open(lake, &ledger, &claim.table).await?);
-        }
-        // Two states of an object can be of one batch.
-        let same = |row: &&LedgerRow| {
-            row.table == claim.table && row.batch == claim.batch && row.identity() == claim.identity()
+impl Lake {
+    /// Where a raw object went: its URI, its path below the raw root or its path on disk.
+    ///
+    /// # Errors
+    /// When ledger or quarantine cannot be read.
+    pub async fn why_object(&self, object: &str) -> Result<WhyObject> {
+        let curated = self.curated();
+        let mut answer = WhyObject {
+            schema: SCHEMA,
+            object: object.to_owned(),
+            entries: Vec::new(),
         };
-        let table = &tables[claim.table.as_str()];
-        let result = rows.iter().filter(|row| row.entry == "result").find(same);
-        let result = result.or_else(|| table.unrecorded.iter().find(same));
-        answer.entries.push(entry(claim, result, table, &rejects).await?);
+        let Some(ledger) = Ledger::open_existing(curated).await? else {
+            return Ok(answer);
+        };
+        let rows = ledger.rows_about(&names(self, object)?).await?;
+        // The row of an input names a table, not an object.
+        let rows: Vec<LedgerRow> = rows.into_iter().filter(|row| row.size.is_some()).collect();
+        let found: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
+        if found.len() > 1 {
+            let found = found.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(
+                Error::usage("path names several objects; give the whole address").with("objects", found)
+            );
+        }
+        let Some(path) = found.first().map(|path| (*path).to_owned()) else {
+            return Ok(answer);
+        };
+        let rejects = quarantine::read(curated, None, |reject| reject.path == path).await?;
+        let mut tables: HashMap<&str, Table> = HashMap::new();
+        for claim in rows.iter().filter(|row| row.is_claim()) {
+            if !tables.contains_key(claim.table.as_str()) {
+                tables.insert(&claim.table, Table::open(self, &ledger, &claim.table).await?);
+            }
+            // Two states of an object can be of one batch.
+            let same = |row: &&LedgerRow| {
+                row.table == claim.table && row.batch == claim.batch && row.identity() == claim.identity()
+            };
+            let table = &tables[claim.table.as_str()];
+            let result = rows.iter().filter(|row| row.is_result()).find(same);
+            let result = result.or_else(|| table.unrecorded.iter().find(same));
+            answer.entries.push(entry(claim, result, table, &rejects).await?);
+        }
+        answer
+            .entries
+            .sort_by(|a, b| (a.claimed_at, &a.table, a.batch).cmp(&(b.claimed_at, &b.table, b.batch)));
+        // The address at which it was claimed last.
+        let newest = rows.iter().max_by_key(|row| row.claimed_at);
+        answer.object = newest.map_or(path, |row| row.object.clone());
+        Ok(answer)
     }
-    answer
-        .entries
-        .sort_by(|a, b| (a.claimed_at, &a.table, a.batch).cmp(&(b.claimed_at, &b.table, b.batch)));
-    // The address at which it was claimed last.
-    let newest = rows.iter().max_by_key(|row| row.claimed_at);
-    answer.object = newest.map_or(path, |row| row.object.clone());
-    Ok(answer)
 }
 
 /// A curated table as far as objects are concerned.
@@ -192,7 +198,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::record::quarantine::{record, write};
+    use crate::system::quarantine::{record, write};
     use crate::views::testing::{TestLake, table};
 
     #[tokio::test]
@@ -213,7 +219,7 @@ mod tests {
         let uri = test.object("a").uri;
         let file = Url::parse(&uri).unwrap().to_file_path().unwrap();
         for name in [uri.as_str(), "a", file.to_str().unwrap()] {
-            let answer = why_object(&test.lake, name).await.unwrap();
+            let answer = test.lake.why_object(name).await.unwrap();
             assert_eq!(answer.object, uri);
             let states: Vec<_> = answer
                 .entries
@@ -227,7 +233,7 @@ mod tests {
                 "{name}"
             );
         }
-        let answer = why_object(&test.lake, "a").await.unwrap();
+        let answer = test.lake.why_object("a").await.unwrap();
         let entry = &answer.entries[1];
         assert_eq!(
             (entry.rows_read, entry.rows_rejected, entry.batch),
@@ -243,7 +249,7 @@ mod tests {
         assert!(entry.committed_at.is_some());
 
         test.commit(&second).await;
-        let unrecorded = why_object(&test.lake, "a").await.unwrap();
+        let unrecorded = test.lake.why_object("a").await.unwrap();
         assert_eq!(unrecorded.entries[0].state, ObjectState::InTable);
     }
 
@@ -251,12 +257,12 @@ mod tests {
     async fn a_stranger_has_no_entries() {
         let test = TestLake::new().await;
         assert_eq!(
-            why_object(&test.lake, "nowhere.csv").await.unwrap().entries.len(),
+            test.lake.why_object("nowhere.csv").await.unwrap().entries.len(),
             0
         );
         test.claim(&table("jwo.orders"), 1, &["a"]).await;
         assert_eq!(
-            why_object(&test.lake, "nowhere.csv").await.unwrap().entries.len(),
+            test.lake.why_object("nowhere.csv").await.unwrap().entries.len(),
             0
         );
     }

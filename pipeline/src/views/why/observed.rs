@@ -10,8 +10,8 @@ use crate::contract::{Contract, RawFeed};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::Ledger;
-use crate::list::RawObject;
+use crate::raw::RawObject;
+use crate::system::ledger::Ledger;
 use crate::views::text::{TextRow, text_rows};
 
 use super::reach::Reach;
@@ -101,9 +101,7 @@ pub(super) async fn observed(
 pub(super) async fn objects(ledger: &Ledger, contract: &Contract, taken: i64) -> Result<Vec<RawObject>> {
     let mut newest: HashMap<String, RawObject> = HashMap::new();
     let rows = ledger.rows(&contract.name).await?;
-    let claims = rows
-        .iter()
-        .filter(|row| row.entry == "claim" && row.batch <= taken);
+    let claims = rows.iter().filter(|row| row.is_claim() && row.batch <= taken);
     for object in claims.filter_map(|row| row.raw_object()) {
         match newest.get_mut(&object.uri) {
             Some(known) if known.state() >= object.state() => {}

@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 
 use crate::contract::{Column, Contract, RawFeed};
-use crate::list::RawObject;
+use crate::raw::RawObject;
 use crate::shape::window_column;
 use crate::views::text::TextRow;
 

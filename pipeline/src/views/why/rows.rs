@@ -6,8 +6,8 @@ use crate::contract::{Contract, Feed, Keep, TableName};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::layout;
-use crate::ledger::Ledger;
 use crate::report::{Observation, SCHEMA, WhyRow, WhyRows};
+use crate::system::ledger::Ledger;
 use crate::views::text::{TextRow, text_rows};
 
 use super::documents::documents;
@@ -18,46 +18,49 @@ use super::{order, winner};
 /// Most rows that are explained.
 const MOST: usize = 20;
 
-/// Explains the rows that fulfil an SQL condition over the table's columns, the first twenty of them: what every
-/// raw object says about their key, and which value stayed. Reads these objects anew. Of a table with inputs the
-/// rows are shown and their inputs named. A usage error where there is no such table or the condition is none.
-pub(crate) async fn why_rows(lake: &Lake, table: &TableName, condition: &str) -> Result<WhyRows> {
-    let contract = lake
-        .contracts()
-        .get(table)
-        .ok_or_else(|| Error::usage("there is no such table").with("table", table))?;
-    let curated = lake.curated();
-    let mut answer = WhyRows {
-        schema: SCHEMA,
-        table: table.to_string(),
-        matched: 0,
-        rows: Vec::new(),
-    };
-    let log = curated.table(table)?;
-    let Some(snapshot) = log.load().await? else {
-        return Ok(answer);
-    };
-    let (count, kept) = matched(&log, &snapshot, condition, MOST).await?;
-    let ledger = Ledger::open_existing(curated).await?;
-    let observations = match (&contract.feed, ledger) {
-        (Feed::Raw(feed), Some(ledger)) if matches!(feed.keep, Keep::LatestDocument { .. }) => {
-            let taken = ledger.taken(&snapshot).await?;
-            documents(lake, contract, &ledger, taken, &kept).await?
-        }
-        (Feed::Raw(feed), Some(ledger)) => {
-            let taken = ledger.taken(&snapshot).await?;
-            observed(lake, contract, feed, &ledger, taken, &kept).await?
-        }
-        _ => vec![Vec::new(); kept.num_rows()],
-    };
-    answer.matched = count;
-    answer.rows = text_rows(&kept)?
-        .iter()
-        .zip(observations)
-        .map(|(kept, observed)| row(contract, kept, &observed))
-        .collect();
-    answer.rows.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(answer)
+impl Lake {
+    /// Why rows of a table that fulfil a SQL condition are as they are.
+    ///
+    /// # Errors
+    /// When the table does not exist or the condition is not valid over it.
+    pub async fn why_rows(&self, table: &TableName, condition: &str) -> Result<WhyRows> {
+        let contract = self
+            .contracts()
+            .get(table)
+            .ok_or_else(|| Error::usage("there is no such table").with("table", table))?;
+        let curated = self.curated();
+        let mut answer = WhyRows {
+            schema: SCHEMA,
+            table: table.to_string(),
+            matched: 0,
+            rows: Vec::new(),
+        };
+        let log = curated.table(table)?;
+        let Some(snapshot) = log.load().await? else {
+            return Ok(answer);
+        };
+        let (count, kept) = matched(&log, &snapshot, condition, MOST).await?;
+        let ledger = Ledger::open_existing(curated).await?;
+        let observations = match (&contract.feed, ledger) {
+            (Feed::Raw(feed), Some(ledger)) if matches!(feed.keep, Keep::LatestDocument { .. }) => {
+                let taken = ledger.taken(&snapshot).await?;
+                documents(self, contract, &ledger, taken, &kept).await?
+            }
+            (Feed::Raw(feed), Some(ledger)) => {
+                let taken = ledger.taken(&snapshot).await?;
+                observed(self, contract, feed, &ledger, taken, &kept).await?
+            }
+            _ => vec![Vec::new(); kept.num_rows()],
+        };
+        answer.matched = count;
+        answer.rows = text_rows(&kept)?
+            .iter()
+            .zip(observations)
+            .map(|(kept, observed)| row(contract, kept, &observed))
+            .collect();
+        answer.rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(answer)
+    }
 }
 
 fn row(contract: &Contract, kept: &TextRow, observed: &[Observed]) -> WhyRow {
@@ -137,10 +140,7 @@ mod tests {
     async fn rows_of_a_computed_table_name_their_inputs() {
         let test = TestLake::new().await;
         let name = table("jwo.store_hourly");
-        assert_eq!(
-            why_rows(&test.lake, &name, "baskets > 1").await.unwrap().matched,
-            0
-        );
+        assert_eq!(test.lake.why_rows(&name, "baskets > 1").await.unwrap().matched, 0);
         let contract = &test.lake.contracts()[&name];
         let schema = layout::schema(contract);
         let columns = schema.fields().iter().map(|field| match field.name().as_str() {
@@ -170,7 +170,7 @@ mod tests {
         .await
         .unwrap();
 
-        let answer = why_rows(&test.lake, &name, "baskets > 1").await.unwrap();
+        let answer = test.lake.why_rows(&name, "baskets > 1").await.unwrap();
         assert_eq!((answer.matched, answer.rows.len()), (1, 1));
         let row = &answer.rows[0];
         assert_eq!(row.key["merchant_id"], "n");
@@ -183,9 +183,7 @@ mod tests {
         );
         assert_eq!(row.columns.len(), contract.columns.len());
 
-        let unknown = why_rows(&test.lake, &table("jwo.none"), "true")
-            .await
-            .unwrap_err();
+        let unknown = test.lake.why_rows(&table("jwo.none"), "true").await.unwrap_err();
         assert_eq!(unknown.kind(), Kind::Usage);
     }
 

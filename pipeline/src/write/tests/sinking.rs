@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::runtime;
-use crate::write::Sink;
+use crate::storage::Sink;
 
 fn local(directory: &std::path::Path, path: &str) -> (Sink, Arc<dyn ObjectStore>) {
     let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(directory).unwrap());
@@ -27,7 +27,6 @@ fn a_local_file_is_where_the_store_looks_for_it() {
     let path = "order_date=2026-01-02/odd %25 name é.parquet";
     let (mut sink, store) = local(directory.path(), path);
     sink.write_all(b"rows").unwrap();
-    assert_eq!(sink.written(), 4);
     sink.finish().unwrap();
     let read =
         runtime().block_on(async { store.get(&Path::from(path)).await.unwrap().bytes().await.unwrap() });

@@ -23,7 +23,7 @@ const AT_ONCE: usize = 1024;
 const LINKS: usize = 40;
 
 /// Something in a folder.
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// A file, through whatever links.
     File(ObjectMeta),
     /// A folder, through whatever links.
@@ -36,7 +36,7 @@ pub(super) enum Entry {
 ///
 /// # Errors
 /// When something cannot be looked at, so that objects may be missed.
-pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin + use<>> {
+pub(crate) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin + use<>> {
     let walk = Walk::of(root, folder, usize::MAX)?;
     let chunks = stream::try_unfold(Some(walk), |walk| async move {
         let Some(mut walk) = walk else { return Ok(None) };
@@ -57,7 +57,7 @@ pub(super) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Resu
 ///
 /// # Errors
 /// As [`below`].
-pub(super) async fn inside(root: &Url, folder: &Path) -> Result<Vec<Entry>> {
+pub(crate) async fn inside(root: &Url, folder: &Path) -> Result<Vec<Entry>> {
     let walk = Walk::of(root, folder, 1)?;
     spawn_blocking(move || walk.collect())
         .await

@@ -11,7 +11,26 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::curated::Curated;
 use crate::error::{Context, Error, Kind, Result};
+use crate::lake::Lake;
 use crate::report::News;
+
+impl Lake {
+    /// What batches and runs left to be told and nobody has told yet, the oldest first; also what runs left that died.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn news(&self) -> Result<Vec<News>> {
+        waiting(self.curated()).await
+    }
+
+    /// Notes that these have been told.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then they are told again.
+    pub async fn told(&self, news: &[News]) -> Result<()> {
+        told(self.curated(), news).await
+    }
+}
 
 /// Leaves something to be told.
 pub(crate) async fn put(curated: &Curated, news: &News) -> Result<()> {
@@ -22,7 +41,7 @@ pub(crate) async fn put(curated: &Curated, news: &News) -> Result<()> {
 }
 
 /// What nobody has told yet, the oldest first. A file that is not readable is left alone.
-pub(crate) async fn waiting(curated: &Curated) -> Result<Vec<News>> {
+async fn waiting(curated: &Curated) -> Result<Vec<News>> {
     let store = store(curated)?;
     let files: Vec<_> = store.list(None).try_collect().await?;
     let mut waiting: Vec<News> = Vec::new();
@@ -45,7 +64,7 @@ pub(crate) async fn waiting(curated: &Curated) -> Result<Vec<News>> {
 }
 
 /// Takes out what has been told.
-pub(crate) async fn told(curated: &Curated, news: &[News]) -> Result<()> {
+async fn told(curated: &Curated, news: &[News]) -> Result<()> {
     let store = store(curated)?;
     for news in news {
         match store.delete(&path(news)).await {

@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::contract::Contract;
 
-use super::folder::inside;
-use super::{RawObject, RawZone, folder_url, join, path_of, uri_of};
+use crate::storage::{folder_url, inside, join, path_of, uri_of};
+
+use super::{RawObject, RawZone};
 
 impl RawZone<'_> {
     /// Whether something lies in each root below which the objects were found: where nothing does, or a root cannot be

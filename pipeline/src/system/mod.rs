@@ -5,12 +5,13 @@
 
 pub(crate) mod changes;
 mod columns;
-mod open;
+pub(crate) mod ledger;
+mod open_rejects;
 pub(crate) mod outbox;
 pub(crate) mod quarantine;
 pub(crate) mod runs;
 
-pub(crate) use open::{latest_batches, open_rejects};
+pub(crate) use open_rejects::{latest_batches, open_rejects};
 
 use deltalake_core::kernel::{Action, Add};
 use serde_json::{Map, json};

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use crate::account::Account;
 use crate::contract::{Contracts, PathPattern};
 use crate::error::{Error, Result};
+use crate::raw::account::Account;
 
-use super::{RawZone, folder_url, join, path_of, uri_of};
+use crate::storage::{folder_url, join, path_of, uri_of};
+
+use super::RawZone;
 
 /// A folder in which an account delivers.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,9 +23,8 @@ const PARTS_AT_ONCE: usize = 4;
 ///
 /// Nothing is created before the first byte. A sink that is dropped unfinished removes what it wrote as well as it
 /// can; what a crash leaves behind is for `maintain`. Blocks: for threads that do not drive futures.
-pub struct Sink {
+pub(crate) struct Sink {
     target: Target,
-    written: u64,
 }
 
 enum Target {
@@ -36,7 +35,7 @@ enum Target {
 impl Sink {
     /// A file at `path` of `store`, which is rooted at `root`: below a `file://` root a local file is written
     /// directly, and synced; elsewhere an object is uploaded, on the Tokio runtime of the caller.
-    pub fn new(store: Arc<dyn ObjectStore>, root: &Url, path: &Path) -> Result<Self> {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, root: &Url, path: &Path) -> Result<Self> {
         let target = if root.scheme() == "file" {
             Target::Local(LocalFile::new(root, path)?)
         } else {
@@ -51,16 +50,11 @@ impl Sink {
                 parts: None,
             })
         };
-        Ok(Self { target, written: 0 })
-    }
-
-    /// Bytes written so far.
-    pub fn written(&self) -> u64 {
-        self.written
+        Ok(Self { target })
     }
 
     /// Makes the file visible and durable: on local disk, it and the directories above it up to the root are synced.
-    pub fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         match &mut self.target {
             Target::Local(file) => file.finish(),
             Target::Remote(upload) => upload.finish(),
@@ -74,7 +68,6 @@ impl Write for Sink {
             Target::Local(file) => file.open()?.write_all(bytes)?,
             Target::Remote(upload) => upload.write(bytes)?,
         }
-        self.written += bytes.len() as u64;
         Ok(bytes.len())
     }
 

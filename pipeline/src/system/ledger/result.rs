@@ -6,9 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::list::{Beside, Identity, RawObject};
+use crate::raw::{Beside, Identity, RawObject};
 
-use super::schema::{self, LedgerRow};
+use super::schema::{self, CLAIM, LedgerRow, REFUSED, REJECTED, RESULT, TAKEN};
 
 /// Whether an object's rows went in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,9 +123,9 @@ impl ObjectResult {
     /// The row that says it.
     pub(crate) fn row(&self) -> LedgerRow {
         let (state, reason) = match &self.taken {
-            Taken::In => ("taken", None),
-            Taken::Rejected { reason } => ("rejected", Some(reason.clone())),
-            Taken::Refused { reason } => ("refused", Some(reason.clone())),
+            Taken::In => (TAKEN, None),
+            Taken::Rejected { reason } => (REJECTED, Some(reason.clone())),
+            Taken::Refused { reason } => (REFUSED, Some(reason.clone())),
         };
         let document = self.document.as_ref();
         let covers = document.and_then(|document| document.covers.as_ref());
@@ -133,7 +133,7 @@ impl ObjectResult {
         LedgerRow {
             table: self.table.clone(),
             month: self.month.clone(),
-            entry: "result".to_owned(),
+            entry: RESULT.to_owned(),
             batch: self.batch,
             object: self.object.clone(),
             path: self.path.clone(),
@@ -163,7 +163,7 @@ impl ObjectResult {
 /// The latest result of each object in its state.
 pub(crate) fn latest_results(rows: &[LedgerRow]) -> HashMap<Identity, &LedgerRow> {
     let mut latest: HashMap<Identity, &LedgerRow> = HashMap::new();
-    for row in rows.iter().filter(|row| row.entry == "result") {
+    for row in rows.iter().filter(|row| row.is_result()) {
         let Some(identity) = row.identity() else { continue };
         let known = latest.entry(identity).or_insert(row);
         if row.batch > known.batch {
@@ -174,9 +174,24 @@ pub(crate) fn latest_results(rows: &[LedgerRow]) -> HashMap<Identity, &LedgerRow
 }
 
 impl LedgerRow {
+    /// Whether it names an object or an input of a batch, before any work is done.
+    pub(crate) fn is_claim(&self) -> bool {
+        self.entry == CLAIM
+    }
+
+    /// Whether it says what became of an object or an input of a batch.
+    pub(crate) fn is_result(&self) -> bool {
+        self.entry == RESULT
+    }
+
+    /// Whether it is the result of an object of which the good rows are in.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_result() && self.state.as_deref() == Some(TAKEN)
+    }
+
     /// Whether it is the result of an object that gave nothing but a reason.
     pub(crate) fn is_reject(&self) -> bool {
-        matches!(self.state.as_deref(), Some("rejected" | "refused"))
+        matches!(self.state.as_deref(), Some(REJECTED | REFUSED))
     }
 
     /// Whether the result of an object says that none of its rows are in: it was rejected whole, or row by row.

@@ -11,7 +11,15 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::delta::DataFile;
 use crate::error::Result;
-use crate::list::Identity;
+use crate::raw::Identity;
+
+/// Words of the column `entry`.
+pub(super) const CLAIM: &str = "claim";
+pub(super) const RESULT: &str = "result";
+/// Words of the column `state`, of results.
+pub(super) const TAKEN: &str = "taken";
+pub(super) const REJECTED: &str = "rejected";
+pub(super) const REFUSED: &str = "refused";
 
 /// One row of the ledger.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -257,7 +265,7 @@ pub(super) fn identities(
         let (entries, paths, sizes, modified) = (text(0), text(1), int(2), instant(3));
         let (manifest_sizes, manifests, periods) = (int(4), instant(5), instant(6));
         for row in 0..batch.num_rows() {
-            let is_object = entries.value(row) == "claim" && sizes.is_valid(row);
+            let is_object = entries.value(row) == CLAIM && sizes.is_valid(row);
             if is_object && (periods.is_null(row) || wanted.contains(&periods.value(row))) {
                 let manifest = manifest_sizes
                     .is_valid(row)
@@ -296,7 +304,7 @@ pub(super) fn may_hold_claims(file: &DataFile) -> bool {
     let Some(stats) = file.stats() else { return true };
     stats["minValues"]["entry"]
         .as_str()
-        .is_none_or(|entry| entry <= "claim")
+        .is_none_or(|entry| entry <= CLAIM)
 }
 
 /// Whether the file can tell of a document that is newer than `order` and covers one of `days`.

@@ -3,10 +3,11 @@
 use object_store::path::Path;
 
 use crate::error::Result;
-use crate::manifest;
+use crate::raw::manifest;
 
-use super::folder::{Entry, inside};
-use super::{Place, join, relative, uri_of};
+use crate::storage::{Entry, inside, join, relative, uri_of};
+
+use super::Place;
 
 /// What lies beside the tables of a source.
 #[derive(Default)]

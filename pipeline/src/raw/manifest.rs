@@ -13,7 +13,8 @@ use url::Url;
 
 use crate::contract::Charset;
 use crate::error::{Context, Error, Kind, Result};
-use crate::list::{RawObject, path_of, store_of};
+use crate::raw::RawObject;
+use crate::storage::{path_of, store_of};
 
 /// What a manifest's name has behind the name of its object.
 pub(crate) const SUFFIX: &str = ".manifest.json";

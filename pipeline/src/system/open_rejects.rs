@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{Ledger, LedgerRow};
-use crate::report::QuarantineFilter;
+use crate::request::QuarantineFilter;
+use crate::system::ledger::{Ledger, LedgerRow};
 
 use super::quarantine::{self, QuarantineRow};
 
@@ -35,7 +35,7 @@ pub(crate) async fn open_rejects(
     // Batches of another ledger, which was lost, had the same numbers and mean nothing any more.
     let claims: HashSet<(&str, &str, i64, i64)> = ledger_rows
         .iter()
-        .filter(|row| row.entry == "claim")
+        .filter(|row| row.is_claim())
         .map(|row| (row.table.as_str(), row.path.as_str(), row.batch, row.claimed_at))
         .collect();
     rejects.retain(|row| {
@@ -51,7 +51,7 @@ pub(crate) async fn open_rejects(
     for row in &rejects {
         take(&row.table, &row.path, row.batch);
     }
-    for row in ledger_rows.iter().filter(|row| row.entry == "result") {
+    for row in ledger_rows.iter().filter(|row| row.is_result()) {
         take(&row.table, &row.path, row.batch);
     }
     rejects.retain(|row| {
@@ -68,7 +68,7 @@ pub(crate) async fn open_rejects(
 /// The latest recorded batch of every object of a table, by the object's path.
 pub(crate) fn latest_batches(rows: &[LedgerRow]) -> HashMap<&str, i64> {
     let mut latest = HashMap::new();
-    for row in rows.iter().filter(|row| row.entry == "result") {
+    for row in rows.iter().filter(|row| row.is_result()) {
         let known = latest.entry(row.path.as_str()).or_insert(row.batch);
         *known = row.batch.max(*known);
     }

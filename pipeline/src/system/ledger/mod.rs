@@ -5,12 +5,10 @@
 //! is committed with a txn (`claim:T`, `record:T`), so that neither can be there twice.
 
 mod claim;
-mod lease;
 mod result;
 mod schema;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
-pub(crate) use lease::Lease;
 pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken, latest_results};
 pub(crate) use schema::LedgerRow;
 
@@ -26,7 +24,7 @@ use crate::curated::Curated;
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 use crate::failpoint;
-use crate::list::{Identity, RawObject};
+use crate::raw::{Identity, RawObject};
 
 /// The ledger of a lake at one version.
 #[derive(Clone)]

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::contract::TableName;
-use crate::list::{Beside, RawObject};
+use crate::raw::{Beside, RawObject};
 
-use super::schema::{self, LedgerRow};
+use super::schema::{self, CLAIM, LedgerRow};
 
 /// Versions of an input table that a batch takes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Draft {
         let row = |month: String| LedgerRow {
             table: self.table.to_string(),
             month,
-            entry: "claim".to_owned(),
+            entry: CLAIM.to_owned(),
             batch: self.batch,
             claimed_at: claimed_at.timestamp_micros(),
             rules: self.rules.clone(),
@@ -86,7 +86,7 @@ impl Claim {
     pub(super) fn from_rows(table: &TableName, batch: i64, rows: Vec<LedgerRow>) -> Option<Self> {
         let rows: Vec<LedgerRow> = rows
             .into_iter()
-            .filter(|row| row.entry == "claim" && row.batch == batch)
+            .filter(|row| row.is_claim() && row.batch == batch)
             .collect();
         let first = rows.first()?;
         let (claimed_at, rules) = (schema::instant(first.claimed_at), first.rules.clone());

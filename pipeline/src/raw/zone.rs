@@ -1,103 +1,36 @@
 //! The raw zone: which objects there are for a table, and what their paths say.
 
 mod beside;
-mod folder;
 mod moved;
 mod roots;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
+use chrono::{NaiveDate, NaiveDateTime};
 use futures::StreamExt;
-use object_store::local::LocalFileSystem;
-use object_store::path::{Path, PathPart};
-use object_store::{ObjectMeta, ObjectStore};
-use serde::{Deserialize, Serialize};
+use object_store::ObjectMeta;
+use object_store::path::Path;
 use url::Url;
 
-use crate::account::Account;
 use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
-use crate::lake::Selection;
-use crate::manifest;
+use crate::request::Selection;
+use crate::storage::{Entry, below, folder_url, inside, join, path_of, relative, uri_of};
+
+use super::account::Account;
+use super::manifest;
+use super::object::{Beside, RawObject, micros};
 
 pub(crate) use self::roots::check_roots;
 
 use self::beside::unread_beside;
-use self::folder::{Entry, below, inside};
 
 /// Folders that are listed at the same time.
 const LISTED_AT_ONCE: usize = 4;
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
-
-/// One raw object as a listing shows it. Path, size and time of change, its own and its manifest's, are its identity: a
-/// touched or rewritten file is another object, and so is one whose manifest came or changed; a raw zone that was moved,
-/// or is reached by another way, has the same objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RawObject {
-    /// Address of the object when it was listed.
-    pub(crate) uri: String,
-    /// Where it lies by now, where the raw zone was moved since.
-    pub(crate) moved_to: Option<String>,
-    /// Path below the raw root, as if the account had no root of its own: the same wherever a raw zone is copied to,
-    /// and another one for each account.
-    pub(crate) path: String,
-    /// Bytes.
-    pub(crate) size: u64,
-    /// Time of the last change, in microseconds.
-    pub(crate) modified: DateTime<Utc>,
-    /// Alias of the account, from the path or from the account's own root.
-    pub(crate) account: Option<String>,
-    /// What the path says the object is about.
-    pub(crate) period: NaiveDateTime,
-    /// Part of a report that came in several files.
-    pub(crate) part: u32,
-    /// The manifest beside it.
-    pub(crate) manifest: Option<Beside>,
-    /// Id of the document of which it is one of several parts, which are only taken in together.
-    pub(crate) document: Option<String>,
-}
-
-/// A file beside an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Beside {
-    /// Time of the last change, in microseconds.
-    pub(crate) modified: DateTime<Utc>,
-    /// Bytes.
-    pub(crate) size: u64,
-}
-
-/// What tells objects apart: path, size, time of change in microseconds, and the manifest's.
-pub(crate) type Identity = (String, u64, i64, Option<(u64, i64)>);
-
-impl RawObject {
-    /// What tells it apart from others.
-    pub(crate) fn identity(&self) -> Identity {
-        let manifest = self
-            .manifest
-            .map(|manifest| (manifest.size, manifest.modified.timestamp_micros()));
-        (
-            self.path.clone(),
-            self.size,
-            self.modified.timestamp_micros(),
-            manifest,
-        )
-    }
-
-    /// Where it is read.
-    pub(crate) fn address(&self) -> &str {
-        self.moved_to.as_deref().unwrap_or(&self.uri)
-    }
-
-    /// What is greater in the newer one of two states of an object.
-    pub(crate) fn state(&self) -> (DateTime<Utc>, Option<Beside>) {
-        (self.modified, self.manifest)
-    }
-}
 
 /// What a listing found.
 #[derive(Debug, Default)]
@@ -372,50 +305,6 @@ fn refusal(error: Error, account: Option<&str>) -> String {
     }
 }
 
-/// Opens the store that holds a root; paths in it are absolute.
-pub(crate) fn store_of(root: &Url) -> Result<Arc<dyn ObjectStore>> {
-    local(root)?;
-    Ok(Arc::new(LocalFileSystem::new()))
-}
-
-/// Refuses a root that is no local folder.
-fn local(root: &Url) -> Result<()> {
-    match root.scheme() {
-        "file" => Ok(()),
-        scheme => Err(Error::usage(format!(
-            "raw storage {scheme}:// is not supported; use a local folder"
-        ))
-        .with("raw", root)),
-    }
-}
-
-/// The store path of an object's address.
-pub(crate) fn path_of(uri: &Url) -> Result<Path> {
-    Path::from_url_path(uri.path())
-        .context(Kind::Usage, "address is not a path")
-        .map_err(|error| error.with("uri", uri))
-}
-
-/// A root as the address of a folder, which others can be joined to.
-pub(crate) fn folder_url(root: &Url) -> Url {
-    let mut root = root.clone();
-    if !root.path().ends_with('/') {
-        root.set_path(&format!("{}/", root.path()));
-    }
-    root
-}
-
-/// The address of a store path below a root.
-pub(crate) fn uri_of(root: &Url, location: &Path) -> Result<Url> {
-    let mut uri = root.clone();
-    uri.set_path("/");
-    uri.path_segments_mut()
-        .map_err(|()| Error::usage("raw root cannot be a base").with("raw", root))?
-        .pop_if_empty()
-        .extend(location.parts().map(|part| part.as_ref().to_owned()));
-    Ok(uri)
-}
-
 fn object(
     root: &Url,
     meta: ObjectMeta,
@@ -438,11 +327,6 @@ fn object(
     })
 }
 
-/// Microseconds are what the ledger keeps of an instant.
-fn micros(instant: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
-}
-
 fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
     let (from, to) = (selection.from?, selection.to?);
     let days: Vec<NaiveDate> = from
@@ -451,26 +335,4 @@ fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
         .take(LISTED_BY_DAY + 1)
         .collect();
     (days.len() <= LISTED_BY_DAY).then_some(days)
-}
-
-/// A path below a base, both in a store. Names of folders are as they are there, whatever characters they have.
-pub(crate) fn join(base: &Path, prefix: &str) -> Path {
-    let segments = prefix.split('/').filter(|segment| !segment.is_empty());
-    let segments = segments.map(|segment| PathPart::parse(segment).unwrap_or_else(|_| segment.into()));
-    base.parts().chain(segments).collect()
-}
-
-/// A path in a store as it is below a base.
-pub(crate) fn relative(base: &Path, location: &Path) -> String {
-    let text = location.as_ref();
-    text.strip_prefix(base.as_ref())
-        .unwrap_or(text)
-        .trim_start_matches('/')
-        .to_owned()
-}
-
-/// The day before, for look-backs; the first day there is has none.
-pub(crate) fn days_before(day: NaiveDate, days: u32) -> NaiveDate {
-    day.checked_sub_days(Days::new(u64::from(days)))
-        .unwrap_or(NaiveDate::MIN)
 }

@@ -1,0 +1,9 @@
+//! The raw zone: which objects there are, what their paths and manifests say, and who delivers them.
+
+pub mod account;
+pub(crate) mod manifest;
+mod object;
+mod zone;
+
+pub(crate) use object::{Beside, Identity, RawObject};
+pub(crate) use zone::{Listing, RawZone, check_roots};
