@@ -29,8 +29,8 @@ pub(super) struct CsvRows {
     batch: Batch,
     /// Where the columns come from, once they are known.
     columns_from: Option<&'static str>,
-    /// The cells of the header; nothing where there is none.
-    header: Vec<Vec<u8>>,
+    /// The text of the header; nothing where there is none.
+    header: Vec<u8>,
     ordinal: i64,
     /// Whether the last record, or the header, has neither all of its cells nor a line end.
     ends_within_record: bool,
@@ -113,7 +113,7 @@ impl CsvRows {
         let first = header::first(&self.records.cells(), &self.format)?;
         match first {
             First::Header(names) => {
-                self.header = self.records.cells().map(<[u8]>::to_vec).collect();
+                self.header = self.records.raw().trim_ascii_end().to_vec();
                 let last = names.last().map_or("", String::as_str);
                 // A report without rows may lack its line end; a name that nobody knows may be the begin of another.
                 self.ends_within_record = !self.records.ends_line() && !header::is_known(last, &self.format);
@@ -129,11 +129,8 @@ impl CsvRows {
 
     /// Whether the record is the header of another file that was put behind the first one, with its byte order mark or without.
     fn is_header_again(&self) -> bool {
-        let plain = |cell: &'_ [u8], known: &Vec<u8>| cell == known || cell.strip_prefix(MARK) == Some(known);
-        let mut cells = self.records.cells().zip(&self.header);
-        !self.header.is_empty()
-            && cells.next().is_some_and(|(cell, known)| plain(cell, known))
-            && cells.all(|(cell, known)| cell == known)
+        let raw = self.records.raw().trim_ascii_end();
+        !self.header.is_empty() && raw.strip_prefix(MARK).unwrap_or(raw) == self.header
     }
 
     /// Reads one record; the malformed one when it is none.
