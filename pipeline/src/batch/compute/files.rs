@@ -17,7 +17,8 @@ use crate::shape::Checks;
 use crate::sorted::{self, Sorted, Target};
 use crate::system::ledger::Claim;
 
-use super::sieve::{Sieve, Sifted};
+use super::sieve::Sieve;
+use super::sifted::Sifted;
 use super::{Computation, Failure, Part, next};
 
 /// Where computed rows go.

@@ -6,6 +6,7 @@
 
 mod files;
 mod sieve;
+mod sifted;
 mod values;
 
 use std::panic::AssertUnwindSafe;
@@ -33,7 +34,7 @@ use crate::sorted::Target;
 use crate::system::ledger::InputRange;
 
 pub(crate) use files::{Destination, put};
-pub(crate) use sieve::Sifted;
+pub(crate) use sifted::Sifted;
 pub(super) use values::schema as recompute_schema;
 
 /// The part of the memory limit that a computation may hold; the rest is for reading and writing.

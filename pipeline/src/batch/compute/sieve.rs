@@ -1,6 +1,6 @@
 //! Computed rows that a table cannot hold are rejected, each with its reason; all others go in.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -11,108 +11,24 @@ use arrow::compute::{
     CastOptions, cast, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
 };
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
-use arrow::json::{LineDelimitedWriter, WriterBuilder, writer::LineDelimited};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::NaiveDate;
-use deltalake_core::kernel::Add;
 
 use crate::contract::Contract;
-use crate::curated::Curated;
-use crate::decode::shown;
 use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::keep::{Groups, key_positions};
 use crate::layout;
 use crate::shape::Checks;
 use crate::system::ledger::Claim;
-use crate::system::quarantine::{self, QuarantineRow};
 
-/// Rejects that wait to be written, and bytes of their texts.
-const WAITING: usize = 10_000;
-const WAITING_BYTES: usize = 16 << 20;
+use super::sifted::{Sifted, text};
+
 /// Most characters of a value that are shown.
 const SHOWN_OF_VALUE: usize = 100;
 /// What is said of each of several rows with one key: none of them is more right than another.
 const COPIED: &str = "SQL gives several rows with this key";
-
-/// What was said of computed rows.
-#[derive(Debug, Default)]
-pub(crate) struct Sifted {
-    /// Rows computed, and values over which the SQL fails.
-    pub(crate) rows: u64,
-    /// How many of them were rejected.
-    pub(crate) rejected: u64,
-    /// Files of rejected rows, written and not yet committed.
-    pub(crate) quarantine: Vec<Add>,
-    /// Failures of checks that only warn, by check.
-    pub(crate) warned: BTreeMap<String, u64>,
-    /// Failures of checks that hold the batch, by check.
-    pub(crate) held: BTreeMap<String, u64>,
-    /// Rejects of parts before this one.
-    before: u64,
-    /// Ordinal, reason and text of rejects that are not yet written.
-    waiting: Vec<(u64, String, String)>,
-    /// Bytes of their texts.
-    bytes: usize,
-}
-
-impl Sifted {
-    /// Adds what was said of another part.
-    pub(super) fn add(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.rejected += other.rejected;
-        self.quarantine.extend(other.quarantine);
-        self.waiting.extend(other.waiting);
-        self.bytes += other.bytes;
-        for (sums, found) in [(&mut self.warned, other.warned), (&mut self.held, other.held)] {
-            for (check, rows) in found {
-                *sums.entry(check).or_default() += rows;
-            }
-        }
-    }
-
-    /// The SQL fails over the rows of this value of `recompute`.
-    pub(super) fn fails(&mut self, value: &RecordBatch, error: &Error) -> Result<()> {
-        self.rows += 1;
-        self.reject(error.reason(), text(value)?);
-        Ok(())
-    }
-
-    fn reject(&mut self, reason: String, text: String) {
-        self.rejected += 1;
-        self.bytes += reason.len() + text.len();
-        self.waiting.push((self.before + self.rejected, reason, text));
-    }
-
-    /// Whether the rejects that wait take much memory.
-    pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING || self.bytes >= WAITING_BYTES
-    }
-
-    /// Writes the rejects that wait, as ones of the first input.
-    pub(super) async fn write(&mut self, curated: &Curated, claim: &Claim, attempt: &str) -> Result<()> {
-        let input = claim.draft.inputs.first().map(|input| input.table.to_string());
-        let input = input.ok_or_else(|| Error::internal("claim of a computed table names no input"))?;
-        let rows = self.waiting.drain(..).map(|(row, reason, text)| QuarantineRow {
-            table: claim.draft.table.to_string(),
-            batch: claim.draft.batch,
-            object: input.clone(),
-            path: input.clone(),
-            account: None,
-            row: Some(row as i64),
-            reason,
-            raw_text: Some(text),
-            rejected_at: claim.claimed_at,
-            attempt: attempt.to_owned(),
-        });
-        let mut writer = quarantine::Writer::new(curated);
-        writer.add(rows).await?;
-        self.quarantine.extend(writer.finish().await?);
-        self.bytes = 0;
-        Ok(())
-    }
-}
 
 /// Sifts the rows of one part, batch by batch in the order of their keys.
 pub(super) struct Sieve<'a> {
@@ -373,20 +289,6 @@ fn beyond_years(values: &ArrayRef) -> Result<BooleanArray> {
     let since = |day: Option<NaiveDate>| day.unwrap_or_default().to_epoch_days();
     let known = since(known.0)..=since(known.1);
     Ok(BooleanArray::from_unary(days, |day| !known.contains(&day)))
-}
-
-/// A row as JSON, without how it came to be.
-fn text(row: &RecordBatch) -> Result<String> {
-    let told = (0..row.num_columns())
-        .filter(|column| !layout::is_bookkeeping(row.schema_ref().field(*column).name()));
-    let mut bytes = Vec::new();
-    let mut writer: LineDelimitedWriter<_> = WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, LineDelimited>(&mut bytes);
-    writer.write(&row.project(&told.collect::<Vec<_>>())?)?;
-    writer.finish()?;
-    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-    Ok(shown(text))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::malformed::{Excerpt, Malformed};
 use super::window::Window;
 use super::{Decoded, Limits};
 use crate::contract::JsonFormat;
-use crate::{Error, Result};
+use crate::Result;
 
 /// The rows of a JSON text.
 pub(super) struct JsonRows {
@@ -275,80 +275,6 @@ impl JsonRows {
         self.ordinal += 1;
         let text = &self.window.bytes()[..length];
         Decoded::Malformed(Malformed::whole(self.ordinal, reason, text))
-    }
-
-    fn keep_or_unwrap(&mut self, length: usize) -> Result<()> {
-        let text = &self.window.bytes()[..length];
-        let envelope = match self.sns_envelope {
-            true => envelope::of(&self.fields, &self.values, text),
-            false => None,
-        };
-        match envelope {
-            None => {
-                keep(
-                    &self.fields,
-                    &self.values,
-                    text,
-                    &mut self.batch,
-                    &mut self.ordinal,
-                );
-                Ok(())
-            }
-            Some(Ok(message)) => self.take_message(message),
-            Some(Err(reason)) => {
-                let malformed = self.malformed(reason, length);
-                self.waiting.push_back(malformed);
-                Ok(())
-            }
-        }
-    }
-
-    /// Rows of what was in an envelope: an object, or an array of objects.
-    fn take_message(&mut self, message: Vec<u8>) -> Result<()> {
-        let read = envelope::each_object(&mut Cursor::new(&message), |cursor| {
-            self.fields.read(cursor, &mut self.values)
-        });
-        if let Err(reason) = read {
-            return self.take_apart(message, &reason);
-        }
-        // Nothing is kept before all of it was read: else what is good in it would be told twice.
-        let (fields, values) = (&mut self.fields, &mut self.values);
-        let (batch, ordinal) = (&mut self.batch, &mut self.ordinal);
-        let kept = envelope::each_object(&mut Cursor::new(&message), |cursor| {
-            fields.read(cursor, values)?;
-            keep(fields, values, &message, batch, ordinal);
-            Ok(())
-        });
-        kept.map_err(Error::internal)
-    }
-
-    /// Rows of the objects of a message, each of which stands alone, in batches of their own. Where there are none, the reason
-    /// why the message cannot be read as a whole.
-    fn take_apart(&mut self, message: Vec<u8>, reason: &str) -> Result<()> {
-        let format = JsonFormat { sns_envelope: false };
-        let window = Window::new(Box::new(std::io::Cursor::new(message.clone())), self.limits.chunk);
-        let mut inner = Self::new(window, &format, self.limits);
-        inner.ordinal = self.ordinal;
-        let (mut rows, mut malformed) = (Vec::new(), Vec::new());
-        while let Some(next) = inner.step()? {
-            match next {
-                Decoded::Malformed(one) => malformed.push(Malformed {
-                    reason: format!("is in the message of an SNS notification and {}", one.reason),
-                    ..one
-                }),
-                Decoded::Rows(_) => rows.push(next),
-                _ => {}
-            }
-        }
-        if rows.is_empty() {
-            self.reject(format!("is an SNS notification whose message {reason}"), &message);
-            return Ok(());
-        }
-        self.ordinal = inner.ordinal;
-        self.waiting.extend(self.batch.take()?.map(Decoded::Rows));
-        self.waiting.extend(malformed.into_iter().map(Decoded::Malformed));
-        self.waiting.extend(rows);
-        Ok(())
     }
 
     /// Passes over damage: over so many bytes, and over all that follow up to the next message. `is_cut` says that the text ends
