@@ -21,8 +21,8 @@ use super::batch::Batch;
 use super::malformed::{Excerpt, Malformed};
 use super::window::Window;
 use super::{Decoded, Limits};
-use crate::contract::JsonFormat;
 use crate::Result;
+use crate::contract::JsonFormat;
 
 /// The rows of a JSON text.
 pub(super) struct JsonRows {
