@@ -43,7 +43,8 @@ pub(super) struct JsonRows {
     /// White space at the start of the current line, and whether nothing else was on it yet.
     indent: usize,
     at_margin: bool,
-    has_messages: bool,
+    /// Whether the last message began its line.
+    has_own_line: bool,
     /// Whether what is at the front of the window begins its line.
     begins_line: bool,
     /// The byte before it that is no white space.
@@ -88,7 +89,7 @@ impl JsonRows {
             cut_short: false,
             indent: 0,
             at_margin: true,
-            has_messages: false,
+            has_own_line: false,
             begins_line: true,
             last: b']',
         }
@@ -165,7 +166,7 @@ impl JsonRows {
                         return self.pass(reason, length, false);
                     }
                     self.fields.learn();
-                    self.has_messages = true;
+                    self.has_own_line = self.begins_line;
                     self.keep_or_unwrap(length)?;
                     self.window.consume(length);
                     self.last = b'}';
@@ -284,7 +285,7 @@ impl JsonRows {
     }
 
     fn pass_to(&mut self, reason: &str, length: usize, mut is_cut: bool, on_line: bool) -> Result<()> {
-        let is_on_own_line = self.begins_line && self.has_messages;
+        let is_on_own_line = self.begins_line && self.has_own_line;
         let has_array_lines = self.array != Array::None && self.array_begins_line;
         let mut before = Before::new(self.indent, is_on_own_line, has_array_lines);
         let mut passed = Excerpt::at(self.window.position());

@@ -434,6 +434,20 @@ fn an_array_on_each_line_goes_on_after_damage_to_its_first() {
 }
 
 #[test]
+fn messages_that_begin_in_the_middle_of_lines_are_found_after_damage() {
+    let message = |id: u32| format!("{{\n  \"id\": {id},\n  \"n\": {{\n    \"k\": 1\n  }}\n}}");
+    for damage in [
+        "-2,\n  \"s\": \"x\",\n  \"n\": {\n    \"k\": 1\n  }\n}",
+        "oops\"\n}",
+        "\n  \"id\": 2\n}",
+    ] {
+        let all = read(format!("[{},{damage},{},{}]", message(1), message(3), message(4)));
+        let ids: Vec<_> = all.field("id").into_iter().flatten().collect();
+        assert_eq!(ids, ["1", "3", "4"], "{damage}");
+    }
+}
+
+#[test]
 fn records_of_an_array_behind_others_may_be_of_any_kind() {
     let all = read(format!(
         "{}\n[{{\"id\":\"12\",\"v\":5}},{{\"id\":\"13\"}}]",
