@@ -358,6 +358,13 @@ impl JsonRows {
 
     /// Passes over a value that is no object; else over what is no value, up to the next message on the line or to its end.
     fn take_other(&mut self, first: u8) -> Result<()> {
+        if first == b']' && self.last == b']' {
+            // There is one too many; nothing is damaged that could go on behind it.
+            let malformed = self.malformed("is a bracket that closes no array".to_owned(), 1);
+            self.waiting.push_back(malformed);
+            self.window.consume(1);
+            return Ok(());
+        }
         let length = match self.length_of_value()? {
             Some(length) if first != b'"' || !self.has_message_within(length)? => length,
             _ => return self.pass_to("is not an object", 0, false, true),

@@ -448,6 +448,13 @@ fn messages_that_begin_in_the_middle_of_lines_are_found_after_damage() {
 }
 
 #[test]
+fn a_bracket_too_many_costs_itself() {
+    let all = read(format!("[]],{},{}]\n{}", whole(1), whole(2), whole(3)));
+    assert_eq!(all.field("id"), [Some("1"), Some("2"), Some("3")]);
+    assert_eq!(all.reasons()[0], (1, "is a bracket that closes no array"));
+}
+
+#[test]
 fn records_of_an_array_behind_others_may_be_of_any_kind() {
     let all = read(format!(
         "{}\n[{{\"id\":\"12\",\"v\":5}},{{\"id\":\"13\"}}]",
