@@ -31,6 +31,7 @@ pub(crate) mod raw;
 mod rebuild;
 pub mod report;
 pub mod request;
+mod row_hash;
 mod run;
 mod shape;
 mod sorted;

@@ -8,7 +8,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 
 use crate::error::{Error, Result};
-use crate::write::hash_rows;
+use crate::row_hash::hash_rows;
 
 /// The newest group of each hash.
 type Known = HashMap<u64, u32, BuildNoHasher>;

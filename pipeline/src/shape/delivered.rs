@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::decode;
 use crate::error::Result;
-use crate::write::blend;
+use crate::row_hash::blend;
 
 /// A field's values, and their texts once somebody asked for them.
 pub(super) struct Delivered<'a> {

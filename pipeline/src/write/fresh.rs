@@ -8,8 +8,8 @@ use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use super::encode::properties;
-use super::read::BATCH_ROWS;
+use super::columns::encode::properties;
+use super::read::batches::BATCH_ROWS;
 use super::{WriteOptions, Written};
 use crate::error::Result;
 

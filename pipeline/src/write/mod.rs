@@ -12,40 +12,23 @@
 //! but [`OpenFile::open`] is synchronous and busy: call it on a blocking thread (`tokio::task::spawn_blocking`)
 //! of the runtime in which the file was opened, never on a thread that drives futures.
 
-mod chunks;
-mod dictionary;
+mod columns;
 mod edit;
-mod encode;
-mod find;
-mod footer;
 mod fresh;
-mod hash;
-mod hybrid;
-mod keyed;
-mod keys;
-mod literal;
-mod open;
 mod options;
-mod patch;
-mod plain;
-mod plan;
-mod ranges;
 mod read;
-mod ready;
 mod rewrite;
-mod source;
+mod row_groups;
 mod stats;
-mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use edit::Edit;
-pub use find::{Found, find};
 pub use fresh::FileWriter;
-pub(crate) use hash::{blend, hash_rows};
-pub use keys::KeyIndex;
-pub use open::OpenFile;
 pub use options::{WriteOptions, Written};
-pub use read::Batches;
+pub use read::batches::Batches;
+pub use read::find::{Found, find};
+pub use read::key_index::KeyIndex;
+pub use read::open::OpenFile;
 pub use rewrite::rewrite;
 pub use stats::{ColumnStats, FileStats};

@@ -9,10 +9,10 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::encode::{encode, properties};
-use super::plan::{Piece, plan};
-use super::ready::ReadyChunk;
-use super::source::{Column, Source};
+use super::columns::encode::{encode, properties};
+use super::columns::ready::ReadyChunk;
+use super::columns::source::{Column, Source};
+use super::row_groups::{Piece, plan};
 use super::{Edit, OpenFile, WriteOptions, Written};
 use crate::error::{Error, Result};
 

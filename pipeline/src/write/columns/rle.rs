@@ -7,12 +7,12 @@
 const GROUP: usize = 8;
 
 /// Bits that values up to `greatest` need.
-pub(super) fn width(greatest: u32) -> u32 {
+pub(crate) fn width(greatest: u32) -> u32 {
     u32::BITS - greatest.leading_zeros()
 }
 
 /// Appends the first `count` values to `values`; none where the bytes end before, or are not of this form.
-pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Vec<u32>) -> Option<()> {
+pub(crate) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Vec<u32>) -> Option<()> {
     let end = values.len() + count;
     if width > u32::BITS {
         return None;
@@ -49,7 +49,7 @@ pub(super) fn decode(mut bytes: &[u8], width: u32, count: usize, values: &mut Ve
 
 /// Of each row of a data page whether it has a value (nothing where `is_nullable` says that all have one), and the bytes
 /// that follow; none where the page is not of this form.
-pub(super) fn levels(page: &[u8], is_nullable: bool, rows: usize) -> Option<(Vec<u32>, &[u8])> {
+pub(crate) fn levels(page: &[u8], is_nullable: bool, rows: usize) -> Option<(Vec<u32>, &[u8])> {
     let mut levels = Vec::new();
     if !is_nullable {
         return Some((levels, page));
@@ -61,7 +61,7 @@ pub(super) fn levels(page: &[u8], is_nullable: bool, rows: usize) -> Option<(Vec
 }
 
 /// The values, none of which needs more than `width` bits.
-pub(super) fn encode(values: &[u32], width: u32) -> Vec<u8> {
+pub(crate) fn encode(values: &[u32], width: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(values.len() * width as usize / 8 + 16);
     if width == 0 {
         // Some readers look for packed bits even where values have none.

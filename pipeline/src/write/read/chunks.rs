@@ -10,14 +10,14 @@ use parquet::file::reader::{ChunkReader, Length};
 
 /// Some byte ranges of a file of which the rest is not here; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     size: u64,
     parts: Arc<[(u64, Bytes)]>,
 }
 
 impl Chunks {
     /// The ranges of a file of `size` bytes, each with what was read there.
-    pub(super) fn new(size: u64, ranges: &[Range<u64>], bytes: Vec<Bytes>) -> Self {
+    pub(crate) fn new(size: u64, ranges: &[Range<u64>], bytes: Vec<Bytes>) -> Self {
         Self {
             size,
             parts: ranges.iter().map(|range| range.start).zip(bytes).collect(),

@@ -23,14 +23,14 @@ use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedW
 use parquet::schema::types::{ColumnDescPtr, Type};
 use zstd::bulk::Compressor;
 
-use super::chunks::Chunks;
 use super::dictionary::{Dictionary, int, long};
 use super::encode::is_plain;
-use super::hybrid::{decode, encode, levels, width};
-use super::plan::Part;
 use super::ready::ReadyChunk;
+use super::rle::{decode, encode, levels, width};
 use super::stored::{is_handled, value};
 use crate::error::Result;
+use crate::write::read::chunks::Chunks;
+use crate::write::row_groups::Part;
 
 /// The key of rows without a value.
 const NULL: u32 = u32::MAX;
@@ -40,7 +40,7 @@ const FEW: usize = 8;
 const PAGE_ROWS: usize = 20_000;
 
 /// The values of one column in one row group.
-pub(super) struct Keyed {
+pub(crate) struct Keyed {
     column: ColumnDescPtr,
     values: Dictionary,
     /// Per row the place of its value.
@@ -50,7 +50,7 @@ pub(super) struct Keyed {
 impl Keyed {
     /// Reads a chunk of a column of type `data_type`; none where it is not of this form, or not readable: reading it
     /// as a column tells why.
-    pub(super) fn read(chunk: &ColumnChunkMetaData, data_type: &DataType, chunks: &Chunks) -> Option<Self> {
+    pub(crate) fn read(chunk: &ColumnChunkMetaData, data_type: &DataType, chunks: &Chunks) -> Option<Self> {
         let column = chunk.column_descr_ptr();
         let is_keyed = chunk.dictionary_page_offset().is_some()
             && chunk.page_encoding_stats().is_some()
@@ -73,7 +73,7 @@ impl Keyed {
     }
 
     /// Takes the values of some rows; none where they are not of few distinct values.
-    pub(super) fn of_few(column: ColumnDescPtr, new: &ArrayRef, rows: &[u32]) -> Option<Self> {
+    pub(crate) fn of_few(column: ColumnDescPtr, new: &ArrayRef, rows: &[u32]) -> Option<Self> {
         if !is_handled(new.data_type(), &column) {
             return None;
         }
@@ -135,7 +135,7 @@ impl Keyed {
     }
 
     /// Whether every updated row has its old value again.
-    pub(super) fn keeps_values(&self, part: &Part<'_>, new: &ArrayRef) -> bool {
+    pub(crate) fn keeps_values(&self, part: &Part<'_>, new: &ArrayRef) -> bool {
         let mut bytes = Vec::new();
         part.updates.iter().all(|(row, new_row)| {
             let old = self.values.get(self.keys[(row - part.start) as usize] as usize);
@@ -144,7 +144,7 @@ impl Keyed {
     }
 
     /// Gives updated rows their new values, and takes deleted ones out.
-    pub(super) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) {
+    pub(crate) fn edit(&mut self, part: &Part<'_>, new: &ArrayRef) {
         let (mut values, mut rows, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for (row, new_row) in part.updates {
             let row = (row - part.start) as usize;
@@ -193,7 +193,7 @@ impl Keyed {
     }
 
     /// The chunk; none where it would better have no keys, has no values at all, or lacks one that it must have.
-    pub(super) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
+    pub(crate) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
         let nulls = self.keys.iter().filter(|key| **key == NULL).count();
         let lacks = nulls > 0 && self.column.max_def_level() == 0;
         let is_large =

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::read::within;
+use super::read::batches::within;
 use super::{Edit, OpenFile, WriteOptions};
 
 /// Rows of one old row group that stay, with what changes in them.

@@ -15,9 +15,9 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use tokio::runtime::Handle;
 
+use super::batches::{BATCH_ROWS, Batches, GroupReader, selection, within};
 use super::chunks::Chunks;
 use super::footer::load;
-use super::read::{BATCH_ROWS, Batches, GroupReader, selection, within};
 use crate::error::{Error, Result};
 
 /// Decoded bytes that a batch should not exceed by much.
@@ -108,25 +108,25 @@ impl OpenFile {
         Batches::new(self, Arc::clone(schema))
     }
 
-    pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
+    pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
         self.footer.metadata()
     }
 
-    pub(super) fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.starts.len() - 1
     }
 
-    pub(super) fn row_group(&self, group: usize) -> &RowGroupMetaData {
+    pub(crate) fn row_group(&self, group: usize) -> &RowGroupMetaData {
         self.metadata().row_group(group)
     }
 
     /// File-wide ordinals of a row group's rows.
-    pub(super) fn span(&self, group: usize) -> Range<u64> {
+    pub(crate) fn span(&self, group: usize) -> Range<u64> {
         self.starts[group]..self.starts[group + 1]
     }
 
     /// Ordinals of the leaf columns of a top-level column; none when the file lacks it.
-    pub(super) fn leaves(&self, column: &str) -> Range<usize> {
+    pub(crate) fn leaves(&self, column: &str) -> Range<usize> {
         let parquet = self.footer.parquet_schema();
         let of_column = |leaf: &usize| parquet.get_column_root(*leaf).name() == column;
         match (0..parquet.num_columns()).find(of_column) {
@@ -142,32 +142,32 @@ impl OpenFile {
     }
 
     /// Byte ranges of a row group's chunks of the columns of `schema`.
-    pub(super) fn ranges(&self, group: usize, schema: &Schema) -> Vec<Range<u64>> {
+    pub(crate) fn ranges(&self, group: usize, schema: &Schema) -> Vec<Range<u64>> {
         let leaves = schema.fields().iter().flat_map(|field| self.leaves(field.name()));
         leaves.map(|leaf| self.chunk_range(group, leaf)).collect()
     }
 
-    pub(super) fn chunk_range(&self, group: usize, leaf: usize) -> Range<u64> {
+    pub(crate) fn chunk_range(&self, group: usize, leaf: usize) -> Range<u64> {
         let (start, length) = self.row_group(group).column(leaf).byte_range();
         start..start + length
     }
 
     /// Where the Bloom filter of a chunk is, if it has one of known length.
-    pub(super) fn bloom_range(&self, group: usize, leaf: usize) -> Option<Range<u64>> {
+    pub(crate) fn bloom_range(&self, group: usize, leaf: usize) -> Option<Range<u64>> {
         let column = self.row_group(group).column(leaf);
         let start = u64::try_from(column.bloom_filter_offset()?).ok()?;
         Some(start..start + u64::try_from(column.bloom_filter_length()?).ok()?)
     }
 
     /// Reads byte ranges, neighbours in one request.
-    pub(super) fn fetch(&self, ranges: Vec<Range<u64>>) -> Result<Chunks> {
+    pub(crate) fn fetch(&self, ranges: Vec<Range<u64>>) -> Result<Chunks> {
         let bytes = self.runtime.block_on(self.store.get_ranges(&self.path, &ranges));
         let bytes = bytes.map_err(|error| Error::from(error).with("file", &self.path))?;
         Ok(Chunks::new(self.size, &ranges, bytes))
     }
 
     /// Decodes the selected rows of a row group from its fetched chunks, in batches of `batch_rows` rows.
-    pub(super) fn read_group(
+    pub(crate) fn read_group(
         &self,
         group: usize,
         chunks: &Chunks,

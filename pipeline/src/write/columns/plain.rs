@@ -8,14 +8,14 @@ use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::chunks::Chunks;
-use super::hybrid::levels;
-use super::plan::Part;
+use super::rle::levels;
 use super::stored::{is_handled, value};
+use crate::write::read::chunks::Chunks;
+use crate::write::row_groups::Part;
 
 /// Whether every updated row has its old value again; none where the chunk is not of this form, or not readable: reading
 /// it as a column tells why.
-pub(super) fn keeps_values(
+pub(crate) fn keeps_values(
     chunk: &ColumnChunkMetaData,
     chunks: &Chunks,
     part: &Part<'_>,

@@ -7,11 +7,11 @@ use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::writer::SerializedRowGroupWriter;
 
-use super::chunks::Chunks;
 use crate::error::Result;
+use crate::write::read::chunks::Chunks;
 
 /// A column chunk, to be appended to a row group after those of the columns before it.
-pub(super) enum ReadyChunk {
+pub(crate) enum ReadyChunk {
     /// As it is in the old file.
     Copied(Chunks, ColumnCloseResult),
     /// Old values with new keys.
@@ -20,7 +20,7 @@ pub(super) enum ReadyChunk {
 }
 
 impl ReadyChunk {
-    pub(super) fn append<W: Write + Send>(self, target: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+    pub(crate) fn append<W: Write + Send>(self, target: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         match self {
             Self::Copied(chunks, close) => target.append_column(&chunks, close)?,
             Self::Keyed(bytes, close) => target.append_column(&bytes, close)?,

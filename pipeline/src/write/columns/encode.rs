@@ -15,9 +15,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::WriteOptions;
-use super::hash::hash_rows;
 use crate::error::{Error, Result};
+use crate::row_hash::hash_rows;
+use crate::write::WriteOptions;
 
 /// Encoded bytes of a row group at which the next one begins, however few its rows.
 const ROW_GROUP_BYTES: usize = 256 << 20;
@@ -28,7 +28,7 @@ const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 /// Properties of files and chunks: zstd, bounds per chunk, no Arrow schema beside the Parquet one, so that files of
 /// different age differ in nothing that readers see.
-pub(super) fn properties(
+pub(crate) fn properties(
     schema: &Schema,
     options: &WriteOptions,
     rows: u64,
@@ -62,7 +62,7 @@ pub(super) fn properties(
 
 /// Encodes one column of a row group of at most `rows` rows from its values in order; one chunk per leaf. The leaves
 /// in `plain` get no dictionary.
-pub(super) fn encode(
+pub(crate) fn encode(
     field: &FieldRef,
     arrays: impl Iterator<Item = Result<ArrayRef>>,
     rows: u64,
@@ -125,7 +125,7 @@ fn mostly_distinct(first: &ArrayRef, rows: u64) -> Result<bool> {
 }
 
 /// Whether a chunk's writer gave up its dictionary, or never had one: trying again would only cost time.
-pub(super) fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
+pub(crate) fn is_plain(chunk: &ColumnChunkMetaData) -> bool {
     let is_data = |page| matches!(page, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
     chunk.page_encoding_stats().is_some_and(|pages| {
         pages

@@ -1,5 +1,7 @@
 //! What the Delta log says about a file.
 
+mod literal;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -7,8 +9,8 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{Field, Schema};
 use parquet::file::metadata::ParquetMetaData;
 
-use super::literal::{Side, bound};
-use super::ranges::{Ranges, ranges};
+use self::literal::{Side, bound};
+use super::read::ranges::{Ranges, ranges};
 use crate::error::Result;
 
 /// Leaf columns that have statistics: those by which readers prune unless a table says otherwise.

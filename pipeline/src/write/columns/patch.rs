@@ -3,12 +3,12 @@
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
 
-use super::plan::Part;
-use super::read::{GroupReader, within};
 use crate::error::Result;
+use crate::write::read::batches::{GroupReader, within};
+use crate::write::row_groups::Part;
 
 /// Batches of an old row group's only column in which updated rows have their new value and deleted rows are gone.
-pub(super) struct Patched<'a> {
+pub(crate) struct Patched<'a> {
     old: GroupReader,
     part: Part<'a>,
     new: &'a ArrayRef,
@@ -17,7 +17,7 @@ pub(super) struct Patched<'a> {
 }
 
 impl<'a> Patched<'a> {
-    pub(super) fn new(old: GroupReader, part: Part<'a>, new: &'a ArrayRef) -> Self {
+    pub(crate) fn new(old: GroupReader, part: Part<'a>, new: &'a ArrayRef) -> Self {
         Self {
             old,
             part,

@@ -104,10 +104,10 @@ pub(crate) fn blend(hash: u64, value: u64) -> u64 {
 
 /// Hashes pieces of bytes at once: setting up a hash that takes them in parts costs more than short ones do.
 #[derive(Clone, Copy, Default)]
-pub(super) struct BuildBytesHasher;
+pub(crate) struct BuildBytesHasher;
 
 /// See [`BuildBytesHasher`].
-pub(super) struct BytesHasher(u64);
+pub(crate) struct BytesHasher(u64);
 
 impl BuildHasher for BuildBytesHasher {
     type Hasher = BytesHasher;

@@ -7,7 +7,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 /// Whether a column is of one value a row, of a type whose values are equal exactly when their bytes are, and that gets
 /// dictionaries.
-pub(super) fn is_handled(data_type: &DataType, column: &ColumnDescriptor) -> bool {
+pub(crate) fn is_handled(data_type: &DataType, column: &ColumnDescriptor) -> bool {
     let is_of_type = matches!(
         (data_type, column.physical_type()),
         (DataType::Utf8, Physical::BYTE_ARRAY)
@@ -22,7 +22,7 @@ pub(super) fn is_handled(data_type: &DataType, column: &ColumnDescriptor) -> boo
 /// The bytes of a row's value, of a type that is handled; none where it is null. Those that are no text are put into the
 /// buffer.
 #[inline]
-pub(super) fn value<'a>(
+pub(crate) fn value<'a>(
     values: &'a ArrayRef,
     row: usize,
     physical: Physical,

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use parquet::basic::Type as Physical;
 
-use super::hash::BuildBytesHasher;
+use crate::row_hash::BuildBytesHasher;
 
 /// Values one after the other, texts with their length before them.
-pub(super) struct Dictionary {
+pub(crate) struct Dictionary {
     physical: Physical,
     page: Vec<u8>,
     /// Where each value ends.
@@ -17,7 +17,7 @@ pub(super) struct Dictionary {
 
 impl Dictionary {
     /// Of values of this type; none where they are of no type that is handled.
-    pub(super) fn new(physical: Physical) -> Option<Self> {
+    pub(crate) fn new(physical: Physical) -> Option<Self> {
         let is_handled = matches!(physical, Physical::INT32 | Physical::INT64 | Physical::BYTE_ARRAY);
         is_handled.then(|| Self {
             physical,
@@ -27,7 +27,7 @@ impl Dictionary {
     }
 
     /// Takes the `count` values of a page; none where it does not hold so many.
-    pub(super) fn read(&mut self, page: &[u8], count: usize) -> Option<()> {
+    pub(crate) fn read(&mut self, page: &[u8], count: usize) -> Option<()> {
         let (mut at, mut ends) = (0usize, Vec::with_capacity(count.min(page.len())));
         for _ in 0..count {
             let size = match self.physical {
@@ -46,28 +46,28 @@ impl Dictionary {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// The bytes of a value.
-    pub(super) fn get(&self, place: usize) -> Option<&[u8]> {
+    pub(crate) fn get(&self, place: usize) -> Option<&[u8]> {
         let end = *self.ends.get(place)?;
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.page.get(start + self.before()..end)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).filter_map(|place| self.get(place))
     }
 
     /// All of them as the bytes of a page.
-    pub(super) fn page(&self) -> &[u8] {
+    pub(crate) fn page(&self) -> &[u8] {
         &self.page
     }
 
     /// The place of each of some values, which are added where they are not there.
-    pub(super) fn places<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>) -> Vec<u32> {
+    pub(crate) fn places<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>) -> Vec<u32> {
         // The values that are looked up are mostly few beside those that are there, and many are like the one before.
         let mut distinct: Vec<&[u8]> = Vec::new();
         let mut numbers: HashMap<&[u8], u32, BuildBytesHasher> = HashMap::default();
@@ -101,7 +101,7 @@ impl Dictionary {
     }
 
     /// Adds a value behind the others; its place.
-    pub(super) fn push(&mut self, value: &[u8]) -> u32 {
+    pub(crate) fn push(&mut self, value: &[u8]) -> u32 {
         if self.physical == Physical::BYTE_ARRAY {
             self.page.extend((value.len() as u32).to_le_bytes());
         }
@@ -111,7 +111,7 @@ impl Dictionary {
     }
 
     /// Forgets the values that are not used.
-    pub(super) fn retain(&mut self, is_used: &[bool]) {
+    pub(crate) fn retain(&mut self, is_used: &[bool]) {
         let used = Self {
             physical: self.physical,
             page: Vec::with_capacity(self.page.len()),
@@ -124,7 +124,7 @@ impl Dictionary {
     }
 
     /// The least and the greatest value in the order of signed numbers, or of the bytes of texts.
-    pub(super) fn bounds(&self) -> Option<(&[u8], &[u8])> {
+    pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
         let least = self.iter().min_by(|one, other| self.order(one, other))?;
         let greatest = self.iter().max_by(|one, other| self.order(one, other))?;
         Some((least, greatest))
@@ -156,12 +156,12 @@ impl Dictionary {
 }
 
 /// The number of an INT32 value.
-pub(super) fn int(value: &[u8]) -> i32 {
+pub(crate) fn int(value: &[u8]) -> i32 {
     value.first_chunk().copied().map_or(0, i32::from_le_bytes)
 }
 
 /// The number of an INT64 value.
-pub(super) fn long(value: &[u8]) -> i64 {
+pub(crate) fn long(value: &[u8]) -> i64 {
     value.first_chunk().copied().map_or(0, i64::from_le_bytes)
 }
 

@@ -8,22 +8,22 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 
-use super::OpenFile;
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
+use crate::write::OpenFile;
 
 /// Rows of a decoded batch: large ones are encoded faster.
-pub(super) const BATCH_ROWS: usize = 1 << 16;
+pub(crate) const BATCH_ROWS: usize = 1 << 16;
 
 /// Batches of one row group, with the columns and types that were asked for.
-pub(super) struct GroupReader {
+pub(crate) struct GroupReader {
     reader: ParquetRecordBatchReader,
     schema: SchemaRef,
     path: Path,
 }
 
 impl GroupReader {
-    pub(super) fn new(reader: ParquetRecordBatchReader, schema: SchemaRef, path: Path) -> Self {
+    pub(crate) fn new(reader: ParquetRecordBatchReader, schema: SchemaRef, path: Path) -> Self {
         Self { reader, schema, path }
     }
 
@@ -69,7 +69,7 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub(super) fn new(file: &'a OpenFile, schema: SchemaRef) -> Self {
+    pub(crate) fn new(file: &'a OpenFile, schema: SchemaRef) -> Self {
         Self {
             file,
             schema,
@@ -106,14 +106,14 @@ impl Iterator for Batches<'_> {
 }
 
 /// The part of a slice, sorted by file row, that falls into a span of file rows.
-pub(super) fn within<'a, T>(items: &'a [T], span: &Range<u64>, row: impl Fn(&T) -> u64) -> &'a [T] {
+pub(crate) fn within<'a, T>(items: &'a [T], span: &Range<u64>, row: impl Fn(&T) -> u64) -> &'a [T] {
     let from = items.partition_point(|item| row(item) < span.start);
     let to = items.partition_point(|item| row(item) < span.end);
     &items[from..to]
 }
 
 /// Selects ascending rows out of `total`.
-pub(super) fn selection(rows: impl Iterator<Item = u64>, total: u64) -> RowSelection {
+pub(crate) fn selection(rows: impl Iterator<Item = u64>, total: u64) -> RowSelection {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for row in rows {
         let row = row as usize;

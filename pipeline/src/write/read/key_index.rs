@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, UInt32Array, mak
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::DataType;
 
-use super::hash::hash_rows;
 use crate::error::{Error, Result};
+use crate::row_hash::hash_rows;
 
 /// Index over the key columns of the rows of a batch; rows are named by their ordinal in the batch.
 pub struct KeyIndex {
@@ -108,7 +108,7 @@ impl KeyIndex {
 
     /// Rows whose value of `column` is within the closed range from `low[at]` to `high[at]`; a null bound is open.
     /// The bounds have the column's type.
-    pub(super) fn between(
+    pub(crate) fn between(
         &self,
         column: usize,
         low: &ArrayRef,
@@ -143,7 +143,7 @@ impl KeyIndex {
     }
 }
 
-pub(super) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
+pub(crate) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
     Ok(make_comparator(left, right, SortOptions::default())?)
 }
 

@@ -8,16 +8,16 @@ use parquet::file::metadata::ParquetMetaData;
 use crate::error::Result;
 
 /// One entry per row group; a null entry is unknown (or, for the bounds, a group of nulls only).
-pub(super) struct Ranges {
-    pub(super) mins: ArrayRef,
-    pub(super) maxes: ArrayRef,
-    pub(super) nulls: UInt64Array,
+pub(crate) struct Ranges {
+    pub(crate) mins: ArrayRef,
+    pub(crate) maxes: ArrayRef,
+    pub(crate) nulls: UInt64Array,
     /// The bounds can be relied on.
-    pub(super) ordered: bool,
+    pub(crate) ordered: bool,
 }
 
 /// Ranges of a top-level column that is not nested; none where the schema has no such column.
-pub(super) fn ranges(metadata: &ParquetMetaData, schema: &Schema, column: &str) -> Result<Option<Ranges>> {
+pub(crate) fn ranges(metadata: &ParquetMetaData, schema: &Schema, column: &str) -> Result<Option<Ranges>> {
     let Some((_, field)) = schema.column_with_name(column) else {
         return Ok(None);
     };

@@ -8,11 +8,11 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 
-use super::keys::comparator;
+use super::batches::BATCH_ROWS;
+use super::key_index::comparator;
 use super::ranges::ranges;
-use super::read::BATCH_ROWS;
-use super::{KeyIndex, OpenFile};
 use crate::error::{Error, Result};
+use crate::write::{KeyIndex, OpenFile};
 
 /// Keys that are looked up one by one before a row group is read: with more, a Bloom filter that errs once in a
 /// hundred hardly ever rules all of them out.

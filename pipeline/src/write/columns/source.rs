@@ -12,16 +12,16 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::chunks::Chunks;
+use super::dictionary_chunk::Keyed;
 use super::encode::{is_plain, properties};
-use super::keyed::Keyed;
 use super::patch::Patched;
 use super::plain;
-use super::plan::{Part, Piece};
-use super::read::{BATCH_ROWS, selection};
 use super::ready::ReadyChunk;
-use super::{OpenFile, WriteOptions};
 use crate::error::Result;
+use crate::write::read::batches::{BATCH_ROWS, selection};
+use crate::write::read::chunks::Chunks;
+use crate::write::row_groups::{Part, Piece};
+use crate::write::{OpenFile, WriteOptions};
 
 /// Bytes of chunks that are fetched and held at a time.
 const FETCH_BYTES: u64 = 16 << 20;
@@ -29,26 +29,26 @@ const FETCH_BYTES: u64 = 16 << 20;
 const COMPARE_ROWS: usize = 4096;
 
 /// A top-level column of the file to be written.
-pub(super) struct Column<'a> {
-    pub(super) position: usize,
-    pub(super) field: &'a FieldRef,
+pub(crate) struct Column<'a> {
+    pub(crate) position: usize,
+    pub(crate) field: &'a FieldRef,
     /// Its values in the new rows.
-    pub(super) new: &'a ArrayRef,
+    pub(crate) new: &'a ArrayRef,
     /// Schema of the file to be written.
-    pub(super) parquet: &'a SchemaDescriptor,
+    pub(crate) parquet: &'a SchemaDescriptor,
 }
 
 type Arrays<'a> = Box<dyn Iterator<Item = Result<ArrayRef>> + 'a>;
 
 /// A piece of a new row group, ready to be read.
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     Old(OldSource<'a>),
     New(&'a [u32]),
 }
 
 impl<'a> Source<'a> {
     /// None for a piece of an old file that is not there.
-    pub(super) fn new(old: Option<&'a OpenFile>, piece: Piece<'a>, schema: &SchemaRef) -> Option<Self> {
+    pub(crate) fn new(old: Option<&'a OpenFile>, piece: Piece<'a>, schema: &SchemaRef) -> Option<Self> {
         Some(match piece {
             Piece::New(rows) => Self::New(rows),
             Piece::Old(part) => {
@@ -65,7 +65,7 @@ impl<'a> Source<'a> {
     }
 
     /// The column's values, in batches, with the edit applied.
-    pub(super) fn arrays<'b>(&'b mut self, column: &Column<'b>) -> Result<Arrays<'b>> {
+    pub(crate) fn arrays<'b>(&'b mut self, column: &Column<'b>) -> Result<Arrays<'b>> {
         match self {
             Self::Old(source) => source.arrays(column),
             Self::New(rows) => {
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
     }
 
     /// The column's chunks without the work of encoding values, where it can be saved.
-    pub(super) fn kept(
+    pub(crate) fn kept(
         &mut self,
         column: &Column<'_>,
         options: &WriteOptions,
@@ -89,7 +89,7 @@ impl<'a> Source<'a> {
     }
 
     /// Leaves of the column whose old chunk has no dictionary.
-    pub(super) fn plain_leaves(&self, column: &Column<'_>) -> Vec<ColumnPath> {
+    pub(crate) fn plain_leaves(&self, column: &Column<'_>) -> Vec<ColumnPath> {
         let Self::Old(source) = self else {
             return Vec::new();
         };
@@ -134,7 +134,7 @@ fn of_few_values(
 }
 
 /// An old row group and what of it is in memory.
-pub(super) struct OldSource<'a> {
+pub(crate) struct OldSource<'a> {
     file: &'a OpenFile,
     part: Part<'a>,
     schema: SchemaRef,
@@ -146,7 +146,7 @@ pub(super) struct OldSource<'a> {
 impl<'a> OldSource<'a> {
     /// The column's chunks without encoding its values anew: as they are, if the edit leaves the values as they are,
     /// or with other keys into its distinct values; none where neither is possible.
-    pub(super) fn kept(
+    pub(crate) fn kept(
         &mut self,
         column: &Column<'_>,
         options: &WriteOptions,

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 const PREFETCH_BYTES: usize = 64 << 10;
 
 /// Everything that the footer of a file of `size` bytes says, page encoding statistics in full.
-pub(super) async fn load(store: &dyn ObjectStore, path: &Path, size: u64) -> Result<ParquetMetaData> {
+pub(crate) async fn load(store: &dyn ObjectStore, path: &Path, size: u64) -> Result<ParquetMetaData> {
     let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
     let reader = ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Optional)

@@ -13,14 +13,14 @@ const TEXT_LENGTH: usize = 32;
 
 /// Which end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Min,
     Max,
 }
 
 /// The least of the minima, or the greatest of the maxima, as a literal of the Delta log: rounded outwards where the
 /// log cannot hold it exactly. None where no value is there, or no literal can bound it, or its type has none.
-pub(super) fn bound(values: &ArrayRef, side: Side) -> Option<String> {
+pub(crate) fn bound(values: &ArrayRef, side: Side) -> Option<String> {
     match values.data_type() {
         DataType::Int32 => extreme::<Int32Type>(values.as_primitive(), side).map(|value| value.to_string()),
         DataType::Int64 => extreme::<Int64Type>(values.as_primitive(), side).map(|value| value.to_string()),
