@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cases::{Bench, Case, Way, bless};
-use pipeline::contract::{Contracts, SourceFile, TableName, builtin, load as check, read_dir};
+use pipeline::contract::{Contracts, SourceFile, TableName, builtin, is_name, load as check, read_dir};
 use pipeline::report::SCHEMA;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -123,12 +123,6 @@ pub(super) fn new(session: &Session, arguments: &NewArgs) -> Result<u8> {
 }
 
 fn check_name(table: &TableName) -> Result<()> {
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
     if is_name(&table.source) && is_name(&table.table) {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use super::Otherwise;
 use super::diagnostic::{Code, Findings};
-use super::section::Section;
+use super::read::section::Section;
 
 /// The share of a batch that may be rejected without a word to a person. A batch of which everything is rejected is
 /// always beyond it.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::privacy::letters;
-use super::{Column, Contract, Feed, Personal, Privacy, Shown, sql};
+use super::rules::sql::names;
+use super::{Column, Contract, Feed, Personal, Privacy, Shown};
 
 impl Contract {
     /// Raw fields that the contract names, lineage not included: those of `from`, and those that its SQL reads.
@@ -13,7 +14,7 @@ impl Contract {
         if let Feed::Inputs(_) = self.feed {
             return BTreeSet::new();
         }
-        let sql::Fields { read, made } = self.sql.as_deref().map(sql::fields).unwrap_or_default();
+        let names::Fields { read, made } = self.sql.as_deref().map(names::fields).unwrap_or_default();
         let columns = self.columns.iter().flat_map(|column| column.from.iter().cloned());
         let named = columns.filter(|field| !made.contains(field)).chain(read);
         named
@@ -59,7 +60,7 @@ impl Contract {
                 fields.insert(field.clone(), personal);
             }
         };
-        let sources = self.sql.as_deref().map(sql::sources).unwrap_or_default();
+        let sources = self.sql.as_deref().map(names::sources).unwrap_or_default();
         for column in &self.columns {
             let Some(personal) = column.personal else { continue };
             for field in &column.from {
@@ -87,7 +88,7 @@ impl Contract {
 
     /// Columns whose values SQL makes of fields that must not be written down: a message about them must not quote them.
     pub(crate) fn made_of_secrets(&self, privacy: &Privacy) -> BTreeSet<String> {
-        let sources = self.sql.as_deref().map(sql::sources).unwrap_or_default();
+        let sources = self.sql.as_deref().map(names::sources).unwrap_or_default();
         let is_secret = |field: &String| !field.starts_with('_') && privacy.shown(field) != Shown::Value;
         let of_secrets = |field: &String| sources.get(field).is_some_and(|of| of.iter().any(is_secret));
         let columns = self.columns.iter();

@@ -4,19 +4,13 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::Findings;
-use super::draft::Draft;
-use super::inputs::{self, Drafts};
-use super::layers::Layers;
-use super::{Contract, Contracts, Diagnostic, Feed, TableName, Unknown, rules, sql};
-
-/// One file of a folder of contracts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Path relative to the folder, such as `jwo/orders.toml`.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
+use super::files::SourceFile;
+use super::files::layers::Layers;
+use super::read::draft::Draft;
+use super::read::draft::Drafts;
+use super::rules::inputs;
+use super::rules::sql;
+use super::{Contract, Contracts, Diagnostic, Feed, TableName, Unknown, rules};
 
 /// Reads contracts and checks them, one by one and against each other; reports every mistake, by file and line.
 ///

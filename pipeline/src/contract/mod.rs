@@ -5,26 +5,20 @@
 
 mod accounts;
 mod budget;
-mod builtin;
-mod columns;
+mod change;
+mod column;
 mod diagnostic;
-mod document;
-mod documents;
-mod draft;
-mod feed;
 mod fields;
-mod fingerprint;
-mod folder;
+mod files;
 mod format;
-mod inputs;
-mod layers;
+mod keep;
+mod lineage;
 mod load;
 mod name;
 mod path;
 mod privacy;
+mod read;
 mod rules;
-mod section;
-mod sql;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -32,14 +26,18 @@ mod word;
 
 pub use accounts::{AccountChanges, Noticed, StoredAccount, StoredAccounts, StoredDialect, account_changes};
 pub use budget::Budget;
-pub use builtin::builtin;
+pub use change::{Change, StoredColumn, StoredRules, change};
+pub use column::{Column, Personal, Pick, Unreadable, Zone};
 pub use diagnostic::{Code, Diagnostic};
-pub use fingerprint::{Change, StoredColumn, StoredRules, change};
-pub use folder::read_dir;
+pub use files::SourceFile;
+pub use files::builtin::builtin;
+pub use files::folder::read_dir;
 pub(crate) use format::alike;
 pub use format::{Charset, CsvFormat, Format, Header, JsonDocument, JsonFormat, TsvFormat};
-pub use load::{SourceFile, load, load_planned};
-pub use name::TableName;
+pub use keep::{Covers, Keep, Shrink};
+pub use lineage::{LINEAGE, OPTION, is_lineage};
+pub use load::{load, load_planned};
+pub use name::{TableName, is_name};
 pub use path::{PathMatch, PathPattern};
 pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown, hides};
 pub(crate) use privacy::{letters, mask};
@@ -47,48 +45,9 @@ pub use types::ColumnType;
 pub use word::Word;
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// What a raw row knows of where it comes from, beside the fields of the source; `from` can name these.
-///
-/// `_object` is the URI of the raw object, `_path` its path below the raw root (the same wherever a raw zone is
-/// copied to, and whether or not its account has a root of its own), `_row` the ordinal of the row in it, `_modified` the object's last
-/// modification, `_generated_at` and `_period` the time and the day of its path, `_part` the part of its path,
-/// `_account` the alias of the account, `_hash` the hash of the raw fields as delivered. A field that the source has
-/// called so itself is `raw._row` and so on.
-///
-/// A manifest beside the object says more, and of `_generated_at` and `_part` it knows best: `_document` is the id of the
-/// document, `_report_type` its kind, `_marketplaces` those that were asked for (with commas between them),
-/// `_requested_at` the time of the request, `_requested_from` and `_requested_to` its days. `_option.<name>` is an
-/// option of the request.
-pub const LINEAGE: [&str; 15] = [
-    "_object",
-    "_path",
-    "_row",
-    "_modified",
-    "_generated_at",
-    "_period",
-    "_part",
-    "_account",
-    "_hash",
-    "_document",
-    "_report_type",
-    "_marketplaces",
-    "_requested_at",
-    "_requested_from",
-    "_requested_to",
-];
 
 /// About how large files get where a contract says nothing, in bytes.
 pub const FILE_SIZE: u64 = 128 << 20;
-
-/// What lineage fields with the options of a request start with.
-pub const OPTION: &str = "_option.";
-
-/// Whether a field says where a row comes from: one of [`LINEAGE`] or an option.
-pub fn is_lineage(field: &str) -> bool {
-    LINEAGE.contains(&field) || field.strip_prefix(OPTION).is_some_and(|name| !name.is_empty())
-}
 
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
@@ -169,124 +128,6 @@ pub struct InputFeed {
     pub recompute: Vec<String>,
 }
 
-/// What of the raw rows stays in the table. The invariant of each is in the module of its name.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Keep {
-    /// Per key one row; copies are dropped.
-    EveryRow {
-        /// Columns that identify a row.
-        key: Vec<String>,
-    },
-    /// Per key the row that is newest by the named columns.
-    LatestRow {
-        /// Columns that identify a row.
-        key: Vec<String>,
-        /// Columns whose greatest values win, most significant first.
-        newest_by: Vec<String>,
-    },
-    /// Per key and column the newest value that is not null.
-    LatestValue {
-        /// Columns that identify a row.
-        key: Vec<String>,
-        /// Columns whose greatest values win, most significant first.
-        newest_by: Vec<String>,
-    },
-    /// Per value of some columns the rows of the newest document that covers it.
-    LatestDocument {
-        /// Columns by whose values documents supersede each other.
-        per: Vec<String>,
-        /// Columns whose greatest values win, most significant first; then the document's id and content.
-        newest_by: Vec<String>,
-        /// What a document covers.
-        covers: Covers,
-        /// Columns of the first and the last day that was asked for, or of the only one, where no manifest says so.
-        period: Vec<String>,
-        /// Columns that no two rows of a document should have alike; may be empty.
-        key: Vec<String>,
-        /// How far the rows of a value may shrink unnoticed.
-        shrink: Option<Shrink>,
-    },
-}
-
-/// Which values of `per` a document speaks about, whether or not it has rows of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Covers {
-    /// Those of its rows.
-    Rows,
-    /// One, which is the same for the whole document.
-    Document,
-    /// Every day, in this column, of the period that was asked for; the other columns are the same for the whole
-    /// document.
-    Days(String),
-}
-
-impl fmt::Display for Covers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rows => "rows",
-            Self::Document => "document",
-            Self::Days(column) => column,
-        })
-    }
-}
-
-/// When a newer document has suspiciously fewer rows than the one whose place it takes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shrink {
-    /// Share of the rows below which it is suspicious.
-    pub below: f64,
-    /// Days younger than this, when the batch is claimed, may change freely.
-    pub older_than_days: u32,
-    /// `warn` or `hold`.
-    pub otherwise: Otherwise,
-}
-
-impl Keep {
-    /// Columns that identify a row; none where documents are kept, whose rows may be alike.
-    pub fn key(&self) -> &[String] {
-        match self {
-            Self::EveryRow { key } | Self::LatestRow { key, .. } | Self::LatestValue { key, .. } => key,
-            Self::LatestDocument { .. } => &[],
-        }
-    }
-
-    /// Columns that no two rows of a document should have alike; none where rows are kept.
-    pub fn document_key(&self) -> &[String] {
-        match self {
-            Self::LatestDocument { key, .. } => key,
-            _ => &[],
-        }
-    }
-
-    /// Columns that decide which rows take the place of which: never null.
-    pub fn scope(&self) -> &[String] {
-        match self {
-            Self::LatestDocument { per, .. } => per,
-            keep => keep.key(),
-        }
-    }
-
-    /// Columns of the order in which rows supersede each other; none for `every_row`.
-    pub fn newest_by(&self) -> &[String] {
-        match self {
-            Self::EveryRow { .. } => &[],
-            Self::LatestRow { newest_by, .. }
-            | Self::LatestValue { newest_by, .. }
-            | Self::LatestDocument { newest_by, .. } => newest_by,
-        }
-    }
-
-    /// The name in a contract.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::EveryRow { .. } => "every_row",
-            Self::LatestRow { .. } => "latest_row",
-            Self::LatestValue { .. } => "latest_value",
-            Self::LatestDocument { .. } => "latest_document",
-        }
-    }
-}
-
 /// Fate of raw fields that no column names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
@@ -317,71 +158,6 @@ pub struct Expect {
     pub within_minutes: u32,
 }
 
-/// One column of a table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Column {
-    /// `[a-z][a-z0-9_]*`.
-    pub name: String,
-    /// Fields to take the value from, the first that is not null; `["*"]` takes all of them into a map.
-    /// Where there is SQL over `raw`, the columns of its SELECT are the fields, and lineage stays beside them.
-    /// For tables with inputs the column of the SELECT with the column's own name.
-    pub from: Vec<String>,
-    /// Type in the table.
-    pub ty: ColumnType,
-    /// Meaning, unit, source.
-    pub doc: Option<String>,
-    /// Time zone in which texts without an offset are read, and in which a date is taken from an instant.
-    pub zone: Zone,
-    /// What happens to personal data.
-    pub personal: Option<Personal>,
-    /// Rows without a value are quarantined. Key columns are always required.
-    pub required: bool,
-    /// Which value a `latest_value` table keeps.
-    pub pick: Pick,
-    /// What becomes of a text that is no value of the type.
-    pub unreadable: Unreadable,
-}
-
-/// What becomes of a text that is no value of its column's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Its row is quarantined.
-    Reject,
-    /// It is null, and counted: for what a document says once for all of its rows.
-    Null,
-}
-
-/// Which of several observed values stays in a column of a `latest_value` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pick {
-    /// The newest that is not null.
-    Newest,
-    /// The smallest.
-    Min,
-    /// The greatest.
-    Max,
-}
-
-/// Time zone of a `timestamp` or `date` column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zone {
-    /// UTC.
-    Utc,
-    /// The account's zone.
-    Account,
-    /// For dates: the day as the text has it, whatever its offset.
-    AsWritten,
-}
-
-/// What is stored of a personal value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Personal {
-    /// Nothing: the column stays null.
-    Drop,
-    /// A keyed hash (HMAC-SHA-256, hex); nothing when no key is configured.
-    Hash,
-}
-
 /// An assertion over one typed row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
@@ -402,23 +178,6 @@ pub enum Otherwise {
     Quarantine,
     /// The batch is not committed until a person releases it.
     Hold,
-}
-
-impl Column {
-    /// A column of a lineage field, as `newest_by` can name one without the table having it.
-    pub(crate) fn lineage(name: &str, ty: ColumnType) -> Self {
-        Self {
-            name: name.to_owned(),
-            from: vec![name.to_owned()],
-            ty,
-            doc: None,
-            zone: Zone::Utc,
-            personal: None,
-            required: false,
-            pick: Pick::Newest,
-            unreadable: Unreadable::Reject,
-        }
-    }
 }
 
 impl Contract {
@@ -471,5 +230,14 @@ impl Contract {
     /// The declared column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The date column among the partition columns: what a key window is about.
+    pub(crate) fn window_column(&self) -> Option<&str> {
+        let is_date = |name: &&String| {
+            self.column(name)
+                .is_some_and(|column| column.ty == ColumnType::Date)
+        };
+        self.partition.iter().find(is_date).map(String::as_str)
     }
 }

@@ -32,3 +32,11 @@ impl std::str::FromStr for TableName {
         }
     }
 }
+
+/// Whether a text can be the name of a source, a table or a column: `[a-z][a-z0-9_]*`.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}

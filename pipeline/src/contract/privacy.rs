@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Contract, Feed, Unknown, sql};
+use super::rules::sql::names;
+use super::{Contract, Feed, Unknown};
 
 /// What begins the name of a personal field that may stand anywhere.
 pub const ANYWHERE: &str = "*.";
@@ -49,7 +50,7 @@ impl Contract {
         let fields = self.personal_fields();
         let (anywhere, personal): (Vec<&String>, Vec<&String>) =
             fields.keys().partition(|field| field.starts_with(ANYWHERE));
-        let made = self.sql.as_deref().map(sql::fields).unwrap_or_default().made;
+        let made = self.sql.as_deref().map(names::fields).unwrap_or_default().made;
         let plain = self.columns.iter().filter(|column| column.personal.is_none());
         let taken = plain.flat_map(|column| column.from.iter().cloned());
         Privacy {

@@ -20,7 +20,6 @@ use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Context, Kind, Result};
 use crate::layout::days_before;
 use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
-use crate::shape::window_column;
 use crate::write::Found;
 
 use super::keys::Keys;
@@ -247,7 +246,7 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
     let Feed::Raw(feed) = &contract.feed else {
         return true;
     };
-    let (Some(days), Some(column)) = (feed.key_window_days, window_column(contract)) else {
+    let (Some(days), Some(column)) = (feed.key_window_days, contract.window_column()) else {
         return true;
     };
     let Some(Some(date)) = file.partition.get(column) else {

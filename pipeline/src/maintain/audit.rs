@@ -25,7 +25,6 @@ use crate::keep::{apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::report::{MaintainedTable, Outcome};
-use crate::shape::window_column;
 use crate::system::changes;
 
 use super::Upkeep;
@@ -205,7 +204,7 @@ async fn unaudited(
 /// a row as far from the day of its object.
 fn reach_each_other(contract: &Contract, one: &PartitionValues, other: &PartitionValues) -> bool {
     let window = contract.raw_feed().and_then(|feed| feed.key_window_days);
-    let Some((window, column)) = window.zip(window_column(contract)) else {
+    let Some((window, column)) = window.zip(contract.window_column()) else {
         return true;
     };
     let date = |partition: &PartitionValues| partition.get(column)?.as_ref()?.parse::<NaiveDate>().ok();

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::raw::manifest::{Parts, Period};
 
 use super::fields::Origin;
-use super::{Shaper, days_since_epoch, lineage_column, order_of};
+use super::{Shaper, days_since_epoch, order_of};
 
 /// The lineage field that a manifest states and that is guessed without one.
 const GENERATED_AT: &str = "_generated_at";
@@ -208,7 +208,7 @@ pub(super) fn ordering(name: &str, origin: &Origin<'_>) -> Result<Vec<ArrayRef>>
         };
         return Ok(times.map(instant).to_vec());
     }
-    let column = lineage_column(name)
+    let column = Column::ordering_lineage(name)
         .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
     let text = StringArray::from(vec![origin.constant(name)]);
     Ok(vec![cast(&text, &column, origin.account.zone)?.values])
@@ -219,7 +219,10 @@ pub(crate) fn order_parts(contract: &Contract, keep: &Keep) -> Vec<(String, Opti
     let documents = matches!(keep, Keep::LatestDocument { .. });
     let mut parts = Vec::new();
     for name in keep.newest_by() {
-        let column = contract.column(name).cloned().or_else(|| lineage_column(name));
+        let column = contract
+            .column(name)
+            .cloned()
+            .or_else(|| Column::ordering_lineage(name));
         parts.push((name.clone(), column.clone()));
         if documents && name == GENERATED_AT && contract.column(name).is_none() {
             parts.push(("time of the path".to_owned(), column.clone()));

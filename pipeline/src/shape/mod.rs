@@ -30,9 +30,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::cast::{self, Quoting, cast, cast_quoting};
-use crate::contract::{
-    Column, ColumnType, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask,
-};
+use crate::contract::{Column, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask};
 use crate::decode::RawBatch;
 use crate::delta::partition;
 use crate::error::{Error, Result};
@@ -372,7 +370,7 @@ impl Shaper {
                     parts.push(take(&part, &all, None)?);
                 }
             } else {
-                let column = lineage_column(name)
+                let column = Column::ordering_lineage(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
                 let texts = fields.first_of(&column.from, &column.ty)?.texts;
                 let values = cast(&texts, &column, origin.account.zone)?.values;
@@ -436,7 +434,7 @@ impl Shaper {
         let Some(window) = self.feed.key_window_days else {
             return Ok(());
         };
-        let Some(name) = window_column(&self.contract) else {
+        let Some(name) = self.contract.window_column() else {
             return Ok(());
         };
         let dates = rows
@@ -467,19 +465,6 @@ impl Shaper {
     }
 }
 
-/// The date column among the partition columns: what a key window is about.
-pub(crate) fn window_column(contract: &Contract) -> Option<&str> {
-    contract
-        .partition
-        .iter()
-        .find(|name| {
-            contract
-                .column(name)
-                .is_some_and(|column| column.ty == ColumnType::Date)
-        })
-        .map(String::as_str)
-}
-
 /// Days since 1970-01-01.
 pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
     i64::from(day.num_days_from_ce() - 719_163)
@@ -487,14 +472,4 @@ pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
 
 fn distinct(source: &[u32]) -> u64 {
     source.iter().collect::<HashSet<_>>().len() as u64
-}
-
-/// A field of [`LINEAGE`](crate::contract::LINEAGE) that rows can be ordered by, as a column.
-fn lineage_column(name: &str) -> Option<Column> {
-    let ty = match name {
-        "_modified" | "_generated_at" | "_requested_at" => ColumnType::Timestamp,
-        "_row" | "_part" => ColumnType::Int,
-        _ => return None,
-    };
-    Some(Column::lineage(name, ty))
 }

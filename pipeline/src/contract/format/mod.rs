@@ -1,12 +1,7 @@
 //! How raw objects are encoded.
 
-mod json;
-mod read;
-
 use std::collections::BTreeMap;
 use std::fmt;
-
-pub(super) use read::read;
 
 /// Encoding of raw objects. Gzip is recognised by its magic bytes in every format but Parquet, which compresses within.
 #[derive(Debug, Clone, PartialEq)]

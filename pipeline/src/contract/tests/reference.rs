@@ -1,8 +1,8 @@
 //! Whether docs/contracts.md lists what a contract can say.
 
-use super::super::draft::KEYS;
 use super::super::{LINEAGE, Personal, Pick, Unknown, Zone};
 use super::*;
+use crate::contract::read::draft::KEYS;
 
 const REFERENCE: &str = include_str!("../../../../docs/contracts.md");
 

@@ -6,7 +6,6 @@ use crate::contract::{
     Column, ColumnType, Contract, Covers, EXTRA, Keep, LINEAGE, Otherwise, Pick, RawFeed, Unknown,
 };
 use crate::layout::{self, BATCH, HASH, LOADED_AT, OBJECT, OLDER, ORDER, ROW};
-use crate::shape::window_column;
 
 use super::names::{list, name};
 use super::values::{cast, from_fields};
@@ -66,7 +65,7 @@ fn typed(contract: &Contract, feed: &RawFeed) -> String {
         .collect();
     lineage.extend(
         feed.key_window_days
-            .and(window_column(contract))
+            .and(contract.window_column())
             .map(|_| "_period"),
     );
     if matches!(feed.keep, Keep::LatestDocument { .. }) {
@@ -148,7 +147,7 @@ fn conditions(contract: &Contract, feed: &RawFeed) -> Vec<String> {
             conditions.push(format!("{} IS DISTINCT FROM ''", name(&column.name)));
         }
     }
-    if let (Some(days), Some(column)) = (feed.key_window_days, window_column(contract)) {
+    if let (Some(days), Some(column)) = (feed.key_window_days, contract.window_column()) {
         let column = name(column);
         conditions.push(format!(
             "({column} IS NULL OR {column} BETWEEN _period - INTERVAL '{days} days' AND _period + INTERVAL '1 day')"

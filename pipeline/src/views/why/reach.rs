@@ -4,7 +4,6 @@ use chrono::{Days, NaiveDate};
 
 use crate::contract::{Column, Contract, RawFeed};
 use crate::raw::RawObject;
-use crate::shape::window_column;
 use crate::views::text::TextRow;
 
 /// Bounds on the objects that can hold a row of a key; what is absent does not restrict.
@@ -23,8 +22,9 @@ impl Reach {
         let mut reach = Self::default();
         // An object may lie W days after or one before the date of a row, and another of the same key W from that.
         if let Some(window) = feed.key_window_days
-            && let Some(date) =
-                window_column(contract).and_then(|name| row.get(name)?.parse::<NaiveDate>().ok())
+            && let Some(date) = contract
+                .window_column()
+                .and_then(|name| row.get(name)?.parse::<NaiveDate>().ok())
         {
             let window = u64::from(window);
             reach.first = date.checked_sub_days(Days::new(window + 1));

@@ -18,19 +18,19 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::FutureExt;
 
-use super::super::diagnostic::Code;
-use super::super::{Contract, InputFeed};
+use crate::contract::diagnostic::Code;
+use crate::contract::{Contract, InputFeed};
 use crate::{layout, query};
 
 use walk::Walk;
 
 /// Plans SQL over inputs without rows.
-pub(in super::super) struct Planner {
+pub(crate) struct Planner {
     context: SessionContext,
 }
 
 impl Planner {
-    pub(in super::super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut config = SessionConfig::new();
         let options = config.options_mut();
         options.execution.time_zone = Some("UTC".to_owned());

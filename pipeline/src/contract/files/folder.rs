@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::SourceFile;
+use crate::contract::SourceFile;
 
 /// Every `<source>/<file>.toml` and `.sql` below a folder, in the order of their paths; other files are left out.
 pub fn read_dir(folder: &Path) -> io::Result<Vec<SourceFile>> {

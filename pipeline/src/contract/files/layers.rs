@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::diagnostic::{Code, Findings, Place};
-use super::document::{self, Table, Value};
-use super::{SourceFile, TableName};
+use super::toml::{self, Table, Value};
+use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::name::is_name;
+use crate::contract::{SourceFile, TableName};
 
 /// Name of the file with what the raw-fed tables of a folder share, as a table name.
 const DEFAULTS: &str = "_defaults";
@@ -15,14 +16,14 @@ const RESERVED: [&str; 2] = ["marketlake", "information_schema"];
 
 /// A shaping SELECT and its file.
 #[derive(Debug, Clone)]
-pub(super) struct SqlText {
-    pub(super) file: Arc<str>,
-    pub(super) text: String,
+pub(crate) struct SqlText {
+    pub(crate) file: Arc<str>,
+    pub(crate) text: String,
 }
 
 /// All files, the built-in ones below the user's.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     layers: Vec<Layer>,
 }
 
@@ -34,15 +35,15 @@ struct Layer {
 }
 
 /// The merged document of a table.
-pub(super) struct Resolved {
-    pub(super) file: Arc<str>,
-    pub(super) table: Table,
-    pub(super) sql: Option<SqlText>,
+pub(crate) struct Resolved {
+    pub(crate) file: Arc<str>,
+    pub(crate) table: Table,
+    pub(crate) sql: Option<SqlText>,
 }
 
 impl Layers {
     /// Adds files over those that are there.
-    pub(super) fn push(&mut self, files: &[SourceFile], found: &mut Findings) {
+    pub(crate) fn push(&mut self, files: &[SourceFile], found: &mut Findings) {
         let mut layer = Layer::default();
         for source in files {
             let file: Arc<str> = source.path.as_str().into();
@@ -53,7 +54,7 @@ impl Layers {
                     found.add_with_help(Code::BadName, &Place { file, line: 1 }, message, help);
                 }
                 Some((name, "toml")) => {
-                    let table = document::parse(&file, &source.text, found);
+                    let table = toml::parse(&file, &source.text, found);
                     layer.documents.insert(name, (file, table));
                 }
                 Some((name, _)) if name.table != DEFAULTS => {
@@ -95,13 +96,13 @@ impl Layers {
     }
 
     /// Every table that has a contract file, also one that cannot be read.
-    pub(super) fn names(&self) -> BTreeSet<TableName> {
+    pub(crate) fn names(&self) -> BTreeSet<TableName> {
         let names = self.layers.iter().flat_map(|layer| layer.documents.keys());
         names.filter(|name| name.table != DEFAULTS).cloned().collect()
     }
 
     /// The document of a table with all that is below it; none when it cannot be read, which has been reported.
-    pub(super) fn resolve(&self, name: &TableName, found: &mut Findings) -> Option<Resolved> {
+    pub(crate) fn resolve(&self, name: &TableName, found: &mut Findings) -> Option<Resolved> {
         let mut chain = Chain::default();
         self.follow(name, self.layers.len(), &mut chain, found)?;
         let file = chain.documents.first()?.0.clone();
@@ -217,12 +218,4 @@ fn parts(path: &str) -> Option<(TableName, &str)> {
             extension,
         )
     })
-}
-
-/// Whether a text is `[a-z][a-z0-9_]*`.
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

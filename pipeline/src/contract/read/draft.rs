@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::diagnostic::{Code, Findings, Place};
-use super::layers::{Resolved, SqlText};
 use super::section::{Section, owned};
-use super::{Budget, Check, Contract, FILE_SIZE, Feed, Otherwise, TableName, columns, feed};
+use super::{columns, feed};
+use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::files::layers::{Resolved, SqlText};
+use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName};
 
-pub(super) const KEYS: [&str; 29] = [
+pub(crate) const KEYS: [&str; 29] = [
     "description",
     "path",
     "format",
@@ -42,17 +43,17 @@ pub(super) const KEYS: [&str; 29] = [
 
 /// A contract that may still be wrong, and where its parts stand.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) contract: Contract,
-    pub(super) sql: Option<SqlText>,
-    pub(super) siblings: Vec<TableName>,
+pub(crate) struct Draft {
+    pub(crate) contract: Contract,
+    pub(crate) sql: Option<SqlText>,
+    pub(crate) siblings: Vec<TableName>,
     file: Arc<str>,
     places: BTreeMap<String, Place>,
 }
 
 impl Draft {
     /// Reads what can be read and reports the rest.
-    pub(super) fn read(name: &TableName, resolved: Resolved, found: &mut Findings) -> Self {
+    pub(crate) fn read(name: &TableName, resolved: Resolved, found: &mut Findings) -> Self {
         let Resolved { file, table, sql } = resolved;
         let section = Section::new(&table);
         let start = Place {
@@ -101,7 +102,7 @@ impl Draft {
     }
 
     /// Where a key stands, by its path such as `columns.order_id` or `key.0`; else where what is around it does.
-    pub(super) fn at(&self, path: &str) -> Place {
+    pub(crate) fn at(&self, path: &str) -> Place {
         let mut path = path;
         loop {
             match (self.places.get(path), path.rsplit_once('.')) {
@@ -118,12 +119,12 @@ impl Draft {
     }
 
     /// Whether a key is written down, be it rightly or wrongly.
-    pub(super) fn says(&self, path: &str) -> bool {
+    pub(crate) fn says(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
     /// A line of the SQL file.
-    pub(super) fn at_sql(&self, line: usize) -> Place {
+    pub(crate) fn at_sql(&self, line: usize) -> Place {
         let file = self.sql.as_ref().map_or(&self.file, |sql| &sql.file);
         Place {
             file: file.clone(),
@@ -177,4 +178,16 @@ fn checks(section: &Section<'_>, found: &mut Findings) -> Vec<Check> {
         });
     }
     list
+}
+
+/// Drafts by table.
+pub(crate) type Drafts = BTreeMap<TableName, Draft>;
+
+/// The input tables of a contract that exist.
+pub(crate) fn existing<'a>(feed: &InputFeed, drafts: &'a Drafts) -> Vec<&'a Contract> {
+    feed.inputs
+        .iter()
+        .filter_map(|input| drafts.get(input))
+        .map(|draft| &draft.contract)
+        .collect()
 }

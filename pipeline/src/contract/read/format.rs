@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::diagnostic::{Code, Findings};
-use super::super::document::{Table, Value};
-use super::super::section::{Section, mistyped, owned};
-use super::{Charset, CsvFormat, Format, Header, JsonFormat, TsvFormat, json};
+use super::json;
+use super::section::{Section, mistyped, owned};
+use crate::contract::diagnostic::{Code, Findings};
+use crate::contract::files::toml::{Table, Value};
+use crate::contract::format::{Charset, CsvFormat, Format, Header, JsonFormat, TsvFormat};
 
 /// Reads the encoding. Options of another encoding are refused, unless they are a folder's defaults.
-pub(in super::super) fn read(section: &Section<'_>, found: &mut Findings) -> Format {
+pub(crate) fn read(section: &Section<'_>, found: &mut Findings) -> Format {
     let csv = csv(section, found);
     let tsv = tsv(section, found);
     let options = section.table("json", found);
@@ -27,7 +28,7 @@ pub(in super::super) fn read(section: &Section<'_>, found: &mut Findings) -> For
             Some(options) => Format::Json(json::document(section, options, found)),
             None => {
                 json::missing_rows(section, found);
-                Format::Json(super::JsonDocument::default())
+                Format::Json(crate::contract::format::JsonDocument::default())
             }
         },
         Some("parquet") => Format::Parquet,

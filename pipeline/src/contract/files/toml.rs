@@ -5,31 +5,31 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Place};
 
 /// Keys and values in the order of the text.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Table {
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// One key with its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) node: Node,
 }
 
 /// A value; `at` is the line of its key, or its own line in a list.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) at: Place,
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) at: Place,
 }
 
 /// The values that contracts use.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Flag(bool),
     List(Vec<Node>),
@@ -41,7 +41,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The name of its TOML type.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "string",
             Self::Flag(_) => "boolean",
@@ -55,7 +55,7 @@ impl Value {
 
 impl Table {
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries
             .iter()
             .find(|entry| entry.key == key)
@@ -63,14 +63,14 @@ impl Table {
     }
 
     /// The table without a key.
-    pub(super) fn without(mut self, key: &str) -> Self {
+    pub(crate) fn without(mut self, key: &str) -> Self {
         self.entries.retain(|entry| entry.key != key);
         self
     }
 
     /// This table over another one: its keys win. Tables below the top level are merged key by key, what is below
     /// those is replaced as a whole. Keys of the lower table come first, in its order.
-    pub(super) fn over(self, lower: Self) -> Self {
+    pub(crate) fn over(self, lower: Self) -> Self {
         self.merge(lower, true)
     }
 
@@ -93,7 +93,7 @@ impl Table {
     }
 
     /// The place of every key and list item, by its path: `csv.header`, `key.0`.
-    pub(super) fn places(&self) -> BTreeMap<String, Place> {
+    pub(crate) fn places(&self) -> BTreeMap<String, Place> {
         let mut places = BTreeMap::new();
         for entry in &self.entries {
             entry.node.note(entry.key.clone(), &mut places);
@@ -122,7 +122,7 @@ impl Node {
 }
 
 /// Reads a TOML text; none when it is not TOML, which is then reported.
-pub(super) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option<Table> {
+pub(crate) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option<Table> {
     let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {

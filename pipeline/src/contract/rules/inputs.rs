@@ -1,17 +1,14 @@
 //! Whether tables that feed each other fit together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::diagnostic::{Code, Findings};
-use super::draft::Draft;
-use super::{Contract, Feed, InputFeed, TableName};
-
-/// Drafts by table.
-pub(super) type Drafts = BTreeMap<TableName, Draft>;
+use crate::contract::diagnostic::{Code, Findings};
+use crate::contract::read::draft::{Draft, Drafts, existing};
+use crate::contract::{Feed, InputFeed, TableName};
 
 /// Reports inputs and siblings that do not exist, circles, and `recompute` columns that an input does not have.
 /// `named` holds the tables that have a file, also unreadable ones, about which enough has been said.
-pub(super) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Findings) {
+pub(crate) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Findings) {
     for draft in drafts.values() {
         for (index, sibling) in draft.siblings.iter().enumerate() {
             check_sibling(draft, sibling, index, drafts, named, found);
@@ -28,15 +25,6 @@ pub(super) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Fi
         check_circle(draft, drafts, found);
         check_recompute(draft, feed, drafts, found);
     }
-}
-
-/// The input tables of a contract that exist.
-pub(super) fn existing<'a>(feed: &InputFeed, drafts: &'a Drafts) -> Vec<&'a Contract> {
-    feed.inputs
-        .iter()
-        .filter_map(|input| drafts.get(input))
-        .map(|draft| &draft.contract)
-        .collect()
 }
 
 fn check_sibling(

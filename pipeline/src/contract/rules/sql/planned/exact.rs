@@ -7,10 +7,10 @@ use datafusion::logical_expr::{
     WindowFunctionDefinition,
 };
 
-use super::super::super::diagnostic::Code;
 use super::known::{Ids, Known, Relation};
 use super::place;
 use super::walk::Walk;
+use crate::contract::diagnostic::Code;
 
 /// Most columns that are named in advice.
 const NAMED: usize = 8;

@@ -1,83 +1,17 @@
 //! The keys of `latest_document`: what a document covers, and how far a table may shrink.
 
-use super::diagnostic::{Code, Findings};
-use super::draft::Draft;
-use super::feed::days;
-use super::section::{Section, list, owned};
-use super::{ColumnType, Covers, Feed, Format, Keep, Otherwise, Shrink, sql};
-
-/// The keys that only such tables have.
-pub(super) const KEYS: [&str; 4] = ["per", "covers", "period", "shrink"];
+use super::sql::names;
+use crate::contract::diagnostic::{Code, Findings};
+use crate::contract::read::draft::Draft;
+use crate::contract::read::keep::DOCUMENT_KEYS;
+use crate::contract::read::section::list;
+use crate::contract::{ColumnType, Covers, Feed, Format, Keep};
 
 /// Lineage that differs from row to row or part to part, so that no document is newest by it.
 const WITHIN_DOCUMENT: [&str; 2] = ["_row", "_part"];
 
-/// Reads the way to keep documents.
-pub(super) fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
-    let covers = match section.text("covers", found) {
-        None => Covers::Rows,
-        Some(text) if text.text == "rows" => Covers::Rows,
-        Some(text) if text.text == "document" => Covers::Document,
-        Some(column) => Covers::Days(column.text.to_owned()),
-    };
-    Keep::LatestDocument {
-        per: owned(section.list("per", found)),
-        newest_by: owned(section.list("newest_by", found)),
-        covers,
-        period: owned(section.list("period", found)),
-        key: owned(section.list("key", found)),
-        shrink: shrink(section, found),
-    }
-}
-
-fn shrink(section: &Section<'_>, found: &mut Findings) -> Option<Shrink> {
-    let shrink = Section::new(section.table("shrink", found)?);
-    shrink.only(&["below", "older_than", "else"], "shrink", found);
-    let below = shrink.number("below", found);
-    if below.is_none() && !shrink.has("below") {
-        section.with_place("shrink", |at| {
-            found.add(Code::MissingKey, at, "shrink has no below");
-        });
-    }
-    let below = below.filter(|below| {
-        let fits = *below > 0.0 && *below <= 1.0;
-        if !fits {
-            shrink.with_place("below", |at| {
-                let message = format!("below {below} is not a share of the rows");
-                found.add_with_help(
-                    Code::BadValue,
-                    at,
-                    message,
-                    "write 0.8 for a loss of more than a fifth",
-                );
-            });
-        }
-        fits
-    });
-    let older_than_days = match shrink.text("older_than", found) {
-        Some(text) => days("older_than", &text, found).unwrap_or(0),
-        None => 0,
-    };
-    let otherwise = shrink.word("else", found).unwrap_or(Otherwise::Warn);
-    if otherwise == Otherwise::Quarantine {
-        shrink.with_place("else", |at| {
-            found.add_with_help(
-                Code::BadValue,
-                at,
-                "rows that are missing cannot be quarantined",
-                "use warn or hold",
-            );
-        });
-    }
-    Some(Shrink {
-        below: below?,
-        older_than_days,
-        otherwise,
-    })
-}
-
 /// Reports what of `per`, `covers` and the order of documents cannot hold.
-pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
+pub(crate) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
     let Keep::LatestDocument {
         per,
         newest_by,
@@ -87,7 +21,7 @@ pub(super) fn check(draft: &Draft, keep: &Keep, found: &mut Findings) {
     } = keep
     else {
         let own = |key: &&str| draft.says(key) && !draft.at(key).is_shared();
-        for key in KEYS.into_iter().filter(own) {
+        for key in DOCUMENT_KEYS.into_iter().filter(own) {
             let message = format!("{key} is for latest_document, and {} keeps rows", keep.name());
             found.add(Code::Documents, &draft.at(key), message);
         }
@@ -147,7 +81,7 @@ fn check_period(draft: &Draft, covers: &Covers, period: &[String], found: &mut F
         let help = "name the columns of the first and of the last day that was asked for";
         return found.add_with_help(Code::Documents, &at, message, help);
     }
-    let made = draft.sql.as_ref().map(|sql| sql::fields(&sql.text).made);
+    let made = draft.sql.as_ref().map(|sql| names::fields(&sql.text).made);
     let made = made.unwrap_or_default();
     for (index, name) in period.iter().enumerate() {
         let at = draft.at(&format!("period.{index}"));

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, ObjectNamePart, WindowSpec, WindowType,
 };
 
-use super::name_of;
+use super::names::name_of;
 
 /// The name of a function, lower case.
 pub(super) fn name(function: &Function) -> String {

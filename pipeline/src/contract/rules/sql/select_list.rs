@@ -2,8 +2,9 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Select, SelectItem};
 
-use super::super::diagnostic::Code;
-use super::{Problems, column_of, name_of};
+use super::Problems;
+use super::names::{column_of, name_of};
+use crate::contract::diagnostic::Code;
 
 /// What a SELECT list gives.
 pub(super) struct Output<'a> {

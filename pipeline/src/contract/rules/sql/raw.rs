@@ -7,10 +7,11 @@ use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Query, Select, SetExpr, TableFactor, visit_expressions,
 };
 
-use super::super::diagnostic::Code;
-use super::super::is_lineage;
+use super::names::{column_of, is_subquery, table_of};
 use super::select_list::{self, Output};
-use super::{Problems, column_of, functions, is_subquery, table_of};
+use super::{Problems, functions};
+use crate::contract::diagnostic::Code;
+use crate::contract::is_lineage;
 
 /// Reports what in a query over `raw` looks beyond a row and its object, and where its list does not fit the columns.
 pub(super) fn check(query: &Query, problems: &mut Problems<'_>) {

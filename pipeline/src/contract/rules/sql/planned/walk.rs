@@ -12,10 +12,10 @@ use datafusion::logical_expr::{
     Volatility, Window,
 };
 
-use super::super::super::diagnostic::Code;
-use super::super::super::{ColumnType, Contract, Feed};
 use super::known::{Ids, Known, Relation, Sides};
 use super::{At, Fault, exact, is, place};
+use crate::contract::diagnostic::Code;
+use crate::contract::{ColumnType, Contract, Feed};
 
 pub(super) struct Walk<'a> {
     recompute: &'a [String],

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage, sql};
+use super::rules::sql::names;
+use super::{Column, Contract, Feed, Format, Keep, Personal, Word, is_lineage};
 
 /// Version of the form of [`StoredRules`], and of what the program does with rows under the same rules: since `v2` it
 /// stores whole milliseconds, and the order of a document has its state.
@@ -128,7 +129,7 @@ impl Contract {
             only: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             format: None,
-            sql: self.sql.as_deref().map(sql::canonical),
+            sql: self.sql.as_deref().map(names::canonical),
             inputs: BTreeSet::new(),
             recompute: Vec::new(),
         };

@@ -7,10 +7,11 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::super::diagnostic::{Code, Findings};
-use super::super::draft::Draft;
-use super::super::{Feed, Otherwise};
-use super::{column_of, functions, is_subquery};
+use super::functions;
+use super::names::{column_of, is_subquery};
+use crate::contract::diagnostic::{Code, Findings};
+use crate::contract::read::draft::Draft;
+use crate::contract::{Feed, Otherwise};
 
 /// Reports checks that do not parse, name unknown columns, or look at more than one row.
 pub(super) fn check(draft: &Draft, found: &mut Findings) {

@@ -1,11 +1,4 @@
-//! What the SQL of a contract may say, as far as its text and its plan tell.
-
-mod checks;
-mod functions;
-mod inputs;
-mod planned;
-mod raw;
-mod select_list;
+//! What the text of a SELECT names: parsed, in one spelling, with its fields.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,69 +6,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Spanned, Statement, visit_expressions,
+    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::Feed;
-use super::diagnostic::{Code, Findings};
-use super::draft::Draft;
-use super::inputs::Drafts;
-
-pub(super) use planned::Planner;
-
-/// Reports what is wrong with the SQL and the checks of a table. Without a planner SQL over inputs is not planned.
-pub(super) fn check(draft: &Draft, drafts: &Drafts, planner: Option<&Planner>, found: &mut Findings) {
-    checks::check(draft, found);
-    let Some(sql) = &draft.sql else {
-        if let Feed::Inputs(_) = draft.contract.feed {
-            let name = &draft.contract.name;
-            let message = format!(
-                "the table has inputs, but there is no {}/{}.sql",
-                name.source, name.table
-            );
-            found.add(Code::SqlMissing, &draft.at("inputs"), message);
-        }
-        return;
-    };
-    let query = match parse(&sql.text) {
-        Ok(query) => query,
-        Err(Unparsed { line, message }) => return found.add(Code::SqlSyntax, &draft.at_sql(line), message),
-    };
-    let mut problems = Problems { draft, found };
-    match &draft.contract.feed {
-        Feed::Raw(_) => raw::check(&query, &mut problems),
-        Feed::Inputs(feed) => inputs::check(&query, &sql.text, feed, drafts, planner, &mut problems),
-    }
-}
-
-/// Findings in one SQL file.
-struct Problems<'a> {
-    draft: &'a Draft,
-    found: &'a mut Findings,
-}
-
-impl Problems<'_> {
-    fn add(&mut self, code: Code, part: &impl Spanned, message: impl Into<String>, help: &str) {
-        self.add_at(code, part.span().start.line as usize, message, help);
-    }
-
-    fn add_at(&mut self, code: Code, line: usize, message: impl Into<String>, help: &str) {
-        let place = self.draft.at_sql(line);
-        if help.is_empty() {
-            self.found.add(code, &place, message);
-        } else {
-            self.found.add_with_help(code, &place, message, help);
-        }
-    }
-}
-
 /// Text that is not one query.
 #[derive(Clone)]
-struct Unparsed {
-    line: usize,
-    message: String,
+pub(crate) struct Unparsed {
+    pub(crate) line: usize,
+    pub(crate) message: String,
 }
 
 /// Statements of which it is known how they parse, since it is asked again and again: no more than so many.
@@ -86,7 +26,7 @@ thread_local! {
 }
 
 /// A text as one query. The text decides, so each is parsed once.
-fn parse(text: &str) -> Result<Arc<Query>, Unparsed> {
+pub(crate) fn parse(text: &str) -> Result<Arc<Query>, Unparsed> {
     PARSED.with_borrow_mut(|known| {
         if let Some(parsed) = known.get(text) {
             return parsed.clone();
@@ -121,21 +61,21 @@ fn parse_anew(text: &str) -> Result<Box<Query>, Unparsed> {
 }
 
 /// The SQL as the parser writes it, without comments and with one kind of white space; as it is if it does not parse.
-pub(super) fn canonical(text: &str) -> String {
+pub(crate) fn canonical(text: &str) -> String {
     parse(text).map_or_else(|_| text.to_owned(), |query| query.to_string())
 }
 
 /// Columns of `raw` that a SELECT deals with.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     /// Those that it reads.
-    pub(super) read: BTreeSet<String>,
+    pub(crate) read: BTreeSet<String>,
     /// Those that it names in its result.
-    pub(super) made: BTreeSet<String>,
+    pub(crate) made: BTreeSet<String>,
 }
 
 /// The columns that a SELECT over `raw` reads and makes; none if it does not parse.
-pub(super) fn fields(text: &str) -> Fields {
+pub(crate) fn fields(text: &str) -> Fields {
     let Ok(query) = parse(text) else {
         return Fields::default();
     };
@@ -156,7 +96,7 @@ pub(super) fn fields(text: &str) -> Fields {
 
 /// What a SELECT over `raw` makes under another name than that of a field, each with the fields that it is made of; none
 /// if it does not parse.
-pub(super) fn sources(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn sources(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let Ok(query) = parse(text) else {
         return BTreeMap::new();
     };
@@ -188,7 +128,7 @@ pub(super) fn sources(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Name of an identifier: lower case unless it is quoted.
-fn name_of(ident: &Ident) -> String {
+pub(crate) fn name_of(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
@@ -196,7 +136,7 @@ fn name_of(ident: &Ident) -> String {
 }
 
 /// The column that an expression is, without the name of its table.
-fn column_of(expr: &Expr) -> Option<String> {
+pub(crate) fn column_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(name_of(ident)),
         Expr::CompoundIdentifier(parts) => parts.last().map(name_of),
@@ -206,7 +146,7 @@ fn column_of(expr: &Expr) -> Option<String> {
 }
 
 /// Parts of the name of a table.
-fn table_of(name: &ObjectName) -> Vec<String> {
+pub(crate) fn table_of(name: &ObjectName) -> Vec<String> {
     name.0
         .iter()
         .filter_map(|part| part.as_ident())
@@ -215,7 +155,7 @@ fn table_of(name: &ObjectName) -> Vec<String> {
 }
 
 /// Whether a subquery stands where a value could.
-fn is_subquery(expr: &Expr) -> bool {
+pub(crate) fn is_subquery(expr: &Expr) -> bool {
     matches!(
         expr,
         Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }

@@ -1,6 +1,6 @@
 //! The contracts that come with the program: the folder `sql`, compiled in.
 
-use super::SourceFile;
+use crate::contract::SourceFile;
 
 include!(concat!(env!("OUT_DIR"), "/builtin_sql.rs"));
 

@@ -1,11 +1,15 @@
 //! Whether columns, key, order and partition of one table fit together.
 
+mod documents;
+pub(crate) mod inputs;
+pub(crate) mod sql;
+
+use self::sql::names;
 use super::diagnostic::{Code, Findings};
-use super::draft::Draft;
-use super::section::list;
+use super::read::draft::Draft;
+use super::read::section::list;
 use super::{
-    ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, Unreadable, documents,
-    is_lineage, sql,
+    ANYWHERE, Column, ColumnType, Feed, Keep, Personal, Pick, Privacy, RawFeed, Unreadable, is_lineage,
 };
 use crate::layout::{HASH, ROW};
 
@@ -308,7 +312,7 @@ fn check_personal(draft: &Draft, privacy: &Privacy, column: &Column, found: &mut
         .contract
         .sql
         .as_deref()
-        .map(sql::fields)
+        .map(names::fields)
         .unwrap_or_default()
         .made;
     let fields = column

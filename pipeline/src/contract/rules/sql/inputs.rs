@@ -11,12 +11,13 @@ use datafusion::sql::sqlparser::ast::{
     Spanned, TableFactor, Visit, Visitor,
 };
 
-use super::super::InputFeed;
-use super::super::diagnostic::Code;
-use super::super::inputs::{Drafts, existing};
+use super::names::{column_of, is_subquery, name_of, table_of};
 use super::planned::{self, At, Fault, Planner};
 use super::select_list::{self, Output};
-use super::{Problems, column_of, functions, is_subquery, name_of, table_of};
+use super::{Problems, functions};
+use crate::contract::InputFeed;
+use crate::contract::diagnostic::Code;
+use crate::contract::read::draft::{Drafts, existing};
 use crate::layout;
 
 /// Reports what in a query over inputs is not local, not exact, or does not give the declared columns.

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Code, Findings, Place};
-use super::section::{Located, Section, owned};
-use super::{Expect, InputFeed, Keep, PathPattern, RawFeed, TableName, Unknown};
-use super::{documents, format};
-
-const MINUTES_OF_DAY: u32 = 24 * 60;
+use super::keep::{days, minutes};
+use super::section::{Section, owned};
+use super::{format, keep};
+use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::{Expect, InputFeed, PathPattern, RawFeed, TableName, Unknown};
 
 /// Reads the keys for raw objects.
-pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) -> RawFeed {
+pub(crate) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) -> RawFeed {
     refuse(section, &["recompute"], "needs inputs", found);
     for key in ["path", "keep", "format"]
         .into_iter()
@@ -26,7 +25,7 @@ pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
     RawFeed {
         paths: paths(section, found),
         format: format::read(section, found),
-        keep: keep(section, found),
+        keep: keep::read(section, found),
         unknown: section.word("unknown", found).unwrap_or(Unknown::Keep),
         harmless: owned(section.list("harmless", found)),
         only: only(section, found),
@@ -37,7 +36,7 @@ pub(super) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
 }
 
 /// Reads the keys for input tables.
-pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
+pub(crate) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
     let raw = [
         "path",
         "format",
@@ -56,7 +55,7 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
     ];
     let why = "is for raw objects, but the rows come from inputs";
     refuse(section, &raw, why, found);
-    refuse(section, &documents::KEYS, why, found);
+    refuse(section, &keep::DOCUMENT_KEYS, why, found);
     InputFeed {
         inputs: tables(section, "inputs", found),
         key: owned(section.list("key", found)),
@@ -65,7 +64,7 @@ pub(super) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
 }
 
 /// Reads a list of tables; names without a dot are reported.
-pub(super) fn tables(section: &Section<'_>, key: &str, found: &mut Findings) -> Vec<TableName> {
+pub(crate) fn tables(section: &Section<'_>, key: &str, found: &mut Findings) -> Vec<TableName> {
     let mut names: Vec<TableName> = Vec::new();
     for item in section.list(key, found).unwrap_or_default() {
         match item.text.parse() {
@@ -99,39 +98,6 @@ fn paths(section: &Section<'_>, found: &mut Findings) -> Vec<PathPattern> {
     paths
 }
 
-fn keep(section: &Section<'_>, found: &mut Findings) -> Keep {
-    let key = owned(section.list("key", found));
-    let newest_by = owned(section.list("newest_by", found));
-    let word = section.text("keep", found);
-    match word.as_ref().map(|keep| keep.text) {
-        Some("every_row") => {
-            section.with_place("newest_by", |at| {
-                if !at.is_shared() {
-                    found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest");
-                }
-            });
-            return Keep::EveryRow { key };
-        }
-        Some("latest_row") => return Keep::LatestRow { key, newest_by },
-        Some("latest_value") => return Keep::LatestValue { key, newest_by },
-        Some("latest_document") => return documents::keep(section, found),
-        _ => {}
-    }
-    if let Some(word) = word {
-        found.add_with_help(
-            Code::BadValue,
-            word.at,
-            format!("{:?} is not a way to keep rows", word.text),
-            "use every_row, latest_row, latest_value or latest_document",
-        );
-    }
-    if newest_by.is_empty() {
-        Keep::EveryRow { key }
-    } else {
-        Keep::LatestRow { key, newest_by }
-    }
-}
-
 fn only(section: &Section<'_>, found: &mut Findings) -> BTreeMap<String, Vec<String>> {
     let mut only = BTreeMap::new();
     let Some(table) = section.table("only", found) else {
@@ -155,18 +121,6 @@ fn only(section: &Section<'_>, found: &mut Findings) -> BTreeMap<String, Vec<Str
 
 fn key_window(section: &Section<'_>, found: &mut Findings) -> Option<u32> {
     days("key_window", &section.text("key_window", found)?, found)
-}
-
-/// A number of days such as `35d`.
-pub(super) fn days(key: &str, text: &Located<'_>, found: &mut Findings) -> Option<u32> {
-    let days = minutes(text.text)
-        .filter(|minutes| minutes % MINUTES_OF_DAY == 0)
-        .map(|m| m / MINUTES_OF_DAY);
-    if days.is_none() {
-        let message = format!("{key} {:?} is not a number of days", text.text);
-        found.add_with_help(Code::BadValue, text.at, message, "write \"35d\"");
-    }
-    days
 }
 
 fn expect(section: &Section<'_>, found: &mut Findings) -> Option<Expect> {
@@ -198,20 +152,4 @@ fn expect(section: &Section<'_>, found: &mut Findings) -> Option<Expect> {
         every_minutes: every?,
         within_minutes: within?,
     })
-}
-
-/// `15m`, `1h` or `35d` in minutes; none for anything else and for nothing.
-fn minutes(text: &str) -> Option<u32> {
-    let unit = match text.chars().last()? {
-        'm' => 1,
-        'h' => 60,
-        'd' => MINUTES_OF_DAY,
-        _ => return None,
-    };
-    let digits = &text[..text.len() - 1];
-    let count: u32 = digits
-        .chars()
-        .all(|c| c.is_ascii_digit())
-        .then(|| digits.parse().ok())??;
-    count.checked_mul(unit).filter(|minutes| *minutes > 0)
 }

@@ -1,13 +1,13 @@
 //! The `[columns]` of a contract.
 
-use super::diagnostic::{Code, Findings, Place};
-use super::document::{Entry, Table, Value};
-use super::layers::is_name;
 use super::section::{Section, mistyped, owned};
-use super::{Column, ColumnType, LINEAGE, Pick, Unreadable, Zone, is_lineage};
+use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::files::toml::{Entry, Table, Value};
+use crate::contract::name::is_name;
+use crate::contract::{Column, ColumnType, LINEAGE, Pick, Unreadable, Zone, is_lineage};
 
 /// Reads the columns in their order. Where the rows come from other tables, only type and doc can be said.
-pub(super) fn read(
+pub(crate) fn read(
     section: &Section<'_>,
     start: &Place,
     has_inputs: bool,
@@ -111,7 +111,7 @@ fn check_name(name: &str, at: &Place, found: &mut Findings) {
             message,
             "give it another name and say from",
         );
-    } else if name == super::EXTRA {
+    } else if name == crate::contract::EXTRA {
         let message = format!("column {name:?} is where unknown raw fields go");
         found.add_with_help(Code::ReservedName, at, message, "give it another name");
     } else if !is_name(name) {

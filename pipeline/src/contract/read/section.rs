@@ -1,26 +1,26 @@
 //! Typed reading of one table of a document.
 
-use super::diagnostic::{Code, Findings, Place};
-use super::document::{Node, Table, Value};
+use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::files::toml::{Node, Table, Value};
 
 /// A table of a document whose keys are asked for by type; what has another type is reported and counts as absent.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     table: &'a Table,
 }
 
 /// A text and where it stands.
-pub(super) struct Located<'a> {
-    pub(super) text: &'a str,
-    pub(super) at: &'a Place,
+pub(crate) struct Located<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) at: &'a Place,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(table: &'a Table) -> Self {
+    pub(crate) fn new(table: &'a Table) -> Self {
         Self { table }
     }
 
     /// Reports every key that is not in `known`.
-    pub(super) fn only(&self, known: &[&str], what: &str, found: &mut Findings) {
+    pub(crate) fn only(&self, known: &[&str], what: &str, found: &mut Findings) {
         for entry in &self.table.entries {
             if !known.contains(&entry.key.as_str()) {
                 let message = format!("{:?} is not a key of {what}", entry.key);
@@ -34,24 +34,24 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
     }
 
     /// Calls `say` with the place of a key that is there.
-    pub(super) fn with_place(&self, key: &str, say: impl FnOnce(&Place)) {
+    pub(crate) fn with_place(&self, key: &str, say: impl FnOnce(&Place)) {
         if let Some(node) = self.table.get(key) {
             say(&node.at);
         }
     }
 
-    pub(super) fn text(&self, key: &str, found: &mut Findings) -> Option<Located<'a>> {
+    pub(crate) fn text(&self, key: &str, found: &mut Findings) -> Option<Located<'a>> {
         let node = self.table.get(key)?;
         located(node).or_else(|| mistyped(key, node, "a string", found))
     }
 
     /// A string, or a list of strings.
-    pub(super) fn text_or_list(&self, key: &str, found: &mut Findings) -> Option<Vec<Located<'a>>> {
+    pub(crate) fn text_or_list(&self, key: &str, found: &mut Findings) -> Option<Vec<Located<'a>>> {
         let node = self.table.get(key)?;
         match located(node) {
             Some(text) => Some(vec![text]),
@@ -60,12 +60,12 @@ impl<'a> Section<'a> {
     }
 
     /// A list of strings.
-    pub(super) fn list(&self, key: &str, found: &mut Findings) -> Option<Vec<Located<'a>>> {
+    pub(crate) fn list(&self, key: &str, found: &mut Findings) -> Option<Vec<Located<'a>>> {
         let node = self.table.get(key)?;
         strings(node).or_else(|| mistyped(key, node, "a list of strings", found))
     }
 
-    pub(super) fn flag(&self, key: &str, found: &mut Findings) -> Option<bool> {
+    pub(crate) fn flag(&self, key: &str, found: &mut Findings) -> Option<bool> {
         let node = self.table.get(key)?;
         match node.value {
             Value::Flag(flag) => Some(flag),
@@ -73,7 +73,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn number(&self, key: &str, found: &mut Findings) -> Option<f64> {
+    pub(crate) fn number(&self, key: &str, found: &mut Findings) -> Option<f64> {
         let node = self.table.get(key)?;
         match node.value {
             Value::Number(number) => Some(number),
@@ -81,7 +81,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn table(&self, key: &str, found: &mut Findings) -> Option<&'a Table> {
+    pub(crate) fn table(&self, key: &str, found: &mut Findings) -> Option<&'a Table> {
         let node = self.table.get(key)?;
         match &node.value {
             Value::Table(table) => Some(table),
@@ -90,7 +90,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of a few words, with what it stands for.
-    pub(super) fn word<T: super::Word>(&self, key: &str, found: &mut Findings) -> Option<T> {
+    pub(crate) fn word<T: crate::contract::Word>(&self, key: &str, found: &mut Findings) -> Option<T> {
         let word = self.text(key, found)?;
         let value = T::from_word(word.text);
         if value.is_none() {
@@ -103,7 +103,7 @@ impl<'a> Section<'a> {
 }
 
 /// Owned texts of a list.
-pub(super) fn owned(list: Option<Vec<Located<'_>>>) -> Vec<String> {
+pub(crate) fn owned(list: Option<Vec<Located<'_>>>) -> Vec<String> {
     list.unwrap_or_default()
         .into_iter()
         .map(|item| item.text.to_owned())
@@ -111,7 +111,7 @@ pub(super) fn owned(list: Option<Vec<Located<'_>>>) -> Vec<String> {
 }
 
 /// `a, b or c`.
-pub(super) fn list(words: &[&str]) -> String {
+pub(crate) fn list(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [only] => (*only).to_owned(),
@@ -134,7 +134,7 @@ fn strings(node: &Node) -> Option<Vec<Located<'_>>> {
 }
 
 /// Reports a value of another type.
-pub(super) fn mistyped<T>(key: &str, node: &Node, wanted: &str, found: &mut Findings) -> Option<T> {
+pub(crate) fn mistyped<T>(key: &str, node: &Node, wanted: &str, found: &mut Findings) -> Option<T> {
     let message = match &node.value {
         Value::List(items) if wanted.contains("list") => {
             let kind = items

@@ -1,19 +1,19 @@
 //! The keys of `json`.
 
-use super::super::diagnostic::{Code, Findings};
-use super::super::document::Table;
-use super::super::section::{Located, Section};
-use super::{JsonDocument, JsonFormat};
+use super::section::{Located, Section};
+use crate::contract::diagnostic::{Code, Findings};
+use crate::contract::files::toml::Table;
+use crate::contract::format::{JsonDocument, JsonFormat};
 
 /// Reads the options for objects one after another.
-pub(super) fn objects(json: &Section<'_>, found: &mut Findings) -> JsonFormat {
+pub(crate) fn objects(json: &Section<'_>, found: &mut Findings) -> JsonFormat {
     JsonFormat {
         sns_envelope: json.flag("sns_envelope", found).unwrap_or(false),
     }
 }
 
 /// Reads where a document has its rows.
-pub(super) fn document(section: &Section<'_>, table: &Table, found: &mut Findings) -> JsonDocument {
+pub(crate) fn document(section: &Section<'_>, table: &Table, found: &mut Findings) -> JsonDocument {
     let json = Section::new(table);
     let mut document = JsonDocument::default();
     let Some(rows) = json.text("rows", found) else {
@@ -43,7 +43,7 @@ pub(super) fn document(section: &Section<'_>, table: &Table, found: &mut Finding
 }
 
 /// That `rows` is missing, said where the options or else the format stand.
-pub(super) fn missing_rows(section: &Section<'_>, found: &mut Findings) {
+pub(crate) fn missing_rows(section: &Section<'_>, found: &mut Findings) {
     let key = if section.has("json") { "json" } else { "format" };
     section.with_place(key, |at| {
         let help = "name the array whose elements are rows, such as json = { rows = \"salesByAsin\" }";
