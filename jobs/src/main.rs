@@ -7,13 +7,13 @@ mod config;
 mod contracts;
 mod demo;
 mod exit;
+mod isolated;
 mod logging;
 mod memory;
 mod notice;
 mod output;
 mod progress;
 mod session;
-mod trial;
 mod units;
 
 use std::process::ExitCode;

@@ -11,10 +11,10 @@ use pipeline::lake::Lake;
 use crate::config::Config;
 use crate::contracts;
 use crate::exit::usage;
+use crate::isolated::Reader;
 use crate::memory;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::trial::Reader;
 
 /// One call of the program, after the command line was read.
 pub(crate) struct Session {
@@ -51,7 +51,7 @@ impl Session {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
         let lake = Lake::open(self.config.settings.clone(), contracts, accounts).await?;
-        Ok(lake.with_trial(self.reader.clone()))
+        Ok(lake.with_isolated_reader(self.reader.clone()))
     }
 
     /// Warns of accounts of a source that has no table: a slip, whose objects are read as those of an account that

@@ -12,11 +12,11 @@ use crate::contract::{Contract, Contracts, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Error, Kind, Result};
-use crate::personal::Pseudonyms;
+use crate::isolated::IsolatedReader;
 pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
 use crate::raw::check_roots;
-use crate::trial::Trial;
+use crate::shape::personal::Pseudonyms;
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub struct Lake {
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
     curated: Curated,
-    trial: Option<Arc<dyn Trial>>,
+    isolated: Option<Arc<dyn IsolatedReader>>,
     is_staged: bool,
 }
 
@@ -89,7 +89,7 @@ impl Lake {
             contracts,
             accounts,
             pseudonyms,
-            trial: None,
+            isolated: None,
             is_staged: false,
         })
     }
@@ -97,9 +97,9 @@ impl Lake {
     /// The same lake, with a way to find out whether an object kills its readers. Without one, such an object is read
     /// again in each attempt, and its tables get no further.
     #[must_use]
-    pub fn with_trial(self, trial: Arc<dyn Trial>) -> Self {
+    pub fn with_isolated_reader(self, reader: Arc<dyn IsolatedReader>) -> Self {
         Self {
-            trial: Some(trial),
+            isolated: Some(reader),
             ..self
         }
     }
@@ -165,7 +165,7 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
-            trial: self.trial.clone(),
+            isolated: self.isolated.clone(),
             is_staged: true,
         }
     }
@@ -176,8 +176,8 @@ impl Lake {
     }
 
     /// How a suspected object is tried.
-    pub(crate) fn trial(&self) -> Option<&Arc<dyn Trial>> {
-        self.trial.as_ref()
+    pub(crate) fn isolated_reader(&self) -> Option<&Arc<dyn IsolatedReader>> {
+        self.isolated.as_ref()
     }
 
     /// Folder of rows that are staged for tables to be made anew.

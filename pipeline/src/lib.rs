@@ -11,21 +11,20 @@ extern crate self as pipeline;
 
 mod backoff;
 mod batch;
-pub mod cast;
 pub mod contract;
 mod curated;
 pub mod decode;
 mod delta;
-mod describe;
 pub mod error;
 pub mod failpoint;
+mod inspect;
+pub mod isolated;
 mod keep;
 pub mod lake;
 mod layout;
 #[cfg(test)]
 mod lies;
 mod maintain;
-mod personal;
 mod query;
 pub(crate) mod raw;
 mod rebuild;
@@ -37,10 +36,9 @@ mod shape;
 mod sorted;
 mod storage;
 mod system;
-pub mod trial;
-mod views;
 pub mod write;
 
 pub use raw::account;
 
 pub use error::{Error, Kind, Result};
+pub use shape::cast;

@@ -24,10 +24,10 @@ use indicatif::MultiProgress;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::demo;
+use crate::isolated::Reader;
 use crate::logging;
 use crate::output::Output;
 use crate::session::Session;
-use crate::trial::Reader;
 
 pub(crate) use query::print as printed;
 pub(crate) use why::rows as explained;

@@ -4,12 +4,12 @@ use anyhow::Result;
 
 use crate::cli::ReadAloneArgs;
 use crate::exit::DONE;
+use crate::isolated;
 use crate::session::Session;
-use crate::trial;
 
 /// Reads the object and keeps nothing. What is wrong with it the run will say.
 pub(super) async fn read_alone(session: &Session, arguments: &ReadAloneArgs) -> Result<u8> {
-    trial::end_with_the_starter();
+    isolated::end_with_the_starter();
     let lake = session.lake().await?;
     lake.read_alone(&arguments.tables, &arguments.object).await?;
     Ok(DONE)

@@ -20,10 +20,10 @@ use tokio::time::timeout;
 
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
+use crate::isolated::Ending;
 use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::Observer;
-use crate::trial::Ending;
 
 use super::intake::Watch;
 
@@ -161,7 +161,10 @@ impl<'a> Journal<'a> {
         name: &str,
         did: &str,
     ) -> Result<Option<String>> {
-        let Some(trial) = lake.trial().filter(|_| self.deaths_with(name) >= SUSPECT) else {
+        let Some(reader) = lake
+            .isolated_reader()
+            .filter(|_| self.deaths_with(name) >= SUSPECT)
+        else {
             return Ok(None);
         };
         if self.trials.get(name).copied().unwrap_or(0) >= TRIALS {
@@ -169,9 +172,9 @@ impl<'a> Journal<'a> {
             return Ok(Some(reason));
         }
         self.note("trying", name)?;
-        let (trial, curated) = (trial.clone(), lake.settings().curated.clone());
+        let (reader, curated) = (reader.clone(), lake.settings().curated.clone());
         let (tables, tried) = (tables.to_vec(), name.to_owned());
-        let mut reading = spawn_blocking(move || trial.read(&curated, &tables, &tried));
+        let mut reading = spawn_blocking(move || reader.read(&curated, &tables, &tried));
         let ended = match timeout(LASTING, &mut reading).await {
             Ok(ended) => ended,
             Err(_) => {

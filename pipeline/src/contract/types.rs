@@ -39,6 +39,20 @@ impl ColumnType {
             Self::Map => map_type(),
         }
     }
+
+    /// The type of a column that holds such values; text where no other fits.
+    pub(crate) fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Boolean => Self::Bool,
+            DataType::Int64 => Self::Int,
+            DataType::Float64 => Self::Double,
+            DataType::Decimal128(precision, scale) => Self::Decimal(*precision, *scale),
+            DataType::Date32 => Self::Date,
+            DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Map(..) => Self::Map,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// `map<text, text>` with the entry names that Delta writes.

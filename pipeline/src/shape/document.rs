@@ -8,7 +8,7 @@ use arrow::compute::cast as convert;
 use arrow::datatypes::{DataType, Date32Type};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::cast::cast;
+use super::cast::cast;
 use crate::contract::{Column, ColumnType, Contract, Covers, Keep, is_lineage};
 use crate::error::{Error, Result};
 use crate::raw::manifest::{Parts, Period};

@@ -6,11 +6,13 @@
 mod another;
 mod anywhere;
 mod apart;
+pub mod cast;
 mod check;
 mod delivered;
 mod document;
 mod fields;
 mod order;
+pub(crate) mod personal;
 mod plans;
 mod raw_sql;
 mod stated;
@@ -29,20 +31,20 @@ use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cast::{self, Quoting, cast, cast_quoting};
 use crate::contract::{Column, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask};
 use crate::decode::RawBatch;
 use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::personal::Pseudonyms;
 use crate::raw::RawObject;
 use crate::raw::account::{Account, AccountKeep};
 
+use cast::{Quoting, cast, cast_quoting};
 pub(crate) use check::Checks;
 pub(crate) use document::{Declared, order_parts};
 use fields::Fields;
 pub(crate) use order::order_of;
+use personal::Pseudonyms;
 use raw_sql::RawSql;
 use stated::Stated;
 

@@ -8,11 +8,11 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::contract::{Contract, RawFeed};
 use crate::error::{Error, Result};
+use crate::inspect::text::{TextRow, text_rows};
 use crate::lake::Lake;
 use crate::layout;
 use crate::raw::RawObject;
 use crate::system::ledger::Ledger;
-use crate::views::text::{TextRow, text_rows};
 
 use super::reach::Reach;
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::{Contract, Feed, Keep, TableName};
 use crate::error::{Error, Result};
+use crate::inspect::text::{TextRow, text_rows};
 use crate::lake::Lake;
 use crate::layout;
 use crate::report::{Observation, SCHEMA, WhyRow, WhyRows};
 use crate::system::ledger::Ledger;
-use crate::views::text::{TextRow, text_rows};
 
 use super::documents::documents;
 use super::matched::matched;
@@ -134,7 +134,7 @@ mod tests {
     use crate::contract::{builtin, load};
     use crate::delta::{Commit, write_partitioned};
     use crate::error::Kind;
-    use crate::views::testing::{TestLake, table};
+    use crate::inspect::testing::{TestLake, table};
 
     #[tokio::test]
     async fn rows_of_a_computed_table_name_their_inputs() {

@@ -6,12 +6,12 @@ use arrow::array::RecordBatch;
 
 use crate::contract::{Contract, Covers, Feed, Keep};
 use crate::error::Result;
+use crate::inspect::text::{TextRow, text_rows};
 use crate::keep::{Cell, covered};
 use crate::lake::Lake;
 use crate::layout;
 use crate::raw::RawObject;
 use crate::system::ledger::{Ledger, LedgerRow};
-use crate::views::text::{TextRow, text_rows};
 
 use super::observed::{AT_ONCE, Observed, objects};
 

@@ -1,5 +1,6 @@
 //! The main job: groups of raw-fed tables, then the tables computed from them, each by its protocol.
 
+mod plan;
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,13 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use uuid::Uuid;
 
-use crate::batch::{self, Ask, Group, Pending, RunId, Tallies, run_derived, run_group};
+use crate::batch::{Group, RunId, Tallies, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
-use crate::describe;
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::layout;
-use crate::report::{Observer, PlannedObject, RunReport, SCHEMA, TablePlan};
+use crate::report::{Observer, RunReport, SCHEMA};
 use crate::request::Selection;
 use crate::system::ledger::Ledger;
 use crate::system::runs;
@@ -140,93 +139,6 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
         }
     }
     Ok(forsaken)
-}
-
-impl Lake {
-    /// What a run would take in; changes nothing.
-    ///
-    /// # Errors
-    /// When a table of the selection has no contract, or raw zone or ledger cannot be read.
-    pub async fn plan(&self, selection: &Selection) -> Result<Vec<TablePlan>> {
-        let ledger = Ledger::open_existing(self.curated()).await?;
-        let contracts = selected(self, selection)?;
-        let mut plans = Vec::new();
-        for group in Group::of(self.contracts(), |contract| selection.names(contract)) {
-            let pending = Pending::of(
-                self,
-                ledger.as_ref(),
-                &group.contracts,
-                selection,
-                &BTreeMap::new(),
-            )
-            .await?;
-            for contract in &group.contracts {
-                let objects = pending
-                    .objects(&contract.name)
-                    .iter()
-                    .map(|object| PlannedObject {
-                        uri: object.uri.clone(),
-                        size: object.size,
-                        period: object.period.date(),
-                    });
-                plans.push(TablePlan {
-                    objects: objects.collect(),
-                    unmatched: pending.unmatched.clone(),
-                    // Where nothing can be seen, there may be more to take in.
-                    odd: [pending.odd.clone(), pending.refused.clone()].concat(),
-                    ..planned(self, ledger.as_ref(), contract).await?
-                });
-            }
-        }
-        for contract in by_dependency(&contracts) {
-            plans.push(planned(self, ledger.as_ref(), contract).await?);
-        }
-        Ok(plans)
-    }
-}
-
-async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> Result<TablePlan> {
-    let (mut open_batch, mut held) = (None, Vec::new());
-    if let Some(ledger) = ledger {
-        let claimed = ledger.progress(&contract.name).await?.claimed;
-        let log = lake.table_log(&contract.name)?;
-        let mut taken = 0;
-        if let Some(snapshot) = log.load().await? {
-            taken = ledger.taken(&snapshot).await?;
-            held = batch::reasons_to_hold(lake, contract, &log, &snapshot, Ask::Nothing).await?;
-        }
-        open_batch = (claimed > taken).then_some(claimed as u64);
-    }
-    let period_axis = match &contract.feed {
-        Feed::Raw(feed) => {
-            let paths: Vec<String> = feed.paths.iter().map(ToString::to_string).collect();
-            format!("day in the object's path: {}", paths.join(", "))
-        }
-        Feed::Inputs(feed) => {
-            let inputs: Vec<String> = feed.inputs.iter().map(ToString::to_string).collect();
-            format!("none: computed from {}", inputs.join(", "))
-        }
-    };
-    let columns = layout::schema(contract);
-    Ok(TablePlan {
-        table: contract.name.to_string(),
-        open_batch,
-        held,
-        objects: Vec::new(),
-        unmatched: Vec::new(),
-        odd: Vec::new(),
-        partition: contract.partition.clone(),
-        key: match contract.key() {
-            [] => contract.document_key().to_vec(),
-            key => key.to_vec(),
-        },
-        columns: columns
-            .fields()
-            .iter()
-            .map(|field| (field.name().clone(), describe::word(field.data_type())))
-            .collect(),
-        period_axis,
-    })
 }
 
 fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contract>> {

@@ -76,8 +76,8 @@ async fn rejects(lake: &Lake, filter: &QuarantineFilter) -> Result<Vec<Quarantin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::testing::{TestLake, table};
     use crate::system::quarantine::{record, write};
-    use crate::views::testing::{TestLake, table};
 
     #[tokio::test]
     async fn an_object_taken_again_closes_what_was_rejected_of_it() {

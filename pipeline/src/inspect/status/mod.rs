@@ -189,8 +189,8 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
+    use crate::inspect::testing::{TestLake, table};
     use crate::report::PeriodState;
-    use crate::views::testing::{TestLake, table};
 
     const ALL: StatusOptions = StatusOptions {
         runs: true,

@@ -3,6 +3,8 @@
 mod describe;
 mod maintain;
 mod news;
+mod observer;
+mod plan;
 mod quarantine;
 mod status;
 mod why;
@@ -10,11 +12,13 @@ mod why;
 pub use describe::{ColumnDescription, TableDescription};
 pub use maintain::{MaintainReport, MaintainedTable};
 pub use news::News;
+pub use observer::{Observer, Silent};
+pub use plan::{PlannedObject, TablePlan};
 pub use quarantine::{QuarantineGroup, RejectedRow};
 pub use status::{PeriodGap, PeriodState, RunRecord, Status, TableStatus};
 pub use why::{ColumnWhy, ObjectEntry, ObjectState, Observation, ReasonCount, WhyObject, WhyRow, WhyRows};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -193,55 +197,3 @@ impl RunReport {
         }
     }
 }
-
-/// What `run --dry-run` would take in for one table.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct TablePlan {
-    /// `source.table`.
-    pub table: String,
-    /// Open claim that would be resumed first.
-    pub open_batch: Option<u64>,
-    /// Why nothing would be taken in before a person decides: rules that changed, and the way out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<String>,
-    /// Objects that would be claimed, with size and period.
-    pub objects: Vec<PlannedObject>,
-    /// Raw objects below the table's roots whose path fits no pattern.
-    pub unmatched: Vec<String>,
-    /// What lies there and cannot be an object, and why.
-    pub odd: Vec<String>,
-    /// Partition columns.
-    pub partition: Vec<String>,
-    /// Key columns.
-    pub key: Vec<String>,
-    /// Columns with types.
-    pub columns: Vec<(String, String)>,
-    /// The axis of `--from` and `--to`: where an object's period comes from.
-    pub period_axis: String,
-}
-
-/// An object that a run would claim.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct PlannedObject {
-    /// URI of the object.
-    pub uri: String,
-    /// Bytes.
-    pub size: u64,
-    /// Day that the object is about.
-    pub period: NaiveDate,
-}
-
-/// Hears about progress while a run goes on.
-pub trait Observer: Send + Sync {
-    /// A table's batch begins with that many objects and bytes.
-    fn batch_started(&self, _tables: &[String], _objects: u64, _bytes: u64) {}
-    /// One raw object was decoded.
-    fn object_done(&self, _uri: &str, _bytes: u64) {}
-    /// A table is finished.
-    fn table_finished(&self, _report: &TableReport) {}
-}
-
-/// Hears nothing.
-pub struct Silent;
-
-impl Observer for Silent {}

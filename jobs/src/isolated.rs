@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pipeline::contract::TableName;
-use pipeline::trial::{Ending, Trial};
+use pipeline::isolated::{Ending, IsolatedReader};
 use pipeline::{Error, Kind};
 use url::Url;
 
@@ -23,7 +23,7 @@ pub(crate) struct Reader {
     pub(crate) file: Option<PathBuf>,
 }
 
-impl Trial for Reader {
+impl IsolatedReader for Reader {
     fn read(&self, curated: &Url, tables: &[TableName], object: &str) -> pipeline::Result<Ending> {
         let cannot = |reason: &str| {
             Error::new(Kind::Io, format!("object could not be tried: {reason}")).with("object", object)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here writes; a lake that does not exist yet stays so.
 
+mod describe;
 mod quarantine;
 mod reason;
 mod status;

@@ -1,6 +1,6 @@
 //! Tables as other engines and people are told about them.
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::Field;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{ColumnType, Contract};
@@ -52,23 +52,9 @@ fn column(contract: &Contract, field: &Field) -> ColumnDescription {
     let declared = contract.column(field.name());
     ColumnDescription {
         name: field.name().clone(),
-        ty: word(field.data_type()),
+        ty: ColumnType::of(field.data_type()).to_string(),
         doc: declared
             .and_then(|column| column.doc.clone())
             .or_else(|| layout::meaning(field.name()).map(str::to_owned)),
-    }
-}
-
-/// A type in the words of a contract.
-pub(crate) fn word(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => ColumnType::Bool.to_string(),
-        DataType::Int64 => ColumnType::Int.to_string(),
-        DataType::Float64 => ColumnType::Double.to_string(),
-        DataType::Decimal128(precision, scale) => ColumnType::Decimal(*precision, *scale).to_string(),
-        DataType::Date32 => ColumnType::Date.to_string(),
-        DataType::Timestamp(..) => ColumnType::Timestamp.to_string(),
-        DataType::Map(..) => ColumnType::Map.to_string(),
-        _ => ColumnType::Text.to_string(),
     }
 }

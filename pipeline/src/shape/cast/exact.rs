@@ -70,9 +70,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cast::cast;
     use crate::contract::Column;
     use crate::decode;
+    use crate::shape::cast::cast;
 
     fn types() -> Vec<ColumnType> {
         let mut types = vec![

@@ -7,9 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::contract::{Contract, Feed, Keep, Pick};
+use crate::inspect::text::TextRow;
 use crate::layout::{OBJECT, ROW, STATED};
 use crate::report::ColumnWhy;
-use crate::views::text::TextRow;
 
 use super::observed::Observed;
 

@@ -9,11 +9,11 @@ use crate::batch::{SideFile, checked};
 use crate::contract::TableName;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
+use crate::inspect::reason;
 use crate::lake::Lake;
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
 use crate::system::ledger::{Coverage, Ledger, LedgerRow, ObjectResult};
 use crate::system::quarantine::{self, QuarantineRow};
-use crate::views::reason;
 
 use super::names::names;
 
@@ -198,8 +198,8 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::inspect::testing::{TestLake, table};
     use crate::system::quarantine::{record, write};
-    use crate::views::testing::{TestLake, table};
 
     #[tokio::test]
     async fn an_object_is_found_by_any_of_its_names_with_all_that_became_of_it() {

@@ -467,7 +467,7 @@ async fn read(
 }
 
 impl Lake {
-    /// Reads one object for the open batches of these tables and keeps nothing of it: the other side of a [`Trial`].
+    /// Reads one object for the open batches of these tables and keeps nothing of it: the other side of a [`IsolatedReader`](crate::isolated::IsolatedReader).
     ///
     /// # Errors
     /// As a run that reads the object. An object that no open batch names is no error.

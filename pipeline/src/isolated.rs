@@ -6,7 +6,7 @@ use crate::contract::TableName;
 use crate::error::Result;
 
 /// Has objects read by a process that may die of them. That process calls [`crate::lake::Lake::read_alone`].
-pub trait Trial: Send + Sync {
+pub trait IsolatedReader: Send + Sync {
     /// Has the object read for the open batches of these tables in that curated zone, or the open batch of a table with
     /// inputs computed, which then is both; blocks until this is over.
     ///

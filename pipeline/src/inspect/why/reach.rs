@@ -3,8 +3,8 @@
 use chrono::{Days, NaiveDate};
 
 use crate::contract::{Column, Contract, RawFeed};
+use crate::inspect::text::TextRow;
 use crate::raw::RawObject;
-use crate::views::text::TextRow;
 
 /// Bounds on the objects that can hold a row of a key; what is absent does not restrict.
 #[derive(Debug, Default, PartialEq, Eq)]
