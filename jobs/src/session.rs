@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use indicatif::MultiProgress;
+use pipeline::Stores;
 use pipeline::contract::{Contract, Contracts, TableName};
 use pipeline::lake::Lake;
 
@@ -50,7 +51,8 @@ impl Session {
     pub(crate) async fn lake_with(&self, contracts: Contracts) -> Result<Lake> {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
-        let lake = Lake::open(self.config.settings.clone(), contracts, accounts).await?;
+        let settings = self.config.settings.clone();
+        let lake = Lake::open(settings, Stores::default(), contracts, accounts).await?;
         Ok(lake.with_isolated_reader(self.reader.clone()))
     }
 

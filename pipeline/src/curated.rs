@@ -3,37 +3,42 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use url::Url;
-
 use crate::contract::TableName;
-use crate::delta::{Backing, DeltaLog};
+use crate::delta::{DeltaLog, Patience};
 use crate::error::Result;
+use crate::storage::Place;
 
 /// The root of the tables, and the logs that were asked for, each with the version that it loaded last.
 pub(crate) struct Curated {
-    root: Url,
-    backing: Backing,
+    root: Place,
+    patience: Patience,
     logs: Mutex<BTreeMap<String, DeltaLog>>,
 }
 
 impl Curated {
-    /// The zone below a `file` URL.
-    pub(crate) fn at(root: Url) -> Self {
-        Self::over(root, Backing::default())
+    /// The zone below a place.
+    pub(crate) fn at(root: Place) -> Self {
+        Self::waiting(root, Patience::default())
     }
 
-    /// The zone below a URL in a store.
-    pub(crate) fn over(root: Url, backing: Backing) -> Self {
+    /// The zone below a place whose store is waited for so long.
+    pub(crate) fn waiting(root: Place, patience: Patience) -> Self {
         Self {
             root,
-            backing,
+            patience,
             logs: Mutex::default(),
         }
     }
 
-    /// Another zone in the same store.
-    pub(crate) fn beside(&self, root: Url) -> Self {
-        Self::over(root, self.backing.clone())
+    /// Another zone that is waited for as this one.
+    pub(crate) fn beside(&self, root: Place) -> Self {
+        Self::waiting(root, self.patience)
+    }
+
+    /// Where it is.
+    #[cfg(test)]
+    pub(crate) fn place(&self) -> &Place {
+        &self.root
     }
 
     /// The log of a table, whether or not it exists yet.
@@ -46,15 +51,18 @@ impl Curated {
         self.log(format!("marketlake.{name}"))
     }
 
+    /// A folder of files that this program keeps for itself beside its tables, below `marketlake/`.
+    pub(crate) fn own(&self, name: &str) -> Result<Place> {
+        self.root.below(&format!("marketlake/{name}"))
+    }
+
     fn log(&self, name: String) -> Result<DeltaLog> {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = logs.get(&name) {
             return Ok(log.clone());
         }
-        let mut location = self.root.clone();
-        let root = self.root.path().trim_end_matches('/');
-        location.set_path(&format!("{root}/{}/", name.replacen('.', "/", 1)));
-        let log = DeltaLog::over(name.clone(), location, &self.backing)?;
+        let place = self.root.below(&name.replacen('.', "/", 1))?;
+        let log = DeltaLog::new(name.clone(), place, self.patience)?;
         logs.insert(name, log.clone());
         Ok(log)
     }

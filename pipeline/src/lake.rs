@@ -2,7 +2,6 @@
 //! done, each in an `impl Lake` of its own.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +10,13 @@ use url::Url;
 use crate::contract::{Contract, Contracts, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::isolated::IsolatedReader;
 pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
-use crate::raw::check_roots;
+use crate::raw::{RawZone, check_roots};
 use crate::shape::personal::Pseudonyms;
+use crate::storage::{Place, Stores};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -58,6 +58,7 @@ impl Settings {
 /// A lake with the contracts and accounts that are in force.
 pub struct Lake {
     settings: Settings,
+    stores: Stores,
     contracts: Contracts,
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
@@ -70,8 +71,14 @@ impl Lake {
     /// Opens a lake. Nothing is created before the first run.
     ///
     /// # Errors
-    /// When two accounts of a source have the same alias, or one delivers in a folder of the other.
-    pub async fn open(settings: Settings, contracts: Contracts, accounts: Vec<Account>) -> Result<Self> {
+    /// When two accounts of a source have the same alias, or one delivers in a folder of the other, or no store is known
+    /// for the curated zone.
+    pub async fn open(
+        settings: Settings,
+        stores: Stores,
+        contracts: Contracts,
+        accounts: Vec<Account>,
+    ) -> Result<Self> {
         let mut aliases = BTreeSet::new();
         if let Some(twice) = accounts
             .iter()
@@ -84,8 +91,9 @@ impl Lake {
         check_roots(&settings.raw, &accounts, &contracts)?;
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
         Ok(Self {
-            curated: Curated::at(settings.curated.clone()),
+            curated: Curated::at(stores.place(&settings.curated)?),
             settings,
+            stores,
             contracts,
             accounts,
             pseudonyms,
@@ -106,9 +114,14 @@ impl Lake {
 
     /// The same lake, with its tables in another store.
     #[cfg(test)]
-    pub(crate) fn over(self, backing: crate::delta::Backing) -> Self {
+    pub(crate) fn over(
+        self,
+        store: Arc<dyn object_store::ObjectStore>,
+        patience: crate::delta::Patience,
+    ) -> Self {
+        let root = self.curated.place().clone().over(store);
         Self {
-            curated: Curated::over(self.settings.curated.clone(), backing),
+            curated: Curated::waiting(root, patience),
             ..self
         }
     }
@@ -155,13 +168,14 @@ impl Lake {
     }
 
     /// The same lake with another curated zone.
-    pub(crate) fn staged(&self, curated: Url) -> Self {
+    pub(crate) fn staged(&self, curated: Place) -> Self {
         Self {
-            curated: self.curated.beside(curated.clone()),
             settings: Settings {
-                curated,
+                curated: curated.address().clone(),
                 ..self.settings.clone()
             },
+            curated: self.curated.beside(curated),
+            stores: self.stores.clone(),
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
@@ -180,31 +194,33 @@ impl Lake {
         self.isolated.as_ref()
     }
 
-    /// Folder of rows that are staged for tables to be made anew.
-    pub(crate) fn rebuilds(&self) -> Result<PathBuf> {
-        self.own_folder("rebuild")
+    /// Which store serves an address.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
     }
 
-    /// Folder of the lock files.
-    pub(crate) fn locks(&self) -> Result<PathBuf> {
-        self.own_folder("locks")
+    /// The raw zone and who delivers into it.
+    pub(crate) fn raw_zone(&self) -> RawZone<'_> {
+        RawZone::new(&self.settings.raw, &self.stores, &self.accounts)
+    }
+
+    /// Folder of rows that are staged for tables to be made anew.
+    pub(crate) fn rebuilds(&self) -> Result<Place> {
+        self.curated.own("rebuild")
+    }
+
+    /// Folder of what says who works on a table.
+    pub(crate) fn locks(&self) -> Result<Place> {
+        self.curated.own("locks")
     }
 
     /// Folder of the attempts' side files and journals.
-    pub(crate) fn attempts(&self) -> Result<PathBuf> {
-        self.own_folder("attempts")
+    pub(crate) fn attempts(&self) -> Result<Place> {
+        self.curated.own("attempts")
     }
 
     /// Folder of what was found out and would be found out again: without it nothing but time is lost.
-    pub(crate) fn remembered(&self) -> Result<PathBuf> {
-        self.own_folder("remembered")
-    }
-
-    fn own_folder(&self, name: &str) -> Result<PathBuf> {
-        let root = self.settings.curated.to_file_path().map_err(|()| {
-            Error::new(Kind::Usage, "curated zone is not a local folder")
-                .with("curated", &self.settings.curated)
-        })?;
-        Ok(root.join("marketlake").join(name))
+    pub(crate) fn remembered(&self) -> Result<Place> {
+        self.curated.own("remembered")
     }
 }

@@ -39,6 +39,7 @@ mod system;
 pub mod write;
 
 pub use raw::account;
+pub use storage::Stores;
 
 pub use error::{Error, Kind, Result};
 pub use shape::cast;

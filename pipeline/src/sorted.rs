@@ -232,7 +232,7 @@ impl Files {
             self.attempt,
             Uuid::new_v4()
         ));
-        let mut sink = Sink::new(self.log.store().clone(), self.log.location(), &path)?;
+        let mut sink = Sink::new(self.log.place(), &path)?;
         let mut writer = FileWriter::new(&mut sink, &self.content, &self.options)?;
         writer.write(&first)?;
         while writer.bytes() < self.file_size

@@ -7,6 +7,7 @@ mod results;
 
 use anyhow::Result;
 use chrono::{Days, NaiveDate, Utc};
+use pipeline::Stores;
 use pipeline::lake::Lake;
 use pipeline::report::{RunReport, SCHEMA};
 use schemars::JsonSchema;
@@ -69,6 +70,7 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
     let config = Config::load(&Options::default(), Some(folder.config_file().as_path()))?;
     let lake = Lake::open(
         config.settings,
+        Stores::default(),
         contracts::load(config.contracts.as_deref())?,
         config.accounts,
     )

@@ -85,14 +85,14 @@ pub(crate) async fn run_derived(
                 }
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
                 let batches = [(contract.name.clone(), claim.draft.batch)];
-                let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+                let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer).await?;
                 if let Some(reason) = journal.begin_batch(lake, &contract.name).await? {
                     tally.hold([cannot(contract, &claim, &reason)]);
                     return Ok(());
                 }
                 let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
                 // Whatever it did not do, this process did not die of it.
-                journal.close();
+                journal.close().await;
                 done?;
                 if tally.is_over() {
                     return Ok(());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
+use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -14,8 +15,7 @@ use crate::decode::{Decoded, RawBatch};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Settings;
-use crate::raw::RawObject;
-use crate::raw::account::Account;
+use crate::raw::{Deliveries, RawObject};
 use crate::report::Observer;
 use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 
@@ -181,27 +181,27 @@ fn whole(reason: String) -> Reject {
 /// does not want the object). `poisoned` says of an object why it must not be read at all.
 pub(crate) async fn take_in(
     objects: &[RawObject],
-    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+    deliveries: Deliveries<'_>,
     format: &Format,
     takers: &[Taker<'_>],
     pace: Pace,
-    watch: &(dyn Watch + Send + Sync),
+    watch: &dyn Watch,
 ) -> Result<Vec<Vec<Option<Intake>>>> {
     let batches = if objects.len() > 1 { 1 } else { pace.batches };
     let read: Vec<Found> = futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
             let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
-            if let Some(reason) = watch.begin(object)? {
+            if let Some(reason) = watch.begin(object).await? {
                 return Ok(Found::Read(rejected_by(takers, &wanting, ordinal, &reason)));
             }
-            let read = one(ordinal, object, accounts, format, takers, &wanting, batches).await;
-            watch.end(object)?;
+            let read = one(ordinal, object, deliveries, format, takers, &wanting, batches).await;
+            watch.end(object).await?;
             let error = match read {
                 Ok(intakes) => return Ok(Found::Read(intakes)),
                 Err(error) => error,
             };
             if error.is_refusal() {
-                return Ok(match watch.refused(object)? {
+                return Ok(match watch.refused(object).await? {
                     true => Found::Read(waiting(takers, &wanting, ordinal, &error.reason())),
                     // The others are read all the same: one attempt finds out all that are refused.
                     false => Found::Refused(error.with("object", &object.uri)),
@@ -271,13 +271,14 @@ fn rejected_by(takers: &[Taker<'_>], wanting: &[bool], ordinal: usize, reason: &
 }
 
 /// Hears which object is being read, and may forbid it.
-pub(crate) trait Watch {
+#[async_trait]
+pub(crate) trait Watch: Send + Sync {
     /// Before an object is read; a reason rejects it unread.
-    fn begin(&self, object: &RawObject) -> Result<Option<String>>;
+    async fn begin(&self, object: &RawObject) -> Result<Option<String>>;
     /// After it was read.
-    fn end(&self, object: &RawObject) -> Result<()>;
+    async fn end(&self, object: &RawObject) -> Result<()>;
     /// Storage does not let it be read. True where the batch is to go on without it.
-    fn refused(&self, object: &RawObject) -> Result<bool>;
+    async fn refused(&self, object: &RawObject) -> Result<bool>;
     /// Whether it can be that all objects of the batch are gone.
     fn may_be_gone(&self) -> bool;
 }
@@ -285,17 +286,18 @@ pub(crate) trait Watch {
 /// Tells an observer about objects.
 pub(crate) struct Telling<'a>(pub(crate) &'a dyn Observer);
 
+#[async_trait]
 impl Watch for Telling<'_> {
-    fn begin(&self, _object: &RawObject) -> Result<Option<String>> {
+    async fn begin(&self, _object: &RawObject) -> Result<Option<String>> {
         Ok(None)
     }
 
-    fn end(&self, object: &RawObject) -> Result<()> {
+    async fn end(&self, object: &RawObject) -> Result<()> {
         self.0.object_done(&object.uri, object.size);
         Ok(())
     }
 
-    fn refused(&self, _object: &RawObject) -> Result<bool> {
+    async fn refused(&self, _object: &RawObject) -> Result<bool> {
         Ok(false)
     }
 
@@ -315,15 +317,15 @@ fn reason_to_reject(error: Error) -> Result<String> {
 async fn one(
     ordinal: usize,
     object: &RawObject,
-    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+    deliveries: Deliveries<'_>,
     format: &Format,
     takers: &[Taker<'_>],
     wanting: &[bool],
     at_once: usize,
 ) -> Result<Vec<Option<Intake>>> {
-    let of = Source::of(object, accounts).await?;
+    let of = Source::of(object, deliveries).await?;
     failpoint::reading(&object.uri);
-    let (mut decoded, decoder) = of.open(format, at_once).await?;
+    let (mut decoded, decoder) = of.open(deliveries.stores(), format, at_once).await?;
     let mut of = Arc::new(of);
     let mut intakes: Vec<Option<Intake>> = wanting
         .iter()

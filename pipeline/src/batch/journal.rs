@@ -9,12 +9,11 @@
 //! computes it; the table is held as long as that one dies.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::future::{join_all, try_join_all};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -24,8 +23,10 @@ use crate::isolated::Ending;
 use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::Observer;
+use crate::storage::Place;
 
 use super::intake::Watch;
+use super::notebook::Notes;
 
 /// Attempts without a commit after which objects are read one at a time.
 const CAREFUL_AFTER: usize = 3;
@@ -42,7 +43,8 @@ const LASTED: usize = 10;
 
 /// The journals of the batches that are worked on together.
 pub(super) struct Journal<'a> {
-    files: Mutex<Vec<(PathBuf, File)>>,
+    /// One for each batch.
+    notes: Mutex<Vec<Notes>>,
     careful: bool,
     deaths: HashMap<String, usize>,
     /// Earlier attempts in which objects were refused.
@@ -60,15 +62,14 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them.
-    pub(super) fn open(
-        folder: &Path,
+    pub(super) async fn open(
+        folder: &Place,
         ledger: &str,
         batches: &[(TableName, i64)],
         observer: &'a dyn Observer,
     ) -> Result<Self> {
-        std::fs::create_dir_all(folder).context(Kind::Io, "folder of the attempts could not be created")?;
         let mut journal = Self {
-            files: Mutex::new(Vec::new()),
+            notes: Mutex::default(),
             careful: false,
             deaths: HashMap::new(),
             refusals: HashMap::new(),
@@ -78,19 +79,15 @@ impl<'a> Journal<'a> {
             deadly: HashMap::new(),
             observer,
         };
-        let mut files = Vec::new();
-        for (table, batch) in batches {
-            let path = folder.join(format!("{ledger}-{table}-{batch}.journal"));
-            journal.read(&path)?;
-            let mut file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .context(Kind::Io, "journal of the attempts could not be opened")?;
-            writeln!(file, "attempt")?;
-            files.push((path, file));
+        let names = batches
+            .iter()
+            .map(|(table, batch)| format!("{ledger}-{table}-{batch}.journal"));
+        let opened = try_join_all(names.map(|name| Notes::open(folder, name))).await?;
+        for notes in &opened {
+            journal.read(notes.text());
         }
-        journal.files = Mutex::new(files);
+        journal.notes = Mutex::new(opened);
+        journal.write("attempt", "", false).await?;
         Ok(journal)
     }
 
@@ -148,7 +145,7 @@ impl<'a> Journal<'a> {
         let (tables, name) = ([table.clone()], table.to_string());
         let reason = self.tried(lake, &tables, &name, "computed this batch").await?;
         if reason.is_none() {
-            self.write("begin", &name, false)?;
+            self.write("begin", &name, false).await?;
         }
         Ok(reason)
     }
@@ -171,20 +168,20 @@ impl<'a> Journal<'a> {
             let reason = format!("runs ended while they {did}, and so did all trials of it");
             return Ok(Some(reason));
         }
-        self.note("trying", name)?;
+        self.note("trying", name).await?;
         let (reader, curated) = (reader.clone(), lake.settings().curated.clone());
         let (tables, tried) = (tables.to_vec(), name.to_owned());
         let mut reading = spawn_blocking(move || reader.read(&curated, &tables, &tried));
         let ended = match timeout(LASTING, &mut reading).await {
             Ok(ended) => ended,
             Err(_) => {
-                self.note("lasting", name)?;
+                self.note("lasting", name).await?;
                 reading.await
             }
         };
         match ended.context(Kind::Internal, "object could not be tried")?? {
             Ending::Returned => {
-                self.note("cleared", name)?;
+                self.note("cleared", name).await?;
                 self.deaths.remove(name);
                 Ok(None)
             }
@@ -193,20 +190,16 @@ impl<'a> Journal<'a> {
     }
 
     /// The batches are in: nothing is suspected any more.
-    pub(super) fn close(self) {
-        for (path, _) in self.files.into_inner().unwrap_or_default() {
-            let _ = std::fs::remove_file(path);
-        }
+    pub(super) async fn close(self) {
+        join_all(self.notes.into_inner().into_iter().map(Notes::remove)).await;
     }
 
-    fn read(&mut self, path: &Path) -> Result<()> {
-        let Ok(file) = File::open(path) else { return Ok(()) };
+    fn read(&mut self, text: &str) {
         let mut attempts = 0;
         let mut in_hand: Option<String> = None;
         let (mut deaths, mut trials): (HashMap<_, usize>, HashMap<_, usize>) = Default::default();
         let mut refusals: HashMap<_, usize> = HashMap::new();
-        for line in BufReader::new(file).lines() {
-            let line = line.context(Kind::Io, "journal of the attempts could not be read")?;
+        for line in text.lines() {
             match line.split_once(' ') {
                 None if line == "attempt" => {
                     attempts += 1;
@@ -240,47 +233,40 @@ impl<'a> Journal<'a> {
                 *known = (*known).max(count);
             }
         }
-        Ok(())
     }
 
-    fn note(&self, word: &str, name: &str) -> Result<()> {
+    async fn note(&self, word: &str, name: &str) -> Result<()> {
         match self.careful {
-            true => self.write(word, name, true),
+            true => self.write(word, name, true).await,
             false => Ok(()),
         }
     }
 
-    fn write(&self, word: &str, name: &str, waits: bool) -> Result<()> {
-        let mut files = self
-            .files
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (_, file) in files.iter_mut() {
-            writeln!(file, "{word} {name}")?;
-            if waits {
-                file.sync_data()?;
-            }
-        }
+    async fn write(&self, word: &str, name: &str, waits: bool) -> Result<()> {
+        let line = format!("{word} {name}");
+        let mut notes = self.notes.lock().await;
+        try_join_all(notes.iter_mut().map(|notes| notes.add(line.trim_end(), waits))).await?;
         Ok(())
     }
 }
 
+#[async_trait]
 impl Watch for Journal<'_> {
-    fn begin(&self, object: &RawObject) -> Result<Option<String>> {
+    async fn begin(&self, object: &RawObject) -> Result<Option<String>> {
         let deadly = self.deadly.get(&object.uri);
         if deadly.is_none() {
-            self.note("begin", &object.uri)?;
+            self.note("begin", &object.uri).await?;
         }
         Ok(deadly.cloned())
     }
 
-    fn end(&self, object: &RawObject) -> Result<()> {
+    async fn end(&self, object: &RawObject) -> Result<()> {
         self.observer.object_done(&object.uri, object.size);
-        self.note("end", &object.uri)
+        self.note("end", &object.uri).await
     }
 
-    fn refused(&self, object: &RawObject) -> Result<bool> {
-        self.write("refused", &object.uri, true)?;
+    async fn refused(&self, object: &RawObject) -> Result<bool> {
+        self.write("refused", &object.uri, true).await?;
         let before = self.refusals.get(&object.uri).copied().unwrap_or(0);
         Ok(self.goes_on && before + 1 >= REFUSED)
     }
@@ -294,32 +280,38 @@ impl Watch for Journal<'_> {
 mod tests {
     use super::*;
     use crate::report::Silent;
+    use crate::storage::Place;
 
-    fn after(lines: &[&str]) -> (usize, usize) {
+    async fn after(lines: &[&str]) -> (usize, usize) {
         let folder = tempfile::tempdir().unwrap();
         let batches = [("shop.orders".parse().unwrap(), 7)];
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(folder.path().join("l-shop.orders-7.journal"), text).unwrap();
-        let journal = Journal::open(folder.path(), "l", &batches, &Silent).unwrap();
+        let journal = Journal::open(&Place::of_folder(folder.path()), "l", &batches, &Silent)
+            .await
+            .unwrap();
         let of = |counts: &HashMap<String, usize>| counts.get("a").copied().unwrap_or(0);
         (of(&journal.deaths), of(&journal.trials))
     }
 
-    #[test]
-    fn what_was_last_in_hand_is_a_death_and_a_trial_without_an_end_weighs_by_its_time() {
+    #[tokio::test]
+    async fn what_was_last_in_hand_is_a_death_and_a_trial_without_an_end_weighs_by_its_time() {
         let died = ["attempt", "begin a"];
-        assert_eq!(after(&[died, died].concat()), (2, 0));
-        assert_eq!(after(&["attempt", "begin a", "end a", "attempt"]), (0, 0));
-        assert_eq!(after(&[&died[..], &["attempt", "trying a"]].concat()), (1, 1));
+        assert_eq!(after(&[died, died].concat()).await, (2, 0));
+        assert_eq!(after(&["attempt", "begin a", "end a", "attempt"]).await, (0, 0));
+        assert_eq!(
+            after(&[&died[..], &["attempt", "trying a"]].concat()).await,
+            (1, 1)
+        );
         let lasted = ["attempt", "trying a", "lasting a"];
-        assert_eq!(after(&lasted), (0, LASTED));
-        assert_eq!(after(&lasted.repeat(TRIALS / LASTED)), (0, TRIALS));
+        assert_eq!(after(&lasted).await, (0, LASTED));
+        assert_eq!(after(&lasted.repeat(TRIALS / LASTED)).await, (0, TRIALS));
     }
 
-    #[test]
-    fn an_object_that_came_through_begins_anew() {
+    #[tokio::test]
+    async fn an_object_that_came_through_begins_anew() {
         let tried = ["attempt", "begin a", "attempt", "trying a", "cleared a"];
-        assert_eq!(after(&tried.repeat(TRIALS)), (0, 0));
-        assert_eq!(after(&[&tried[..], &["trying a"]].concat()), (0, 1));
+        assert_eq!(after(&tried.repeat(TRIALS)).await, (0, 0));
+        assert_eq!(after(&[&tried[..], &["trying a"]].concat()).await, (0, 1));
     }
 }

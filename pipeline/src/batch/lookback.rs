@@ -1,49 +1,52 @@
 //! The look-back: a run lists only recent periods, and once a day everything.
 
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
-
 use chrono::{Days, NaiveDate, Utc};
 
-use crate::error::{Context, Kind, Result};
+use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout::days_before;
 use crate::request::Selection;
+use crate::system::ledger::Ledger;
 
-/// How often everything is listed.
-const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often everything is listed, in seconds.
+const EVERYTHING_EVERY: i64 = 24 * 3600;
 
 /// What of the raw zone a run lists for a group of tables.
 pub(super) struct LookBack {
     /// First day of the look-back; none where everything is always listed.
     first: Option<NaiveDate>,
-    /// Touched once everything has been listed and taken in; none when this run does not list everything.
-    marker: Option<PathBuf>,
+    /// The group, where this run lists everything: it is noted once everything has been taken in.
+    due: Option<String>,
 }
 
 impl LookBack {
-    /// The look-back of a run; a selection with a range of periods needs none.
-    pub(super) fn of(lake: &Lake, selection: &Selection, group: &str) -> Result<Self> {
+    /// The look-back of a run; a selection with a range of periods needs none. When everything was listed last stands in the
+    /// ledger, so that it is the same for runners on several machines.
+    pub(super) async fn of(
+        lake: &Lake,
+        ledger: &Ledger,
+        selection: &Selection,
+        group: String,
+    ) -> Result<Self> {
         let narrows = selection.from.is_none() && selection.to.is_none();
         let Some(days) = lake.settings().look_back().filter(|_| narrows) else {
             return Ok(Self {
                 first: None,
-                marker: None,
+                due: None,
             });
         };
-        let marker = lake.attempts()?.join(format!("{group}.listed"));
-        let listed = std::fs::metadata(&marker).and_then(|meta| meta.modified()).ok();
-        let age = listed.and_then(|time| SystemTime::now().duration_since(time).ok());
-        let due = selection.account.is_none() && age.is_none_or(|age| age >= EVERYTHING_EVERY);
+        let now = Utc::now();
+        let listed = ledger.listed_whole_at(&group).await?;
+        let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= EVERYTHING_EVERY);
         Ok(Self {
-            first: Some(days_before(Utc::now().date_naive(), days)),
-            marker: due.then_some(marker),
+            first: Some(days_before(now.date_naive(), days)),
+            due: Some(group).filter(|_| is_due && selection.account.is_none()),
         })
     }
 
     /// The selection to list.
     pub(super) fn narrow(&self, selection: &Selection) -> Selection {
-        match self.first.filter(|_| self.marker.is_none()) {
+        match self.first.filter(|_| self.due.is_none()) {
             // A last day as well, so that days can be listed instead of everything; nobody delivers beyond it, and
             // the daily whole listing finds it if somebody does.
             Some(first) => Selection {
@@ -61,10 +64,10 @@ impl LookBack {
     }
 
     /// Everything that a listing of everything found has been taken in.
-    pub(super) fn done(&self) -> Result<()> {
-        let Some(marker) = &self.marker else { return Ok(()) };
-        std::fs::create_dir_all(marker.parent().unwrap_or(marker))
-            .and_then(|()| std::fs::write(marker, ""))
-            .context(Kind::Io, "time of the last whole listing could not be noted")
+    pub(super) async fn done(&self, ledger: &mut Ledger) -> Result<()> {
+        match &self.due {
+            Some(group) => ledger.note_listed_whole(group, Utc::now().timestamp()).await,
+            None => Ok(()),
+        }
     }
 }

@@ -24,6 +24,7 @@ mod group;
 mod intake;
 mod journal;
 mod lookback;
+mod notebook;
 mod notes;
 mod observe;
 mod parts;

@@ -9,7 +9,7 @@ use crate::contract::Contract;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout;
-use crate::raw::{RawObject, RawZone};
+use crate::raw::RawObject;
 use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 
@@ -42,14 +42,13 @@ pub(crate) async fn observe(
         },
         wants: Box::new(|_| true),
     };
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let zone = lake.raw_zone();
     let mut objects = objects.to_vec();
     zone.relocate(contract, &mut objects);
-    let account = |object: &RawObject| zone.account(&contract.name.source, object.account.as_deref());
     let watch = Telling(&Silent);
     let taken_in = take_in(
         &objects,
-        &account,
+        zone.of_source(&contract.name.source),
         group.format(),
         &[taker],
         Pace::within(lake.settings()),

@@ -9,6 +9,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Kind, Result};
 use crate::raw::manifest::Manifest;
 use crate::raw::{Identity, RawObject};
+use crate::storage::Stores;
 
 use super::pending::keeps_documents;
 use super::waiting::held_up;
@@ -26,8 +27,8 @@ struct Said {
 }
 
 /// What manifests say about parts, each read once: of which document the object is a part, and which part.
-#[derive(Default)]
-pub(super) struct Known {
+pub(super) struct Known<'a> {
+    stores: &'a Stores,
     parts: HashMap<Identity, Option<(Said, u32)>>,
     /// Objects of which the manifest cannot be read: nobody knows of which document they are.
     refused: BTreeMap<Identity, String>,
@@ -46,13 +47,14 @@ pub(super) struct Ready {
 /// Writes into objects of a table that keeps documents of which document they are one of several parts, as far as their
 /// claims have not said so.
 pub(crate) async fn name_documents(
+    stores: &Stores,
     contract: &Contract,
     objects: impl Iterator<Item = &mut RawObject>,
 ) -> Result<()> {
     if !keeps_documents(contract) {
         return Ok(());
     }
-    let mut known = Known::default();
+    let mut known = Known::new(stores);
     for object in objects.filter(|object| object.document.is_none()) {
         known.read(std::iter::once(&*object)).await?;
         object.document = known.part(object).map(|(said, _)| said.id);
@@ -63,7 +65,16 @@ pub(crate) async fn name_documents(
     }
 }
 
-impl Known {
+impl<'a> Known<'a> {
+    /// Nothing is known yet of what these stores hold.
+    pub(super) fn new(stores: &'a Stores) -> Self {
+        Self {
+            stores,
+            parts: HashMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
     /// Of the new objects those that are whole documents, and all parts of documents that have a new part and are
     /// complete. Parts lie in one folder.
     pub(super) async fn ready(&mut self, listed: &[RawObject], new: Vec<RawObject>) -> Result<Ready> {
@@ -123,9 +134,10 @@ impl Known {
             .map(|object| (object.identity(), object))
             .filter(|(identity, _)| !self.parts.contains_key(identity))
             .collect();
+        let stores = self.stores;
         let read: Vec<(Identity, std::result::Result<_, String>)> = futures::stream::iter(unread)
             .map(|(identity, object)| async move {
-                let manifest = match Manifest::of(object).await {
+                let manifest = match Manifest::of(object, stores).await {
                     Ok(manifest) => manifest.filter(|manifest| manifest.parts.of > 1),
                     Err(error) if error.kind() == Kind::Data => None,
                     Err(error) if error.is_refusal() => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::contract::{Contract, Keep, RawFeed, TableName};
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::raw::{Identity, Listing, RawObject, RawZone};
+use crate::raw::{Identity, Listing, RawObject};
 use crate::report::Outcome;
 use crate::request::Selection;
 use crate::system::ledger::{Draft, Ledger};
@@ -43,7 +43,7 @@ impl Pending {
         selection: &Selection,
         waiting_to_be_read: &BTreeMap<TableName, Waiting>,
     ) -> Result<Self> {
-        let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+        let zone = lake.raw_zone();
         let mut listing = Listing::default();
         if let Some(first) = contracts.first()
             && let Some(feed) = first.raw_feed()
@@ -58,7 +58,7 @@ impl Pending {
             listing = zone.list(first, feed, &feeds, selection).await?;
         }
         let (mut tables, mut waiting, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut parts = Known::default();
+        let mut parts = Known::new(lake.stores());
         for contract in contracts {
             let known: HashSet<Identity> = match ledger {
                 Some(ledger) => ledger.known(&contract.name, &listing.objects).await?,
@@ -168,7 +168,7 @@ impl Pending {
                 .and_then(|document| parts.get(&document))
                 .unwrap_or(&alone);
             let new: Vec<&Identity> = unit.iter().filter(|part| !chosen.contains(*part)).collect();
-            let size: u64 = new.iter().map(|(_, size, ..)| size).sum();
+            let size: u64 = new.iter().map(|part| part.content.size()).sum();
             let full =
                 chosen.len() >= lake.settings().batch_objects || bytes + size > lake.settings().batch_bytes;
             if full && !chosen.is_empty() && !new.is_empty() {

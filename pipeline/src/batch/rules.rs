@@ -2,7 +2,6 @@
 //! has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -18,7 +17,6 @@ use crate::contract::{
 use crate::delta::{DeltaLog, Snapshot, read_files};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
-use crate::raw::RawZone;
 
 impl Lake {
     /// Tables that wait for a person because rules that decide about their rows changed, each with the reasons. Changes
@@ -156,7 +154,7 @@ pub(super) fn in_force<'a>(
     if aliases.peek().is_none() {
         return Ok(StoredAccounts::new());
     }
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let zone = lake.raw_zone();
     let noticed = Noticed::by(contract);
     let of = |alias: &String| {
         let account = zone.account(&contract.name.source, Some(alias));
@@ -320,8 +318,8 @@ async fn remembered(
     question.update(serde_json::to_string(fields).context(Kind::Internal, "fields have no JSON form")?);
     question.update(format!("{} {}", snapshot.id, snapshot.version));
     let question = format!("{:x}", question.finalize());
-    let place: PathBuf = lake.remembered()?.join(format!("{name}.asked"));
-    let known = std::fs::read(&place).ok();
+    let (remembered, file) = (lake.remembered()?, format!("{name}.asked"));
+    let known = remembered.read(&file).await.ok().flatten();
     let known = known.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok());
     if let Some(known) = known.filter(|known| known.question == question) {
         return Ok(known.reasons);
@@ -332,13 +330,8 @@ async fn remembered(
     let reasons = seen(log, snapshot, fields).await?;
     let answer = Answer { question, reasons };
     // Where it cannot be kept, it is asked again.
-    let kept = serde_json::to_vec(&answer)
-        .map_err(std::io::Error::from)
-        .and_then(|bytes| {
-            std::fs::create_dir_all(place.parent().unwrap_or(&place))?;
-            std::fs::write(&place, bytes)
-        });
-    if let Err(error) = kept {
+    let bytes = serde_json::to_vec(&answer).context(Kind::Internal, "answer has no JSON form")?;
+    if let Err(error) = remembered.write(&file, bytes).await {
         tracing::debug!(table = %name, %error, "what rows have in extra is not remembered");
     }
     Ok(answer.reasons)

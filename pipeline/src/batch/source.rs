@@ -9,11 +9,11 @@ use url::Url;
 use crate::contract::Format;
 use crate::decode::{Decoded, ObjectReader, decode};
 use crate::error::{Context, Error, Kind, Result};
-use crate::raw::RawObject;
 use crate::raw::account::Account;
 use crate::raw::manifest::Manifest;
+use crate::raw::{Deliveries, RawObject};
 use crate::shape::Origin;
-use crate::storage::{path_of, store_of};
+use crate::storage::{Place, Stores};
 
 use super::intake::CHANGED;
 
@@ -29,14 +29,11 @@ pub(super) struct Source {
 
 impl Source {
     /// Of an object, with what was delivered beside it; nothing of the object itself is read.
-    pub(super) async fn of(
-        object: &RawObject,
-        accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
-    ) -> Result<Self> {
-        let manifest = Manifest::of(object).await?;
+    pub(super) async fn of(object: &RawObject, deliveries: Deliveries<'_>) -> Result<Self> {
+        let manifest = Manifest::of(object, deliveries.stores()).await?;
         Ok(Self {
             object: object.clone(),
-            account: account_of(object, manifest.as_ref(), accounts)?,
+            account: account_of(object, manifest.as_ref(), deliveries)?,
             manifest,
             header: Vec::new(),
         })
@@ -54,21 +51,15 @@ impl Source {
     /// Starts decoding the object on a thread of its own; an error ends the stream. So many decoded batches wait.
     pub(super) async fn open(
         &self,
+        stores: &Stores,
         format: &Format,
         waiting: usize,
     ) -> Result<(mpsc::Receiver<Result<Decoded>>, JoinHandle<()>)> {
         let uri = Url::parse(self.object.address())
             .context(Kind::Internal, "object address in the ledger is no URI")?;
-        let (store, path) = (store_of(&uri)?, path_of(&uri)?);
-        let meta = store.head(&path).await.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
-            error => Error::from(error),
-        })?;
-        if !is_the_same(&self.object, &meta) {
-            return Err(Error::data(format!(
-                "object {CHANGED}; what it is now is taken in as another object"
-            )));
-        }
+        let place = stores.place(&uri)?;
+        let meta = self.meta(&place).await?;
+        let store = place.store().clone();
         let format = self.account.format(format)?;
         let charset = self.manifest.as_ref().and_then(|manifest| manifest.charset);
         let (sender, receiver) = mpsc::channel(waiting);
@@ -94,26 +85,48 @@ impl Source {
     }
 }
 
+impl Source {
+    /// What a reader asks the store for. Where the listing gave a tag, the read itself is refused when the object has
+    /// another one by now; a file is looked at.
+    async fn meta(&self, place: &Place) -> Result<ObjectMeta> {
+        if self.object.tag.is_some() {
+            return Ok(ObjectMeta {
+                location: place.path().clone(),
+                last_modified: self.object.modified,
+                size: self.object.size,
+                e_tag: self.object.tag.clone(),
+                version: None,
+            });
+        }
+        let meta = place.store().head(place.path()).await;
+        let meta = meta.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => Error::new(Kind::NotFound, "object is gone"),
+            error => Error::from(error),
+        })?;
+        match self.object.is(place, &meta) {
+            true => Ok(meta),
+            false => Err(Error::data(format!(
+                "object {CHANGED}; what it is now is taken in as another object"
+            ))),
+        }
+    }
+}
+
 /// The account that delivered the object, by its path or by what was delivered beside it.
 fn account_of(
     object: &RawObject,
     manifest: Option<&Manifest>,
-    accounts: &(dyn Fn(&RawObject) -> Account + Send + Sync),
+    deliveries: Deliveries<'_>,
 ) -> Result<Account> {
     let said = manifest.and_then(|manifest| manifest.account.clone());
     match (&object.account, said) {
         (Some(path), Some(said)) if *path != said => Err(Error::data(format!(
             "path says account {path}, but the manifest says {said:?}"
         ))),
-        (None, Some(said)) => Ok(accounts(&RawObject {
+        (None, Some(said)) => Ok(deliveries.account(&RawObject {
             account: Some(said),
             ..object.clone()
         })),
-        _ => Ok(accounts(object)),
+        _ => Ok(deliveries.account(object)),
     }
-}
-
-/// Whether what lies at the address of an object is what was listed.
-pub(super) fn is_the_same(object: &RawObject, meta: &ObjectMeta) -> bool {
-    object.size == meta.size && object.modified.timestamp_micros() == meta.last_modified.timestamp_micros()
 }

@@ -9,10 +9,9 @@ use crate::contract::{Contract, TableName};
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::manifest::Manifest;
 use crate::raw::{RawObject, RawZone};
-use crate::storage::{path_of, store_of};
+use crate::storage::Stores;
 use crate::system::ledger::{Claim, Ledger};
 
-use super::source::is_the_same;
 use super::tally::{Tallies, Waiting};
 
 /// What became of objects that waited.
@@ -53,7 +52,7 @@ pub(super) async fn readable(
             continue;
         };
         zone.relocate(contract, [&mut object]);
-        match is_as_claimed(&object).await {
+        match is_as_claimed(&object, zone.stores()).await {
             Ok(true) => readable.objects.push(object),
             // Whatever lies there now is another object, which is listed.
             Ok(false) => {}
@@ -76,22 +75,20 @@ pub(super) fn held_up(uri: &str, reason: Option<&str>) -> String {
 ///
 /// # Errors
 /// When that cannot be read.
-pub(crate) async fn is_as_claimed(object: &RawObject) -> Result<bool> {
+pub(crate) async fn is_as_claimed(object: &RawObject, stores: &Stores) -> Result<bool> {
     let as_claimed = |error: Error| match error.kind() {
         Kind::NotFound | Kind::Data => Ok(false),
         _ => Err(error),
     };
-    if let Err(error) = Manifest::of(object).await {
+    if let Err(error) = Manifest::of(object, stores).await {
         return as_claimed(error);
     }
     let uri =
         Url::parse(object.address()).context(Kind::Internal, "object address in the ledger is no URI")?;
     // Nothing of it is read but that it can be opened.
-    match store_of(&uri)?
-        .get_opts(&path_of(&uri)?, GetOptions::default())
-        .await
-    {
-        Ok(found) => Ok(is_the_same(object, &found.meta)),
+    let place = stores.place(&uri)?;
+    match place.store().get_opts(place.path(), GetOptions::default()).await {
+        Ok(found) => Ok(object.is(&place, &found.meta)),
         Err(error) => as_claimed(error.into()),
     }
 }

@@ -45,6 +45,20 @@ impl Default for Patience {
     }
 }
 
+#[cfg(test)]
+impl Patience {
+    /// With a store that is not waited for long.
+    pub(crate) fn hasty() -> Self {
+        Self {
+            answer: Duration::from_millis(250),
+            pause: Duration::from_millis(1),
+            longest: Duration::from_millis(100),
+            puts: 12,
+            races: 12,
+        }
+    }
+}
+
 /// Puts the entry at `path`, where there is none: whether it is ours that stands there in the end.
 ///
 /// # Errors

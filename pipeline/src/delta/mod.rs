@@ -4,7 +4,6 @@
 //! versions that it never looked at, and its conflict check lets a removal pass beside a compaction of the
 //! same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
-mod backing;
 mod changes;
 mod guard;
 mod history;
@@ -24,9 +23,9 @@ pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
     (INDEXED.to_owned(), names.join(","))
 }
 
-pub(crate) use backing::Backing;
 pub(crate) use changes::{Change, changes};
 pub(crate) use history::Kept;
+pub(crate) use landing::Patience;
 pub(crate) use log::{Commit, DeltaLog, Landed};
 pub(crate) use rows::{read_files, write_partitioned};
 pub(crate) use snapshot::{DataFile, Snapshot};

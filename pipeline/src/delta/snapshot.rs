@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use chrono::Utc;
-use deltalake_core::kernel::{Add, EagerSnapshot, LogicalFileView, Remove};
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::{Action, Add, EagerSnapshot, LogicalFileView, MetadataExt, Remove, StructType};
 use deltalake_core::logstore::LogStoreRef;
 use object_store::path::Path;
 use serde::de::DeserializeOwned;
@@ -303,6 +304,21 @@ impl Snapshot {
     /// Columns that files are laid out by.
     pub(crate) fn partition(&self) -> &[String] {
         self.eager.metadata().partition_columns()
+    }
+
+    /// The metadata with columns that were added to `schema` since the table was made; none where it has them all.
+    pub(crate) fn grown(&self, schema: &Schema) -> Result<Option<Action>> {
+        let has = |field: &Arc<Field>| self.eager.arrow_schema().field_with_name(field.name()).is_ok();
+        if schema.fields().iter().all(has) {
+            return Ok(None);
+        }
+        let kernel: StructType = schema
+            .try_into_kernel()
+            .context(Kind::Internal, "schema has no Delta form")?;
+        let metadata = self.metadata().clone().with_schema(&kernel);
+        Ok(Some(Action::Metadata(
+            metadata.context(Kind::Internal, "metadata could not be changed")?,
+        )))
     }
 
     /// The metadata action, to be changed and committed again.

@@ -35,7 +35,7 @@ async fn one(lake: &Lake, contract: &Contract) -> Result<Option<TableDescription
     Ok(Some(TableDescription {
         table: contract.name.to_string(),
         description: contract.description.clone(),
-        location: log.location().to_string(),
+        location: format!("{}/", log.place().address()),
         version: snapshot.version,
         columns: snapshot
             .schema

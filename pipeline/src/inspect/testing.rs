@@ -12,6 +12,7 @@ use crate::lake::{Lake, Settings};
 use crate::layout;
 use crate::raw::RawObject;
 use crate::raw::account::Account;
+use crate::storage::Stores;
 use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
 use crate::system::quarantine::QuarantineRow;
 
@@ -40,7 +41,9 @@ impl TestLake {
             ..Account::unconfigured("jwo", "corner")
         };
         let contracts = load(&builtin(), &[]).unwrap();
-        let lake = Lake::open(settings, contracts, vec![account]).await.unwrap();
+        let lake = Lake::open(settings, Stores::default(), contracts, vec![account])
+            .await
+            .unwrap();
         Self {
             lake,
             _folder: folder,
@@ -60,6 +63,7 @@ impl TestLake {
             path: name.to_owned(),
             size: 3,
             modified: DateTime::UNIX_EPOCH,
+            tag: None,
             account: Some("corner".to_owned()),
             period: midnight + TimeDelta::minutes(15 * quarters),
             part: 0,

@@ -259,11 +259,11 @@ async fn write(
         Uuid::new_v4()
     );
     let path = Path::from(name);
-    let (store, location, target) = (log.store().clone(), log.location().clone(), path.clone());
+    let (place, target) = (log.place().clone(), path.clone());
     let changes = (edit.updates, edit.deletes, edit.inserts);
     let written = tokio::task::spawn_blocking(move || {
         let (updates, deletes, inserts) = changes;
-        let mut sink = Sink::new(store, &location, &target)?;
+        let mut sink = Sink::new(&place, &target)?;
         let edit = Edit {
             updates,
             deletes,

@@ -15,7 +15,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::delta::Backing;
+use crate::storage::durable::DurableLocal;
 
 /// What becomes of a put, and what is said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Liar {
 
     fn new(plan: Plan) -> Self {
         Self {
-            truth: Backing::default().store,
+            truth: Arc::new(DurableLocal::new()),
             plan: Mutex::new(plan),
             unreadable: Mutex::default(),
             honest: AtomicBool::new(false),

@@ -14,10 +14,11 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::contract::{SourceFile, TableName, load};
-use crate::delta::Backing;
+use crate::delta::Patience;
 use crate::lake::{Lake, Settings};
 use crate::report::{MaintainReport, RunReport, Silent, TableReport};
 use crate::request::{MaintainOptions, QuarantineFilter, RebuildOptions, Selection};
+use crate::storage::Stores;
 use crate::system::ledger::Ledger;
 
 use super::liar::{Liar, Rng};
@@ -126,9 +127,14 @@ async fn lake(folder: &TempDir, curated: &str) -> Lake {
         file("daily.sql", DAILY_SQL),
     ];
     let contracts = load(&files, &[]).unwrap();
-    Lake::open(lake_settings(folder, curated), contracts, Vec::new())
-        .await
-        .unwrap()
+    Lake::open(
+        lake_settings(folder, curated),
+        Stores::default(),
+        contracts,
+        Vec::new(),
+    )
+    .await
+    .unwrap()
 }
 
 fn name(table: &str) -> TableName {
@@ -144,7 +150,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let lake = lake(&folder, "curated")
             .await
-            .over(Backing::hasty(liar as Arc<dyn ObjectStore>));
+            .over(liar as Arc<dyn ObjectStore>, Patience::hasty());
         Self {
             folder,
             lake,

@@ -1,7 +1,6 @@
 //! Whether every key has one row.
 
 use std::collections::BTreeSet;
-use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -25,6 +24,7 @@ use crate::keep::{apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::report::{MaintainedTable, Outcome};
+use crate::storage::Place;
 use crate::system::changes;
 
 use super::Upkeep;
@@ -59,11 +59,9 @@ pub(super) async fn audit(
     if contract.key().is_empty() {
         return Ok(());
     }
-    let place = upkeep
-        .lake
-        .remembered()?
-        .join(format!("{}.audited", contract.name));
-    let before = Audited::read(&place, &table.snapshot, upkeep.now);
+    let remembered = upkeep.lake.remembered()?;
+    let file = format!("{}.audited", contract.name);
+    let before = Audited::read(&remembered, &file, &table.snapshot, upkeep.now).await;
     let (files, whole_at) = match &before {
         Some(before) => unaudited(before, upkeep.now, subject, &table.snapshot, contract).await?,
         None => (table.snapshot.files.clone(), upkeep.now),
@@ -77,7 +75,7 @@ pub(super) async fn audit(
                 version: table.snapshot.version,
                 whole_at,
             };
-            audited.keep(&place);
+            audited.keep(&remembered, &file).await;
         }
         return Ok(());
     }
@@ -155,21 +153,19 @@ struct Audited {
 
 impl Audited {
     /// What was kept of an earlier audit of the table; none where all of it has to be looked at.
-    fn read(place: &FilePath, snapshot: &Snapshot, now: DateTime<Utc>) -> Option<Self> {
-        let kept: Self = serde_json::from_slice(&std::fs::read(place).ok()?).ok()?;
+    async fn read(place: &Place, file: &str, snapshot: &Snapshot, now: DateTime<Utc>) -> Option<Self> {
+        let kept = place.read(file).await.ok().flatten()?;
+        let kept: Self = serde_json::from_slice(&kept).ok()?;
         let fits = kept.table == snapshot.id && kept.version <= snapshot.version;
         (fits && now.signed_duration_since(kept.whole_at) < WHOLE_EVERY).then_some(kept)
     }
 
     /// Where it cannot be kept, the next audit looks at everything.
-    fn keep(&self, place: &FilePath) {
-        let kept = serde_json::to_vec(self)
-            .map_err(std::io::Error::from)
-            .and_then(|bytes| {
-                std::fs::create_dir_all(place.parent().unwrap_or(place))?;
-                std::fs::write(place, bytes)
-            });
-        if let Err(error) = kept {
+    async fn keep(&self, place: &Place, file: &str) {
+        let Ok(bytes) = serde_json::to_vec(self) else {
+            return;
+        };
+        if let Err(error) = place.write(file, bytes).await {
             tracing::debug!(table = self.table, %error, "audit is not remembered");
         }
     }

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, ScalarValue, Statistics, exec_datafusion_err, internal_datafusion_err};
+use datafusion::common::{Result, ScalarValue, Statistics, internal_datafusion_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -16,11 +16,10 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use object_store::ObjectMeta;
-use object_store::path::Path;
-use url::Url;
 
 use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::layout;
+use crate::storage::Place;
 
 use super::pruning::prune;
 
@@ -30,7 +29,7 @@ use super::pruning::prune;
 /// by their statistics in the log are not opened; columns that a file was written without are null.
 #[derive(Debug)]
 pub(crate) struct SnapshotTable {
-    location: Url,
+    place: Place,
     schema: SchemaRef,
     /// Columns as a scan has them: those of the files, then those of the partition.
     stored: TableSchema,
@@ -55,7 +54,7 @@ impl SnapshotTable {
             .with_table_partition_cols(partition_fields)
             .build();
         Self {
-            location: log.location().clone(),
+            place: log.place().clone(),
             schema: snapshot.schema.clone(),
             stored,
             files,
@@ -63,11 +62,8 @@ impl SnapshotTable {
     }
 
     fn partitioned(&self, file: &DataFile) -> Result<PartitionedFile> {
-        let root = Path::from_url_path(self.location.path()).map_err(|error| {
-            exec_datafusion_err!("table location {} is not a path: {error}", self.location)
-        })?;
         let meta = ObjectMeta {
-            location: root.parts().chain(file.path.parts()).collect(),
+            location: self.place.path().parts().chain(file.path.parts()).collect(),
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size: file.size,
             e_tag: None,
@@ -80,6 +76,19 @@ impl SnapshotTable {
             .map(|field| partition_value(file, field))
             .collect::<Result<Vec<_>>>()?;
         Ok(PartitionedFile::new_from_meta(meta).with_partition_values(values))
+    }
+
+    /// The store of the files, by the address under which the session knows it.
+    fn store(&self, session: &dyn Session) -> Result<ObjectStoreUrl> {
+        if self.place.is_local() {
+            return Ok(ObjectStoreUrl::local_filesystem());
+        }
+        let address = self.place.address();
+        let bucket = ObjectStoreUrl::parse(&address[..url::Position::BeforePath])?;
+        session
+            .runtime_env()
+            .register_object_store(bucket.as_ref(), self.place.store().clone());
+        Ok(bucket)
     }
 
     /// What is known of the rows of some files before they are read.
@@ -151,7 +160,7 @@ impl TableProvider for SnapshotTable {
             .collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(partitioned).split_files(session.config().target_partitions());
         let source = Arc::new(ParquetSource::new(self.stored.clone()));
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+        let config = FileScanConfigBuilder::new(self.store(session)?, source)
             .with_file_groups(groups)
             .with_statistics(self.known(&files))
             .with_projection_indices(Some(positions))?

@@ -14,7 +14,7 @@ use url::Url;
 use crate::contract::Charset;
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::RawObject;
-use crate::storage::{path_of, store_of};
+use crate::storage::Stores;
 
 /// What a manifest's name has behind the name of its object.
 pub(crate) const SUFFIX: &str = ".manifest.json";
@@ -99,19 +99,19 @@ impl Default for Parts {
 impl Manifest {
     /// Reads the manifest that was listed beside an object; none where there was none. A data error when it is not
     /// what was listed or makes no sense.
-    pub(crate) async fn of(object: &RawObject) -> Result<Option<Self>> {
-        let Some(listed) = object.manifest else {
+    pub(crate) async fn of(object: &RawObject, stores: &Stores) -> Result<Option<Self>> {
+        let Some(listed) = &object.manifest else {
             return Ok(None);
         };
         let uri = format!("{}{SUFFIX}", object.address());
         let uri = Url::parse(&uri).context(Kind::Internal, "object address in the ledger is no URI")?;
-        let found = match store_of(&uri)?.get(&path_of(&uri)?).await {
+        let place = stores.place(&uri)?;
+        let found = match place.store().get(place.path()).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Err(wrong(object, "is gone")),
             Err(error) => return Err(error.into()),
         };
-        let micros = found.meta.last_modified.timestamp_micros();
-        if (found.meta.size, micros) != (listed.size, listed.modified.timestamp_micros()) {
+        if !listed.is(&place, &found.meta) {
             return Err(wrong(
                 object,
                 "changed after it was claimed; what it is now makes the object another one",

@@ -5,5 +5,5 @@ pub(crate) mod manifest;
 mod object;
 mod zone;
 
-pub(crate) use object::{Beside, Identity, RawObject};
-pub(crate) use zone::{Listing, RawZone, check_roots};
+pub(crate) use object::{Beside, Content, Identity, RawObject};
+pub(crate) use zone::{Deliveries, Listing, RawZone, check_roots};

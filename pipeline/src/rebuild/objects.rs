@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use datafusion::logical_expr::ident;
 use object_store::ObjectStoreExt;
 use url::Url;
@@ -16,9 +16,9 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::raw::manifest;
-use crate::raw::{Beside, Identity, RawObject, RawZone};
+use crate::raw::{Beside, Identity, RawObject};
 use crate::request::Selection;
-use crate::storage::{path_of, store_of};
+use crate::storage::Stores;
 use crate::system::ledger::{Ledger, LedgerRow, latest_results};
 
 use super::Job;
@@ -51,7 +51,7 @@ pub(super) async fn sources(
         to: job.options.to,
         ..Selection::default()
     };
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let zone = lake.raw_zone();
     let listing = zone.list(job.contract, feed, &[], &selection).await?;
     if standing.adopts
         && let Some(refused) = listing.refused.first()
@@ -84,27 +84,31 @@ pub(super) async fn sources(
         let now = match listed.get(object.path.as_str()) {
             Some(now) => {
                 object.uri.clone_from(&now.uri);
-                Some((now.size, now.modified, now.manifest))
+                Some(State::of(now))
             }
             None => {
                 zone.relocate(job.contract, [&mut object]);
                 object.uri = object.moved_to.take().unwrap_or(object.uri);
-                head(&object).await?
+                head(&object, lake.stores()).await?
             }
         };
         match now {
-            Some((.., None)) if object.manifest.is_some() && !rejected.contains(&object.identity()) => {
+            Some(State { manifest: None, .. })
+                if object.manifest.is_some() && !rejected.contains(&object.identity()) =>
+            {
                 sources.miss(object, "its manifest is gone");
             }
-            Some((size, modified, manifest)) if size == object.size => {
-                let is_same = modified == object.modified && manifest == object.manifest;
+            Some(now) if now.size == object.size => {
+                let claimed = object.identity();
                 let object = RawObject {
-                    modified,
-                    manifest,
+                    modified: now.modified,
+                    tag: now.tag,
+                    manifest: now.manifest,
                     ..object
                 };
-                if !is_same {
-                    sources.delivered_again.insert(object.identity());
+                let identity = object.identity();
+                if identity != claimed {
+                    sources.delivered_again.insert(identity);
                 }
                 sources.take(object);
             }
@@ -136,7 +140,7 @@ pub(super) async fn sources(
             sources.take(object.clone());
         }
     }
-    batch::name_documents(job.contract, sources.objects.values_mut()).await?;
+    batch::name_documents(lake.stores(), job.contract, sources.objects.values_mut()).await?;
     Ok(sources)
 }
 
@@ -151,28 +155,44 @@ impl Sources {
     }
 }
 
-/// Size and time of change of what lies at the address of an object, and of the manifest beside it; none where nothing
-/// does.
-async fn head(object: &RawObject) -> Result<Option<(u64, DateTime<chrono::Utc>, Option<Beside>)>> {
-    let Some((size, modified)) = head_of(object, &object.uri).await? else {
-        return Ok(None);
-    };
-    let manifest = head_of(object, &format!("{}{}", object.uri, manifest::SUFFIX)).await?;
-    Ok(Some((
-        size,
-        modified,
-        manifest.map(|(size, modified)| Beside { modified, size }),
-    )))
+/// What lies at the address of an object.
+struct State {
+    size: u64,
+    modified: DateTime<Utc>,
+    tag: Option<String>,
+    manifest: Option<Beside>,
 }
 
-async fn head_of(object: &RawObject, uri: &str) -> Result<Option<(u64, DateTime<chrono::Utc>)>> {
-    let uri = Url::parse(uri).context(Kind::Internal, "object address in the ledger is no URI")?;
-    match store_of(&uri)?.head(&path_of(&uri)?).await {
-        Ok(meta) => {
-            let micros = meta.last_modified.timestamp_micros();
-            let modified = DateTime::from_timestamp_micros(micros).unwrap_or(meta.last_modified);
-            Ok(Some((meta.size, modified)))
+impl State {
+    fn of(object: &RawObject) -> Self {
+        Self {
+            size: object.size,
+            modified: object.modified,
+            tag: object.tag.clone(),
+            manifest: object.manifest.clone(),
         }
+    }
+}
+
+/// What lies at the address of an object, and the manifest beside it; none where nothing does.
+async fn head(object: &RawObject, stores: &Stores) -> Result<Option<State>> {
+    let Some(found) = head_of(object, &object.uri, stores).await? else {
+        return Ok(None);
+    };
+    let manifest = format!("{}{}", object.uri, manifest::SUFFIX);
+    Ok(Some(State {
+        size: found.size,
+        modified: found.modified,
+        tag: found.tag,
+        manifest: head_of(object, &manifest, stores).await?,
+    }))
+}
+
+async fn head_of(object: &RawObject, uri: &str, stores: &Stores) -> Result<Option<Beside>> {
+    let uri = Url::parse(uri).context(Kind::Internal, "object address in the ledger is no URI")?;
+    let place = stores.place(&uri)?;
+    match place.store().head(place.path()).await {
+        Ok(meta) => Ok(Some(Beside::found(&place, &meta))),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(Error::from(error).with("object", &object.uri)),
     }

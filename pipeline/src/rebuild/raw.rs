@@ -94,10 +94,10 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
             )],
         }));
     }
-    let mut staging = Staging::open(job, &sources)?;
+    let mut staging = Staging::open(job, &sources).await?;
     if staging.is_outdated(&sources).await? {
-        staging.remove()?;
-        staging = Staging::open(job, &sources)?;
+        staging.remove().await?;
+        staging = Staging::open(job, &sources).await?;
     }
     let release = job.options.release || !(standing.open || standing.adopts);
     let report = staging.fill(&sources, release).await?;
@@ -241,7 +241,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
             ));
         }
     }
-    if let Err(error) = staging.remove() {
+    if let Err(error) = staging.remove().await {
         tally.say(format!("the table is made anew; {}", error.chain()));
     }
     if !sources.missing.is_empty() {

@@ -5,8 +5,6 @@
 //! has changed since, a new one is begun.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,17 +12,16 @@ use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use crate::batch::{Group, Tallies, run_group};
 use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lake::Lake;
 use crate::raw::{Identity, RawObject};
 use crate::report::{Counts, Outcome, TableReport};
 use crate::request::Selection;
-use crate::storage::Lease;
+use crate::storage::{Entry, Lease, Place};
 use crate::system::ledger::{Claim, Ledger, LedgerRow, ObjectResult, Taken, latest_results};
 use crate::system::quarantine::{self, QuarantineRow};
 
@@ -35,26 +32,21 @@ use super::{Job, lease};
 pub(super) struct Staging<'a> {
     job: &'a Job<'a>,
     lake: Lake,
-    folder: PathBuf,
 }
 
 impl<'a> Staging<'a> {
     /// The staging for these objects; what was staged under other rules is removed.
-    pub(super) fn open(job: &'a Job<'a>, sources: &Sources) -> Result<Self> {
-        let parent = job.lake.rebuilds()?.join(job.contract.name.to_string());
-        let folder = parent.join(name(job, sources));
-        fs::create_dir_all(&folder).context(Kind::Io, "folder for staged rows could not be created")?;
-        for other in folders(&parent)? {
-            if other != folder {
-                fs::remove_dir_all(&other).context(Kind::Io, "staged rows could not be removed")?;
+    pub(super) async fn open(job: &'a Job<'a>, sources: &Sources) -> Result<Self> {
+        let parent = of_table(job)?;
+        let folder = parent.below(&name(job, sources))?;
+        for other in folders(&parent).await? {
+            if other.path() != folder.path() {
+                other.remove_all().await?;
             }
         }
-        let curated = Url::from_directory_path(&folder)
-            .map_err(|()| Error::internal("folder for staged rows is no address"))?;
         Ok(Self {
             job,
-            lake: job.lake.staged(curated),
-            folder,
+            lake: job.lake.staged(folder),
         })
     }
 
@@ -231,9 +223,8 @@ impl<'a> Staging<'a> {
     }
 
     /// Removes what was staged.
-    pub(super) fn remove(self) -> Result<()> {
-        let parent = self.folder.parent().unwrap_or(&self.folder);
-        fs::remove_dir_all(parent).context(Kind::Io, "staged rows could not be removed")
+    pub(super) async fn remove(self) -> Result<()> {
+        of_table(self.job)?.remove_all().await
     }
 }
 
@@ -255,13 +246,18 @@ fn name(job: &Job<'_>, sources: &Sources) -> String {
     name
 }
 
+/// Folder of all that is staged for a table.
+fn of_table(job: &Job<'_>) -> Result<Place> {
+    job.lake.rebuilds()?.below(&job.contract.name.to_string())
+}
+
 /// Removes what was staged for rebuilds that nobody went on with since `cutoff`; how many there were.
 pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> Result<u64> {
     let mut removed = 0;
-    for folder in folders(&lake.rebuilds()?)? {
-        let table = folder.file_name().and_then(|name| name.to_str()).map(str::parse);
+    for folder in folders(&lake.rebuilds()?).await? {
+        let table = folder.path().filename().map(str::parse);
         let Some(Ok(table)) = table else { continue };
-        if newest(&folder)? > cutoff {
+        if newest(&folder).await? > cutoff {
             continue;
         }
         if dry_run {
@@ -270,7 +266,7 @@ pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> 
         }
         let lease = Lease::take(&lake.locks()?, &[lease(&table)], Duration::ZERO).await?;
         if lease.is_some() {
-            fs::remove_dir_all(&folder).context(Kind::Io, "staged rows could not be removed")?;
+            folder.remove_all().await?;
             removed += 1;
         }
     }
@@ -278,36 +274,18 @@ pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> 
 }
 
 /// When something in a folder changed last.
-fn newest(folder: &Path) -> Result<DateTime<Utc>> {
-    let looked = |error: std::io::Error| Error::from(error).with("folder", folder.display());
-    let mut newest = DateTime::<Utc>::MIN_UTC;
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for entry in fs::read_dir(&folder).map_err(looked)? {
-            let entry = entry.map_err(looked)?;
-            let about = entry.metadata().map_err(looked)?;
-            newest = newest.max(about.modified().map_err(looked)?.into());
-            if about.is_dir() {
-                waiting.push(entry.path());
-            }
-        }
-    }
-    Ok(newest)
+async fn newest(folder: &Place) -> Result<DateTime<Utc>> {
+    let files = folder.files().await?;
+    let newest = files.iter().map(|file| file.last_modified).max();
+    Ok(newest.unwrap_or(DateTime::<Utc>::MIN_UTC))
 }
 
 /// The folders in a folder; none where that is not there.
-fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(parent) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::from(error).with("folder", parent.display())),
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    Ok(folders)
+async fn folders(parent: &Place) -> Result<Vec<Place>> {
+    let entries = parent.entries_in(parent.path()).await?;
+    let folders = entries.iter().filter_map(|entry| match entry {
+        Entry::Folder(path) => Some(parent.at(path)),
+        Entry::File(_) | Entry::Odd(_) => None,
+    });
+    folders.collect()
 }

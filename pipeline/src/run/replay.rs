@@ -6,7 +6,7 @@ use crate::batch::is_as_claimed;
 use crate::contract::{Contract, TableName};
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::raw::{RawObject, RawZone};
+use crate::raw::RawObject;
 use crate::report::{Observer, RunReport};
 use crate::request::{QuarantineFilter, Selection};
 use crate::system::ledger::{Ledger, LedgerRow};
@@ -108,12 +108,15 @@ async fn claimed(
 impl Replay {
     /// Adds objects of a table that are as they were claimed; of a document only all parts.
     async fn add(&mut self, lake: &Lake, contract: &Contract, claimed: Vec<Claimed>) -> Result<()> {
-        let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+        let zone = lake.raw_zone();
         let (mut there, mut incomplete, mut gone) = (Vec::new(), BTreeSet::new(), Vec::new());
         for mut claimed in claimed {
             zone.relocate(contract, [&mut claimed.object]);
             // What cannot be read is no reason to leave it alone: its batch says why.
-            if is_as_claimed(&claimed.object).await.unwrap_or(true) {
+            if is_as_claimed(&claimed.object, lake.stores())
+                .await
+                .unwrap_or(true)
+            {
                 there.push(claimed);
                 continue;
             }

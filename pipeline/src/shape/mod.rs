@@ -136,6 +136,7 @@ impl Shaper {
             path: String::new(),
             size: 0,
             modified: DateTime::UNIX_EPOCH,
+            tag: None,
             account: None,
             period: NaiveDateTime::default(),
             part: 0,

@@ -5,16 +5,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{self, PathBuf};
 
-use futures::stream::{self, Stream, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use tokio::task::spawn_blocking;
-use url::Url;
 use walkdir::WalkDir;
 
 use crate::error::{Context, Error, Kind, Result};
 
-use super::{local, uri_of};
+use super::entry::{Entries, Entry};
+use super::place::Place;
 
 /// Entries that are looked at before they are handed on together.
 const AT_ONCE: usize = 1024;
@@ -22,22 +22,12 @@ const AT_ONCE: usize = 1024;
 /// Links that lead to a link, one after another, before they count as a circle.
 const LINKS: usize = 40;
 
-/// Something in a folder.
-pub(crate) enum Entry {
-    /// A file, through whatever links.
-    File(ObjectMeta),
-    /// A folder, through whatever links.
-    Folder(Path),
-    /// What cannot be an object or hold some, and what is the matter with it.
-    Odd(String),
-}
-
 /// The files and folders below a folder, and all that is odd there; nothing where there is none.
 ///
 /// # Errors
 /// When something cannot be looked at, so that objects may be missed.
-pub(crate) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Result<Entry>> + Unpin + use<>> {
-    let walk = Walk::of(root, folder, usize::MAX)?;
+pub(super) fn below(place: &Place, folder: &Path) -> Result<Entries> {
+    let walk = Walk::of(place, folder, usize::MAX)?;
     let chunks = stream::try_unfold(Some(walk), |walk| async move {
         let Some(mut walk) = walk else { return Ok(None) };
         let looked_at = spawn_blocking(move || {
@@ -50,15 +40,15 @@ pub(crate) fn below(root: &Url, folder: &Path) -> Result<impl Stream<Item = Resu
             .context(Kind::Internal, "listing a folder panicked")?;
         Ok::<_, Error>(Some((stream::iter(entries), walk)))
     });
-    Ok(Box::pin(chunks.try_flatten()))
+    Ok(chunks.try_flatten().boxed())
 }
 
 /// What lies directly in a folder; nothing where there is none.
 ///
 /// # Errors
 /// As [`below`].
-pub(crate) async fn inside(root: &Url, folder: &Path) -> Result<Vec<Entry>> {
-    let walk = Walk::of(root, folder, 1)?;
+pub(super) async fn inside(place: &Place, folder: &Path) -> Result<Vec<Entry>> {
+    let walk = Walk::of(place, folder, 1)?;
     spawn_blocking(move || walk.collect())
         .await
         .context(Kind::Internal, "listing a folder panicked")?
@@ -90,11 +80,10 @@ impl Iterator for Walk {
 }
 
 impl Walk {
-    fn of(root: &Url, folder: &Path, depth: usize) -> Result<Self> {
-        local(root)?;
-        let top = uri_of(root, folder)?
-            .to_file_path()
-            .map_err(|()| Error::usage("raw root is no folder of this machine").with("raw", root))?;
+    fn of(place: &Place, folder: &Path, depth: usize) -> Result<Self> {
+        let top = place.address_of(folder)?.to_file_path().map_err(|()| {
+            Error::usage("address is no folder of this machine").with("address", place.address())
+        })?;
         let walk = WalkDir::new(&top)
             .min_depth(1)
             .max_depth(depth)

@@ -5,15 +5,17 @@
 //! so that a process that was killed gives it back at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::contract::TableName;
 use crate::error::{Context, Kind, Result};
 
+use super::place::Place;
+
 /// Held while this value lives.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    /// None in a bucket.
     locked: Vec<File>,
     since: Instant,
 }
@@ -26,13 +28,13 @@ const POLL: Duration = Duration::from_millis(50);
 impl Lease {
     /// Takes the leases of all tables, waiting up to `patience`; none when somebody else keeps one of them.
     pub(crate) async fn take(
-        folder: &Path,
+        place: &Place,
         tables: &[TableName],
         patience: Duration,
     ) -> Result<Option<Self>> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(lease) = Self::try_take(folder, tables)? {
+            if let Some(lease) = Self::try_take(place, tables)? {
                 return Ok(Some(lease));
             }
             if Instant::now() >= deadline {
@@ -45,7 +47,7 @@ impl Lease {
     /// Lets waiting runners in, where the lease has been held for long, and takes it again as [`Self::take`] does.
     pub(crate) async fn give_way(
         self,
-        folder: &Path,
+        place: &Place,
         tables: &[TableName],
         patience: Duration,
     ) -> Result<Option<Self>> {
@@ -54,11 +56,17 @@ impl Lease {
         }
         drop(self.locked);
         tokio::time::sleep(POLL * 2).await;
-        Self::take(folder, tables, patience).await
+        Self::take(place, tables, patience).await
     }
 
-    fn try_take(folder: &Path, tables: &[TableName]) -> Result<Option<Self>> {
-        std::fs::create_dir_all(folder).context(Kind::Io, "lock folder could not be created")?;
+    fn try_take(place: &Place, tables: &[TableName]) -> Result<Option<Self>> {
+        let Some(folder) = place.file() else {
+            return Ok(Some(Self {
+                locked: Vec::new(),
+                since: Instant::now(),
+            }));
+        };
+        std::fs::create_dir_all(&folder).context(Kind::Io, "lock folder could not be created")?;
         // In one order everywhere, so that two runners cannot each hold what the other one wants.
         let mut names: Vec<String> = tables.iter().map(|table| format!("{table}.lock")).collect();
         names.sort();
@@ -92,24 +100,21 @@ mod tests {
     #[tokio::test]
     async fn a_second_runner_waits_for_the_first_and_then_gives_up() {
         let folder = tempfile::tempdir().unwrap();
+        let place = Place::of_folder(folder.path());
         let orders: TableName = "jwo.orders".parse().unwrap();
         let lines: TableName = "jwo.order_lines".parse().unwrap();
         let both = [orders.clone(), lines];
-        let first = Lease::take(folder.path(), &both, Duration::ZERO).await.unwrap();
+        let first = Lease::take(&place, &both, Duration::ZERO).await.unwrap();
         assert!(first.is_some());
         assert!(
-            Lease::take(
-                folder.path(),
-                std::slice::from_ref(&orders),
-                Duration::from_millis(60)
-            )
-            .await
-            .unwrap()
-            .is_none()
+            Lease::take(&place, std::slice::from_ref(&orders), Duration::from_millis(60))
+                .await
+                .unwrap()
+                .is_none()
         );
         drop(first);
         assert!(
-            Lease::take(folder.path(), &[orders], Duration::ZERO)
+            Lease::take(&place, &[orders], Duration::ZERO)
                 .await
                 .unwrap()
                 .is_some()

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use tokio::runtime::Handle;
-use url::Url;
 
 use crate::error::{Error, Kind, Result};
+
+use super::place::Place;
 
 /// Bytes that a local file is written in.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -33,18 +34,18 @@ enum Target {
 }
 
 impl Sink {
-    /// A file at `path` of `store`, which is rooted at `root`: below a `file://` root a local file is written
-    /// directly, and synced; elsewhere an object is uploaded, on the Tokio runtime of the caller.
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, root: &Url, path: &Path) -> Result<Self> {
-        let target = if root.scheme() == "file" {
+    /// A file at `path` below `root`: a local file is written directly, and synced; elsewhere an object is uploaded, on the
+    /// Tokio runtime of the caller.
+    pub(crate) fn new(root: &Place, path: &Path) -> Result<Self> {
+        let target = if root.is_local() {
             Target::Local(LocalFile::new(root, path)?)
         } else {
             let runtime = Handle::try_current().map_err(|error| {
                 Error::internal("an upload needs the thread to belong to a Tokio runtime").because(error)
             })?;
             Target::Remote(Upload {
-                store,
-                path: path.clone(),
+                store: root.store().clone(),
+                path: root.path().parts().chain(path.parts()).collect(),
                 runtime,
                 buffer: Vec::new(),
                 parts: None,
@@ -86,19 +87,13 @@ struct LocalFile {
 }
 
 impl LocalFile {
-    fn new(root: &Url, path: &Path) -> Result<Self> {
-        let no_path = || Error::usage("URL is no path of this machine").with("url", root);
-        let root_path = root.to_file_path().map_err(|()| no_path())?;
+    fn new(root: &Place, path: &Path) -> Result<Self> {
+        let no_path = || Error::usage("address is no path of this machine").with("address", root.address());
         // The same escaping that the object store uses for a path's parts.
-        let mut url = Url::from_directory_path(&root_path).map_err(|()| no_path())?;
-        url.path_segments_mut()
-            .map_err(|()| no_path())?
-            .pop_if_empty()
-            .extend(path.parts());
-        let path = url.to_file_path().map_err(|()| no_path())?;
+        let file = root.at(&root.path().parts().chain(path.parts()).collect())?;
         Ok(Self {
-            root: root_path,
-            path,
+            root: root.file().ok_or_else(no_path)?,
+            path: file.file().ok_or_else(no_path)?,
             file: None,
         })
     }

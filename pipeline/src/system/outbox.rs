@@ -85,8 +85,8 @@ fn store(curated: &Curated) -> Result<Arc<dyn ObjectStore>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::storage::Place;
     use chrono::{DateTime, TimeDelta};
-    use url::Url;
 
     use super::*;
     use crate::report::{Counts, Outcome, TableReport};
@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_left_waits_until_it_was_told_and_damage_costs_itself_only() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Curated::at(Url::from_directory_path(folder.path()).unwrap());
+        let curated = Curated::at(Place::of_folder(folder.path()));
         assert!(ids(&curated).await.is_empty());
         for (id, second) in [("b", 1), ("a", 2), ("c", 1), ("b", 1)] {
             put(&curated, &news(id, second)).await.unwrap();

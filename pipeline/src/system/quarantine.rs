@@ -279,7 +279,7 @@ fn rows_of(batch: &RecordBatch) -> impl Iterator<Item = QuarantineRow> {
 
 #[cfg(test)]
 mod tests {
-    use url::Url;
+    use crate::storage::Place;
 
     use super::*;
 
@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn rejects_recorded_twice_from_a_side_file_are_there_once() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Curated::at(Url::from_directory_path(folder.path()).unwrap());
+        let curated = Curated::at(Place::of_folder(folder.path()));
         let table: TableName = "jwo.orders".parse().unwrap();
         let rows = vec![row("jwo.orders", 1, Some(7)), row("jwo.orders", 1, None)];
         let adds = write(&curated, &rows).await.unwrap();
@@ -326,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn tables_that_record_at_the_same_time_all_get_in() {
         let folder = tempfile::tempdir().unwrap();
-        let root = Url::from_directory_path(folder.path()).unwrap();
+        let root = Place::of_folder(folder.path());
         let names = ["jwo.orders", "jwo.order_lines", "jwo.order_rows", "ams.campaigns"];
         let recorded = names.map(|name| {
             let curated = Curated::at(root.clone());

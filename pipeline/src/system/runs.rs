@@ -201,9 +201,8 @@ fn record(cells: &Cells<'_>, row: usize) -> Result<RunRecord> {
 
 #[cfg(test)]
 mod tests {
+    use crate::storage::Place;
     use chrono::{DateTime, TimeDelta};
-
-    use url::Url;
 
     use super::*;
     use crate::report::Outcome;
@@ -239,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn the_newest_runs_come_first_and_each_progress_once() {
         let folder = tempfile::tempdir().unwrap();
-        let curated = Curated::at(Url::from_directory_path(folder.path()).unwrap());
+        let curated = Curated::at(Place::of_folder(folder.path()));
         append(&curated, &report("quiet", 9, &[]), None).await.unwrap();
         assert!(
             log(&curated).unwrap().load().await.unwrap().is_none(),

@@ -1,5 +1,6 @@
 //! Documents of any width, empty ones, late ones and copies, in batches of any size, against a naive model.
 
+use crate::storage::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -119,6 +120,7 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> D
         path: format!("{copy}/{number}"),
         size: 1,
         modified: DateTime::UNIX_EPOCH,
+        tag: None,
         account: None,
         period: date(0).into(),
         part: 0,
@@ -207,7 +209,9 @@ impl Bench {
         Self {
             contract,
             log,
-            ledger: Ledger::open(&Curated::at(root)).await.unwrap(),
+            ledger: Ledger::open(&Curated::at(Place::of_folder(folder.path())))
+                .await
+                .unwrap(),
             batch: 0,
             _folder: folder,
         }

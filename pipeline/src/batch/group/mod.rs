@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::layout;
-use crate::raw::{RawObject, RawZone};
+use crate::raw::RawObject;
 use crate::report::{Observer, Silent};
 use crate::request::Selection;
 use crate::shape::{BatchStamp, Shaper};
@@ -116,7 +116,7 @@ pub(crate) async fn run_group(
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
     let all: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let look_back = LookBack::of(lake, selection, &all.join("+"))?;
+    let look_back = LookBack::of(lake, &ledger, selection, all.join("+")).await?;
     let mut pending = None;
     // How far each table was when what is pending was found out, own claims included.
     let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
@@ -221,7 +221,7 @@ pub(crate) async fn run_group(
             if replay.is_none()
                 && is_whole
                 && idle.len() == group.contracts.len()
-                && let Err(error) = look_back.done()
+                && let Err(error) = look_back.done(&mut ledger).await
             {
                 // Everything that was found is in.
                 tallies.of(&names[0]).unmarked(&error);
@@ -355,7 +355,7 @@ async fn work(
         }
     }
     let mut objects: Vec<RawObject> = objects.into_values().collect();
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let zone = lake.raw_zone();
     zone.relocate(group.contracts[0], &mut objects);
     let tables: Vec<String> = open
         .iter()
@@ -371,7 +371,7 @@ async fn work(
         .iter()
         .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
         .collect();
-    let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer)?;
+    let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer).await?;
     if lake.is_staged() {
         journal.for_rebuild();
     } else if journal.is_careful() && zone.has_places_of(&objects).await {
@@ -407,7 +407,7 @@ async fn work(
             tally.fail(&error);
         }
     }
-    journal.close();
+    journal.close().await;
     Ok(())
 }
 
@@ -421,7 +421,7 @@ async fn read(
     open: &[(&Contract, Claim)],
     objects: &[RawObject],
     pace: Pace,
-    watch: &(dyn Watch + Send + Sync),
+    watch: &dyn Watch,
 ) -> Result<Read> {
     let shapers = open
         .iter()
@@ -455,13 +455,20 @@ async fn read(
             }
         })
         .collect();
-    let zone = RawZone::new(&lake.settings().raw, lake.accounts());
+    let zone = lake.raw_zone();
     let source = group
         .contracts
         .first()
         .map_or("", |contract| contract.name.source.as_str());
-    let account = |object: &RawObject| zone.account(source, object.account.as_deref());
-    let taken_in = take_in(objects, &account, group.format(), &takers, pace, watch).await?;
+    let taken_in = take_in(
+        objects,
+        zone.of_source(source),
+        group.format(),
+        &takers,
+        pace,
+        watch,
+    )
+    .await?;
     drop(takers);
     Ok((taken_in, spools))
 }
@@ -491,7 +498,7 @@ impl Lake {
             }
             if let Some(object) = found {
                 let mut objects = [object];
-                let zone = RawZone::new(&self.settings().raw, self.accounts());
+                let zone = self.raw_zone();
                 zone.relocate(group.contracts[0], &mut objects);
                 read(self, &group, &open, &objects, Pace::CAREFUL, &Telling(&Silent)).await?;
             }

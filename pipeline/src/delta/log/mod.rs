@@ -1,7 +1,6 @@
 //! The log of one table: loading it, creating it, and committing to it by compare-and-swap.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -23,8 +22,8 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::error::{Context, Error, Kind, Result};
+use crate::storage::Place;
 
-use super::backing::Backing;
 use super::landing::{Patience, land};
 use super::snapshot::Snapshot;
 
@@ -40,7 +39,7 @@ const CHECKPOINT_ACTIONS: usize = 500;
 #[derive(Clone)]
 pub(crate) struct DeltaLog {
     table: String,
-    location: Url,
+    place: Place,
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
     patience: Patience,
@@ -78,38 +77,29 @@ pub(crate) enum Landed {
 }
 
 impl DeltaLog {
-    /// The log of the table `table` at `location` (a `file` URL).
+    /// The log of the table `table` in a local folder.
     #[cfg(test)]
     pub(crate) fn at(table: impl Into<String>, location: Url) -> Result<Self> {
-        Self::over(table, location, &Backing::default())
+        Self::new(
+            table,
+            crate::Stores::default().place(&location)?,
+            Patience::default(),
+        )
     }
 
-    /// The log of the table `table` at `location` (a `file` URL) in what holds the lake.
-    pub(crate) fn over(table: impl Into<String>, location: Url, backing: &Backing) -> Result<Self> {
-        let mut location = location;
-        if !location.path().ends_with('/') {
-            location.set_path(&format!("{}/", location.path()));
-        }
-        if location.scheme() != "file" {
-            let what = format!(
-                "storage {}:// is not supported; use a local folder",
-                location.scheme()
-            );
-            return Err(Error::usage(what).with("location", &location));
-        }
-        let root = backing.store.clone();
-        let prefix =
-            Path::from_url_path(location.path()).context(Kind::Usage, "table location is not a path")?;
-        let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root, prefix));
+    /// The log of the table `table` at a place.
+    pub(crate) fn new(table: impl Into<String>, place: Place, patience: Patience) -> Result<Self> {
+        let store: Arc<dyn ObjectStore> =
+            Arc::new(PrefixStore::new(place.store().clone(), place.path().clone()));
         // The library takes a `%` in the name of a folder for an escape: it knows no folder but the table's, as the root.
         let top = Url::parse(TOP).context(Kind::Internal, "root of a table is no address")?;
         let log = default_logstore(store.clone(), store.clone(), &top, &StorageConfig::default());
         Ok(Self {
             table: table.into(),
-            location,
+            place,
             log,
             store,
-            patience: backing.patience,
+            patience,
             loaded: Arc::default(),
         })
     }
@@ -119,14 +109,9 @@ impl DeltaLog {
         &self.table
     }
 
-    /// Root of the table.
-    pub(crate) fn location(&self) -> &Url {
-        &self.location
-    }
-
-    /// The table's folder, where it is local.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        self.location.to_file_path().ok()
+    /// Where the table is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Store rooted at the table.
@@ -249,7 +234,7 @@ impl DeltaLog {
 
     /// Whether a log is there. A bare folder is no table, and the kernel's error for it says less.
     pub(crate) async fn exists(&self) -> Result<bool> {
-        match self.folder() {
+        match self.place.file() {
             Some(folder) => Ok(folder.join("_delta_log").is_dir()),
             None => Ok(self.log.is_delta_table_location().await?),
         }

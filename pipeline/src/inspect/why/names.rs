@@ -8,28 +8,28 @@ use url::Url;
 
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::storage::{folder_url, join, path_of, relative, uri_of};
+use crate::storage::address::{address_of, below, folder, path_of, relative};
 
 /// Addresses, and paths below a raw root, that `object` may stand for: an address, a path below the raw root or
 /// below an account's own, or a path in the file system.
 pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::from([object.to_owned()]);
-    let raw = folder_url(&lake.settings().raw);
+    let raw = folder(&lake.settings().raw);
     if object.contains("://") {
         names.extend(Url::parse(object).ok().map(String::from));
         with_paths(lake, &raw, &mut names)?;
         return Ok(names);
     }
-    names.insert(uri_of(&raw, &join(&path_of(&raw)?, object))?.into());
+    names.insert(below(&raw, object)?.into());
     for account in lake.accounts() {
         let Some(own) = &account.raw else { continue };
         let Ok(root) = raw.join(&format!("{}/", own.trim_end_matches('/'))) else {
             continue;
         };
         // Tables name its objects as if they lay in the raw root.
-        let folder = format!("{}/{}/", account.source, account.alias);
-        for below in [Some(object), object.strip_prefix(&folder)].into_iter().flatten() {
-            names.insert(uri_of(&root, &join(&path_of(&root)?, below))?.into());
+        let above = format!("{}/{}/", account.source, account.alias);
+        for object in [Some(object), object.strip_prefix(&above)].into_iter().flatten() {
+            names.insert(below(&root, object)?.into());
         }
     }
     if raw.scheme() == "file" {
@@ -39,7 +39,7 @@ pub(super) fn names(lake: &Lake, object: &str) -> Result<BTreeSet<String>> {
             .flatten()
         {
             if let Ok(path) = Path::from_absolute_path(file) {
-                names.insert(uri_of(&raw, &path)?.into());
+                names.insert(address_of(&raw, &path)?.into());
             }
         }
     }

@@ -11,11 +11,11 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 use deltalake_core::kernel::{Action, Add};
-use url::Url;
 
 use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
+use crate::storage::Place;
 
 use super::{SnapshotTable, register, session};
 
@@ -24,7 +24,7 @@ const MEMORY: usize = 64 << 20;
 /// An empty curated zone that goes away with the test.
 fn zone() -> (tempfile::TempDir, Curated) {
     let folder = tempfile::tempdir().unwrap();
-    let curated = Curated::at(Url::from_directory_path(folder.path().join("a lake")).unwrap());
+    let curated = Curated::at(Place::of_folder(&folder.path().join("a lake")));
     (folder, curated)
 }
 

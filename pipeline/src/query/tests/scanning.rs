@@ -107,7 +107,7 @@ async fn types_are_those_of_the_table_though_files_hold_no_arrow_schema() {
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options).unwrap();
     writer.write(&batch).unwrap();
     let bytes = writer.into_inner().unwrap();
-    std::fs::write(log.folder().unwrap().join("one.parquet"), &bytes).unwrap();
+    std::fs::write(log.place().file().unwrap().join("one.parquet"), &bytes).unwrap();
     let add = Add {
         path: "one.parquet".into(),
         size: bytes.len() as i64,

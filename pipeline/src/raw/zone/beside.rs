@@ -5,9 +5,10 @@ use object_store::path::Path;
 use crate::error::Result;
 use crate::raw::manifest;
 
-use crate::storage::{Entry, inside, join, relative, uri_of};
+use crate::storage::address::join;
+use crate::storage::{Entry, Place};
 
-use super::Place;
+use super::Watched;
 
 /// What lies beside the tables of a source.
 #[derive(Default)]
@@ -20,9 +21,9 @@ pub(super) struct Unread {
 
 /// What no place of the source reads in its folder (`above`) and in those of accounts.
 pub(super) async fn unread_beside(
-    base: &Path,
-    place: &Place,
-    all: &[Place],
+    root: &Place,
+    watched: &Watched,
+    all: &[Watched],
     above: Vec<Entry>,
     accounts: &[Option<String>],
 ) -> Result<Unread> {
@@ -33,13 +34,13 @@ pub(super) async fn unread_beside(
         .filter(|entry| !matches!(entry, Entry::Folder(_)))
         .collect();
     for account in accounts.iter().flatten() {
-        let Some(folder) = place.pattern.account_folder(account) else {
+        let Some(folder) = watched.pattern.account_folder(account) else {
             continue;
         };
         let looked_at: Vec<Path> = all
             .iter()
-            .filter(|other| other.root == place.root)
-            .map(|other| join(base, &other.pattern.prefix(Some(account))))
+            .filter(|other| other.root == watched.root)
+            .map(|other| join(root.path(), &other.pattern.prefix(Some(account))))
             .collect();
         let is_read = |entry: &Entry| match entry {
             Entry::Folder(folder) => looked_at
@@ -47,7 +48,7 @@ pub(super) async fn unread_beside(
                 .any(|prefix| prefix.prefix_matches(folder) || folder.prefix_matches(prefix)),
             Entry::File(_) | Entry::Odd(_) => false,
         };
-        let inside = inside(&place.root, &join(base, &folder)).await?;
+        let inside = root.entries_in(&join(root.path(), &folder)).await?;
         beside.extend(inside.into_iter().filter(|entry| !is_read(entry)));
     }
     for entry in beside {
@@ -58,14 +59,14 @@ pub(super) async fn unread_beside(
             }
             Entry::Folder(folder) => Some(folder),
             Entry::File(meta) => {
-                let path = relative(base, &meta.location);
+                let path = root.relative(&meta.location);
                 let is_read = path.ends_with(manifest::SUFFIX)
-                    || all.iter().any(|other| other.reads(&place.root, &path));
+                    || all.iter().any(|other| other.reads(&watched.root, &path));
                 (!is_read).then_some(meta.location)
             }
         };
         if let Some(location) = location {
-            unread.addresses.push(uri_of(&place.root, &location)?.into());
+            unread.addresses.push(root.address_of(&location)?.into());
         }
     }
     Ok(unread)

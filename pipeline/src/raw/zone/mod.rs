@@ -17,11 +17,12 @@ use url::Url;
 use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::request::Selection;
-use crate::storage::{Entry, below, folder_url, inside, join, path_of, relative, uri_of};
+use crate::storage::address::{folder, join};
+use crate::storage::{Entry, Place, Stores};
 
 use super::account::Account;
 use super::manifest;
-use super::object::{Beside, RawObject, micros};
+use super::object::{Beside, RawObject};
 
 pub(crate) use self::roots::check_roots;
 
@@ -48,13 +49,34 @@ pub(crate) struct Listing {
 }
 
 /// The raw zone and the accounts that deliver into it.
+#[derive(Clone, Copy)]
 pub(crate) struct RawZone<'a> {
     root: &'a Url,
+    stores: &'a Stores,
     accounts: &'a [Account],
 }
 
+/// What one source delivers: whose its objects are, and where they are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Deliveries<'a> {
+    zone: RawZone<'a>,
+    source: &'a str,
+}
+
+impl Deliveries<'_> {
+    /// The account that delivered an object.
+    pub(crate) fn account(&self, object: &RawObject) -> Account {
+        self.zone.account(self.source, object.account.as_deref())
+    }
+
+    /// Which store serves an object.
+    pub(crate) fn stores(&self) -> &Stores {
+        self.zone.stores
+    }
+}
+
 /// A root to list, a pattern below it, and the account it belongs to where only one does.
-struct Place {
+struct Watched {
     root: Url,
     /// What stands before a path below the root in the raw root that all accounts share.
     above: String,
@@ -64,8 +86,22 @@ struct Place {
 
 impl<'a> RawZone<'a> {
     /// The raw zone at `root`.
-    pub(crate) fn new(root: &'a Url, accounts: &'a [Account]) -> Self {
-        Self { root, accounts }
+    pub(crate) fn new(root: &'a Url, stores: &'a Stores, accounts: &'a [Account]) -> Self {
+        Self {
+            root,
+            stores,
+            accounts,
+        }
+    }
+
+    /// What a source delivers.
+    pub(crate) fn of_source(self, source: &'a str) -> Deliveries<'a> {
+        Deliveries { zone: self, source }
+    }
+
+    /// Which store serves an object.
+    pub(crate) fn stores(&self) -> &'a Stores {
+        self.stores
     }
 
     /// Objects for a table within the selection. `feeds` are those of all tables of the source: what another one reads
@@ -79,34 +115,33 @@ impl<'a> RawZone<'a> {
     ) -> Result<Listing> {
         let source = &contract.name.source;
         let all = feeds.iter().map(|feed| self.places(source, feed, selection));
-        let all: Vec<Place> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let all: Vec<Watched> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let tells_of_all = feeds.first().is_some_and(|first| first.paths == feed.paths);
         let tells_unread = tells_of_all && selection.from.is_none() && selection.to.is_none();
         let (mut unread, mut odd, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut found = BTreeMap::new();
         let mut unmatched = BTreeSet::new();
         let mut manifests = BTreeMap::new();
-        for place in self.places(source, feed, selection)? {
-            let base = path_of(&place.root)?;
+        for watched in self.places(source, feed, selection)? {
             let looks_above = selection.account.is_none() || tells_unread;
-            let above = if place.pattern.has_account_folders() && looks_above {
-                inside(&place.root, &join(&base, &place.pattern.prefix(None)))
-                    .await
-                    .map(Some)
-            } else {
-                Ok(None)
+            let seen = match self.stores.place(&watched.root) {
+                Ok(root) if watched.pattern.has_account_folders() && looks_above => {
+                    let above = join(root.path(), &watched.pattern.prefix(None));
+                    root.entries_in(&above).await.map(|above| (root, Some(above)))
+                }
+                root => root.map(|root| (root, None)),
             };
             // A place that refuses is one of many.
-            let above = match above {
-                Ok(above) => above,
+            let (root, above) = match seen {
+                Ok(seen) => seen,
                 Err(error) => {
-                    refused.insert(refusal(error, place.account.as_deref()));
+                    refused.insert(refusal(error, watched.account.as_deref()));
                     continue;
                 }
             };
-            let accounts = accounts(&place, above.as_deref(), selection);
+            let accounts = accounts(&watched, above.as_deref(), selection);
             if let Some(above) = above.filter(|_| tells_unread) {
-                match unread_beside(&base, &place, &all, above, &accounts).await {
+                match unread_beside(&root, &watched, &all, above, &accounts).await {
                     Ok(beside) => {
                         unread.extend(beside.addresses);
                         odd.extend(beside.odd);
@@ -116,9 +151,9 @@ impl<'a> RawZone<'a> {
                 }
             }
             let mut listed = Vec::new();
-            for (prefix, account) in prefixes(&base, &place, &accounts, selection) {
-                let account = place.account.clone().or(account);
-                match below(&place.root, &prefix) {
+            for (prefix, account) in prefixes(root.path(), &watched, &accounts, selection) {
+                let account = watched.account.clone().or(account);
+                match root.entries_below(&prefix, None) {
                     Ok(entries) => listed.push(entries.map(move |entry| (entry, account.clone()))),
                     Err(error) => {
                         refused.insert(refusal(error, account.as_deref()));
@@ -140,17 +175,14 @@ impl<'a> RawZone<'a> {
                     }
                 };
                 if meta.location.as_ref().ends_with(manifest::SUFFIX) {
-                    let beside = Beside {
-                        modified: micros(meta.last_modified),
-                        size: meta.size,
-                    };
-                    manifests.insert(String::from(uri_of(&place.root, &meta.location)?), beside);
+                    let beside = Beside::found(&root, &meta);
+                    manifests.insert(String::from(root.address_of(&meta.location)?), beside);
                     continue;
                 }
-                let relative = relative(&base, &meta.location);
-                match place.pattern.matches(&relative) {
+                let relative = root.relative(&meta.location);
+                match watched.pattern.matches(&relative) {
                     Some(matched) => {
-                        let account = place.account.clone().or(matched.account);
+                        let account = watched.account.clone().or(matched.account);
                         let day = matched.period.date();
                         let wanted = selection.account.is_none() || selection.account == account;
                         if wanted
@@ -158,9 +190,9 @@ impl<'a> RawZone<'a> {
                             && selection.to.is_none_or(|to| day <= to)
                         {
                             let object = object(
-                                &place.root,
+                                &root,
                                 meta,
-                                format!("{}{relative}", place.above),
+                                format!("{}{relative}", watched.above),
                                 account,
                                 matched.period,
                                 matched.part,
@@ -169,9 +201,9 @@ impl<'a> RawZone<'a> {
                             found.insert((object.period, object.uri.clone()), object);
                         }
                     }
-                    None if all.iter().any(|other| other.reads(&place.root, &relative)) => {}
+                    None if all.iter().any(|other| other.reads(&watched.root, &relative)) => {}
                     None => {
-                        unmatched.insert(uri_of(&place.root, &meta.location)?.into());
+                        unmatched.insert(root.address_of(&meta.location)?.into());
                     }
                 }
             }
@@ -181,7 +213,7 @@ impl<'a> RawZone<'a> {
             unmatched.remove(&object.uri);
             object.manifest = manifests
                 .get(&format!("{}{}", object.uri, manifest::SUFFIX))
-                .copied();
+                .cloned();
         }
         Ok(Listing {
             objects,
@@ -206,18 +238,18 @@ impl<'a> RawZone<'a> {
     /// The account's own root; none where its objects lie in the one that all share.
     fn root_of(&self, account: &Account) -> Result<Option<Url>> {
         let Some(raw) = &account.raw else { return Ok(None) };
-        folder_url(self.root)
+        folder(self.root)
             .join(&format!("{}/", raw.trim_end_matches('/')))
             .map(Some)
             .context(Kind::Usage, "raw root of the account is not a URI or a path")
             .map_err(|error| error.with("account", &account.alias).with("raw", raw))
     }
 
-    fn places(&self, source: &str, feed: &RawFeed, selection: &Selection) -> Result<Vec<Place>> {
+    fn places(&self, source: &str, feed: &RawFeed, selection: &Selection) -> Result<Vec<Watched>> {
         let mut places = Vec::new();
         for pattern in &feed.paths {
-            places.push(Place {
-                root: folder_url(self.root),
+            places.push(Watched {
+                root: folder(self.root),
                 above: String::new(),
                 pattern: pattern.clone(),
                 account: None,
@@ -234,7 +266,7 @@ impl<'a> RawZone<'a> {
                     continue;
                 }
                 let (above, pattern) = pattern.below_account(&account.alias).map_err(Error::usage)?;
-                places.push(Place {
+                places.push(Watched {
                     root,
                     above,
                     pattern,
@@ -246,7 +278,7 @@ impl<'a> RawZone<'a> {
     }
 }
 
-impl Place {
+impl Watched {
     /// Whether it reads the object of this path below that root.
     fn reads(&self, root: &Url, path: &str) -> bool {
         self.root == *root && self.pattern.matches(path).is_some()
@@ -255,7 +287,7 @@ impl Place {
 
 /// The accounts whose folders are to be listed; one that is none stands for all of them. `above` is what lies beside these
 /// folders, where accounts have such.
-fn accounts(place: &Place, above: Option<&[Entry]>, selection: &Selection) -> Vec<Option<String>> {
+fn accounts(watched: &Watched, above: Option<&[Entry]>, selection: &Selection) -> Vec<Option<String>> {
     if let Some(account) = &selection.account {
         return vec![Some(account.clone())];
     }
@@ -263,7 +295,7 @@ fn accounts(place: &Place, above: Option<&[Entry]>, selection: &Selection) -> Ve
         return vec![None];
     };
     let account = |entry: &Entry| match entry {
-        Entry::Folder(folder) => place.pattern.account_of(folder.filename()?).map(str::to_owned),
+        Entry::Folder(folder) => watched.pattern.account_of(folder.filename()?).map(str::to_owned),
         _ => None,
     };
     above.iter().filter_map(account).map(Some).collect()
@@ -273,7 +305,7 @@ fn accounts(place: &Place, above: Option<&[Entry]>, selection: &Selection) -> Ve
 /// account whose it is, where it is the folder of one.
 fn prefixes(
     base: &Path,
-    place: &Place,
+    watched: &Watched,
     accounts: &[Option<String>],
     selection: &Selection,
 ) -> BTreeMap<Path, Option<String>> {
@@ -284,9 +316,9 @@ fn prefixes(
         let of_account: Vec<String> = match &days {
             Some(days) => days
                 .iter()
-                .flat_map(|day| place.pattern.prefixes_of(alias, *day))
+                .flat_map(|day| watched.pattern.prefixes_of(alias, *day))
                 .collect(),
-            None => vec![place.pattern.prefix(alias)],
+            None => vec![watched.pattern.prefix(alias)],
         };
         prefixes.extend(
             of_account
@@ -306,7 +338,7 @@ fn refusal(error: Error, account: Option<&str>) -> String {
 }
 
 fn object(
-    root: &Url,
+    root: &Place,
     meta: ObjectMeta,
     path: String,
     account: Option<String>,
@@ -314,11 +346,12 @@ fn object(
     part: u32,
 ) -> Result<RawObject> {
     Ok(RawObject {
-        uri: uri_of(root, &meta.location)?.into(),
+        uri: root.address_of(&meta.location)?.into(),
         moved_to: None,
         path,
         size: meta.size,
-        modified: micros(meta.last_modified),
+        modified: root.changed(meta.last_modified),
+        tag: root.tag(&meta),
         account,
         period,
         part,

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::contract::Contract;
 
-use crate::storage::{folder_url, inside, join, path_of, uri_of};
+use crate::storage::address::{below, folder};
 
 use super::{RawObject, RawZone};
 
@@ -19,7 +19,7 @@ impl RawZone<'_> {
             .accounts
             .iter()
             .filter_map(|account| self.root_of(account).ok());
-        let all: Vec<Url> = own.flatten().chain([folder_url(self.root)]).collect();
+        let all: Vec<Url> = own.flatten().chain([folder(self.root)]).collect();
         let root_of = |object: &RawObject| {
             let holding = all
                 .iter()
@@ -28,10 +28,11 @@ impl RawZone<'_> {
         };
         let roots: BTreeSet<Option<&Url>> = objects.iter().map(root_of).collect();
         for root in roots {
-            let Some((root, Ok(base))) = root.map(|root| (root, path_of(root))) else {
+            let Some(Ok(root)) = root.map(|root| self.stores.place(root)) else {
                 return false;
             };
-            if !inside(root, &base).await.is_ok_and(|inside| !inside.is_empty()) {
+            let inside = root.entries_in(root.path()).await;
+            if !inside.is_ok_and(|inside| !inside.is_empty()) {
                 return false;
             }
         }
@@ -45,7 +46,7 @@ impl RawZone<'_> {
         contract: &Contract,
         objects: impl IntoIterator<Item = &'o mut RawObject>,
     ) {
-        let shared = folder_url(self.root);
+        let shared = folder(self.root);
         for object in objects {
             let account = self.account(&contract.name.source, object.account.as_deref());
             let own = self.root_of(&account).ok().flatten();
@@ -55,19 +56,16 @@ impl RawZone<'_> {
             }
             let patterns = contract.raw_feed().into_iter().flat_map(|feed| &feed.paths);
             let in_own = own.and_then(|own| {
-                let mut below = patterns.filter_map(|pattern| {
+                let mut paths = patterns.filter_map(|pattern| {
                     let (above, below) = pattern.below_account(&account.alias).ok()?;
                     let path = object.path.strip_prefix(&above)?;
                     below.matches(path).is_some().then_some(path)
                 });
-                at(&own, below.next()?)
+                below(&own, paths.next()?).ok()
             });
-            object.moved_to = in_own.or_else(|| at(&shared, &object.path)).map(String::from);
+            object.moved_to = in_own
+                .or_else(|| below(&shared, &object.path).ok())
+                .map(String::from);
         }
     }
-}
-
-/// The address of a path below a root.
-fn at(root: &Url, path: &str) -> Option<Url> {
-    uri_of(root, &join(&path_of(root).ok()?, path)).ok()
 }

@@ -9,7 +9,8 @@ use crate::contract::{Contracts, PathPattern};
 use crate::error::{Error, Result};
 use crate::raw::account::Account;
 
-use crate::storage::{folder_url, join, path_of, uri_of};
+use crate::storage::Stores;
+use crate::storage::address::{below, folder};
 
 use super::RawZone;
 
@@ -53,12 +54,12 @@ fn folders<'a>(
     accounts: impl Iterator<Item = &'a Account>,
     patterns: &[&PathPattern],
 ) -> Result<Vec<Folder>> {
-    let zone = RawZone::new(raw, &[]);
-    let shared = folder_url(raw);
-    let base = path_of(&shared)?;
+    let stores = Stores::default();
+    let zone = RawZone::new(raw, &stores, &[]);
+    let shared = folder(raw);
     let mut above = BTreeSet::new();
     for pattern in patterns.iter().filter(|pattern| pattern.has_account_folders()) {
-        above.extend(real(&uri_of(&shared, &join(&base, &pattern.prefix(None)))?));
+        above.extend(real(&below(&shared, &pattern.prefix(None))?));
     }
     let mut folders = Vec::new();
     for account in accounts {
@@ -74,7 +75,7 @@ fn folders<'a>(
                 .iter()
                 .filter_map(|pattern| pattern.account_folder(&account.alias))
             {
-                add(real(&uri_of(&shared, &join(&base, &folder))?), &account.alias);
+                add(real(&below(&shared, &folder)?), &account.alias);
             }
             continue;
         };
@@ -94,9 +95,17 @@ fn folders<'a>(
     Ok(folders)
 }
 
-/// The folder behind an address, with no link in its path; none where it is not local. What does not exist yet lies in
-/// what does.
+/// The folder behind an address, with no link in its path; in a bucket, which has no links, the address as a path. What does
+/// not exist yet lies in what does.
 fn real(folder: &Url) -> Option<PathBuf> {
+    if folder.scheme() != "file" {
+        let bucket = folder.host_str().unwrap_or_default();
+        return Some(PathBuf::from(format!(
+            "/{}:/{bucket}{}",
+            folder.scheme(),
+            folder.path()
+        )));
+    }
     let path = folder.to_file_path().ok()?;
     let mut missing = Vec::new();
     let mut there: &Path = &path;

@@ -1,6 +1,7 @@
 //! Folders as raw zones.
 
 use super::*;
+use crate::storage::Stores;
 
 fn touch(root: &std::path::Path, path: &str) {
     let file = root.join(path);
@@ -23,7 +24,8 @@ async fn a_listing_knows_accounts_periods_and_strangers() {
     let mut account = Account::unconfigured("jwo", "arena");
     account.raw = Some("own".to_owned());
     let accounts = [account];
-    let zone = RawZone::new(&root, &accounts);
+    let stores = Stores::default();
+    let zone = RawZone::new(&root, &stores, &accounts);
     let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
 
     let mut found = Vec::new();
@@ -75,7 +77,8 @@ async fn listed(
 ) -> Vec<(String, String)> {
     let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
     let pattern = PathPattern::parse(pattern).unwrap();
-    let zone = RawZone::new(&root, accounts);
+    let stores = Stores::default();
+    let zone = RawZone::new(&root, &stores, accounts);
     let listing = zone
         .list(&contract(&pattern), &feed(&pattern), &[], selection)
         .await
@@ -202,7 +205,8 @@ async fn what_another_table_reads_is_no_stranger_and_what_none_reads_is_told_onc
         touch(folder.path(), path);
     }
     let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
-    let zone = RawZone::new(&root, &[]);
+    let stores = Stores::default();
+    let zone = RawZone::new(&root, &stores, &[]);
     let patterns = [
         "shop/{account}/visits/{date}/a",
         "shop/{account}/visits/{date}/{name}.log",
@@ -246,7 +250,8 @@ async fn listing(folder: &std::path::Path, pattern: &str, selection: &Selection)
     let feed = feed(&pattern);
     let mut contract = contract(&pattern);
     contract.name = "shop.any".parse().unwrap();
-    let zone = RawZone::new(&root, &[]);
+    let stores = Stores::default();
+    let zone = RawZone::new(&root, &stores, &[]);
     zone.list(&contract, &feed, &[&feed], selection).await
 }
 

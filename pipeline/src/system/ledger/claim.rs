@@ -63,10 +63,13 @@ impl Draft {
             account: object.account.clone(),
             period: Some(object.period.and_utc().timestamp_micros()),
             part: Some(i64::from(object.part)),
-            manifest_size: object.manifest.map(|manifest| manifest.size as i64),
+            manifest_size: object.manifest.as_ref().map(|manifest| manifest.size as i64),
             manifest_modified: object
                 .manifest
+                .as_ref()
                 .map(|manifest| manifest.modified.timestamp_micros()),
+            tag: object.tag.clone(),
+            manifest_tag: object.manifest.as_ref().and_then(|manifest| manifest.tag.clone()),
             document: object.document.clone(),
             ..row(schema::month(object.period))
         });
@@ -114,6 +117,7 @@ pub(super) fn object(row: &LedgerRow) -> Option<RawObject> {
         path: row.path.clone(),
         size: row.size? as u64,
         modified: schema::instant(row.modified?),
+        tag: row.tag.clone(),
         account: row.account.clone(),
         period: schema::instant(row.period?).naive_utc(),
         part: row.part? as u32,
@@ -123,6 +127,7 @@ pub(super) fn object(row: &LedgerRow) -> Option<RawObject> {
             .map(|(size, modified)| Beside {
                 modified: schema::instant(modified),
                 size: size as u64,
+                tag: row.manifest_tag.clone(),
             }),
         document: row.document.clone(),
     })

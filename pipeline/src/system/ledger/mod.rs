@@ -7,6 +7,8 @@
 mod claim;
 mod result;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
 pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken, latest_results};
@@ -251,6 +253,34 @@ impl Ledger {
         Ok(())
     }
 
+    /// When the whole raw zone was last listed for a group of tables and all of it taken in, in seconds since the epoch; none:
+    /// never.
+    pub(crate) async fn listed_whole_at(&self, group: &str) -> Result<Option<i64>> {
+        self.snapshot.txn(&listed_app(group)).await
+    }
+
+    /// Notes that it was, at that second.
+    pub(crate) async fn note_listed_whole(&mut self, group: &str, at: i64) -> Result<()> {
+        let app = listed_app(group);
+        let mut backoff = self.log.races();
+        // Somebody else may have listed everything meanwhile, later than this.
+        while self.snapshot.txn(&app).await?.is_none_or(|known| known < at) {
+            let commit = Commit {
+                operation: "LISTED",
+                txns: vec![(app.clone(), at)],
+                ..Commit::default()
+            };
+            match self.log.commit(&self.snapshot, commit).await? {
+                Landed::At(_) => return self.refresh().await,
+                Landed::Lost => {
+                    backoff.lost(self.log.table()).await?;
+                    self.refresh().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
     /// tables in `claims` has been claimed beyond the number that it has there.
     async fn append(
@@ -274,9 +304,14 @@ impl Ledger {
                     return Ok(false);
                 }
             }
+            // A ledger of before gets the columns that it lacks with the first rows that have them.
+            let growth = self.snapshot.grown(&self.schema())?;
             let commit = Commit {
                 operation,
-                actions: adds.iter().cloned().map(Action::Add).collect(),
+                actions: growth
+                    .into_iter()
+                    .chain(adds.iter().cloned().map(Action::Add))
+                    .collect(),
                 txns: txns.clone(),
                 about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
             };
@@ -327,6 +362,10 @@ fn claim_app(table: &TableName) -> String {
 
 fn record_app(table: &TableName) -> String {
     format!("record:{table}")
+}
+
+fn listed_app(group: &str) -> String {
+    format!("listed:{group}")
 }
 
 fn rebuild_app(table: &TableName) -> String {

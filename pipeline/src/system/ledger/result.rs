@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
-use crate::raw::{Beside, Identity, RawObject};
+use crate::raw::{Beside, Content, Identity, RawObject};
 
 use super::schema::{self, CLAIM, LedgerRow, REFUSED, REJECTED, RESULT, TAKEN};
 
@@ -37,6 +37,8 @@ pub(crate) struct ObjectResult {
     pub(crate) path: String,
     pub(crate) size: Option<u64>,
     pub(crate) modified: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(crate) tag: Option<String>,
     #[serde(default)]
     pub(crate) manifest: Option<Beside>,
     pub(crate) account: Option<String>,
@@ -90,7 +92,8 @@ impl ObjectResult {
             path: object.path.clone(),
             size: Some(object.size),
             modified: Some(object.modified),
-            manifest: object.manifest,
+            tag: object.tag.clone(),
+            manifest: object.manifest.clone(),
             account: object.account.clone(),
             month: schema::month(object.period),
             ..Self::of_input(claim, &claim.draft.table, attempt)
@@ -106,6 +109,7 @@ impl ObjectResult {
             path: input.to_string(),
             size: None,
             modified: None,
+            tag: None,
             manifest: None,
             account: None,
             month: schema::month(claim.claimed_at.naive_utc()),
@@ -127,7 +131,7 @@ impl ObjectResult {
             Taken::Rejected { reason } => (REJECTED, Some(reason.clone())),
             Taken::Refused { reason } => (REFUSED, Some(reason.clone())),
         };
-        let document = self.document.as_ref();
+        let (document, manifest) = (self.document.as_ref(), self.manifest.as_ref());
         let covers = document.and_then(|document| document.covers.as_ref());
         let days = covers.and_then(|covers| covers.days);
         LedgerRow {
@@ -139,8 +143,10 @@ impl ObjectResult {
             path: self.path.clone(),
             size: self.size.map(|size| size as i64),
             modified: self.modified.map(|time| time.timestamp_micros()),
-            manifest_size: self.manifest.map(|manifest| manifest.size as i64),
-            manifest_modified: self.manifest.map(|manifest| manifest.modified.timestamp_micros()),
+            manifest_size: manifest.map(|manifest| manifest.size as i64),
+            manifest_modified: manifest.map(|manifest| manifest.modified.timestamp_micros()),
+            tag: self.tag.clone(),
+            manifest_tag: manifest.and_then(|manifest| manifest.tag.clone()),
             account: self.account.clone(),
             claimed_at: self.claimed_at.timestamp_micros(),
             rules: self.rules.clone(),
@@ -203,8 +209,12 @@ impl LedgerRow {
     /// Identity of the raw object that the row is about; none for the row of an input.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let manifest = self.manifest_size.zip(self.manifest_modified);
-        let manifest = manifest.map(|(size, modified)| (size as u64, modified));
-        Some((self.path.clone(), self.size? as u64, self.modified?, manifest))
+        let manifest_tag = self.manifest_tag.as_deref();
+        Some(Identity {
+            path: self.path.clone(),
+            content: Content::new(self.size? as u64, self.modified?, self.tag.as_deref()),
+            manifest: manifest.map(|(size, modified)| Content::new(size as u64, modified, manifest_tag)),
+        })
     }
 
     /// What the row of a result remembers of a document; none where the table keeps no documents.

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::delta::DataFile;
 use crate::error::Result;
-use crate::raw::Identity;
+use crate::raw::{Content, Identity};
 
 /// Words of the column `entry`.
 pub(super) const CLAIM: &str = "claim";
@@ -82,6 +82,10 @@ pub(crate) struct LedgerRow {
     pub(crate) first_day: Option<String>,
     /// Result only: last day that the document covers.
     pub(crate) last_day: Option<String>,
+    /// What the object's store calls its content.
+    pub(crate) tag: Option<String>,
+    /// What the store calls the content of its manifest.
+    pub(crate) manifest_tag: Option<String>,
 }
 
 pub(super) fn partition() -> Vec<String> {
@@ -131,6 +135,8 @@ pub(super) fn schema() -> SchemaRef {
         text("covers"),
         text("first_day"),
         text("last_day"),
+        text("tag"),
+        text("manifest_tag"),
     ]))
 }
 
@@ -175,6 +181,8 @@ impl LedgerRow {
             text(|row| row.covers.as_deref()),
             text(|row| row.first_day.as_deref()),
             text(|row| row.last_day.as_deref()),
+            text(|row| row.tag.as_deref()),
+            text(|row| row.manifest_tag.as_deref()),
         ];
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
@@ -226,6 +234,8 @@ impl LedgerRow {
                 covers: text(26, row),
                 first_day: text(27, row),
                 last_day: text(28, row),
+                tag: text(29, row),
+                manifest_tag: text(30, row),
             }));
         }
         Ok(rows)
@@ -243,9 +253,16 @@ pub(super) fn identity_columns() -> SchemaRef {
         "manifest_size",
         "manifest_modified",
         "period",
+        "tag",
+        "manifest_tag",
     ]
     .map(|name| all.field_with_name(name).cloned());
     Arc::new(Schema::new(named.into_iter().flatten().collect::<Vec<_>>()))
+}
+
+/// The text of a row; none where it is null.
+fn optional(texts: &StringArray, row: usize) -> Option<&str> {
+    texts.is_valid(row).then(|| texts.value(row))
 }
 
 /// Identities of claimed objects about these periods, and about some beside: a contract may have learned since to read an hour
@@ -264,18 +281,19 @@ pub(super) fn identities(
         let instant = |column: usize| batch.column(column).as_primitive::<TimestampMicrosecondType>();
         let (entries, paths, sizes, modified) = (text(0), text(1), int(2), instant(3));
         let (manifest_sizes, manifests, periods) = (int(4), instant(5), instant(6));
+        let (tags, manifest_tags) = (text(7), text(8));
         for row in 0..batch.num_rows() {
             let is_object = entries.value(row) == CLAIM && sizes.is_valid(row);
             if is_object && (periods.is_null(row) || wanted.contains(&periods.value(row))) {
-                let manifest = manifest_sizes
-                    .is_valid(row)
-                    .then(|| (manifest_sizes.value(row) as u64, manifests.value(row)));
-                identities.insert((
-                    paths.value(row).to_owned(),
-                    sizes.value(row) as u64,
-                    modified.value(row),
+                let manifest = manifest_sizes.is_valid(row).then(|| {
+                    let tag = optional(manifest_tags, row);
+                    Content::new(manifest_sizes.value(row) as u64, manifests.value(row), tag)
+                });
+                identities.insert(Identity {
+                    path: paths.value(row).to_owned(),
+                    content: Content::new(sizes.value(row) as u64, modified.value(row), optional(tags, row)),
                     manifest,
-                ));
+                });
             }
         }
     }

@@ -10,13 +10,12 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::runtime;
-use crate::storage::Sink;
+use crate::storage::{Place, Sink, Stores};
 
 fn local(directory: &std::path::Path, path: &str) -> (Sink, Arc<dyn ObjectStore>) {
     let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(directory).unwrap());
-    let root = Url::from_directory_path(directory).unwrap();
     (
-        Sink::new(Arc::clone(&store), &root, &Path::from(path)).unwrap(),
+        Sink::new(&Place::of_folder(directory), &Path::from(path)).unwrap(),
         store,
     )
 }
@@ -58,12 +57,13 @@ fn an_unfinished_local_file_goes_away_and_an_unused_sink_leaves_nothing() {
 #[test]
 fn uploads_small_and_large_arrive_whole() {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    let root = Url::parse("memory:///").unwrap();
+    let root = Url::parse("s3://bucket/").unwrap();
+    let stores = Stores::default().with(&root, Arc::clone(&store)).unwrap();
     let _runtime = runtime().enter();
     for size in [0, 10, 8 << 20, (20 << 20) + 3] {
         let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         let path = Path::from(format!("of-{size}"));
-        let mut sink = Sink::new(Arc::clone(&store), &root, &path).unwrap();
+        let mut sink = Sink::new(&stores.place(&root).unwrap(), &path).unwrap();
         bytes
             .chunks(1_000_003)
             .for_each(|part| sink.write_all(part).unwrap());

@@ -1,0 +1,137 @@
+//! Which store serves an address.
+
+use std::fmt;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use url::Url;
+
+use crate::error::{Error, Result};
+
+use super::address::folder;
+use super::durable::DurableLocal;
+use super::place::Place;
+
+/// Stores by the addresses that they serve: `file` is built in, buckets are registered by whoever opens a lake, who knows
+/// how they are reached.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pipeline::Stores;
+/// use object_store::memory::InMemory;
+/// use url::Url;
+///
+/// let bucket = Url::parse("s3://retail/").unwrap();
+/// let stores = Stores::default().with(&bucket, Arc::new(InMemory::new())).unwrap();
+/// # drop(stores);
+/// ```
+#[derive(Clone)]
+pub struct Stores {
+    local: Arc<dyn ObjectStore>,
+    /// The longest address that an address begins with decides.
+    remote: Vec<(Url, Arc<dyn ObjectStore>)>,
+}
+
+impl Default for Stores {
+    /// Local folders alone.
+    fn default() -> Self {
+        Self {
+            local: Arc::new(DurableLocal::new()),
+            remote: Vec::new(),
+        }
+    }
+}
+
+impl Stores {
+    /// The same, with a store for everything at and below `root`, such as `s3://bucket/` or, where a part of a bucket is
+    /// reached another way than the rest, `s3://bucket/prefix/`. Paths in the store begin at the bucket's root either way.
+    ///
+    /// # Errors
+    /// When the address names no bucket, or is one of local files.
+    pub fn with(mut self, root: &Url, store: Arc<dyn ObjectStore>) -> Result<Self> {
+        if root.scheme() == "file" || root.host_str().is_none() {
+            return Err(
+                Error::usage("a store is registered for a bucket, such as s3://bucket/").with("root", root),
+            );
+        }
+        let root = folder(root);
+        self.remote.retain(|(known, _)| *known != root);
+        self.remote.push((root, store));
+        Ok(self)
+    }
+
+    /// The place of an address, of a folder or of an object.
+    ///
+    /// # Errors
+    /// When no store was registered for it, or it is no path.
+    pub(crate) fn place(&self, address: &Url) -> Result<Place> {
+        if address.scheme() == "file" {
+            return Place::new(address.clone(), self.local.clone());
+        }
+        let below = folder(address);
+        let serving = self
+            .remote
+            .iter()
+            .filter(|(root, _)| below.as_str().starts_with(root.as_str()));
+        let store = serving.max_by_key(|(root, _)| root.as_str().len());
+        let (_, store) = store.ok_or_else(|| {
+            Error::usage("no store is known for this address; give a local folder, or an address of a store that is set up")
+                .with("address", address)
+        })?;
+        Place::new(address.clone(), store.clone())
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roots = self.remote.iter().map(|(root, _)| root.as_str());
+        f.debug_list().entry(&"file:///").entries(roots).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_longest_root_serves_an_address() {
+        let (bucket, part): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>) =
+            (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
+        let stores = Stores::default()
+            .with(&url("s3://retail"), bucket.clone())
+            .and_then(|stores| stores.with(&url("s3://retail/of/others"), part.clone()))
+            .unwrap();
+        let store = |address: &str| stores.place(&url(address)).unwrap().store().clone();
+        for address in [
+            "s3://retail/",
+            "s3://retail/raw/x.csv",
+            "s3://retail/of/others-too",
+        ] {
+            assert!(Arc::ptr_eq(&store(address), &bucket), "{address}");
+        }
+        for address in ["s3://retail/of/others", "s3://retail/of/others/x.csv"] {
+            assert!(Arc::ptr_eq(&store(address), &part), "{address}");
+        }
+        let place = stores.place(&url("s3://retail/of/others/a%20b.csv")).unwrap();
+        assert_eq!(place.path().as_ref(), "of/others/a b.csv");
+        let error = stores.place(&url("s3://retailers/raw")).unwrap_err();
+        assert!(error.to_string().contains("no store is known"), "{error}");
+    }
+
+    #[test]
+    fn only_buckets_are_registered() {
+        for root in ["file:///data", "s3:///raw"] {
+            assert!(
+                Stores::default()
+                    .with(&url(root), Arc::new(InMemory::new()))
+                    .is_err()
+            );
+        }
+    }
+}
