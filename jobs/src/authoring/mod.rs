@@ -36,7 +36,7 @@ use column::Proposed;
 pub(crate) use fixture::ROWS as CASE_ROWS;
 use keep::{Keeping, Known, RAW_FILE, REPORT_DAY};
 use observe::Observed;
-use place::Place;
+use place::{Place, Surroundings};
 use sample::Sample;
 
 /// Name of the column for the account.
@@ -245,15 +245,13 @@ fn place_of(request: &Request<'_>, sample: &Sample, plain: bool, day: Option<Nai
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         })
         .unwrap_or(&request.table.table);
-    place::place(
-        &sample.path,
-        request.raw,
-        request.table,
-        folder,
-        &aliases,
+    let surroundings = Surroundings {
+        raw: request.raw,
+        table: request.table,
+        aliases: &aliases,
         plain,
-        day,
-    )
+    };
+    surroundings.place(&sample.path, folder, day)
 }
 
 /// The place of each sample; no two have the same.

@@ -32,21 +32,27 @@ impl Place {
     }
 }
 
-/// Where a sample lies in the raw zone at `raw`, or should lie: in `folder`, on the day `day` that its rows are about, as
-/// far as known. `aliases` are the accounts of the source, `plain` says that its tables have no account in their paths.
-pub(super) fn place(
-    path: &Path,
-    raw: Option<&Path>,
-    table: &TableName,
-    folder: &str,
-    aliases: &[String],
-    plain: bool,
-    day: Option<NaiveDate>,
-) -> Place {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let known = relative(&absolute, raw, &table.source)
-        .and_then(|segments| of_segments(&segments, table, aliases, plain));
-    known.unwrap_or_else(|| proposed(&absolute, &table.source, folder, plain, day))
+/// What is known of the raw zone in which a sample lies, or should lie.
+pub(super) struct Surroundings<'a> {
+    /// Folder of the raw zone, as far as known.
+    pub(super) raw: Option<&'a Path>,
+    /// The table to be.
+    pub(super) table: &'a TableName,
+    /// Accounts of its source.
+    pub(super) aliases: &'a [String],
+    /// Whether tables of the source have no account in their paths.
+    pub(super) plain: bool,
+}
+
+impl Surroundings<'_> {
+    /// Where a sample lies in the raw zone, or should lie: in `folder`, on the day `day` that its rows are about, as far as
+    /// known.
+    pub(super) fn place(&self, path: &Path, folder: &str, day: Option<NaiveDate>) -> Place {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let known = relative(&absolute, self.raw, &self.table.source)
+            .and_then(|segments| of_segments(&segments, self.table, self.aliases, self.plain));
+        known.unwrap_or_else(|| proposed(&absolute, &self.table.source, folder, self.plain, day))
+    }
 }
 
 /// The segments of the path below the raw zone, or from a folder on that is called like the source.
@@ -254,15 +260,13 @@ mod tests {
 
     fn of(path: &str) -> Place {
         let table: TableName = "shop.visits".parse().unwrap();
-        place(
-            Path::new(path),
-            Some(Path::new("/lake/raw")),
-            &table,
-            "visits",
-            &["corner".to_owned()],
-            false,
-            None,
-        )
+        let surroundings = Surroundings {
+            raw: Some(Path::new("/lake/raw")),
+            table: &table,
+            aliases: &["corner".to_owned()],
+            plain: false,
+        };
+        surroundings.place(Path::new(path), "visits", None)
     }
 
     fn pattern(path: &str) -> String {
@@ -328,15 +332,13 @@ mod tests {
     fn a_path_that_tells_no_day_gets_a_place_of_its_own() {
         let table: TableName = "shop.visits".parse().unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 3, 5);
-        let place = place(
-            Path::new("/tmp/visits.csv.gz"),
-            None,
-            &table,
-            "visits",
-            &[],
-            false,
-            day,
-        );
+        let surroundings = Surroundings {
+            raw: None,
+            table: &table,
+            aliases: &[],
+            plain: false,
+        };
+        let place = surroundings.place(Path::new("/tmp/visits.csv.gz"), "visits", day);
         assert_eq!(
             place,
             Place {

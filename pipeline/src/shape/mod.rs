@@ -15,6 +15,8 @@ mod order;
 pub(crate) mod personal;
 mod plans;
 mod raw_sql;
+mod rules;
+mod stamp;
 mod stated;
 
 pub(crate) use fields::{Origin, map_builder};
@@ -23,29 +25,30 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-    UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
 };
 use arrow::compute::{filter_record_batch, take};
-use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use chrono::{DateTime, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Column, Contract, Feed, Personal, Privacy, RawFeed, Unknown, Unreadable, mask};
+use crate::contract::{Column, Contract, Feed, Personal, Privacy, RawFeed, Unreadable, mask};
 use crate::decode::RawBatch;
-use crate::delta::partition;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::raw::RawObject;
 use crate::raw::account::{Account, AccountKeep};
 
-use cast::{Quoting, cast, cast_quoting};
+use cast::{Quoting, cast_quoting};
 pub(crate) use check::Checks;
 pub(crate) use document::{Declared, order_parts};
 use fields::Fields;
 pub(crate) use order::order_of;
 use personal::Pseudonyms;
 use raw_sql::RawSql;
+pub(crate) use rules::days_since_epoch;
+pub(crate) use stamp::BatchStamp;
+use stamp::Stamped;
 use stated::Stated;
 
 /// A row that did not get in.
@@ -74,15 +77,6 @@ pub(crate) struct Shaped {
     pub(crate) held: BTreeMap<String, u64>,
     /// Hash of each raw row, where the content of documents decides between them.
     pub(crate) content: Option<Int64Array>,
-}
-
-/// The batch that rows are shaped for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BatchStamp {
-    /// Number of the batch.
-    pub(crate) batch: i64,
-    /// Time of its claim.
-    pub(crate) claimed_at: DateTime<Utc>,
 }
 
 /// Shapes raw rows for one table.
@@ -244,7 +238,14 @@ impl Shaper {
             };
             columns.push(self.typed(column, values, origin, &mut reasons, &mut unreadable)?);
         }
-        self.bookkeeping(&mut columns, &delivered, &stated, &indices, origin, stamp)?;
+        let stamped = Stamped {
+            fields: &delivered,
+            stated: &stated,
+            indices: &indices,
+            origin,
+            stamp,
+        };
+        self.bookkeeping(&mut columns, &stamped)?;
         // Not before the order is made, which is one of all digits.
         let columns = columns.into_iter().map(layout::in_whole_millis).collect();
         let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
@@ -324,153 +325,6 @@ impl Shaper {
         }
         Ok(cast.values)
     }
-
-    fn bookkeeping(
-        &self,
-        columns: &mut Vec<ArrayRef>,
-        fields: &Fields<'_>,
-        stated: &Stated,
-        indices: &UInt32Array,
-        origin: &Origin<'_>,
-        stamp: BatchStamp,
-    ) -> Result<()> {
-        let rows = indices.len();
-        for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
-            let column: ArrayRef = match field.name().as_str() {
-                layout::EXTRA => take(&fields.unknown()?, indices, None)?,
-                layout::OBJECT => Arc::new(StringArray::new_repeated(&origin.object.uri, rows)),
-                layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
-                layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
-                layout::LOADED_AT => {
-                    let micros = stamp.claimed_at.timestamp_micros();
-                    Arc::new(TimestampMicrosecondArray::from(vec![micros; rows]).with_timezone("UTC"))
-                }
-                layout::HASH => take(&fields.hashes()?, indices, None)?,
-                layout::ORDER => Arc::new(self.order(columns, fields, indices, origin)?),
-                layout::OLDER => stated.older(rows, origin.account.keep == AccountKeep::LatestRow)?,
-                _ => new_null_array(field.data_type(), rows),
-            };
-            columns.push(column);
-        }
-        Ok(())
-    }
-
-    fn order(
-        &self,
-        columns: &[ArrayRef],
-        fields: &Fields<'_>,
-        indices: &UInt32Array,
-        origin: &Origin<'_>,
-    ) -> Result<StringArray> {
-        let mut parts = Vec::new();
-        for name in self.feed.keep.newest_by() {
-            let mut columns = self.contract.columns.iter().zip(columns);
-            if let Some((_, values)) = columns.find(|(column, _)| column.name == *name) {
-                parts.push(values.clone());
-            } else if self.keeps_documents() {
-                let all = UInt32Array::from(vec![0; indices.len()]);
-                for part in document::ordering(name, origin)? {
-                    parts.push(take(&part, &all, None)?);
-                }
-            } else {
-                let column = Column::ordering_lineage(name)
-                    .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
-                let texts = fields.first_of(&column.from, &column.ty)?.texts;
-                let values = cast(&texts, &column, origin.account.zone)?.values;
-                parts.push(take(&values, indices, None)?);
-            }
-        }
-        order_of(&parts, indices.len())
-    }
-
-    /// Rows without a key or without a required value. A blank text is no key: it would make one record of all that
-    /// lack one.
-    fn require(&self, rows: &RecordBatch, reasons: &mut [Vec<String>]) {
-        for (position, column) in self.contract.columns.iter().enumerate() {
-            let key = self.contract.scope().contains(&column.name);
-            if !key && !column.required {
-                continue;
-            }
-            let what = if key { "key column" } else { "required column" };
-            let texts = rows.column(position).as_string_opt::<i32>().filter(|_| key);
-            let is_blank = |row: usize| texts.is_some_and(|texts| texts.value(row).trim().is_empty());
-            for (row, reasons) in reasons.iter_mut().enumerate() {
-                // A failed cast is already a reason, and a better one.
-                if (rows.column(position).is_null(row) || is_blank(row))
-                    && !reasons
-                        .iter()
-                        .any(|r| r.starts_with(&format!("{}: ", column.name)))
-                {
-                    reasons.push(format!("{what} {} is empty", column.name));
-                }
-            }
-        }
-        for name in &self.contract.partition {
-            let unfit = rows.column_by_name(name).map(partition::unfit);
-            for (row, why) in unfit.unwrap_or_default() {
-                reasons[row].push(format!("partition column {name} {why}"));
-            }
-        }
-    }
-
-    fn check_unknown(&self, fields: &Fields<'_>, source: &[u32], reasons: &mut [Vec<String>]) {
-        if self.feed.unknown != Unknown::Refuse {
-            return;
-        }
-        for (row, reasons) in source.iter().zip(reasons) {
-            for name in fields.unknown_in(*row as usize) {
-                reasons.push(format!(
-                    "field {name} is not in the contract, which refuses unknown fields"
-                ));
-            }
-        }
-    }
-
-    /// The partition date must lie within the key window of the object's period: only there will a later row of
-    /// the same key look for this one.
-    fn check_window(
-        &self,
-        rows: &RecordBatch,
-        origin: &Origin<'_>,
-        reasons: &mut [Vec<String>],
-    ) -> Result<()> {
-        let Some(window) = self.feed.key_window_days else {
-            return Ok(());
-        };
-        let Some(name) = self.contract.window_column() else {
-            return Ok(());
-        };
-        let dates = rows
-            .column_by_name(name)
-            .ok_or_else(|| Error::internal("partition column is missing").with("column", name))?
-            .as_primitive::<Date32Type>();
-        let period = origin.object.period.date();
-        for (row, reasons) in reasons.iter_mut().enumerate() {
-            if !dates.is_valid(row) {
-                continue;
-            }
-            let days_before = days_since_epoch(period) - i64::from(dates.value(row));
-            if days_before > i64::from(window) || days_before < -1 {
-                let date = dates
-                    .value_as_date(row)
-                    .map_or_else(|| "?".to_owned(), |date| date.to_string());
-                let problem = if days_before < 0 {
-                    "after".to_owned()
-                } else {
-                    format!("more than {window} days before")
-                };
-                reasons.push(format!(
-                    "{name} {date} is {problem} the object's day {period} (key_window)"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Days since 1970-01-01.
-pub(crate) fn days_since_epoch(day: NaiveDate) -> i64 {
-    i64::from(day.num_days_from_ce() - 719_163)
 }
 
 fn distinct(source: &[u32]) -> u64 {
