@@ -9,28 +9,45 @@ _list:
 run *arguments:
     cargo run --quiet --package marketlake -- {{ arguments }}
 
-# Everything that has to pass
-check:
-    ./.ci/run
+# Everything that has to pass; the CI runs this and nothing else
+check: lint docs test
+
+# Every test
+test:
+    cargo test --workspace --locked
+
+# Formatting, lints, licences and advisories of dependencies, dependencies that nothing uses, spelling
+lint: _tools
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- --deny warnings
+    cargo deny --locked check
+    cargo machete
+    typos
+
+# The documentation of the crates, without a link that leads nowhere: `just docs --open`
+docs *arguments:
+    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked {{ arguments }}
+
+# Says how to get what `lint` calls and Rust does not bring
+_tools:
+    #!/usr/bin/env bash
+    missing=()
+    for tool in cargo-deny cargo-machete typos; do
+        command -v "$tool" > /dev/null || missing+=("${tool/#typos/typos-cli}")
+    done
+    if (( ${#missing[@]} )); then
+        echo "missing: cargo install --locked ${missing[*]}" >&2
+        exit 1
+    fi
 
 # Rewrites the wanted results of the golden cases and the schemas in docs, to be read before they are committed
 bless:
     MARKETLAKE_BLESS=1 cargo test --workspace --test command_line the_schemas
     MARKETLAKE_BLESS=1 cargo test --workspace --test golden
 
-# Formatting, lints, licences and advisories of dependencies
-lint:
-    cargo fmt --all --check
-    cargo clippy --workspace --all-targets --locked -- --deny warnings
-    cargo deny --locked check
-
 # Kills runs and maintenance of one lake so many times, at random moments, and compares what is left with one run
 soak kills="10000":
     MARKETLAKE_KILLS={{ kills }} cargo test --release --workspace --locked --test end_to_end kill::
-
-# The documentation of the crates
-docs:
-    cargo doc --workspace --no-deps --document-private-items --open
 
 # As bench, of upserts and beside all peers: Spark with Delta (needs Java 17), dlt and polars, too
 bench-peers *arguments:
