@@ -170,6 +170,7 @@ mod tests {
             Outcome::PartlyQuarantined,
             Outcome::Held,
             Outcome::Busy,
+            Outcome::Stopped,
             Outcome::Failed,
         ];
         for outcome in outcomes {
@@ -193,6 +194,7 @@ mod tests {
                 ("partly_quarantined", false),
                 ("held", true),
                 ("busy", true),
+                ("stopped", true),
                 ("failed", true)
             ]
         );

@@ -21,6 +21,8 @@ pub enum Kind {
     Foreign,
     /// Storage, network or operating system: the same call may succeed later.
     Io,
+    /// Somebody asked the work to end before it was done.
+    Stopped,
     /// A broken invariant of this program.
     Internal,
 }

@@ -16,6 +16,7 @@ pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
 use crate::raw::{RawZone, check_roots};
 use crate::shape::personal::Pseudonyms;
+use crate::stop::Stop;
 use crate::storage::{Place, Stores};
 
 /// Where things are and how much may be used at once.
@@ -64,6 +65,7 @@ pub struct Lake {
     pseudonyms: Arc<Pseudonyms>,
     curated: Curated,
     isolated: Option<Arc<dyn IsolatedReader>>,
+    stop: Stop,
     is_staged: bool,
 }
 
@@ -98,6 +100,7 @@ impl Lake {
             accounts,
             pseudonyms,
             isolated: None,
+            stop: Stop::default(),
             is_staged: false,
         })
     }
@@ -110,6 +113,12 @@ impl Lake {
             isolated: Some(reader),
             ..self
         }
+    }
+
+    /// The same lake, whose work ends when somebody asks by this.
+    #[must_use]
+    pub fn with_stop(self, stop: Stop) -> Self {
+        Self { stop, ..self }
     }
 
     /// The same lake, with its tables in another store.
@@ -180,6 +189,7 @@ impl Lake {
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
             isolated: self.isolated.clone(),
+            stop: self.stop.clone(),
             is_staged: true,
         }
     }
@@ -187,6 +197,11 @@ impl Lake {
     /// Whether a table is made anew here, apart from its readers.
     pub(crate) fn is_staged(&self) -> bool {
         self.is_staged
+    }
+
+    /// Asks the work on this lake to end: `lake.stop().ask()`.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// How a suspected object is tried.

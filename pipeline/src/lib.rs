@@ -34,6 +34,7 @@ mod row_hash;
 mod run;
 mod shape;
 mod sorted;
+pub mod stop;
 mod storage;
 mod system;
 pub mod write;

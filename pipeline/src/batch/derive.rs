@@ -60,7 +60,8 @@ pub(crate) async fn run_derived(
     };
     let tally = tallies.of(&contract.name);
     let names = [contract.name.clone()];
-    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
         tally.busy();
         return Ok(());
     };
@@ -79,6 +80,10 @@ pub(crate) async fn run_derived(
                 tally.hold(reasons);
                 return Ok(());
             }
+            State::Open(claim) if lake.stop().is_asked() => {
+                tally.leave(claim.draft.batch);
+                return Ok(());
+            }
             State::Open(claim) => {
                 if std::mem::take(&mut looked_at) {
                     tally.release(claim.draft.batch);
@@ -93,7 +98,9 @@ pub(crate) async fn run_derived(
                 let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
                 // Whatever it did not do, this process did not die of it.
                 journal.close().await;
-                done?;
+                if let Err(error) = done {
+                    tally.fail_with(claim.draft.batch, &error);
+                }
                 if tally.is_over() {
                     return Ok(());
                 }
@@ -114,7 +121,8 @@ pub(crate) async fn run_derived(
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
                     continue;
                 };
-                let Some(inputs) = news(lake, &ledger, contract, feed, &table).await? else {
+                let news = news(lake, &ledger, contract, feed, &table);
+                let Some(inputs) = lake.stop().unless(news).await? else {
                     return Ok(());
                 };
                 let draft = Draft {
@@ -125,6 +133,8 @@ pub(crate) async fn run_derived(
                     inputs,
                 };
                 crate::system::load_ahead(lake.curated())?;
+                // What is claimed now would only wait.
+                lake.stop().check()?;
                 ledger.claim(&[draft], table::now()).await?;
             }
         }

@@ -34,6 +34,8 @@ const CAREFUL_AFTER: usize = 3;
 const SUSPECT: usize = 3;
 /// Attempts in which storage did not let an object be read after which its batch goes on without it.
 const REFUSED: usize = 3;
+/// The line of an attempt that ended because somebody asked.
+const STOPPED: &str = "stopped";
 /// How long a trial takes that says something although nobody saw its end.
 const LASTING: Duration = Duration::from_secs(1);
 /// Weight of trials that nobody saw the end of after which their object is rejected: it may never end, or end the starter,
@@ -189,13 +191,21 @@ impl<'a> Journal<'a> {
         }
     }
 
+    /// Somebody asked for the end of this attempt: it says nothing about what is in hand.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub(super) async fn stopped(&self) -> Result<()> {
+        self.write(STOPPED, "", false).await
+    }
+
     /// The batches are in: nothing is suspected any more.
     pub(super) async fn close(self) {
         join_all(self.notes.into_inner().into_iter().map(Notes::remove)).await;
     }
 
     fn read(&mut self, text: &str) {
-        let mut attempts = 0;
+        let mut attempts: usize = 0;
         let mut in_hand: Option<String> = None;
         let (mut deaths, mut trials): (HashMap<_, usize>, HashMap<_, usize>) = Default::default();
         let mut refusals: HashMap<_, usize> = HashMap::new();
@@ -206,6 +216,10 @@ impl<'a> Journal<'a> {
                     if let Some(object) = in_hand.take() {
                         *deaths.entry(object).or_default() += 1;
                     }
+                }
+                None if line == STOPPED => {
+                    attempts = attempts.saturating_sub(1);
+                    in_hand = None;
                 }
                 Some(("begin", object)) => in_hand = Some(object.to_owned()),
                 Some(("end", _)) => in_hand = None,
@@ -299,6 +313,7 @@ mod tests {
         let died = ["attempt", "begin a"];
         assert_eq!(after(&[died, died].concat()).await, (2, 0));
         assert_eq!(after(&["attempt", "begin a", "end a", "attempt"]).await, (0, 0));
+        assert_eq!(after(&["attempt", "begin a", "stopped", "attempt"]).await, (0, 0));
         assert_eq!(
             after(&[&died[..], &["attempt", "trying a"]].concat()).await,
             (1, 1)

@@ -110,6 +110,7 @@ pub(super) async fn take(
     };
     let mut rejects = quarantine::Writer::new(curated);
     for (object, intake) in &intakes {
+        lake.stop().check()?;
         for portion in intake.rejects.portions() {
             rejects
                 .add(quarantined(claim, object, portion?, &attempt))

@@ -158,8 +158,24 @@ impl Tally {
         self.messages.push(error.chain());
         self.ended = Some(match error.kind() {
             Kind::Conflict => Outcome::Busy,
-            _ => Outcome::Failed,
+            _ => Outcome::of_failed(error),
         });
+    }
+
+    /// As [`Tally::fail`], with a batch in hand.
+    pub(crate) fn fail_with(&mut self, batch: i64, error: &Error) {
+        match error.kind() {
+            Kind::Stopped => self.leave(batch),
+            _ => self.fail(error),
+        }
+    }
+
+    /// Somebody asked the run to end while a batch was begun.
+    pub(crate) fn leave(&mut self, batch: i64) {
+        self.messages.push(format!(
+            "stopped as asked; batch {batch} is begun and not committed, and the next run goes on with it"
+        ));
+        self.ended = Some(Outcome::Stopped);
     }
 
     /// A batch is in and its record is not complete. The next batch waits for that, so nothing more can be done here.

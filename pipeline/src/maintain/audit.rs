@@ -66,7 +66,8 @@ pub(super) async fn audit(
         Some(before) => unaudited(before, upkeep.now, subject, &table.snapshot, contract).await?,
         None => (table.snapshot.files.clone(), upkeep.now),
     };
-    let copied = copied_keys(upkeep, subject, &table.snapshot, contract, files).await?;
+    let copied = copied_keys(upkeep, subject, &table.snapshot, contract, files);
+    let copied = upkeep.lake.stop().unless(copied).await?;
     done.copied_keys = copied.num_rows() as u64;
     if copied.num_rows() == 0 {
         if !upkeep.options.dry_run {
@@ -101,6 +102,7 @@ pub(super) async fn audit(
             .push(say("they are merged once the last batch has been recorded"));
         return Ok(());
     };
+    upkeep.lake.stop().check()?;
     let attempt = Attempt::new();
     let plan = merge_copies(contract, &table.log, &table.snapshot, &copied).await?;
     let merged = plan.counts.rows_removed;

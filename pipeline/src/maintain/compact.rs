@@ -51,7 +51,8 @@ pub(super) async fn compact(
     let Some(snapshot) = subject.log.load().await? else {
         return Ok(());
     };
-    let mut heaps = heaps(subject, &snapshot).await?;
+    let stop = upkeep.lake.stop();
+    let mut heaps = stop.unless(heaps(subject, &snapshot)).await?;
     if upkeep.options.dry_run {
         done.partitions = heaps.len() as u64;
         return Ok(());
@@ -63,12 +64,17 @@ pub(super) async fn compact(
         let (mut parts, mut bytes) = (Vec::new(), 0);
         while let Some(heap) = heaps.pop() {
             bytes += heap.files.iter().map(|file| file.size).sum::<u64>();
-            parts.push(rearrange(upkeep, subject, &snapshot, heap, &attempt).await?);
+            let part = rearrange(upkeep, subject, &snapshot, heap, &attempt);
+            parts.push(stop.unless(part).await?);
             if bytes >= COMMIT_BYTES || parts.len() >= COMMIT_PARTITIONS {
                 break;
             }
         }
         failpoint::pass("after_compaction_files");
+        if let Err(stopped) = stop.check() {
+            attempt.discard(&subject.log, parts.iter().flat_map(adds)).await;
+            return Err(stopped);
+        }
         let partitions = commit(subject, &attempt, parts, done).await?;
         failpoint::pass("after_compaction");
         done.partitions += partitions;

@@ -23,7 +23,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::contract::TableName;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::report::{MaintainReport, MaintainedTable, Outcome, SCHEMA};
@@ -96,12 +96,17 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
             source: "marketlake".to_owned(),
             table: "maintain".to_owned(),
         };
-        let lease = Lease::take(&lake.locks()?, &[name], lake.settings().busy_wait).await?;
-        if lease.is_none() {
-            report.tables = subjects.iter().map(busy).collect();
-            return Ok(report);
+        let (locks, name) = (lake.locks()?, [name]);
+        let lease = Lease::take(&locks, &name, lake.settings().busy_wait);
+        match lake.stop().unless(lease).await {
+            Ok(None) => {
+                report.tables = subjects.iter().map(busy).collect();
+                return Ok(report);
+            }
+            // Each table says so below.
+            Err(error) if error.kind() == Kind::Stopped => None,
+            lease => lease?,
         }
-        lease
     };
     let upkeep = Upkeep {
         lake,
@@ -117,13 +122,13 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
             Ok(false) => continue,
             Err(error) => {
                 done.messages.push(error.chain());
-                done.outcome = Outcome::Failed;
+                done.outcome = Outcome::of_failed(&error);
             }
         }
         done.millis = started.elapsed().as_millis() as u64;
         report.tables.push(done);
     }
-    if options.tables.is_empty() {
+    if options.tables.is_empty() && !lake.stop().is_asked() {
         match attempts::clean(&upkeep).await {
             Ok(removed) => report.leftovers_removed = removed,
             Err(error) => report.unfinished.push(format!(
@@ -147,6 +152,8 @@ fn busy(subject: &Subject<'_>) -> MaintainedTable {
 impl Upkeep<'_> {
     /// Maintains one table; false when there is none.
     async fn table(&self, subject: &Subject<'_>, done: &mut MaintainedTable) -> Result<bool> {
+        let stop = self.lake.stop();
+        stop.check()?;
         let Some(snapshot) = subject.log.load().await? else {
             return Ok(false);
         };
@@ -160,9 +167,11 @@ impl Upkeep<'_> {
         done.files_after = snapshot.files.len() as u64;
         done.bytes_after = snapshot.files.iter().map(|file| file.size).sum();
         let needed = needed::oldest(self, subject, &snapshot).await?;
-        vacuum::vacuum(self, subject, &snapshot, needed, done).await?;
+        stop.unless(vacuum::vacuum(self, subject, &snapshot, needed, done))
+            .await?;
         failpoint::pass("after_vacuum");
-        history::shorten(self, subject, &snapshot, needed, done).await?;
+        stop.unless(history::shorten(self, subject, &snapshot, needed, done))
+            .await?;
         let changed = done.commits > 0
             || done.partitions > 0
             || done.merged_rows > 0

@@ -17,6 +17,7 @@ use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
+use crate::stop::Stop;
 
 use super::provider::SnapshotTable;
 use super::session::{register, session};
@@ -37,7 +38,9 @@ impl Lake {
     /// When the SQL is not a query, or names no table of the lake; where it fails later, the rows say so.
     pub async fn query_rows(&self, sql: &str) -> Result<Rows> {
         let known: Vec<TableName> = self.contracts().keys().cloned().collect();
-        query(self.curated(), self.settings().memory_limit, &known, sql).await
+        let rows = query(self.curated(), self.settings().memory_limit, &known, sql);
+        let stream = self.stop().unless(rows).await?;
+        Ok(Rows::of(stream, self.stop()))
     }
 }
 
@@ -77,20 +80,31 @@ pub(crate) async fn open_all(
 }
 
 /// The rows of a statement, a batch at a time, as they are found.
-pub struct Rows(SendableRecordBatchStream);
+pub struct Rows {
+    stream: SendableRecordBatchStream,
+    stop: Stop,
+}
 
 impl Rows {
+    pub(super) fn of(stream: SendableRecordBatchStream, stop: &Stop) -> Self {
+        Self {
+            stream,
+            stop: stop.clone(),
+        }
+    }
+
     /// Their columns.
     pub fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.stream.schema()
     }
 
     /// The next rows; none after the last ones.
     ///
     /// # Errors
-    /// When the statement fails over them, or tables cannot be read.
+    /// When the statement fails over them, tables cannot be read, or somebody asked the work to end.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        self.0.try_next().await.map_err(failed)
+        let next = async { self.stream.try_next().await.map_err(failed) };
+        self.stop.unless(next).await
     }
 
     /// All that are left, in at least one batch, so that the columns are known where there are no rows.
@@ -116,7 +130,7 @@ pub(super) async fn query(
     memory_limit: usize,
     known: &[TableName],
     sql: &str,
-) -> Result<Rows> {
+) -> Result<SendableRecordBatchStream> {
     let known: BTreeSet<TableName> = known.iter().cloned().chain(system_tables()).collect();
     let statement = parse(sql)?;
     let named = named(&statement)?;
@@ -137,7 +151,7 @@ pub(super) async fn query(
         .verify_plan(&plan)
         .context(Kind::Usage, "only statements that read are run")?;
     let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-    Ok(Rows(frame.execute_stream().await.map_err(failed)?))
+    frame.execute_stream().await.map_err(failed)
 }
 
 /// Tables that every lake can have beside those of the contracts.

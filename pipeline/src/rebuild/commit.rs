@@ -56,6 +56,11 @@ pub(super) async fn commit(
     let (lake, name, batch) = (job.lake, &job.contract.name, ready.claim.draft.batch);
     let log = lake.table_log(name)?;
     failpoint::pass("after_rebuild_files");
+    // From the claim on no run takes anything into the table, so what follows is not left.
+    if let Err(stopped) = lake.stop().check() {
+        ready.attempt.discard(&log, &ready.sorted.adds).await;
+        return Err(stopped);
+    }
     let claimed = ledger
         .claim_anew(&ready.claim.draft, ready.newest, ready.claim.claimed_at)
         .await?;

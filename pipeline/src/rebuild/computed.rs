@@ -19,13 +19,15 @@ use super::{Ended, Job, busy};
 pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let names = [job.contract.name.clone()];
-    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
     failpoint::pass("after_staging");
     let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
+        lake.stop().check()?;
         ledger.refresh().await?;
         batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
         match once(job, feed, &mut ledger, tally).await? {
@@ -73,8 +75,8 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         lake.curated(),
         &attempt.id,
         &mut destination,
-    )
-    .await;
+    );
+    let put = lake.stop().unless(put).await;
     let sifted = match put {
         Ok(sifted) if sifted.held.is_empty() || job.options.release => sifted,
         put => {

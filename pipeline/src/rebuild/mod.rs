@@ -82,7 +82,7 @@ impl Lake {
                 table.messages.extend(ended.messages);
             }
             Err(error) => {
-                table.outcome = Outcome::Failed;
+                table.outcome = Outcome::of_failed(&error);
                 table.messages.push(error.chain());
             }
         }
@@ -103,7 +103,8 @@ impl Lake {
 async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let lease = [lease(&job.contract.name)];
-    let Some(_lease) = Lease::take(&lake.locks()?, &lease, lake.settings().busy_wait).await? else {
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &lease, patience)).await? else {
         let message = "another rebuild of the table is at work".to_owned();
         return Ok(Some(Ended {
             outcome: Outcome::Busy,

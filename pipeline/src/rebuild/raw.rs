@@ -34,11 +34,13 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
     }
     failpoint::pass("after_staging");
     let names = [job.contract.name.clone()];
-    let Some(_lease) = Lease::take(&lake.locks()?, &names, lake.settings().busy_wait).await? else {
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
     let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
+        lake.stop().check()?;
         ledger.refresh().await?;
         batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
         // What was claimed meanwhile is staged now.
@@ -75,7 +77,8 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
             messages: reasons,
         }));
     }
-    let sources = sources(job, feed, ledger, &standing).await?;
+    let sources = sources(job, feed, ledger, &standing);
+    let sources = job.lake.stop().unless(sources).await?;
     if !sources.missing.is_empty() && !job.options.accept_missing {
         return Ok(Err(Ended {
             outcome: Outcome::Failed,
@@ -102,7 +105,7 @@ async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<
     let release = job.options.release || !(standing.open || standing.adopts);
     let report = staging.fill(&sources, release).await?;
     let messages = match report.outcome {
-        Outcome::Failed | Outcome::Busy => report.messages,
+        Outcome::Failed | Outcome::Busy | Outcome::Stopped => report.messages,
         Outcome::Held => {
             let table = &job.contract.name;
             let held = report.messages.iter().map(|message| {
@@ -203,7 +206,8 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let (staged_log, staged) = staging.table().await?;
     let context = session(lake.settings().memory_limit, None)?;
     let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
-    let sorted = sorted::write(rows, &target, |_| Ok(())).await?;
+    let stop = lake.stop();
+    let sorted = stop.unless(sorted::write(rows, &target, |_| Ok(()))).await?;
     let (results, counts) = staging.results(&claim, &attempt.id).await?;
     // Whoever accepts that objects are gone has been asked.
     let over_budget = match sources.missing.is_empty() {
@@ -212,7 +216,9 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     };
     let side = SideFile {
         results,
-        quarantine: staging.rejects(&claim, &attempt.id, lake.curated()).await?,
+        quarantine: stop
+            .unless(staging.rejects(&claim, &attempt.id, lake.curated()))
+            .await?,
     };
     let batch = claim.draft.batch;
     let ready = Ready {

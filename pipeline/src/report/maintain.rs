@@ -13,7 +13,8 @@ use super::Outcome;
 pub struct MaintainedTable {
     /// `source.table`.
     pub table: String,
-    /// `unchanged`, `updated`, `held` (keys with several rows that nothing can merge), `busy` or `failed`.
+    /// `unchanged`, `updated`, `held` (keys with several rows that nothing can merge), `busy`, `stopped` or
+    /// `failed`.
     pub outcome: Outcome,
     /// Live files before.
     pub files_before: u64,
@@ -90,7 +91,8 @@ pub struct MaintainReport {
 }
 
 impl MaintainReport {
-    /// 0 when all is done, 1 when a table failed or something is unfinished, else 3 when a person is asked.
+    /// 0 when all is done, 1 when a table failed or something is unfinished, else 4 when it was stopped, else 3 when a
+    /// person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(|table| table.outcome.exit_code());
         if codes().any(|code| code == 1) || !self.unfinished.is_empty() {

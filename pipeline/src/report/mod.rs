@@ -22,6 +22,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Kind};
+
 /// Version of the shape of every document in this module, as its field `schema` says; it grows when a field
 /// changes its meaning or goes, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +44,8 @@ pub enum Outcome {
     Held,
     /// Another runner has the table.
     Busy,
+    /// Somebody asked the work to end before the table was done; the next call goes on from there.
+    Stopped,
     /// An error; `messages` say which.
     Failed,
 }
@@ -56,16 +60,26 @@ impl Outcome {
             Self::PartlyQuarantined => "partly_quarantined",
             Self::Held => "held",
             Self::Busy => "busy",
+            Self::Stopped => "stopped",
             Self::Failed => "failed",
         }
     }
 
-    /// The exit code that the outcome asks for: 0 done, 1 failed, 3 waits for a person.
+    /// The exit code that the outcome asks for: 0 done, 1 failed, 3 waits for a person, 4 stopped.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Unchanged | Self::Empty | Self::Updated | Self::PartlyQuarantined => 0,
             Self::Failed => 1,
             Self::Held | Self::Busy => 3,
+            Self::Stopped => 4,
+        }
+    }
+
+    /// How a table came out of work that ended with this error.
+    pub(crate) fn of_failed(error: &Error) -> Self {
+        match error.kind() {
+            Kind::Stopped => Self::Stopped,
+            _ => Self::Failed,
         }
     }
 }
@@ -187,7 +201,8 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// 0 when all is done, 1 when a table failed or something is unfinished, else 3 when a person is asked.
+    /// 0 when all is done, 1 when a table failed or something is unfinished, else 4 when it was stopped, else 3 when a
+    /// person is asked.
     pub fn exit_code(&self) -> u8 {
         let codes = || self.tables.iter().map(TableReport::exit_code);
         if codes().any(|code| code == 1) || !self.unfinished.is_empty() {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::batch::{Group, RunId, Tallies, run_derived, run_group};
 use crate::contract::{Contract, Feed, TableName};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::lake::Lake;
 use crate::report::{Observer, RunReport, SCHEMA};
 use crate::request::Selection;
@@ -71,7 +71,8 @@ pub(crate) async fn run(
     }
     // From here on nothing may take the report away: tables have been committed.
     let mut unfinished = Vec::new();
-    match forsaken(lake, selection).await {
+    match lake.stop().unless(forsaken(lake, selection)).await {
+        Err(error) if error.kind() == Kind::Stopped => {}
         Ok(forsaken) => {
             for name in forsaken {
                 let reason =

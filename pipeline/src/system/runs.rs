@@ -14,7 +14,7 @@ use crate::curated::Curated;
 use crate::delta::{DataFile, DeltaLog, indexed, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
 use crate::failpoint;
-use crate::report::{Counts, News, RunRecord, RunReport, TableReport};
+use crate::report::{Counts, News, Outcome, RunRecord, RunReport, TableReport};
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
 use super::outbox;
@@ -74,7 +74,8 @@ pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
     let undone = |table: &&TableReport| table.outcome.exit_code() != 0;
     let undone: Vec<TableReport> = report.tables.iter().filter(undone).cloned().collect();
     let mut failed = Vec::new();
-    for table in &undone {
+    // Nobody is asked anything about a table that was only stopped: the next run goes on with it.
+    for table in undone.iter().filter(|table| table.outcome != Outcome::Stopped) {
         let news = News {
             id: format!("{}-{}", table.table, report.run),
             run: report.run.clone(),
@@ -205,7 +206,6 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::*;
-    use crate::report::Outcome;
 
     fn report(run: &str, day: i64, outcomes: &[Outcome]) -> RunReport {
         let started_at = DateTime::UNIX_EPOCH + TimeDelta::days(day);

@@ -71,6 +71,7 @@ pub(in crate::batch) async fn commit_batch(
     let mut side_file: Option<String> = None;
     let mut lost: Option<(u64, Proposal)> = None;
     loop {
+        lake.stop().check()?;
         let table = match table::open_for(lake, run.ledger, contract, &run.delivered).await? {
             Opened::Ready(table) => table,
             Opened::Held(reasons) => {
@@ -111,7 +112,8 @@ pub(in crate::batch) async fn commit_batch(
                         _ => Ok(side_file.clone()),
                     }
                 };
-                let (path, proposal) = tokio::try_join!(writing, propose(&mut *run, &table))?;
+                let working = async { tokio::try_join!(writing, propose(&mut *run, &table)) };
+                let (path, proposal) = lake.stop().unless(working).await?;
                 side_file = path;
                 let Some(proposal) = proposal else { return Ok(()) };
                 if let Some(side) = &proposal.side {
@@ -137,6 +139,11 @@ pub(in crate::batch) async fn commit_batch(
             about: about(batch, side_file, &summary)?,
         };
         failpoint::pass("before_commit");
+        if let Err(stopped) = lake.stop().check() {
+            // The next attempt writes files of its own.
+            attempt.discard(&table.log, proposal.adds()).await;
+            return Err(stopped);
+        }
         match attempt.land(&table.log, &table.snapshot, commit).await? {
             Attempted::In { version, doubt } => {
                 failpoint::pass("after_commit");

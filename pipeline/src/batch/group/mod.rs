@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::contract::{Contract, Contracts, CsvFormat, Format, RawFeed, TableName, TsvFormat};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::layout;
@@ -110,7 +110,8 @@ pub(crate) async fn run_group(
         .map(|contract| contract.name.clone())
         .collect();
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(mut lease) = Lease::take(&locks, &names, patience).await? else {
+    let stop = lake.stop();
+    let Some(mut lease) = stop.unless(Lease::take(&locks, &names, patience)).await? else {
         names.iter().for_each(|name| tallies.of(name).busy());
         return Ok(());
     };
@@ -145,9 +146,15 @@ pub(crate) async fn run_group(
             }
         }
         looked_at.clear();
+        if stop.is_asked() {
+            for (contract, claim) in &open {
+                tallies.of(&contract.name).leave(claim.draft.batch);
+            }
+        }
+        stop.check()?;
         if !open.is_empty() {
             work(lake, &mut ledger, group, &open, observer, tallies).await?;
-            match lease.give_way(&locks, &names, patience).await? {
+            match stop.unless(lease.give_way(&locks, &names, patience)).await? {
                 Some(again) => lease = again,
                 None => {
                     names.iter().for_each(|name| tallies.of(name).busy());
@@ -174,14 +181,9 @@ pub(crate) async fn run_group(
             pending = Some(match &replay {
                 Some(replay) => Pending::exactly(replay.clone()),
                 None => {
-                    Pending::of(
-                        lake,
-                        Some(&ledger),
-                        &group.contracts,
-                        &look_back.narrow(selection),
-                        &waiting_of(&idle, tallies),
-                    )
-                    .await?
+                    let (narrow, waiting) = (look_back.narrow(selection), waiting_of(&idle, tallies));
+                    let found = Pending::of(lake, Some(&ledger), &group.contracts, &narrow, &waiting);
+                    stop.unless(found).await?
                 }
             });
         }
@@ -242,6 +244,8 @@ pub(crate) async fn run_group(
             continue;
         }
         crate::system::load_ahead(lake.curated())?;
+        // What is claimed now would only wait.
+        stop.check()?;
         if ledger.claim(&drafts, table::now()).await? {
             found.remove(&drafts);
             known.extend(drafts.iter().map(|draft| (draft.table.clone(), draft.batch)));
@@ -304,14 +308,14 @@ pub(super) async fn state(
     }
     if progress.claimed < table.taken {
         return Err(Error::new(
-            crate::Kind::Foreign,
+            Kind::Foreign,
             format!("ledger knows batches up to {} but the table has {}: the ledger was set back; run `marketlake rebuild {name}`", progress.claimed, table.taken),
         )
         .with("table", name));
     }
     if progress.claimed > table.taken + 1 {
         return Err(Error::new(
-            crate::Kind::Foreign,
+            Kind::Foreign,
             format!("ledger has claims up to {} but the table only batches up to {}: the table was set back; run `marketlake rebuild {name}`", progress.claimed, table.taken),
         )
         .with("table", name));
@@ -379,13 +383,27 @@ async fn work(
     }
     objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
     let names: Vec<TableName> = batches.into_iter().map(|(name, _)| name).collect();
-    journal.try_suspects(lake, &names, &objects).await?;
+    let tried = journal.try_suspects(lake, &names, &objects).await;
     let pace = if journal.is_careful() {
         Pace::CAREFUL
     } else {
         Pace::within(lake.settings())
     };
-    let (taken_in, spools) = read(lake, group, open, &objects, pace, &journal).await?;
+    let reading = async {
+        tried?;
+        read(lake, group, open, &objects, pace, &journal).await
+    };
+    let (taken_in, spools) = match lake.stop().unless(reading).await {
+        Err(error) if error.kind() == Kind::Stopped => {
+            // Nobody died of what is in hand.
+            journal.stopped().await?;
+            for (contract, claim) in open {
+                tallies.of(&contract.name).leave(claim.draft.batch);
+            }
+            return Err(error);
+        }
+        read => read?,
+    };
     failpoint::pass("after_decode");
 
     let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
@@ -404,10 +422,13 @@ async fn work(
             Err(error) => Err(error),
         };
         if let Err(error) = taken {
-            tally.fail(&error);
+            tally.fail_with(claim.draft.batch, &error);
         }
     }
-    journal.close().await;
+    match lake.stop().is_asked() {
+        true => journal.stopped().await?,
+        false => journal.close().await,
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
-use super::super::statement::query;
+use super::super::statement::{Rows, query};
 use super::*;
 use crate::error::{Error, Kind};
+use crate::stop::Stop;
 
 async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
     let (folder, curated) = zone();
@@ -17,7 +18,8 @@ async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
 
 async fn ask(sql: &str) -> Result<Vec<RecordBatch>, Error> {
     let (_folder, curated, known) = lake().await;
-    query(&curated, MEMORY, &known, sql).await?.all().await
+    let rows = query(&curated, MEMORY, &known, sql).await?;
+    Rows::of(rows, &Stop::default()).all().await
 }
 
 /// Kind and message of the error, and the message of the first error below it.
