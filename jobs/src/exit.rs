@@ -10,6 +10,8 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// Done, but something waits for a person.
 pub(crate) const ATTENTION: u8 = 3;
+/// Ended before all was done because a signal asked for that; the next call goes on.
+pub(crate) const STOPPED: u8 = 4;
 
 /// A mistake of the person who called: in an argument, the configuration or a contract.
 #[derive(Debug)]
@@ -39,19 +41,19 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Option<u8> {
         if cause.is::<Mistake>() {
             return Some(USAGE);
         }
-        if let Some(error) = cause.downcast_ref::<pipeline::Error>()
-            && error.kind() == pipeline::Kind::Usage
-        {
-            return Some(USAGE);
+        match cause.downcast_ref::<pipeline::Error>().map(pipeline::Error::kind) {
+            Some(pipeline::Kind::Usage) => return Some(USAGE),
+            Some(pipeline::Kind::Stopped) => return Some(STOPPED),
+            _ => {}
         }
     }
     Some(FAILED)
 }
 
-/// The code that weighs more: a failure before a wish for attention before success.
+/// The code that weighs more: a failure before a stop before a wish for attention before success.
 pub(crate) fn worse(one: u8, other: u8) -> u8 {
     let weight = |code| {
-        [DONE, ATTENTION, FAILED, USAGE]
+        [DONE, ATTENTION, STOPPED, FAILED, USAGE]
             .iter()
             .position(|known| *known == code)
     };
@@ -84,5 +86,7 @@ mod tests {
     fn a_failure_outweighs_a_wish_for_attention() {
         assert_eq!(worse(ATTENTION, FAILED), FAILED);
         assert_eq!(worse(DONE, ATTENTION), ATTENTION);
+        assert_eq!(worse(STOPPED, ATTENTION), STOPPED);
+        assert_eq!(worse(STOPPED, FAILED), FAILED);
     }
 }

@@ -2,14 +2,16 @@
 
 use std::os::unix::process::{ExitStatusExt, parent_id};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use pipeline::contract::TableName;
 use pipeline::isolated::{Ending, IsolatedReader};
+use pipeline::stop::Stop;
 use pipeline::{Error, Kind};
 use url::Url;
 
+use crate::child;
 use crate::config::Options;
 
 /// How often a reader looks whether it is still waited for.
@@ -21,6 +23,8 @@ pub(crate) struct Reader {
     pub(crate) flags: Options,
     /// The file with settings.
     pub(crate) file: Option<PathBuf>,
+    /// Ends its processes.
+    pub(crate) stop: Stop,
 }
 
 impl IsolatedReader for Reader {
@@ -46,7 +50,10 @@ impl IsolatedReader for Reader {
             object,
             "several runs ended while they worked on this; a process of its own does so now"
         );
-        let output = command.stdin(Stdio::null()).output()?;
+        let output = child::output(&mut command, &self.stop)?;
+        if !output.status.success() {
+            self.stop.check()?;
+        }
         match output.status.signal() {
             None if output.status.success() => Ok(Ending::Returned),
             None => Err(cannot(String::from_utf8_lossy(&output.stderr).trim())),

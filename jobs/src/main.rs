@@ -1,6 +1,7 @@
 //! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
 
 mod authoring;
+mod child;
 mod cli;
 mod commands;
 mod config;
@@ -14,11 +15,13 @@ mod notice;
 mod output;
 mod progress;
 mod session;
+mod signals;
 mod units;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use pipeline::stop::Stop;
 
 use cli::Cli;
 use output::Output;
@@ -26,8 +29,10 @@ use output::Output;
 fn main() -> ExitCode {
     memory::refuse_huge_pages();
     let cli = Cli::parse();
+    let stop = Stop::default();
+    signals::listen(cli.command.ends_in_order().then(|| stop.clone()));
     let output = Output::new(cli.json);
-    let code = match commands::dispatch(cli, &output) {
+    let code = match commands::dispatch(cli, &output, &stop) {
         Ok(code) => code,
         Err(error) => match exit::code_of(&error) {
             Some(code) => {

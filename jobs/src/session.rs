@@ -8,6 +8,7 @@ use indicatif::MultiProgress;
 use pipeline::Stores;
 use pipeline::contract::{Contract, Contracts, TableName};
 use pipeline::lake::Lake;
+use pipeline::stop::Stop;
 
 use crate::config::Config;
 use crate::contracts;
@@ -23,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) config: Config,
     /// Reads objects that are suspected to kill whoever reads them.
     pub(crate) reader: Arc<Reader>,
+    /// Whether a signal asked for the end.
+    pub(crate) stop: Stop,
     /// Where messages to people go.
     pub(crate) output: Output,
     /// Progress bars, above which logs are written.
@@ -53,7 +56,8 @@ impl Session {
         let accounts = self.config.accounts.clone();
         let settings = self.config.settings.clone();
         let lake = Lake::open(settings, Stores::default(), contracts, accounts).await?;
-        Ok(lake.with_isolated_reader(self.reader.clone()))
+        let lake = lake.with_isolated_reader(self.reader.clone());
+        Ok(lake.with_stop(self.stop.clone()))
     }
 
     /// Warns of accounts of a source that has no table: a slip, whose objects are read as those of an account that

@@ -28,7 +28,8 @@ Exit codes:
   0  done: updated, unchanged or empty
   1  something failed (the other tables were still worked on)
   2  wrong usage, configuration or contract
-  3  done, but something waits for a person: held, busy, or overdue with --strict";
+  3  done, but something waits for a person: held, busy, or overdue with --strict
+  4  stopped by SIGTERM or SIGINT: what is in stays, and the next call goes on (a second signal ends at once)";
 
 /// Amazon merchant data as exact, queryable Delta tables.
 ///
@@ -108,6 +109,22 @@ pub(crate) enum Command {
     /// Read one object of the open batches and keep nothing: how a run finds out whether an object kills its readers
     #[command(hide = true)]
     ReadAlone(ReadAloneArgs),
+}
+
+impl Command {
+    /// Whether it ends what is on its way when a signal asks for its end. Others write nothing, or nothing that the next
+    /// call would not write again: they die of it.
+    pub(crate) fn ends_in_order(&self) -> bool {
+        matches!(
+            self,
+            Self::Demo(_)
+                | Self::Run(_)
+                | Self::Quarantine(QuarantineCommand::Replay(_))
+                | Self::Query(_)
+                | Self::Rebuild(_)
+                | Self::Maintain(_)
+        )
+    }
 }
 
 #[derive(Debug, Args)]

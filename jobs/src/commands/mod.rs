@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use indicatif::MultiProgress;
+use pipeline::stop::Stop;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
@@ -32,8 +33,8 @@ use crate::session::Session;
 pub(crate) use query::print as printed;
 pub(crate) use why::rows as explained;
 
-/// Does what the command line says and returns the exit code.
-pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
+/// Does what the command line says, until `stop` is asked, and returns the exit code.
+pub(crate) fn dispatch(cli: Cli, output: &Output, stop: &Stop) -> Result<u8> {
     match &cli.command {
         Command::Completions(arguments) => return completions::completions(arguments, output),
         Command::Schemas(arguments) => return schemas::schemas(arguments, output),
@@ -54,14 +55,20 @@ pub(crate) fn dispatch(cli: Cli, output: &Output) -> Result<u8> {
         reader: Arc::new(Reader {
             flags,
             file: cli.config.clone(),
+            stop: stop.clone(),
         }),
+        stop: stop.clone(),
         output: *output,
         bars,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime
-        .context("the runtime cannot be started")?
-        .block_on(command(&session, cli.command))
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let code = runtime.block_on(command(&session, cli.command));
+    if stop.is_asked() {
+        // What was left at work in other threads changes nothing any more.
+        runtime.shutdown_background();
+    }
+    code
 }
 
 async fn command(session: &Session, command: Command) -> Result<u8> {

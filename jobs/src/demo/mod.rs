@@ -74,7 +74,8 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
         contracts::load(config.contracts.as_deref())?,
         config.accounts,
     )
-    .await?;
+    .await?
+    .with_stop(session.stop.clone());
     if let Some(repeated) = &worked.repeated {
         worked.checks = results::check(&lake, &made, repeated).await?;
     }
@@ -121,12 +122,12 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<Worked> 
         let death = DEATHS.get(index.wrapping_sub(1));
         let mut died_at = None;
         if let Some((failpoint, meaning)) = death
-            && process::dies(folder, *date, failpoint)?
+            && process::dies(folder, *date, failpoint, &session.stop)?
         {
             say(session, &format!("killed: {meaning}; run again:\n              "))?;
             died_at = Some(*failpoint);
         }
-        let (report, exit) = process::run(folder, *date)?;
+        let (report, exit) = process::run(folder, *date, &session.stop)?;
         say(session, &format!("{}\n", summary(&report)))?;
         code = worse(code, unless_planted(&report, exit));
         days.push(Day {
@@ -137,7 +138,7 @@ fn work(session: &Session, folder: &Folder, made: &Generated) -> Result<Worked> 
     }
     let last = made.days.last().copied().unwrap_or_else(|| first(made));
     say(session, &format!("  {last}  "))?;
-    let (again, exit) = process::run(folder, last)?;
+    let (again, exit) = process::run(folder, last, &session.stop)?;
     say(session, &format!("once more: {}\n", summary(&again)))?;
     code = worse(code, unless_planted(&again, exit));
     Ok(Worked {

@@ -22,4 +22,5 @@ mod rejects;
 mod rules;
 mod schemas;
 mod secrets;
+mod stop;
 mod together;

@@ -22,7 +22,7 @@ const ORDERS: &str = "jwo.orders";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A lake that took in so many reports of one order each, a batch each: the files of the day are ragged.
-fn batches(count: usize) -> Result<Lake> {
+pub(crate) fn batches(count: usize) -> Result<Lake> {
     let lake = Lake::new(ACCOUNT)?;
     for number in 0..count {
         lake.deliver(&numbered(number))?;
@@ -57,7 +57,8 @@ fn age(folder: &Path, days: u32) -> Result<()> {
     Ok(())
 }
 
-fn maintained(run: &Run, table: &str, field: &str) -> Result<u64> {
+/// What a maintenance says of a table.
+pub(crate) fn maintained(run: &Run, table: &str, field: &str) -> Result<u64> {
     run.about(table)?[field]
         .as_u64()
         .with_context(|| format!("no {field} of {table} in {}", run.said()))

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
-use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
+use crate::exit::{ATTENTION, DONE, FAILED, STOPPED, usage, worse};
 use crate::notice;
 use crate::session::{Session, find};
 
@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
     session.warn_of_lost_accounts(&lake);
     let selection = selection(&lake, &arguments)?;
     if arguments.dry_run {
-        let plans = lake.plan(&selection).await?;
+        let plans = lake.stop().unless(lake.plan(&selection)).await?;
         session.output.show(
             &Plans {
                 schema: SCHEMA,
@@ -46,17 +46,24 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
     };
     let mut code = worse(report.exit_code(), finish(session, &lake, &report).await);
     session.output.show(&report, || report::text(&report))?;
-    if arguments.strict && anything_due(&lake, session).await? {
+    if arguments.strict && code != STOPPED && anything_due(&lake, session).await? {
         code = worse(code, ATTENTION);
     }
     Ok(code)
 }
 
 /// Tells catalog and notices what a run did, and what runs before it left untold. A failure there is reported and weighs on
-/// the exit code, but takes nothing back: the tables are committed, and the next run tells it.
+/// the exit code, but takes nothing back: the tables are committed, and the next run tells it. So it does where somebody
+/// asked for the end.
 pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -> u8 {
-    let registered = super::tables::register(session, lake).await;
-    let published = notice::publish(lake, &session.config.lake, report).await;
+    let telling = async {
+        let registered = super::tables::register(session, lake).await;
+        let published = notice::publish(lake, &session.config.lake, report).await;
+        Ok((registered, published))
+    };
+    let Ok((registered, published)) = session.stop.unless(telling).await else {
+        return STOPPED;
+    };
     let mut code = DONE;
     for error in [registered.err(), published.err()].into_iter().flatten() {
         session.output.error(&error);
@@ -102,13 +109,12 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
 }
 
 async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
-    let status = lake
-        .status(&StatusOptions {
-            gaps: true,
-            runs: false,
-            days: lake.settings().look_back(),
-        })
-        .await?;
+    let options = StatusOptions {
+        gaps: true,
+        runs: false,
+        days: lake.settings().look_back(),
+    };
+    let status = session.stop.unless(lake.status(&options)).await?;
     let overdue = status
         .periods
         .iter()
