@@ -15,7 +15,7 @@ CREATE MACRO bad_metrics(message) AS list_filter(
     END
 );
 
--- One row per good message: a redelivery keeps its id, a restatement has a new one.
+-- One row per good message: a redelivery keeps its id and its hour, a restatement has a new id.
 CREATE VIEW ams.delivered AS
 SELECT
     dataset,
@@ -36,9 +36,10 @@ SELECT
 FROM raw.messages
 WHERE dataset IN ('sp-traffic', 'sp-conversion') AND trim(field(message, 'idempotency_id')) <> ''
     AND trim(field(message, 'dataset_id')) <> '' AND bad_metrics(message) = []
-    AND (field(message, 'time_window_start') IS NULL
-        OR try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) IS NOT NULL)
-QUALIFY row_number() OVER (PARTITION BY dataset, dataset_id, idempotency_id ORDER BY path, row) = 1;
+    AND try_cast(field(message, 'time_window_start') AS TIMESTAMPTZ) IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY dataset, dataset_id, idempotency_id, window_date ORDER BY path, row
+) = 1;
 
 CREATE TABLE ams.sp_traffic AS
 SELECT

@@ -147,6 +147,13 @@ fn keeping(text: &mut String, keeping: &Keeping, line: impl Fn(&mut String, &str
         );
         line(text, "key", &list(&keeping.key));
     }
+    if !keeping.identity.is_empty() {
+        comment(
+            text,
+            "CHECK: the rest of the key is assumed to follow from these, which marketlake maintain audits.",
+        );
+        line(text, "identity", &list(&keeping.identity));
+    }
     if !keeping.newest_by.is_empty() {
         line(text, "newest_by", &list(&keeping.newest_by));
     }

@@ -142,8 +142,11 @@ fn messages_of_a_known_source_are_kept_as_its_siblings_are() {
         None,
     );
     says(&traffic, "keep = \"every_row\"");
-    says(&traffic, "key = [\"dataset_id\", \"idempotency_id\"]");
-    says(&traffic, "key_window = \"70d\"");
+    says(
+        &traffic,
+        "key = [\"window_date\", \"dataset_id\", \"idempotency_id\"]",
+    );
+    says(&traffic, "identity = [\"dataset_id\", \"idempotency_id\"]");
     says(
         &traffic,
         "path = \"ams/sb-traffic/year={year}/month={month}/day={day}/hour={hour}/{name}\"",

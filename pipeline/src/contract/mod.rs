@@ -113,6 +113,8 @@ pub struct RawFeed {
     pub elsewhere: BTreeMap<String, Option<Personal>>,
     /// How far the partition of a key can move, in days (see the protocol's rule on partition and key).
     pub key_window_days: Option<u32>,
+    /// Columns of the key from which the rest of it is assumed to follow; empty where nothing is assumed.
+    pub identity: Vec<String>,
     /// How often something should arrive.
     pub expect: Option<Expect>,
 }

@@ -1,4 +1,4 @@
-//! Whether every key has one row.
+//! Whether every key has one row, and every identity one key.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,11 +66,15 @@ pub(super) async fn audit(
         Some(before) => unaudited(before, upkeep.now, subject, &table.snapshot, contract).await?,
         None => (table.snapshot.files.clone(), upkeep.now),
     };
-    let copied = copied_keys(upkeep, subject, &table.snapshot, contract, files);
+    let is_whole = whole_at == upkeep.now;
+    let copied = repeated(upkeep, subject, &table.snapshot, contract, contract.key(), files);
     let copied = upkeep.lake.stop().unless(copied).await?;
     done.copied_keys = copied.num_rows() as u64;
     if copied.num_rows() == 0 {
-        if !upkeep.options.dry_run {
+        // Those of new rows can be in any file.
+        let is_right = !is_whole || identities(upkeep, subject, &table.snapshot, contract, done).await?;
+        // What is wrong is looked for again until it is put right.
+        if is_right && !upkeep.options.dry_run {
             let audited = Audited {
                 table: table.snapshot.id.clone(),
                 version: table.snapshot.version,
@@ -80,11 +84,7 @@ pub(super) async fn audit(
         }
         return Ok(());
     }
-    let at_least = if copied.num_rows() == AT_ONCE {
-        "at least "
-    } else {
-        ""
-    };
+    let at_least = at_least(copied.num_rows());
     let say = |what: &str| format!("{at_least}{} keys have several rows: {what}", copied.num_rows());
     if let Feed::Inputs(_) = contract.feed {
         let way_out = format!("make the table anew with `marketlake rebuild {}`", contract.name);
@@ -142,6 +142,43 @@ pub(super) async fn audit(
         }
     }
     Ok(())
+}
+
+/// Whether no identity has several keys, as the contract assumes of the source. Which of the rows is right only the source
+/// knows, so they stay and a person is asked. The keys of the table are distinct.
+async fn identities(
+    upkeep: &Upkeep<'_>,
+    subject: &Subject<'_>,
+    snapshot: &Snapshot,
+    contract: &Contract,
+    done: &mut MaintainedTable,
+) -> Result<bool> {
+    let identity = contract.raw_feed().map(|feed| feed.identity.as_slice());
+    let Some(identity) = identity.filter(|identity| !identity.is_empty()) else {
+        return Ok(true);
+    };
+    let files = snapshot.files.clone();
+    let torn = repeated(upkeep, subject, snapshot, contract, identity, files);
+    let torn = upkeep.lake.stop().unless(torn).await?.num_rows();
+    done.torn_identities = torn as u64;
+    if torn == 0 {
+        return Ok(true);
+    }
+    let (at_least, names) = (at_least(torn), identity.join(", "));
+    done.messages.push(format!(
+        "{at_least}{torn} values of {names} have several keys, and sums count each of them: the source did not keep what \
+         is assumed of it (identity); `SELECT {names}, count(*) FROM {} GROUP BY {names} HAVING count(*) > 1` names them, \
+         `marketlake why` the objects that brought them; take the wrong ones out of the raw zone, then \
+         `marketlake rebuild {}`",
+        contract.name, contract.name
+    ));
+    done.outcome = Outcome::Held;
+    Ok(false)
+}
+
+/// What is said before a number that is only as large as the audit counts.
+fn at_least(found: usize) -> &'static str {
+    if found == AT_ONCE { "at least " } else { "" }
 }
 
 /// The version of a table of which every key was found to have one row.
@@ -213,16 +250,17 @@ fn reach_each_other(contract: &Contract, one: &PartitionValues, other: &Partitio
     (one - other).num_days().abs() <= 2 * i64::from(window) + 1
 }
 
-/// Keys with more than one row among these files, at most [`AT_ONCE`] of them: the key columns of the table.
-async fn copied_keys(
+/// Values of these columns of a key that more than one row among the files has, at most [`AT_ONCE`] of them.
+async fn repeated(
     upkeep: &Upkeep<'_>,
     subject: &Subject<'_>,
     snapshot: &Snapshot,
     contract: &Contract,
+    columns: &[String],
     files: Arc<Vec<DataFile>>,
 ) -> Result<RecordBatch> {
     let context = session(upkeep.lake.settings().memory_limit, None)?;
-    let key: Vec<Expr> = contract.key().iter().map(|name| ident(name.as_str())).collect();
+    let key: Vec<Expr> = columns.iter().map(|name| ident(name.as_str())).collect();
     let counted = context
         .read_table(Arc::new(SnapshotTable::of_files(&subject.log, snapshot, files)))?
         .aggregate(key.clone(), vec![count(lit(1)).alias(COPIES)])?
@@ -231,8 +269,7 @@ async fn copied_keys(
         .limit(0, Some(AT_ONCE))?;
     let batches = counted.collect().await?;
     let all = layout::schema(contract);
-    let fields = contract
-        .key()
+    let fields = columns
         .iter()
         .map(|name| Ok(all.field_with_name(name)?.clone()))
         .collect::<Result<Vec<_>>>()?;

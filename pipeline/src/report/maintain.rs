@@ -13,8 +13,8 @@ use super::Outcome;
 pub struct MaintainedTable {
     /// `source.table`.
     pub table: String,
-    /// `unchanged`, `updated`, `held` (keys with several rows that nothing can merge), `busy`, `stopped` or
-    /// `failed`.
+    /// `unchanged`, `updated`, `held` (keys with several rows that nothing can merge, or identities that several keys
+    /// have), `busy`, `stopped` or `failed`.
     pub outcome: Outcome,
     /// Live files before.
     pub files_before: u64,
@@ -40,6 +40,8 @@ pub struct MaintainedTable {
     pub copied_keys: u64,
     /// Rows that went when those were merged.
     pub merged_rows: u64,
+    /// Identities of the contract that more than one key has.
+    pub torn_identities: u64,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
@@ -64,6 +66,7 @@ impl MaintainedTable {
             log_files_removed: 0,
             copied_keys: 0,
             merged_rows: 0,
+            torn_identities: 0,
             messages: Vec::new(),
             millis: 0,
         }

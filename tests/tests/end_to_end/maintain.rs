@@ -64,6 +64,15 @@ pub(crate) fn maintained(run: &Run, table: &str, field: &str) -> Result<u64> {
         .with_context(|| format!("no {field} of {table} in {}", run.said()))
 }
 
+/// Has the next maintenance look at all keys of a table.
+fn audited_long_ago(lake: &Lake, table: &str) -> Result<()> {
+    let remembered = lake.path().join("curated/marketlake/remembered");
+    let kept = remembered.join(format!("{table}.audited"));
+    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&kept)?)?;
+    document["whole_at"] = serde_json::json!("2020-01-01T00:00:00Z");
+    Ok(fs::write(&kept, document.to_string())?)
+}
+
 #[test]
 fn no_row_changes_and_there_are_fewer_files() -> Result<()> {
     let demo = Demo::of_days(1)?;
@@ -364,6 +373,35 @@ fn copies_of_a_key_that_moved_beyond_its_window_are_merged() -> Result<()> {
     Ok(())
 }
 
+/// Which of the rows is right only the source knows.
+#[test]
+fn an_identity_with_several_keys_is_told_and_its_rows_stay() -> Result<()> {
+    let shop = Shop::open()?;
+    let assumed = VISITS.replace(
+        "key       = [\"day\", \"visit_id\"]",
+        "key       = [\"day\", \"visit_id\"]\nidentity  = [\"visit_id\"]",
+    );
+    shop.write("visits.toml", &assumed)?;
+    shop.deliver("2026-03-01", "a", "visit_id,seconds,guests\nv1,90,2\nv2,90,1\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    let first = shop.lake.call(&["maintain"])?.exits_with(0)?;
+    assert_eq!(maintained(&first, "shop.visits", "torn_identities")?, 0);
+    shop.deliver("2026-03-09", "a", "visit_id,seconds,guests\nv1,90,5\n")?;
+    shop.lake.run(&[])?.exits_with(0)?;
+    let rows = shop.rows("shop.visits")?;
+    assert_eq!(rows.lines().count(), 4);
+    audited_long_ago(&shop.lake, "shop.visits")?;
+    // As long as it is so, it is said.
+    for _ in 0..2 {
+        let told = shop.lake.call(&["maintain"])?.exits_with(3)?;
+        assert_eq!(maintained(&told, "shop.visits", "torn_identities")?, 1);
+        assert_eq!(maintained(&told, "shop.visits", "copied_keys")?, 0);
+        assert!(told.said().contains("GROUP BY visit_id"));
+    }
+    assert_eq!(shop.rows("shop.visits")?, rows);
+    Ok(())
+}
+
 /// Rows of days that got none since the last audit are not read again.
 #[test]
 fn an_audit_looks_at_what_came_since_the_last_one() -> Result<()> {
@@ -388,12 +426,7 @@ fn an_audit_looks_at_what_came_since_the_last_one() -> Result<()> {
     fs::write(&file, bytes)?;
     lake.call(&["maintain", ORDERS])?.exits_with(0)?;
     // After a while all is looked at again.
-    let kept = lake
-        .path()
-        .join("curated/marketlake/remembered/jwo.orders.audited");
-    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&kept)?)?;
-    document["whole_at"] = serde_json::json!("2020-01-01T00:00:00Z");
-    fs::write(&kept, document.to_string())?;
+    audited_long_ago(&lake, ORDERS)?;
     lake.call(&["maintain", ORDERS])?.exits_with(1)?;
     Ok(())
 }

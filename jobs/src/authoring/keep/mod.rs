@@ -33,6 +33,8 @@ pub(super) struct Keeping {
     pub(super) partition: Vec<String>,
     /// How far a partition can move, in days.
     pub(super) key_window: Option<u32>,
+    /// Columns of the key from which the rest of it is assumed to follow; may be empty.
+    pub(super) identity: Vec<String>,
     /// Why, and what else could be, for a comment.
     pub(super) why: String,
 }
@@ -94,6 +96,7 @@ pub(super) fn like(other: &Contract, known: &Known<'_>, all: &[String]) -> Optio
         newest_by: keep.newest_by().to_vec(),
         partition: other.partition.clone(),
         key_window: raw.key_window_days,
+        identity: raw.identity.clone(),
         why: format!("As {}, which reads the same fields.", other.name),
         ..Keeping::default()
     };

@@ -47,6 +47,8 @@ pub(in crate::commands) struct Table {
     period: Vec<String>,
     /// When a document with fewer rows is suspicious.
     shrink: Option<String>,
+    /// Columns of the key from which the rest of it is assumed to follow.
+    identity: Vec<String>,
     /// How far the partition of a key can move, in days.
     key_window_days: Option<u32>,
     /// Time from one delivery to the next, in minutes.
@@ -111,6 +113,7 @@ pub(super) fn table(contract: &Contract) -> Table {
         covers: None,
         period: Vec::new(),
         shrink: None,
+        identity: Vec::new(),
         key_window_days: None,
         expect_every_minutes: None,
         expect_within_minutes: None,
@@ -147,6 +150,7 @@ pub(super) fn table(contract: &Contract) -> Table {
                 table.period = period.clone();
                 table.shrink = shrink.as_ref().map(guard);
             }
+            table.identity.clone_from(&raw.identity);
             table.key_window_days = raw.key_window_days;
             table.expect_every_minutes = raw.expect.as_ref().map(|expect| expect.every_minutes);
             table.expect_within_minutes = raw.expect.as_ref().map(|expect| expect.within_minutes);
@@ -249,6 +253,7 @@ pub(super) fn text(table: &Table) -> String {
     for (word, value) in [
         ("keeps", table.keep.to_owned()),
         ("key", table.key.join(", ")),
+        ("identity", table.identity.join(", ")),
         ("per", table.per.join(", ")),
         ("covers", table.covers.clone().unwrap_or_default()),
         ("period", table.period.join(", ")),

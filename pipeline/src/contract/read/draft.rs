@@ -9,7 +9,7 @@ use crate::contract::diagnostic::{Code, Findings, Place};
 use crate::contract::files::layers::{Resolved, SqlText};
 use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName};
 
-pub(crate) const KEYS: [&str; 29] = [
+pub(crate) const KEYS: [&str; 30] = [
     "description",
     "path",
     "format",
@@ -19,6 +19,7 @@ pub(crate) const KEYS: [&str; 29] = [
     "json",
     "keep",
     "key",
+    "identity",
     "newest_by",
     "partition",
     "sort",

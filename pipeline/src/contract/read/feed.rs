@@ -31,6 +31,7 @@ pub(crate) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) ->
         only: only(section, found),
         elsewhere: BTreeMap::new(),
         key_window_days: key_window(section, found),
+        identity: owned(section.list("identity", found)),
         expect: expect(section, found),
     }
 }
@@ -47,6 +48,7 @@ pub(crate) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
         "keep",
         "newest_by",
         "key_window",
+        "identity",
         "unknown",
         "harmless",
         "only",

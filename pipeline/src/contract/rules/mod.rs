@@ -25,6 +25,7 @@ pub(super) fn check(draft: &Draft, found: &mut Findings) {
         documents::check(draft, &raw.keep, found);
         check_newest_by(draft, raw, found);
         check_key_window(draft, raw, found);
+        check_assumed(draft, raw, found);
         let privacy = draft.contract.privacy();
         for column in &draft.contract.columns {
             check_raw_column(draft, raw, column, found);
@@ -256,6 +257,27 @@ fn check_key_window(draft: &Draft, raw: &RawFeed, found: &mut Findings) {
             &draft.at("key_window"),
             message,
             "leave it away",
+        );
+    }
+}
+
+/// Reports an identity that assumes nothing of the key.
+fn check_assumed(draft: &Draft, raw: &RawFeed, found: &mut Findings) {
+    if raw.identity.is_empty() {
+        return;
+    }
+    let key = draft.contract.key();
+    check_identity(draft, "identity", &raw.identity, found);
+    let is_part = |name: &String| key.contains(name);
+    if by_document(draft)
+        || !raw.identity.iter().all(is_part)
+        || key.iter().all(|name| raw.identity.contains(name))
+    {
+        found.add_with_help(
+            Code::KeyColumn,
+            &draft.at("identity"),
+            "identity is not a part of the key",
+            "name the columns of key from which the others of it follow, or leave identity away",
         );
     }
 }

@@ -183,3 +183,29 @@ fn personal_fields_of_orders_are_known_to_every_table_over_the_same_reports() {
         assert_eq!(personal["shopper_ref"], Personal::Hash, "{name}");
     }
 }
+
+/// A batch of messages costs the days that it touches, however many came before.
+#[test]
+fn what_comes_as_a_stream_is_looked_for_in_its_own_day_alone() {
+    let contracts = contracts();
+    let is_delta = |contract: &&Contract| {
+        let feed = contract.raw_feed();
+        contract.name.source == "ams" && feed.is_some_and(|feed| matches!(feed.keep, Keep::EveryRow { .. }))
+    };
+    let deltas: Vec<_> = contracts.values().filter(is_delta).collect();
+    assert_eq!(deltas.len(), 3);
+    for contract in deltas {
+        let days = &contract.partition;
+        assert!(
+            !days.is_empty() && days.iter().all(|day| contract.key().contains(day)),
+            "{}",
+            contract.name
+        );
+        assert_eq!(
+            contract.raw_feed().unwrap().key_window_days,
+            None,
+            "{}",
+            contract.name
+        );
+    }
+}

@@ -341,6 +341,7 @@ fn feed(pattern: &PathPattern) -> RawFeed {
         only: BTreeMap::new(),
         elsewhere: BTreeMap::new(),
         key_window_days: None,
+        identity: Vec::new(),
         expect: None,
     }
 }
