@@ -79,10 +79,10 @@ impl Keyed {
             let folded = folded.await.context(Kind::Internal, "folding panicked")??;
             let begun = if ahead { fold_next() } else { None };
             let put = async {
-                let (log, files) = (table.log(), table.files());
+                let (open, files) = (table.open_files(), table.files());
                 let plan = merge(
                     &self.contract,
-                    log,
+                    open,
                     files,
                     folded,
                     self.periods,

@@ -140,9 +140,8 @@ pub(super) async fn take(
                 let (order, days) = gathered.documents.reach();
                 let recorded = run.ledger.documents(&contract.name, &order, days).await?;
                 let documents = &gathered.documents;
-                let (files, at_once) = (working.files(), keyed.files_at_once);
-                let superseded =
-                    supersede(contract, &table.log, files, documents, &recorded, at_once).await?;
+                let (open, files, at_once) = (working.open_files(), working.files(), keyed.files_at_once);
+                let superseded = supersede(contract, open, files, documents, &recorded, at_once).await?;
                 if !guard(contract, claim, &superseded.replaced, &mut notes, run.tally) {
                     return Ok(None);
                 }

@@ -4,6 +4,7 @@
 //! versions that it never looked at, and its conflict check lets a removal pass beside a compaction of the
 //! same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
+mod bounds;
 mod changes;
 mod guard;
 mod history;
@@ -23,6 +24,7 @@ pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
     (INDEXED.to_owned(), names.join(","))
 }
 
+pub(crate) use bounds::{End, bound};
 pub(crate) use changes::{Change, changes};
 pub(crate) use history::Kept;
 pub(crate) use landing::Patience;

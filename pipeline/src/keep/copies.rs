@@ -7,19 +7,20 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::contract::Contract;
+use crate::delta::Snapshot;
 use crate::delta::partition::{self, RowPartitions};
-use crate::delta::{DeltaLog, Snapshot};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout;
 
-use super::fold;
 use super::keys::Keys;
-use super::plan::{Plan, open};
+use super::open_files::OpenFiles;
+use super::plan::Plan;
+use super::{busy, fold};
 
 /// Plans the merge of all rows of the table that have one of the keys, which are distinct rows of the key columns.
 pub(crate) async fn merge_copies(
     contract: &Contract,
-    log: &DeltaLog,
+    table: &OpenFiles,
     snapshot: &Snapshot,
     keys: &RecordBatch,
 ) -> Result<Plan> {
@@ -28,17 +29,15 @@ pub(crate) async fn merge_copies(
     let mut places: Vec<(usize, u64)> = Vec::new();
     let mut rows: Vec<RecordBatch> = Vec::new();
     for (index, file) in snapshot.files.iter().enumerate() {
-        let found = keys.find(log, file, None).await?;
+        let found = keys.find(table, file, None).await?;
         if found.is_empty() {
             continue;
         }
         let ordinals: Vec<u64> = found.iter().map(|found| found.file_row).collect();
         places.extend(ordinals.iter().map(|row| (index, *row)));
-        let opened = open(log, file).await?;
+        let opened = table.open(file, 0).await?;
         let content = layout::file_schema(&schema, &contract.partition);
-        let read = tokio::task::spawn_blocking(move || opened.read_rows(&ordinals, &content))
-            .await
-            .map_err(|error| Error::internal("reading a file panicked").because(error))??;
+        let read = busy(move || opened.read_rows(&ordinals, &content)).await?;
         rows.push(partition::complete(&read, &file.partition, &schema)?);
     }
     let rows = concat_batches(&schema, &rows)?;

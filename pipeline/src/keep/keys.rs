@@ -1,21 +1,22 @@
 //! The keys of a batch, arranged by what the partition of a file says of them.
 //!
-//! Files do not hold partition columns. What a partition says of a key rules files out before they are opened; the
-//! other columns of the key are looked for in the file. Partition columns outside the key say nothing about it.
+//! Files do not hold partition columns. What a partition says of a key rules files out before they are opened, and so do the
+//! bounds that the log has of the other columns; only then these are looked for in the file. Partition columns outside the key say nothing about it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::DataType;
 
 use crate::delta::partition::{PartitionValues, RowPartitions};
-use crate::delta::{DataFile, DeltaLog};
+use crate::delta::{DataFile, End, bound};
 use crate::error::{Error, Result};
-use crate::write::{Found, KeyIndex, find};
+use crate::write::{Bounds, Found, KeyIndex, find};
 
-use super::plan::open;
-use super::{key_positions, take_rows};
+use super::open_files::OpenFiles;
+use super::{busy, key_positions, take_rows};
 
 /// Keys to look for in the files of a table.
 pub(super) struct Keys {
@@ -66,10 +67,10 @@ impl Keys {
     }
 
     /// Rows of a file with one of the keys, in the order of the file. With `only`, keys whose bit is not set are not
-    /// looked for. A file whose partition rules out all keys is not opened.
+    /// looked for. A file that the log rules out for all keys is not opened.
     pub(super) async fn find(
         &self,
-        log: &DeltaLog,
+        files: &OpenFiles,
         file: &DataFile,
         only: Option<&BooleanBuffer>,
     ) -> Result<Vec<Found>> {
@@ -87,9 +88,8 @@ impl Keys {
         if only.as_ref().is_some_and(|only| only.count_set_bits() == 0) {
             return Ok(Vec::new());
         }
-        let opened = open(log, file).await?;
         let Some(index) = part.index.clone() else {
-            let all = 0..opened.rows();
+            let all = 0..files.open(file, 0).await?.rows();
             return Ok(all
                 .map(|file_row| Found {
                     file_row,
@@ -98,13 +98,44 @@ impl Keys {
                 .collect());
         };
         let names = self.in_file.clone();
-        let mut found = tokio::task::spawn_blocking(move || find(&opened, &names, &index, only.as_ref()))
-            .await
-            .map_err(|error| Error::internal("reading a file panicked").because(error))??;
+        let (of_file, of_index) = (file.clone(), index.clone());
+        let may_hold = busy(move || {
+            let may_hold = may_hold(&of_file, &names, &of_index, only.as_ref())?;
+            Ok(may_hold.then_some((names, only)))
+        });
+        let Some((names, only)) = may_hold.await? else {
+            return Ok(Vec::new());
+        };
+        let filters = index.types().filter(|kind| **kind == DataType::Utf8).count();
+        let opened = files.open(file, filters).await?;
+        let mut found = busy(move || find(&opened, &names, &index, only.as_ref())).await?;
         for row in &mut found {
             row.key = part.rows[row.key as usize];
         }
         found.sort_unstable_by_key(|row| row.file_row);
         Ok(found)
     }
+}
+
+/// Whether the log leaves it open that one of the keys is in a file, which has these columns of them.
+fn may_hold(
+    file: &DataFile,
+    names: &[String],
+    index: &KeyIndex,
+    only: Option<&BooleanBuffer>,
+) -> Result<bool> {
+    let Some(stats) = file.stats() else {
+        return Ok(true);
+    };
+    let bounds = names.iter().zip(index.types()).map(|(name, kind)| {
+        let side = |end| match bound(&stats, end, name, kind) {
+            Some(bound) => bound.to_array(),
+            None => Ok(new_null_array(kind, 1)),
+        };
+        Ok(Bounds {
+            low: side(End::Least)?,
+            high: side(End::Greatest)?,
+        })
+    });
+    index.any_within(&bounds.collect::<Result<Vec<_>>>()?, 0, only, |_| Ok(true))
 }

@@ -19,8 +19,8 @@ use futures::{StreamExt, TryStreamExt};
 use roaring::RoaringBitmap;
 
 use crate::contract::Contract;
+use crate::delta::DataFile;
 use crate::delta::partition::PartitionValues;
-use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 use crate::layout::{OBJECT, ORDER};
 use crate::system::ledger::{Coverage, Recorded};
@@ -28,8 +28,9 @@ use crate::write::Found;
 
 use super::changed::scope_columns;
 use super::keys::Keys;
-use super::plan::{Plan, open};
-use super::texts;
+use super::open_files::OpenFiles;
+use super::plan::Plan;
+use super::{busy, texts};
 
 /// Values of `per`, in its order, as text.
 pub(crate) type Cell = Vec<String>;
@@ -236,7 +237,7 @@ pub(crate) struct Superseded {
 /// Plans how the documents of a batch go into the table; so many files are looked into at the same time.
 pub(crate) async fn supersede(
     contract: &Contract,
-    log: &DeltaLog,
+    table: &OpenFiles,
     files: &[DataFile],
     documents: &Documents,
     recorded: &[Recorded],
@@ -251,7 +252,7 @@ pub(crate) async fn supersede(
     let mut come = RoaringBitmap::new();
     let newest = documents.newest();
     let cells: Vec<&Cell> = newest.keys().collect();
-    let (files, mut present) = present(contract, log, files, &documents.per, &cells, at_once).await?;
+    let (files, mut present) = present(contract, table, files, &documents.per, &cells, at_once).await?;
     let memory = Memory::new(documents, recorded);
     let mut replaced = Vec::new();
     for (index, (cell, candidate)) in newest.iter().enumerate() {
@@ -304,8 +305,8 @@ pub(crate) async fn supersede(
 /// What the table has in the cells, by their index.
 async fn present(
     contract: &Contract,
-    log: &DeltaLog,
-    table: &[DataFile],
+    table: &OpenFiles,
+    of_table: &[DataFile],
     per: &[String],
     cells: &[&Cell],
     at_once: usize,
@@ -325,23 +326,17 @@ async fn present(
     }
     let values = typed(contract, per, possible.iter().map(|cell| cells[*cell as usize]))?;
     let keys = Keys::new(&values, per, &contract.partition)?;
-    let spans = Spans::of(contract, per, &values)?;
-    let table: Vec<DataFile> = table
-        .iter()
-        .filter(|file| spans.may_hold(file))
-        .cloned()
-        .collect();
     let keys = &keys;
-    let mut read = futures::stream::iter(table)
+    let mut read = futures::stream::iter(of_table.to_vec())
         .map(|file| async move {
-            let found = keys.find(log, &file, None).await?;
+            let found = keys.find(table, &file, None).await?;
             let places = match found.is_empty() {
                 true => None,
-                false => Some(read(log, &file, &found).await?),
+                false => Some(read(table, &file, &found).await?),
             };
             Ok::<_, Error>((file, found, places))
         })
-        .buffered(at_once);
+        .buffered(table.at_once(at_once));
     while let Some((file, found, places)) = read.try_next().await? {
         let Some(places) = places else { continue };
         let (order, object) = (texts(&places, ORDER)?, texts(&places, OBJECT)?);
@@ -375,16 +370,14 @@ pub(crate) fn insert_ascending(rows: &mut RoaringBitmap, ascending: impl Iterato
     }
 }
 
-async fn read(log: &DeltaLog, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {
-    let opened = open(log, file).await?;
+async fn read(table: &OpenFiles, file: &DataFile, found: &[Found]) -> Result<RecordBatch> {
+    let opened = table.open(file, 0).await?;
     let rows: Vec<u64> = found.iter().map(|found| found.file_row).collect();
     let wanted = Arc::new(Schema::new(vec![
         Field::new(ORDER, DataType::Utf8, true),
         Field::new(OBJECT, DataType::Utf8, true),
     ]));
-    tokio::task::spawn_blocking(move || opened.read_rows(&rows, &wanted))
-        .await
-        .map_err(|error| Error::internal("reading a file panicked").because(error))?
+    busy(move || opened.read_rows(&rows, &wanted)).await
 }
 
 /// Cells as columns of the table's types.
@@ -403,35 +396,4 @@ fn typed<'a>(
         fields.push(Field::new(name, column.ty.arrow(), true));
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
-}
-
-/// First and last day of the cells in columns that files are not laid out by: by these the log rules files out.
-struct Spans(Vec<(String, String, String)>);
-
-impl Spans {
-    fn of(contract: &Contract, per: &[String], values: &RecordBatch) -> Result<Self> {
-        let mut spans = Vec::new();
-        for (name, column) in per.iter().zip(values.columns()) {
-            if contract.partition.contains(name) || column.data_type() != &DataType::Date32 {
-                continue;
-            }
-            let days = cast(column, &DataType::Utf8)?;
-            let days = arrow::array::AsArray::as_string::<i32>(&days);
-            let bounds = arrow::compute::min_string(days).zip(arrow::compute::max_string(days));
-            spans.extend(bounds.map(|(first, last)| (name.clone(), first.to_owned(), last.to_owned())));
-        }
-        Ok(Self(spans))
-    }
-
-    fn may_hold(&self, file: &DataFile) -> bool {
-        if self.0.is_empty() {
-            return true;
-        }
-        let Some(stats) = file.stats() else { return true };
-        self.0.iter().all(|(name, first, last)| {
-            let bound = |side: &str| stats[side][name.as_str()].as_str();
-            bound("minValues").is_none_or(|min| min <= last.as_str())
-                && bound("maxValues").is_none_or(|max| first.as_str() <= max)
-        })
-    }
 }

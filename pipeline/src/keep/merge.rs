@@ -15,17 +15,18 @@ use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{Contract, Feed, Keep, Pick};
+use crate::delta::DataFile;
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
-use crate::delta::{DataFile, DeltaLog};
-use crate::error::{Context, Kind, Result};
+use crate::error::Result;
 use crate::layout::days_before;
 use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
 use crate::write::Found;
 
 use super::keys::Keys;
+use super::open_files::OpenFiles;
 use super::order_map::entries;
-use super::plan::{FileEdit, Plan, open};
-use super::{Folded, Groups, Stays, deciding_columns, key_positions, stays, texts};
+use super::plan::{FileEdit, Plan};
+use super::{Folded, Groups, Stays, busy, deciding_columns, key_positions, stays, texts};
 
 /// Copies of the batch's keys in the table.
 struct Copies {
@@ -39,10 +40,10 @@ struct Copies {
 }
 
 /// Plans how the folded rows of a batch go into the table. `periods` are the first and the last day that the
-/// batch's objects are about; so many files are looked into at the same time.
+/// batch's objects are about; so many files are looked into at the same time, more where they are not on a disk.
 pub(crate) async fn merge(
     contract: &Arc<Contract>,
-    log: &DeltaLog,
+    table: &OpenFiles,
     files: &[DataFile],
     batch: Folded,
     periods: (NaiveDate, NaiveDate),
@@ -52,16 +53,9 @@ pub(crate) async fn merge(
         return settled(contract, &batch, &Copies::of(&[]));
     }
     let batch = Arc::new(batch);
-    let copies = copies(contract, log, files, &batch, periods, at_once).await?;
+    let copies = copies(contract, table, files, &batch, periods, table.at_once(at_once)).await?;
     let contract = contract.clone();
     busy(move || settled(&contract, &batch, &copies)).await
-}
-
-/// Does work that keeps a thread busy.
-async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .context(Kind::Internal, "merging rows panicked")?
 }
 
 /// The plan, by what the table has.
@@ -169,7 +163,7 @@ fn says_the_same(old: &RecordBatch, old_row: u32, new: &RecordBatch, new_row: u3
 
 async fn copies(
     contract: &Arc<Contract>,
-    log: &DeltaLog,
+    table: &OpenFiles,
     files: &[DataFile],
     batch: &Arc<Folded>,
     periods: (NaiveDate, NaiveDate),
@@ -188,7 +182,7 @@ async fn copies(
         files.iter().partition(|file| named.contains(&file.partition));
     let wanted = columns_wanted(contract, rows.schema_ref());
     let search = Search {
-        log,
+        table,
         contract,
         batch,
         wanted,
@@ -262,7 +256,7 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
 }
 
 struct Search<'a> {
-    log: &'a DeltaLog,
+    table: &'a OpenFiles,
     contract: &'a Arc<Contract>,
     batch: &'a Arc<Folded>,
     /// The columns that are needed of the rows that are found.
@@ -282,7 +276,7 @@ impl Search<'_> {
         let only = only.as_ref();
         futures::stream::iter(files.into_iter().cloned().collect::<Vec<_>>())
             .map(|file| async move {
-                let found = self.keys.find(self.log, &file, only).await?;
+                let found = self.keys.find(self.table, &file, only).await?;
                 Ok((file, found))
             })
             .buffered(self.at_once)
@@ -296,7 +290,7 @@ impl Search<'_> {
         let in_file = filtered(&self.wanted, |name| {
             !partition.iter().any(|column| column == name)
         });
-        let opened = open(self.log, file).await?;
+        let opened = self.table.open(file, 0).await?;
         let (contract, batch) = (self.contract.clone(), self.batch.clone());
         let read = busy(move || {
             let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();

@@ -13,6 +13,7 @@ mod latest_document;
 mod latest_row;
 mod latest_value;
 mod merge;
+mod open_files;
 mod order_map;
 mod plan;
 mod recompute;
@@ -25,7 +26,7 @@ use arrow::array::{Array, AsArray, BooleanArray, BooleanBufferBuilder, RecordBat
 use arrow::compute::{filter_record_batch, take_record_batch};
 
 use crate::contract::{Contract, Feed, Keep};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 pub(crate) use changed::{ChangedPart, replaced_partitions};
 pub(crate) use copies::merge_copies;
@@ -34,9 +35,17 @@ pub(crate) use latest_document::{
     Cell, Document, Documents, Replaced, Share, Superseded, covered, insert_ascending, supersede,
 };
 pub(crate) use merge::merge;
+pub(crate) use open_files::OpenFiles;
 pub(crate) use plan::{Applied, Plan, apply, options};
 pub(crate) use recompute::{of_new, replace, whole_files};
 pub(crate) use working_set::{Changes, WorkingSet};
+
+/// Does work that keeps a thread busy.
+async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context(Kind::Internal, "work on rows panicked")?
+}
 
 /// One row a key.
 pub(crate) struct Folded {

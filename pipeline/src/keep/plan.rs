@@ -18,9 +18,10 @@ use crate::layout;
 use crate::report::Counts;
 use crate::sorted::Sorted;
 use crate::storage::Sink;
-use crate::write::{Edit, OpenFile, WriteOptions, rewrite};
+use crate::write::{Edit, WriteOptions, rewrite};
 
 use super::changed::{ChangedPart, Parts, replaced_partitions};
+use super::open_files::OpenFiles;
 use super::working_set::WorkingSet;
 
 /// Threads that are kept busy.
@@ -188,7 +189,7 @@ pub(super) struct Written {
 /// Writes the files of a plan.
 pub(super) async fn write_files(
     contract: &Contract,
-    log: &DeltaLog,
+    table: &OpenFiles,
     files: &[DataFile],
     plan: Plan,
     attempt: &str,
@@ -216,7 +217,7 @@ pub(super) async fn write_files(
                 (None, None) => PartitionValues::new(),
             };
             write(
-                log,
+                table,
                 schema.clone(),
                 content.clone(),
                 edit,
@@ -237,7 +238,7 @@ pub(super) async fn write_files(
     reason = "one call site; the parts of one file's job"
 )]
 async fn write(
-    log: &DeltaLog,
+    table: &OpenFiles,
     schema: SchemaRef,
     rows: RecordBatch,
     edit: FileEdit,
@@ -250,7 +251,7 @@ async fn write(
         return Ok((edit.old, None));
     }
     let old = match &edit.old {
-        Some(file) => Some(open(log, file).await?),
+        Some(file) => Some(table.open(file, 0).await?),
         None => None,
     };
     let name = format!(
@@ -259,7 +260,7 @@ async fn write(
         Uuid::new_v4()
     );
     let path = Path::from(name);
-    let (place, target) = (log.place().clone(), path.clone());
+    let (place, target) = (table.log().place().clone(), path.clone());
     let changes = (edit.updates, edit.deletes, edit.inserts);
     let written = tokio::task::spawn_blocking(move || {
         let (updates, deletes, inserts) = changes;
@@ -270,7 +271,7 @@ async fn write(
             inserts,
             rows: &rows,
         };
-        let written = rewrite(old.as_ref(), &schema, &edit, &options, &mut sink)?;
+        let written = rewrite(old.as_deref(), &schema, &edit, &options, &mut sink)?;
         if written.is_some() {
             sink.finish()?;
         }
@@ -288,13 +289,6 @@ async fn write(
         ..Add::default()
     });
     Ok((edit.old, add))
-}
-
-/// Opens a data file of a table.
-pub(crate) async fn open(log: &DeltaLog, file: &DataFile) -> Result<OpenFile> {
-    OpenFile::open(log.store().clone(), file.path.clone(), file.size)
-        .await
-        .map_err(|error| error.with("table", log.table()))
 }
 
 /// How files of a table are written: which columns are looked up, how those are stored that this program adds, and

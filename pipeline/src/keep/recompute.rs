@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::contract::{Contract, Feed, InputFeed};
+use crate::delta::DataFile;
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
-use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Result};
 
 use super::changed::{Parts, Scopes, scope_columns};
 use super::keys::Keys;
+use super::open_files::OpenFiles;
 use super::plan::Plan;
 
 /// The files that hold rows of these values of `recompute` and no others; none where a file can hold both.
@@ -41,7 +43,7 @@ pub(crate) fn whole_files(
 /// Plans the replacement of the rows of these values of `recompute`, which are distinct, by the rows computed for them.
 pub(crate) async fn replace(
     contract: &Contract,
-    log: &DeltaLog,
+    table: &OpenFiles,
     files: &[DataFile],
     values: &RecordBatch,
     rows: RecordBatch,
@@ -58,8 +60,11 @@ pub(crate) async fn replace(
     let columns = scope_columns(contract);
     let scopes = Scopes::of(&values, &columns)?;
     let keys = Keys::new(&values, &feed.recompute, &contract.partition)?;
-    for file in files {
-        let found = keys.find(log, file, None).await?;
+    let keys = &keys;
+    let mut looked_into = futures::stream::iter(files)
+        .map(|file| async move { Ok::<_, Error>((file, keys.find(table, file, None).await?)) })
+        .buffered(table.at_once(1));
+    while let Some((file, found)) = looked_into.try_next().await? {
         if let Some(parts) = &mut plan.parts {
             for row in &found {
                 parts.scope(&file.partition, scopes.of_row(row.key)).removed += 1;

@@ -17,7 +17,7 @@ use crate::delta::{Commit, DeltaLog, Snapshot, partition};
 use crate::layout;
 use crate::shape::map_builder;
 
-use super::{Plan, WorkingSet, fold, key_positions, merge, merge_copies, plan};
+use super::{OpenFiles, Plan, WorkingSet, fold, key_positions, merge, merge_copies};
 
 /// How an account speaks in a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -284,9 +284,16 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, mergin
     for (number, rows) in batches.into_iter().enumerate() {
         let batch = fold(contract, &rows).unwrap();
         let plan = match merging {
-            true => merge(contract, &log, &snapshot.files, batch, (day, day), 2)
-                .await
-                .unwrap(),
+            true => merge(
+                contract,
+                &OpenFiles::of(&log),
+                &snapshot.files,
+                batch,
+                (day, day),
+                2,
+            )
+            .await
+            .unwrap(),
             false => Plan {
                 homeless: (0..batch.rows.num_rows() as u32).collect(),
                 ..Plan::new(batch.rows)
@@ -304,7 +311,9 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, mergin
             .map(|(row, key)| (key.unwrap(), row))
             .collect();
         let keys = super::take_rows(&keys, &firsts.into_values().collect::<Vec<_>>()).unwrap();
-        let plan = merge_copies(contract, &log, &snapshot, &keys).await.unwrap();
+        let plan = merge_copies(contract, &OpenFiles::of(&log), &snapshot, &keys)
+            .await
+            .unwrap();
         snapshot = put(contract, &log, &snapshot, plan, usize::MAX).await;
     }
     all_rows(contract, &log, &snapshot).await
@@ -333,9 +342,9 @@ async fn put(
 /// All rows of a table.
 async fn all_rows(contract: &Contract, log: &DeltaLog, snapshot: &Snapshot) -> RecordBatch {
     let schema = layout::schema(contract);
-    let mut rows = Vec::new();
+    let (open, mut rows) = (OpenFiles::of(log), Vec::new());
     for file in snapshot.files.iter() {
-        let opened = plan::open(log, file).await.unwrap();
+        let opened = open.open(file, 0).await.unwrap();
         let in_file = layout::file_schema(&schema, &contract.partition);
         let of_file = tokio::task::spawn_blocking(move || {
             let batches = opened.batches(&in_file).collect::<Result<Vec<_>, _>>();

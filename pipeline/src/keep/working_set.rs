@@ -2,6 +2,7 @@
 //! old files out and puts the new ones in, whatever files came and went between the parts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use deltalake_core::kernel::{Action, Add, Remove};
 use object_store::ObjectStoreExt;
@@ -13,11 +14,13 @@ use crate::error::Result;
 use crate::report::Counts;
 
 use super::changed::Parts;
+use super::open_files::OpenFiles;
 use super::plan::{Applied, Plan, write_files};
 
 /// A table's files, with those that parts of a batch wrote in place of others.
 pub(crate) struct WorkingSet<'a> {
     log: &'a DeltaLog,
+    open: Arc<OpenFiles>,
     attempt: &'a str,
     files: Vec<DataFile>,
     changes: Changes,
@@ -38,6 +41,7 @@ impl<'a> WorkingSet<'a> {
     pub(crate) fn new(log: &'a DeltaLog, files: Vec<DataFile>, attempt: &'a str) -> Self {
         Self {
             log,
+            open: Arc::new(OpenFiles::of(log)),
             attempt,
             files,
             changes: Changes::default(),
@@ -47,12 +51,15 @@ impl<'a> WorkingSet<'a> {
     /// Begins with some of the files: for parts of the batch that change no others.
     pub(crate) fn branch(&self, takes: impl Fn(&DataFile) -> bool) -> Self {
         let files = self.files.iter().filter(|file| takes(file));
-        Self::new(self.log, files.cloned().collect(), self.attempt)
+        Self {
+            open: self.open.clone(),
+            ..Self::new(self.log, files.cloned().collect(), self.attempt)
+        }
     }
 
-    /// The table's log.
-    pub(crate) fn log(&self) -> &'a DeltaLog {
-        self.log
+    /// Those of its files that are open.
+    pub(crate) fn open_files(&self) -> &Arc<OpenFiles> {
+        &self.open
     }
 
     /// The files as they are after the parts so far.
@@ -65,7 +72,7 @@ impl<'a> WorkingSet<'a> {
         let changes = &mut self.changes;
         changes.counts.add(&plan.counts);
         changes.name(plan.parts.take());
-        let written = write_files(contract, self.log, &self.files, plan, self.attempt).await?;
+        let written = write_files(contract, &self.open, &self.files, plan, self.attempt).await?;
         self.changes.partitions.add(written.partitions);
         let (old, new): (Vec<_>, Vec<_>) = written.files.into_iter().unzip();
         let gone: HashMap<Path, DataFile> = old
@@ -75,6 +82,7 @@ impl<'a> WorkingSet<'a> {
             .collect();
         self.files.retain(|file| !gone.contains_key(&file.path));
         for old in gone.values() {
+            self.open.close(&old.path);
             self.take_out(old).await;
         }
         for add in new.into_iter().flatten() {

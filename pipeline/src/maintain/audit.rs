@@ -20,7 +20,7 @@ use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot, changes as changes_of};
 use crate::error::Result;
 use crate::failpoint;
-use crate::keep::{apply, merge_copies};
+use crate::keep::{OpenFiles, apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::report::{MaintainedTable, Outcome};
@@ -104,7 +104,7 @@ pub(super) async fn audit(
     };
     upkeep.lake.stop().check()?;
     let attempt = Attempt::new();
-    let plan = merge_copies(contract, &table.log, &table.snapshot, &copied).await?;
+    let plan = merge_copies(contract, &OpenFiles::of(&table.log), &table.snapshot, &copied).await?;
     let merged = plan.counts.rows_removed;
     let applied = apply(contract, &table.log, &table.snapshot.files, plan, &attempt.id).await?;
     // The table is at the same batch as before, which is what its newest commit has to say.

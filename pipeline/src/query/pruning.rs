@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
+use arrow::datatypes::{Field, Fields, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
@@ -15,7 +15,7 @@ use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use serde_json::Value;
 
-use crate::delta::DataFile;
+use crate::delta::{DataFile, End, bound};
 
 use super::provider::partition_value;
 
@@ -76,13 +76,13 @@ impl LogStatistics<'_> {
             .collect()
     }
 
-    fn bounds(&self, column: &Column, which: &str) -> Option<ArrayRef> {
+    fn bounds(&self, column: &Column, end: End) -> Option<ArrayRef> {
         let values = match self.partition_field(column) {
             Some(field) => self.partition_values(field)?,
             None => {
                 let (_, field) = self.schema.column_with_name(&column.name)?;
                 let bound =
-                    |stats: &Option<Value>| literal(stats.as_ref()?.get(which)?.get(&column.name)?, field);
+                    |stats: &Option<Value>| bound(stats.as_ref()?, end, &column.name, field.data_type());
                 let unknown = ScalarValue::try_from(field.data_type()).ok()?;
                 self.stats()
                     .iter()
@@ -101,11 +101,11 @@ impl LogStatistics<'_> {
 
 impl PruningStatistics for LogStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.bounds(column, "minValues")
+        self.bounds(column, End::Least)
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.bounds(column, "maxValues")
+        self.bounds(column, End::Greatest)
     }
 
     fn num_containers(&self) -> usize {
@@ -145,15 +145,5 @@ impl PruningStatistics for LogStatistics<'_> {
         }
         let found = self.partition_values(field)?;
         Some(found.iter().map(|value| Some(values.contains(value))).collect())
-    }
-}
-
-/// A bound of the log's statistics; none for types whose literals readers and writers round.
-fn literal(bound: &Value, field: &Field) -> Option<ScalarValue> {
-    match field.data_type() {
-        DataType::Int64 => Some(ScalarValue::from(bound.as_i64()?)),
-        DataType::Utf8 => Some(ScalarValue::from(bound.as_str()?)),
-        DataType::Date32 => ScalarValue::try_from_string(bound.as_str()?.to_owned(), field.data_type()).ok(),
-        _ => None,
     }
 }

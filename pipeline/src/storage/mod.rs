@@ -2,6 +2,8 @@
 
 pub(crate) mod address;
 mod bucket;
+#[cfg(test)]
+pub(crate) mod counting;
 pub(crate) mod durable;
 mod entry;
 mod folder;

@@ -1,7 +1,7 @@
 //! The write primitive: one Parquet file, the rows that change in it, and the file that comes out.
 //!
 //! ```text
-//!  open     footer and page index of the old file
+//!  open     the end of the old file: filters, page index, footer
 //!  find     rows of the file whose key is among the keys of the batch
 //!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their keys, the others
 //!           decoded, patched, encoded
@@ -28,6 +28,7 @@ pub use fresh::FileWriter;
 pub use options::{WriteOptions, Written};
 pub use read::batches::Batches;
 pub use read::find::{Found, find};
+pub(crate) use read::key_index::Bounds;
 pub use read::key_index::KeyIndex;
 pub use read::open::OpenFile;
 pub use rewrite::rewrite;

@@ -266,7 +266,7 @@ impl Job<'_> {
             let new = concat_batches(&layout::schema(contract), &batches).map_err(Error::from)?;
             (batches, bytes) = (Vec::new(), 0);
             let plan = match is_begun {
-                false => replace(contract, set.log(), set.files(), &go, new).await?,
+                false => replace(contract, set.open_files(), set.files(), &go, new).await?,
                 true => of_new(contract, new)?,
             };
             set.apply(contract, plan).await?;

@@ -231,7 +231,7 @@ impl Bench {
         let working = WorkingSet::new(&self.log, snapshot.files.to_vec(), "a");
         let superseded = supersede(
             &self.contract,
-            &self.log,
+            working.open_files(),
             working.files(),
             &gathered.documents,
             &recorded,

@@ -11,7 +11,9 @@ use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{
+    BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
+};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
@@ -23,8 +25,9 @@ use crate::write::WriteOptions;
 const ROW_GROUP_BYTES: usize = 256 << 20;
 /// Values by which it is decided whether a column gets a dictionary.
 const SAMPLE: usize = 1024;
-/// How often a Bloom filter may say "perhaps" of an absent value.
-const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+/// How often a Bloom filter may say "perhaps" of an absent value: so seldom that it rules a file out also where thousands
+/// of keys are looked for.
+const BLOOM_FALSE_POSITIVES: f64 = 1e-5;
 
 /// Properties of files and chunks: zstd, bounds per chunk, no Arrow schema beside the Parquet one, so that files of
 /// different age differ in nothing that readers see.
@@ -36,6 +39,8 @@ pub(crate) fn properties(
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        // Beside page index and footer, so that one read from the end has all by which rows are looked for.
+        .set_bloom_filter_position(BloomFilterPosition::End)
         .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
     for field in schema.fields() {

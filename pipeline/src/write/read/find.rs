@@ -1,25 +1,19 @@
 //! Finding the rows of a batch's keys in a file.
 
-use std::cmp::Ordering;
+use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, new_null_array};
+use arrow::array::{AsArray, StringArray, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 
 use super::batches::BATCH_ROWS;
-use super::key_index::comparator;
+use super::key_index::Bounds;
 use super::ranges::ranges;
 use crate::error::{Error, Result};
 use crate::write::{KeyIndex, OpenFile};
-
-/// Keys that are looked up one by one before a row group is read: with more, a Bloom filter that errs once in a
-/// hundred hardly ever rules all of them out.
-const SINGLE_KEYS: usize = 256;
-
-/// Keys by which it is told at first whether many are within the bounds of a row group.
-const SAMPLED_KEYS: usize = 1024;
 
 /// A row of a file whose key is in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,12 +60,6 @@ pub fn find(
     Ok(found)
 }
 
-/// Minimum and maximum of a key column per row group, null where not known.
-struct Bounds {
-    low: ArrayRef,
-    high: ArrayRef,
-}
-
 struct Search<'a> {
     file: &'a OpenFile,
     index: &'a KeyIndex,
@@ -103,93 +91,47 @@ impl Search<'_> {
         bounds.collect()
     }
 
-    /// Whether any key that is looked for can be in the row group.
+    /// Whether any key that is looked for can be in the row group. Its filters are fetched when a key is within its bounds.
     fn may_hold(&self, group: usize, bounds: &[Bounds]) -> Result<bool> {
-        if self.mostly_between(bounds, group)? {
-            return Ok(true);
-        }
-        let mut narrowest: Option<&[u32]> = None;
-        for (column, bounds) in bounds.iter().enumerate() {
-            let between = self.index.between(column, &bounds.low, &bounds.high, group)?;
-            if narrowest.is_none_or(|narrowest| between.len() < narrowest.len()) {
-                narrowest = Some(between);
-            }
-        }
-        let narrowest = narrowest.unwrap_or_default();
-        let wanted = narrowest
-            .iter()
-            .copied()
-            .filter(|key| self.only.is_none_or(|only| only.value(*key as usize)));
-        let mut keys: Vec<u32> = wanted.take(SINGLE_KEYS + 1).collect();
-        if keys.len() > SINGLE_KEYS {
-            return Ok(true);
-        }
-        for (column, bounds) in bounds.iter().enumerate() {
-            self.retain_between(&mut keys, column, bounds, group)?;
-        }
-        if !keys.is_empty() {
-            self.retain_by_bloom(&mut keys, group)?;
-        }
-        Ok(!keys.is_empty())
+        let filters = OnceCell::new();
+        self.index.any_within(bounds, group, self.only, |key| {
+            let filters = match filters.get() {
+                Some(filters) => filters,
+                None => {
+                    let fetched = self.filters(group)?;
+                    filters.get_or_init(|| fetched)
+                }
+            };
+            let is_perhaps_in =
+                |(values, filter): &(&StringArray, Sbbf)| filter.check(values.value(key as usize));
+            Ok(filters.iter().all(is_perhaps_in))
+        })
     }
 
-    /// Whether too many of a few keys are within the bounds for looking closer, which takes all keys in order.
-    fn mostly_between(&self, bounds: &[Bounds], group: usize) -> Result<bool> {
-        let wanted = |key: &u32| self.only.is_none_or(|only| only.value(*key as usize));
-        let some = (0..self.index.len() as u32).step_by(self.index.len() / SAMPLED_KEYS + 1);
-        let mut keys: Vec<u32> = some.filter(wanted).collect();
-        for (column, bounds) in bounds.iter().enumerate() {
-            self.retain_between(&mut keys, column, bounds, group)?;
-        }
-        Ok(keys.len() > SINGLE_KEYS)
-    }
-
-    fn retain_between(
-        &self,
-        keys: &mut Vec<u32>,
-        column: usize,
-        bounds: &Bounds,
-        group: usize,
-    ) -> Result<()> {
-        let values = self.index.column(column);
-        let (low, high) = (
-            comparator(values, &bounds.low)?,
-            comparator(values, &bounds.high)?,
-        );
-        let (from, to) = (bounds.low.is_valid(group), bounds.high.is_valid(group));
-        keys.retain(|key| {
-            let key = *key as usize;
-            let below = from && low(key, group) == Ordering::Less;
-            let above = to && high(key, group) == Ordering::Greater;
-            !below && !above
-        });
-        Ok(())
-    }
-
-    fn retain_by_bloom(&self, keys: &mut Vec<u32>, group: usize) -> Result<()> {
-        let mut filters = Vec::new();
+    /// The Bloom filters of a row group, each with the keys' values of its column; those of the most values first.
+    fn filters(&self, group: usize) -> Result<Vec<(&StringArray, Sbbf)>> {
+        let mut ranges = Vec::new();
         for (column, field) in self.keys.fields().iter().enumerate() {
             let is_text = field.data_type() == &DataType::Utf8;
             if let Some(leaf) = self.file.leaves(field.name()).next().filter(|_| is_text)
                 && let Some(range) = self.file.bloom_range(group, leaf)
             {
-                filters.push((column, leaf, range));
+                ranges.push((column, leaf, range));
             }
         }
-        if filters.is_empty() {
-            return Ok(());
+        if ranges.is_empty() {
+            return Ok(Vec::new());
         }
-        let chunks = self
-            .file
-            .fetch(filters.iter().map(|(_, _, range)| range.clone()).collect())?;
-        for (column, leaf, _) in filters {
+        ranges.sort_by_key(|(_, _, range)| Reverse(range.end - range.start));
+        let chunks = ranges.iter().map(|(_, _, range)| range.clone());
+        let chunks = self.file.fetch(chunks.collect())?;
+        let mut filters = Vec::new();
+        for (column, leaf, _) in ranges {
             let chunk = self.file.row_group(group).column(leaf);
-            if let Some(filter) = Sbbf::read_from_column_chunk(chunk, &chunks)? {
-                let values = self.index.column(column).as_string::<i32>();
-                keys.retain(|key| filter.check(values.value(*key as usize)));
-            }
+            let filter = Sbbf::read_from_column_chunk(chunk, &chunks)?;
+            filters.extend(filter.map(|filter| (self.index.column(column).as_string(), filter)));
         }
-        Ok(())
+        Ok(filters)
     }
 
     fn read(&self, group: usize, found: &mut Vec<Found>) -> Result<()> {

@@ -1,7 +1,8 @@
-//! Loading a footer with its page index.
+//! Loading the end of a file: its footer, the page index, and mostly its Bloom filters.
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::path::Path;
@@ -14,27 +15,72 @@ use parquet::file::metadata::{
 
 use crate::error::{Error, Kind, Result};
 
-/// Bytes at the end of a file that are read first: footer and page index of most files.
-const PREFETCH_BYTES: usize = 64 << 10;
+/// Bytes at the end of a file that are read first: footer and page index of most files, and all of a small one.
+const TAIL_BYTES: u64 = 256 << 10;
+/// Bytes that end every file: without them there is nothing to read.
+const LEAST_BYTES: u64 = 8;
 
-/// Everything that the footer of a file of `size` bytes says, page encoding statistics in full.
-pub(crate) async fn load(store: &dyn ObjectStore, path: &Path, size: u64) -> Result<ParquetMetaData> {
+/// The last bytes of a file.
+#[derive(Clone, Default)]
+pub(crate) struct Tail {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Tail {
+    /// The bytes of a range, where all of them are here.
+    pub(crate) fn slice(&self, range: &Range<u64>) -> Option<Bytes> {
+        let from = usize::try_from(range.start.checked_sub(self.start)?).ok()?;
+        let to = usize::try_from(range.end.checked_sub(self.start)?).ok()?;
+        (from <= to && to <= self.bytes.len()).then(|| self.bytes.slice(from..to))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Everything that the footer of a file of `size` bytes says, page encoding statistics in full, and what was read for it in
+/// one go: `more` bytes before those that footers mostly take.
+pub(crate) async fn load(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size: u64,
+    more: u64,
+) -> Result<(ParquetMetaData, Tail)> {
+    let mut tail = Tail::default();
+    if size >= LEAST_BYTES {
+        tail.start = size.saturating_sub(TAIL_BYTES.saturating_add(more));
+        let read = store.get_range(path, tail.start..size).await;
+        tail.bytes = read.map_err(|error| Error::from(error).with("file", path))?;
+    }
     let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
     let reader = ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Optional)
         .with_metadata_options(Some(options))
-        .with_prefetch_hint(Some(PREFETCH_BYTES));
-    let metadata = reader.load_and_finish(Fetch { store, path }, size).await;
-    metadata.map_err(|error| explain(error).with("file", path))
+        .with_prefetch_hint(Some(tail.len()));
+    let fetch = Fetch {
+        store,
+        path,
+        tail: &tail,
+    };
+    let metadata = reader.load_and_finish(fetch, size).await;
+    let metadata = metadata.map_err(|error| explain(error).with("file", path))?;
+    Ok((metadata, tail))
 }
 
 struct Fetch<'a> {
     store: &'a dyn ObjectStore,
     path: &'a Path,
+    tail: &'a Tail,
 }
 
 impl MetadataFetch for Fetch<'_> {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<bytes::Bytes>> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        if let Some(bytes) = self.tail.slice(&range) {
+            return std::future::ready(Ok(bytes)).boxed();
+        }
         let read = self.store.get_range(self.path, range);
         read.map(|bytes| bytes.map_err(|error| ParquetError::External(Box::new(error))))
             .boxed()

@@ -4,11 +4,21 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, UInt32Array, make_comparator};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result};
 use crate::row_hash::hash_rows;
+
+/// Keys that are looked at before any order of them is made.
+const SAMPLED_KEYS: usize = 1024;
+
+/// Least and greatest values of a key column in some parts of a table, null where they are not known.
+pub(crate) struct Bounds {
+    pub(crate) low: ArrayRef,
+    pub(crate) high: ArrayRef,
+}
 
 /// Index over the key columns of the rows of a batch; rows are named by their ordinal in the batch.
 pub struct KeyIndex {
@@ -106,6 +116,56 @@ impl KeyIndex {
         Ok(found)
     }
 
+    /// Whether one of the keys is within the bounds of part `at`, column by column, and passes. With `only`, keys whose bit
+    /// is not set do not count.
+    pub(crate) fn any_within(
+        &self,
+        bounds: &[Bounds],
+        at: usize,
+        only: Option<&BooleanBuffer>,
+        mut passes: impl FnMut(u32) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut is_within = Vec::new();
+        for (values, bounds) in self.columns.iter().zip(bounds) {
+            let low = bounds.low.is_valid(at).then(|| comparator(values, &bounds.low));
+            let high = bounds.high.is_valid(at).then(|| comparator(values, &bounds.high));
+            let (low, high) = (low.transpose()?, high.transpose()?);
+            is_within.push(move |key: usize| {
+                low.as_ref().is_none_or(|low| low(key, at) != Ordering::Less)
+                    && high
+                        .as_ref()
+                        .is_none_or(|high| high(key, at) != Ordering::Greater)
+            });
+        }
+        let mut is_found = |key: u32| {
+            let is_wanted = only.is_none_or(|only| only.value(key as usize));
+            Ok::<_, Error>(is_wanted && is_within.iter().all(|within| within(key as usize)) && passes(key)?)
+        };
+        // Some from all over the batch mostly tell that there is one; that there is none only all of them do.
+        let step = self.len() / SAMPLED_KEYS + 1;
+        for key in (0..self.len() as u32).step_by(step) {
+            if is_found(key)? {
+                return Ok(true);
+            }
+        }
+        if step == 1 {
+            return Ok(false);
+        }
+        let mut narrowest: Option<&[u32]> = None;
+        for (column, bounds) in bounds.iter().enumerate() {
+            let between = self.between(column, &bounds.low, &bounds.high, at)?;
+            if narrowest.is_none_or(|narrowest| between.len() < narrowest.len()) {
+                narrowest = Some(between);
+            }
+        }
+        for key in narrowest.unwrap_or_default() {
+            if is_found(*key)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Rows whose value of `column` is within the closed range from `low[at]` to `high[at]`; a null bound is open.
     /// The bounds have the column's type.
     pub(crate) fn between(
@@ -143,7 +203,7 @@ impl KeyIndex {
     }
 }
 
-pub(crate) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
+fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
     Ok(make_comparator(left, right, SortOptions::default())?)
 }
 

@@ -1,4 +1,4 @@
-//! An existing Parquet file: its footer, and its rows on demand.
+//! An existing Parquet file: its end, and its rows on demand.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,33 +17,45 @@ use tokio::runtime::Handle;
 
 use super::batches::{BATCH_ROWS, Batches, GroupReader, selection, within};
 use super::chunks::Chunks;
-use super::footer::load;
+use super::footer::{Tail, load};
 use crate::error::{Error, Result};
 
 /// Decoded bytes that a batch should not exceed by much.
 const BATCH_BYTES: u64 = 64 << 20;
 
-/// A Parquet file in an object store, with its footer and page index in memory.
+/// A Parquet file in an object store, with its footer and page index in memory, and the bytes around them.
 ///
-/// Column chunks are fetched whole, neighbouring ones in one request, and decoded from memory. The methods block:
+/// Column chunks are fetched whole, neighbouring ones in one request, and decoded from memory; those at the end of the file
+/// are there already. The methods block:
 /// they are for threads that do not drive futures.
 pub struct OpenFile {
     store: Arc<dyn ObjectStore>,
     path: Path,
     size: u64,
     footer: ArrowReaderMetadata,
+    tail: Tail,
     /// File-wide ordinal of each row group's first row, and of the end.
     starts: Vec<u64>,
     runtime: Handle,
 }
 
 impl OpenFile {
-    /// Reads the footer and the page index of the file of `size` bytes.
+    /// Reads the end of the file of `size` bytes: its footer, its page index, and the last rows of it or all of a small one.
     ///
     /// Fails when the file is gone (`NotFound`), cannot be reached (`Io`), or is no Parquet file
     /// (`Data`).
     pub async fn open(store: Arc<dyn ObjectStore>, path: Path, size: u64) -> Result<Self> {
-        let metadata = load(store.as_ref(), &path, size).await?;
+        Self::open_with(store, path, size, 0).await
+    }
+
+    /// As [`OpenFile::open`], with so many bytes more: Bloom filters lie before the footer.
+    pub(crate) async fn open_with(
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        size: u64,
+        more: u64,
+    ) -> Result<Self> {
+        let (metadata, tail) = load(store.as_ref(), &path, size, more).await?;
         // The plain Parquet types stand: a file of another writer may carry a schema of its own taste.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let footer = ArrowReaderMetadata::try_new(Arc::new(metadata), options)?;
@@ -56,9 +68,15 @@ impl OpenFile {
             path,
             size,
             footer,
+            tail,
             starts,
             runtime: Handle::current(),
         })
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.metadata().memory_size() + self.tail.len()
     }
 
     /// Rows in the file.
@@ -159,10 +177,28 @@ impl OpenFile {
         Some(start..start + u64::try_from(column.bloom_filter_length()?).ok()?)
     }
 
-    /// Reads byte ranges, neighbours in one request.
+    /// Reads byte ranges that are not in memory, neighbours in one request.
     pub(crate) fn fetch(&self, ranges: Vec<Range<u64>>) -> Result<Chunks> {
-        let bytes = self.runtime.block_on(self.store.get_ranges(&self.path, &ranges));
-        let bytes = bytes.map_err(|error| Error::from(error).with("file", &self.path))?;
+        let far: Vec<Range<u64>> = ranges
+            .iter()
+            .filter(|range| self.tail.slice(range).is_none())
+            .cloned()
+            .collect();
+        let mut fetched = Vec::new();
+        if !far.is_empty() {
+            let bytes = self.runtime.block_on(self.store.get_ranges(&self.path, &far));
+            fetched = bytes.map_err(|error| Error::from(error).with("file", &self.path))?;
+        }
+        let mut fetched = fetched.into_iter();
+        let bytes = ranges
+            .iter()
+            .map(|range| {
+                self.tail
+                    .slice(range)
+                    .or_else(|| fetched.next())
+                    .unwrap_or_default()
+            })
+            .collect();
         Ok(Chunks::new(self.size, &ranges, bytes))
     }
 

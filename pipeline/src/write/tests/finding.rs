@@ -6,12 +6,16 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Schema};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::{file_of, open};
-use crate::write::{Found, KeyIndex, WriteOptions, find};
+use super::{file_of, open, runtime};
+use crate::storage::counting::Counting;
+use crate::write::{Found, KeyIndex, OpenFile, WriteOptions, find};
 
 type Key = (Option<String>, Option<i64>, Option<i32>);
 
@@ -111,4 +115,69 @@ fn an_index_of_no_keys_finds_nothing() {
     let index = KeyIndex::new(&batch(&[]), &[0, 1, 2]).unwrap();
     assert!(index.is_empty());
     assert_eq!(find(&file, &names(), &index, None).unwrap(), []);
+}
+
+/// Rows of a file that is longer than what is read of its end at first.
+const MANY: u64 = 100_000;
+
+/// Names without order, whose numbers are between those of the file.
+fn scattered(keys: impl Iterator<Item = u64>) -> RecordBatch {
+    let key = |n: u64| {
+        let name = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        (Some(name), Some((n % MANY) as i64), Some(1))
+    };
+    batch(&keys.map(key).collect::<Vec<_>>())
+}
+
+#[test]
+fn thousands_of_keys_that_a_file_lacks_cost_one_read_of_its_end() {
+    let options = WriteOptions {
+        row_group_rows: 20_000,
+        ..options(true)
+    };
+    let bytes = file_of(&scattered(0..MANY), &options);
+    let (size, path) = (bytes.len() as u64, Path::from("file.parquet"));
+    assert!(size > (256 << 10) + 8 * MANY, "{size} bytes");
+    let store = Counting::new(Arc::new(InMemory::new()));
+    let counted = store.clone();
+    let file = runtime().block_on(async move {
+        store.put(&path, bytes.into()).await.unwrap();
+        store.begin();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        OpenFile::open_with(store, path, size, 8 * MANY).await.unwrap()
+    });
+    let index_of = |keys: &RecordBatch| KeyIndex::new(keys, &[0, 1, 2]).unwrap();
+    let lacking = index_of(&scattered(MANY..MANY + 5_000));
+    assert_eq!(find(&file, &names(), &lacking, None).unwrap(), []);
+    let requests = counted.end();
+    assert_eq!(requests.all.len(), 1, "{requests}");
+    // What it has is found by one more read of each row group that has it.
+    counted.begin();
+    let some = index_of(&scattered((0..1_000).chain(MANY..MANY + 5_000)));
+    assert_eq!(find(&file, &names(), &some, None).unwrap().len(), 1_000);
+    let requests = counted.end();
+    assert_eq!(requests.all.len(), 1, "{requests}");
+}
+
+#[test]
+fn a_small_file_is_read_once_whatever_is_asked_of_it() {
+    let rows = scattered(0..1_000);
+    let bytes = file_of(&rows, &options(true));
+    let (size, path) = (bytes.len() as u64, Path::from("file.parquet"));
+    let store = Counting::new(Arc::new(InMemory::new()));
+    let counted = store.clone();
+    let file = runtime().block_on(async move {
+        store.put(&path, bytes.into()).await.unwrap();
+        store.begin();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        OpenFile::open(store, path, size).await.unwrap()
+    });
+    let index = KeyIndex::new(&scattered(500..1_500), &[0, 1, 2]).unwrap();
+    assert_eq!(find(&file, &names(), &index, None).unwrap().len(), 500);
+    let read = file
+        .read_rows(&(0..1_000).collect::<Vec<_>>(), &rows.schema())
+        .unwrap();
+    assert_eq!(read, rows);
+    let requests = counted.end();
+    assert_eq!(requests.all.len(), 1, "{requests}");
 }
