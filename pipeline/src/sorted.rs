@@ -19,6 +19,7 @@ use deltalake_core::kernel::Add;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ use crate::delta::DeltaLog;
 use crate::delta::partition::{self, PartitionValues};
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
-use crate::storage::Sink;
+use crate::storage::{Sending, Sent, Sink};
 use crate::write::{FileWriter, WriteOptions};
 
 /// Begin of the names of files that hold sorted rows in full row groups.
@@ -206,17 +207,22 @@ impl Files {
                 Err(error) => vec![Err(error)],
             })
             .peekable();
+        let (runtime, mut sending) = (Handle::current(), Sending::default());
         let mut sorted = Sorted::default();
         while let Some(piece) = pieces.next() {
-            match piece.and_then(|(values, first)| self.file(values, first, &mut pieces)) {
-                Ok((add, rows)) => {
+            let written = piece
+                .and_then(|(values, first)| self.file(values, first, &mut pieces))
+                .and_then(|(add, rows, sent)| {
                     sorted.adds.push(add);
                     sorted.rows += rows;
-                }
-                Err(error) => return (sorted, Some(error)),
+                    runtime.block_on(sending.add(sent))
+                });
+            if let Err(error) = written {
+                return (sorted, Some(error));
             }
         }
-        (sorted, None)
+        let arrived = runtime.block_on(sending.all());
+        (sorted, arrived.err())
     }
 
     /// Writes one file: the first rows and those that follow in the same partition, as far as it is not full.
@@ -225,7 +231,7 @@ impl Files {
         values: PartitionValues,
         first: RecordBatch,
         pieces: &mut Peekable<impl Iterator<Item = Piece>>,
-    ) -> Result<(Add, u64)> {
+    ) -> Result<(Add, u64, Sent)> {
         let path = Path::from(format!(
             "{}{PREFIX}{}-{}.zstd.parquet",
             partition::folder(&values, &self.partition),
@@ -242,7 +248,7 @@ impl Files {
             writer.write(&next?.1)?;
         }
         let written = writer.finish()?;
-        sink.finish()?;
+        let sent = sink.finish()?;
         let add = Add {
             path: path.to_string(),
             partition_values: values.into_iter().collect(),
@@ -252,7 +258,7 @@ impl Files {
             stats: Some(written.stats.to_delta_json()),
             ..Add::default()
         };
-        Ok((add, written.rows))
+        Ok((add, written.rows, sent))
     }
 }
 

@@ -5,6 +5,7 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use chrono::Utc;
 use deltalake_core::kernel::Add;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
@@ -15,11 +16,14 @@ use parquet::file::properties::WriterProperties;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::log::DeltaLog;
 use super::partition;
 use super::snapshot::DataFile;
+
+/// Files that are read or written at the same time.
+const AT_ONCE: usize = 16;
 
 /// Writes rows as one file a partition and gives the actions that add them. The bounds of the integer and text
 /// columns `bounded`, and how many of their values are null, go into the statistics, so that a look-up can skip
@@ -30,7 +34,7 @@ pub(crate) async fn write_partitioned(
     partition: &[String],
     bounded: &[&str],
 ) -> Result<Vec<Add>> {
-    let mut adds = Vec::new();
+    let (mut adds, mut files) = (Vec::new(), Vec::new());
     for (values, content) in partition::split(rows, partition)? {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -44,7 +48,7 @@ pub(crate) async fn write_partitioned(
             Uuid::new_v4()
         ));
         let size = bytes.len() as i64;
-        log.store().put(&path, bytes.into()).await?;
+        files.push((path.clone(), bytes));
         adds.push(Add {
             path: path.to_string(),
             partition_values: values.into_iter().collect(),
@@ -55,6 +59,11 @@ pub(crate) async fn write_partitioned(
             ..Add::default()
         });
     }
+    futures::stream::iter(files)
+        .map(|(path, bytes)| async move { log.store().put(&path, bytes.into()).await })
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
     Ok(adds)
 }
 
@@ -98,9 +107,15 @@ pub(crate) async fn read_files(
     files: impl IntoIterator<Item = &DataFile>,
     schema: &SchemaRef,
 ) -> Result<Vec<RecordBatch>> {
+    let files: Vec<&DataFile> = files.into_iter().collect();
+    let mut read = futures::stream::iter(files)
+        .map(|file| async move {
+            let bytes = log.store().get(&file.path).await?.bytes().await?;
+            Ok::<_, Error>((file, bytes))
+        })
+        .buffered(AT_ONCE);
     let mut batches = Vec::new();
-    for file in files {
-        let bytes = log.store().get(&file.path).await?.bytes().await?;
+    while let Some((file, bytes)) = read.try_next().await? {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
         let wanted = schema.fields().iter().map(|field| field.name().as_str());
         let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);

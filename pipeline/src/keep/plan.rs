@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::layout;
 use crate::report::Counts;
 use crate::sorted::Sorted;
-use crate::storage::Sink;
+use crate::storage::{Sending, Sent, Sink};
 use crate::write::{Edit, WriteOptions, rewrite};
 
 use super::changed::{ChangedPart, Parts, replaced_partitions};
@@ -209,7 +209,7 @@ pub(super) async fn write_files(
         threads: CORES / edits.len().max(1),
         ..options(contract)
     };
-    let files = futures::stream::iter(edits)
+    let mut written = futures::stream::iter(edits)
         .map(|edit| {
             let values = match (&edit.old, edit.inserts.first()) {
                 (Some(file), _) => file.partition.clone(),
@@ -227,9 +227,19 @@ pub(super) async fn write_files(
                 attempt,
             )
         })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+        .buffer_unordered(AT_ONCE);
+    let (mut files, mut sending) = (Vec::new(), Sending::default());
+    while let Some((old, new)) = written.try_next().await? {
+        let new = match new {
+            Some((add, sent)) => {
+                sending.add(sent).await?;
+                Some(add)
+            }
+            None => None,
+        };
+        files.push((old, new));
+    }
+    sending.all().await?;
     Ok(Written { files, partitions })
 }
 
@@ -246,7 +256,7 @@ async fn write(
     partition: &[String],
     options: WriteOptions,
     attempt: &str,
-) -> Result<(Option<DataFile>, Option<Add>)> {
+) -> Result<(Option<DataFile>, Option<(Add, Sent)>)> {
     if edit.dropped {
         return Ok((edit.old, None));
     }
@@ -271,24 +281,26 @@ async fn write(
             inserts,
             rows: &rows,
         };
-        let written = rewrite(old.as_deref(), &schema, &edit, &options, &mut sink)?;
-        if written.is_some() {
-            sink.finish()?;
+        match rewrite(old.as_deref(), &schema, &edit, &options, &mut sink)? {
+            Some(written) => Ok::<_, Error>(Some((written, sink.finish()?))),
+            None => Ok(None),
         }
-        Ok::<_, Error>(written)
     })
     .await
     .map_err(|error| Error::internal("writing a file panicked").because(error))??;
-    let add = written.map(|written| Add {
-        path: path.to_string(),
-        partition_values: values.into_iter().collect(),
-        size: written.bytes as i64,
-        modification_time: Utc::now().timestamp_millis(),
-        data_change: true,
-        stats: Some(written.stats.to_delta_json()),
-        ..Add::default()
+    let new = written.map(|(written, sent)| {
+        let add = Add {
+            path: path.to_string(),
+            partition_values: values.into_iter().collect(),
+            size: written.bytes as i64,
+            modification_time: Utc::now().timestamp_millis(),
+            data_change: true,
+            stats: Some(written.stats.to_delta_json()),
+            ..Add::default()
+        };
+        (add, sent)
     });
-    Ok((edit.old, add))
+    Ok((edit.old, new))
 }
 
 /// How files of a table are written: which columns are looked up, how those are stored that this program adds, and

@@ -9,11 +9,13 @@ mod entry;
 mod folder;
 mod lease;
 mod place;
+mod sending;
 mod sink;
 mod stores;
 
 pub(crate) use entry::Entry;
 pub(crate) use lease::Lease;
 pub(crate) use place::Place;
-pub(crate) use sink::Sink;
+pub(crate) use sending::Sending;
+pub(crate) use sink::{Sent, Sink};
 pub use stores::Stores;

@@ -54,11 +54,31 @@ impl Sink {
         Ok(Self { target })
     }
 
-    /// Makes the file visible and durable: on local disk, it and the directories above it up to the root are synced.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        match &mut self.target {
-            Target::Local(file) => file.finish(),
-            Target::Remote(upload) => upload.finish(),
+    /// Makes the file visible and durable: on local disk, it and the directories above it up to the root are synced. An
+    /// upload is left to whoever waits for it, since nothing but waiting is left of it.
+    pub(crate) fn finish(self) -> Result<Sent> {
+        match self.target {
+            Target::Local(mut file) => file.finish().map(|()| Sent(None)),
+            Target::Remote(upload) => Ok(Sent(Some(upload))),
+        }
+    }
+}
+
+/// A file of which all bytes are written, and some perhaps still in memory.
+#[must_use]
+pub(crate) struct Sent(Option<Upload>);
+
+impl Sent {
+    /// Bytes that are in memory until it has arrived; none where it has.
+    pub(super) fn held_bytes(&self) -> Option<usize> {
+        self.0.as_ref().map(|upload| upload.buffer.len())
+    }
+
+    /// Waits until the file is there.
+    pub(crate) async fn arrived(self) -> Result<()> {
+        match self.0 {
+            Some(mut upload) => upload.finish().await,
+            None => Ok(()),
         }
     }
 }
@@ -181,15 +201,14 @@ impl Upload {
         Ok(capacity?)
     }
 
-    fn finish(&mut self) -> Result<()> {
-        let _runtime = self.runtime.enter();
+    async fn finish(&mut self) -> Result<()> {
         let rest = std::mem::take(&mut self.buffer);
         let done = match self.parts.take() {
             Some(mut parts) => {
                 parts.put(rest.into());
-                self.runtime.block_on(parts.finish())
+                parts.finish().await
             }
-            None => self.runtime.block_on(self.store.put(&self.path, rest.into())),
+            None => self.store.put(&self.path, rest.into()).await,
         };
         done.map(|_| ())
             .map_err(|error| Error::from(error).with("object", &self.path))

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use deltalake_core::kernel::{Action, Add};
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::json;
@@ -11,6 +12,10 @@ use uuid::Uuid;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot};
 use crate::error::{Error, Kind, Result};
 
+/// For so long the store's answer that a file is there is as good as a look.
+const TRUSTED: Duration = Duration::from_secs(3600);
+/// Files that are looked for at the same time.
+const LOOKS: usize = 16;
 /// Half of the time for which files that no commit names are safe from being cleaned up.
 const OLDEST: Duration = Duration::from_secs(84 * 3600);
 
@@ -66,20 +71,17 @@ impl Attempt {
                     .with("table", log.table()),
             );
         }
-        let mut expected = base.files.len();
-        for action in &commit.actions {
-            match action {
-                Action::Add(add) => {
-                    expected += 1;
-                    if !log.has_file(&Path::from(add.path.as_str())).await? {
-                        return Err(Error::new(Kind::NotFound, "new file vanished before the commit")
-                            .with("table", log.table())
-                            .with("file", &add.path));
-                    }
-                }
-                Action::Remove(_) => expected = expected.saturating_sub(1),
-                _ => {}
-            }
+        let added = || {
+            commit.actions.iter().filter_map(|action| match action {
+                Action::Add(add) => Some(add),
+                _ => None,
+            })
+        };
+        let is_removal = |action: &&Action| matches!(action, Action::Remove(_));
+        let removed = commit.actions.iter().filter(is_removal).count();
+        let expected = (base.files.len() + added().count()).saturating_sub(removed);
+        if self.started.elapsed() > TRUSTED {
+            are_there(log, added()).await?;
         }
         commit.about.insert("attempt".to_owned(), json!(self.id));
         Ok(match log.commit(base, commit).await? {
@@ -100,6 +102,22 @@ impl Attempt {
             }
         }
     }
+}
+
+/// Fails unless all these files are there: somebody may have taken them for leftovers.
+async fn are_there(log: &DeltaLog, files: impl Iterator<Item = &Add>) -> Result<()> {
+    futures::stream::iter(files.map(|add| add.path.as_str()))
+        .map(|path| async move {
+            if log.has_file(&Path::from(path)).await? {
+                return Ok(());
+            }
+            Err(Error::new(Kind::NotFound, "new file vanished before the commit")
+                .with("table", log.table())
+                .with("file", path))
+        })
+        .buffer_unordered(LOOKS)
+        .try_collect()
+        .await
 }
 
 /// A wrong number of live files after a commit means that the log and this program disagree about it.

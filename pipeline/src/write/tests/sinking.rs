@@ -20,13 +20,17 @@ fn local(directory: &std::path::Path, path: &str) -> (Sink, Arc<dyn ObjectStore>
     )
 }
 
+fn arrive(sink: Sink) {
+    runtime().block_on(sink.finish().unwrap().arrived()).unwrap();
+}
+
 #[test]
 fn a_local_file_is_where_the_store_looks_for_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = "order_date=2026-01-02/odd %25 name é.parquet";
     let (mut sink, store) = local(directory.path(), path);
     sink.write_all(b"rows").unwrap();
-    sink.finish().unwrap();
+    arrive(sink);
     let read =
         runtime().block_on(async { store.get(&Path::from(path)).await.unwrap().bytes().await.unwrap() });
     assert_eq!(read.as_ref(), b"rows");
@@ -67,7 +71,7 @@ fn uploads_small_and_large_arrive_whole() {
         bytes
             .chunks(1_000_003)
             .for_each(|part| sink.write_all(part).unwrap());
-        sink.finish().unwrap();
+        arrive(sink);
         let read = runtime().block_on(async { store.get(&path).await.unwrap().bytes().await.unwrap() });
         assert!(read.as_ref() == bytes, "{size} bytes");
     }
