@@ -23,6 +23,9 @@ use crate::storage::Place;
 
 use super::pruning::prune;
 
+/// Bytes at the end of a file that are read first: footer and page index of most files.
+const TAIL_BYTES: usize = 64 << 10;
+
 /// The files of a snapshot, or some of them, with the columns of its schema in their order and of their types.
 ///
 /// A scan is one `DataSourceExec` over Parquet. Files that cannot match the filters by their partition values or
@@ -159,7 +162,8 @@ impl TableProvider for SnapshotTable {
             .map(|file| self.partitioned(file))
             .collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(partitioned).split_files(session.config().target_partitions());
-        let source = Arc::new(ParquetSource::new(self.stored.clone()));
+        let source = ParquetSource::new(self.stored.clone()).with_metadata_size_hint(TAIL_BYTES);
+        let source = Arc::new(source);
         let config = FileScanConfigBuilder::new(self.store(session)?, source)
             .with_file_groups(groups)
             .with_statistics(self.known(&files))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use object_store::limit::LimitStore;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -11,6 +12,9 @@ use crate::error::{Error, Result};
 use super::address::folder;
 use super::durable::DurableLocal;
 use super::place::Place;
+
+/// Requests that are under way to a store at the same time: each of more would only wait longer.
+const IN_FLIGHT: usize = 32;
 
 /// Stores by the addresses that they serve: `file` is built in, buckets are registered by whoever opens a lake, who knows
 /// how they are reached.
@@ -56,7 +60,8 @@ impl Stores {
         }
         let root = folder(root);
         self.remote.retain(|(known, _)| *known != root);
-        self.remote.push((root, store));
+        let store = LimitStore::new(store, IN_FLIGHT);
+        self.remote.push((root, Arc::new(store)));
         Ok(self)
     }
 
@@ -91,37 +96,56 @@ impl fmt::Debug for Stores {
 
 #[cfg(test)]
 mod tests {
+    use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
+    use object_store::path::Path;
 
     use super::*;
+    use crate::storage::counting::Counting;
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
     }
 
-    #[test]
-    fn the_longest_root_serves_an_address() {
-        let (bucket, part): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>) =
-            (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
+    #[tokio::test]
+    async fn the_longest_root_serves_an_address() {
+        let (part, here) = (Arc::new(InMemory::new()), Path::from("here"));
+        part.put(&here, "it is".into()).await.unwrap();
         let stores = Stores::default()
-            .with(&url("s3://retail"), bucket.clone())
-            .and_then(|stores| stores.with(&url("s3://retail/of/others"), part.clone()))
+            .with(&url("s3://retail"), Arc::new(InMemory::new()))
+            .and_then(|stores| stores.with(&url("s3://retail/of/others"), part))
             .unwrap();
-        let store = |address: &str| stores.place(&url(address)).unwrap().store().clone();
-        for address in [
-            "s3://retail/",
-            "s3://retail/raw/x.csv",
-            "s3://retail/of/others-too",
+        for (address, is_part) in [
+            ("s3://retail/", false),
+            ("s3://retail/raw/x.csv", false),
+            ("s3://retail/of/others-too", false),
+            ("s3://retail/of/others", true),
+            ("s3://retail/of/others/x.csv", true),
         ] {
-            assert!(Arc::ptr_eq(&store(address), &bucket), "{address}");
-        }
-        for address in ["s3://retail/of/others", "s3://retail/of/others/x.csv"] {
-            assert!(Arc::ptr_eq(&store(address), &part), "{address}");
+            let place = stores.place(&url(address)).unwrap();
+            assert_eq!(place.store().head(&here).await.is_ok(), is_part, "{address}");
         }
         let place = stores.place(&url("s3://retail/of/others/a%20b.csv")).unwrap();
         assert_eq!(place.path().as_ref(), "of/others/a b.csv");
         let error = stores.place(&url("s3://retailers/raw")).unwrap_err();
         assert!(error.to_string().contains("no store is known"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn requests_beyond_those_under_way_wait_for_their_turn() {
+        let counting = Counting::new(Arc::new(InMemory::new()));
+        let stores = Stores::default().with(&url("s3://retail"), Arc::new(counting.clone()));
+        let place = stores.unwrap().place(&url("s3://retail/")).unwrap();
+        counting.begin();
+        let path = Path::from("nowhere");
+        let asked = (0..100).map(|_| place.store().head(&path));
+        futures::future::join_all(asked).await;
+        let requests = counting.end();
+        assert_eq!(
+            (requests.all.len(), requests.at_once),
+            (100, IN_FLIGHT),
+            "{requests}"
+        );
     }
 
     #[test]
