@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::delivery::usual;
-use crate::{Bench, Delivery, Lake};
+use crate::{Bench, Delivery, LakeUnderTest};
 
 /// `case.toml`.
 #[derive(Debug, Deserialize)]
@@ -97,13 +97,13 @@ impl Case {
     }
 
     /// A new lake with the case's accounts.
-    pub(crate) fn lake(&self, bench: &Bench) -> Result<Lake> {
+    pub(crate) fn lake(&self, bench: &Bench) -> Result<LakeUnderTest> {
         let mut configuration = toml::Table::new();
         if let Some(key) = &self.says.personal_key {
             configuration.insert("personal_key".to_owned(), key.clone().into());
         }
         configuration.insert("account".to_owned(), self.says.account.clone().into());
-        Lake::new(bench.clone(), &toml::to_string(&configuration)?)
+        LakeUnderTest::new(bench.clone(), &toml::to_string(&configuration)?)
     }
 
     /// All tables that are run.

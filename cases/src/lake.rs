@@ -15,7 +15,7 @@ use crate::rows::{self, Rows};
 use crate::run::{Rejected, Run};
 
 /// A lake that is gone when this value is.
-pub struct Lake {
+pub struct LakeUnderTest {
     folder: TempDir,
     bench: Bench,
 }
@@ -25,7 +25,7 @@ struct Quarantine {
     rows: Vec<Rejected>,
 }
 
-impl Lake {
+impl LakeUnderTest {
     /// An empty lake; `configuration` is the text of its `marketlake.toml`.
     ///
     /// # Errors
@@ -98,6 +98,13 @@ impl Lake {
 
     /// A call of the program on this lake, free of settings of whoever runs the cases.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare_command();
+        command.arg("--json").args(arguments);
+        command
+    }
+
+    /// As [`command`](Self::command), without arguments yet, and for people rather than programs.
+    fn bare_command(&self) -> Command {
         let mut command = Command::new(&self.bench.program);
         for (variable, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MARKETLAKE_"))
@@ -108,11 +115,11 @@ impl Lake {
             .current_dir(self.path())
             .arg("--lake")
             .arg(self.path())
-            .args(["--log", "warn", "--json"]);
+            .args(["--log", "warn"])
+            .stdin(Stdio::null());
         if let Some(contracts) = &self.bench.contracts {
             command.arg("--contracts").arg(contracts);
         }
-        command.args(arguments).stdin(Stdio::null());
         command
     }
 
@@ -199,6 +206,20 @@ impl Lake {
             .with_context(|| format!("there is no table {table}"))?;
         let said = self.call(&["query", &rows::select(contract)])?.exits_with(0)?;
         Rows::parse(contract, &said.stdout, &self.raw_uri())
+    }
+
+    /// What a SELECT gives, as CSV.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn query(&self, sql: &str) -> Result<String> {
+        let output = self
+            .bare_command()
+            .args(["query", "--format", "csv", sql])
+            .output();
+        let run: Run = output.context("the program cannot be started")?.into();
+        Ok(run.exits_with(0)?.stdout)
     }
 
     /// What waits in quarantine for a table, in the order of objects and rows; addresses are paths below the raw

@@ -18,7 +18,7 @@ mod way;
 
 pub use case::{Case, Description, folders};
 pub use delivery::Delivery;
-pub use lake::Lake;
+pub use lake::LakeUnderTest;
 pub use rows::{Rows, csv_line};
 pub use run::{Rejected, Run};
 pub use way::{Blessed, Way, bless};

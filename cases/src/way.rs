@@ -74,7 +74,7 @@ pub fn bless(case: &Case, bench: &Bench) -> Result<Blessed> {
 }
 
 /// Runs the tables of a case.
-fn run(case: &Case, lake: &crate::Lake) -> Result<Run> {
+fn run(case: &Case, lake: &crate::LakeUnderTest) -> Result<Run> {
     lake.run_within(&case.tables(), &case.range())?.takes_in()
 }
 

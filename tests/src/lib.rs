@@ -2,12 +2,17 @@
 //!
 //! How a lake is looked at, and what a golden case is, is in the crate `cases`.
 
+pub mod demo;
 pub mod fuzz;
+pub mod jwo;
 mod lake;
 mod program;
+pub mod reports;
+pub mod shop;
+pub mod tree;
 mod zone;
 
-pub use cases::{Delivery, Rejected, Rows, Run, csv_line};
-pub use lake::{Lake, bench};
+pub use cases::{Delivery, LakeUnderTest, Rejected, Rows, Run, csv_line};
+pub use lake::{bench, empty_lake, new_lake};
 pub use program::program;
 pub use zone::{gzip, instant};

@@ -4,15 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Lake, Run, gzip};
+use marketlake_tests::{LakeUnderTest, Run, gzip, new_lake};
 
 pub(crate) const VISITS: &str = "Visit ID;Day;Guests;Sales;Mail\n\
                       0017;2026-03-01;2;10,50;ann@example.com\n\
                       0018;2026-03-01;0;7,00;\n";
 
 /// A folder of work with a sample in it; contracts are where `new` puts them.
-pub(crate) fn desk(sample: &str, bytes: &[u8]) -> Result<Lake> {
-    let lake = Lake::new("")?;
+pub(crate) fn desk(sample: &str, bytes: &[u8]) -> Result<LakeUnderTest> {
+    let lake = new_lake("")?;
     let path = lake.path().join(sample);
     fs::create_dir_all(path.parent().context("the sample has no folder")?)?;
     fs::write(path, bytes)?;
@@ -20,7 +20,7 @@ pub(crate) fn desk(sample: &str, bytes: &[u8]) -> Result<Lake> {
     Ok(lake.with_contracts(contracts))
 }
 
-fn written(lake: &Lake, path: &str) -> Result<String> {
+fn written(lake: &LakeUnderTest, path: &str) -> Result<String> {
     fs::read_to_string(lake.path().join(path)).with_context(|| format!("{path} is not there"))
 }
 
@@ -30,7 +30,7 @@ fn first_case(table: &str) -> PathBuf {
         .join("first")
 }
 
-fn new(lake: &Lake, table: &str, sample: &str) -> Result<Run> {
+fn new(lake: &LakeUnderTest, table: &str, sample: &str) -> Result<Run> {
     lake.call(&["new", table, "--sample", sample])
 }
 

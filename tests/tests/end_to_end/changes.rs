@@ -3,25 +3,24 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
+use marketlake_tests::jwo::{self, ACCOUNT};
+use marketlake_tests::reports::{manifest, report, reports};
+use marketlake_tests::shop::{Shop, VISITS};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake};
 use pipeline::failpoint;
 use serde_json::{Value, json};
-
-use crate::contracts::{Shop, VISITS};
-use crate::documents::{manifest, report, reports};
-use crate::protocol::{self, ACCOUNT};
 
 const DAILY: &str = "reports.daily";
 
 /// Rows of a query, one JSON object each.
-fn ask(lake: &Lake, sql: &str) -> Result<Vec<Value>> {
+fn ask(lake: &LakeUnderTest, sql: &str) -> Result<Vec<Value>> {
     let said = lake.call(&["query", sql])?.exits_with(0)?;
     let lines = said.stdout.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().context("no JSON object a line")
 }
 
 /// The changes of a table after a version, without what differs from lake to lake.
-fn changes(lake: &Lake, table: &str, after: u64) -> Result<Vec<Value>> {
+fn changes(lake: &LakeUnderTest, table: &str, after: u64) -> Result<Vec<Value>> {
     let mut changes = ask(
         lake,
         &format!(
@@ -56,7 +55,7 @@ fn brief(changes: &[Value]) -> Vec<String> {
 }
 
 /// Fails unless the rows that commits inserted and removed add up to those that each table has.
-pub(crate) fn assert_complete(lake: &Lake) -> Result<()> {
+pub(crate) fn assert_complete(lake: &LakeUnderTest) -> Result<()> {
     let sums = ask(
         lake,
         "SELECT table_name, sum(rows_inserted) - sum(rows_removed) AS rows FROM marketlake.changes GROUP BY 1",
@@ -87,7 +86,7 @@ impl Follower {
     }
 
     /// Takes in what changed and fails where the copy is not the table.
-    fn follow(&mut self, lake: &Lake) -> Result<Vec<Value>> {
+    fn follow(&mut self, lake: &LakeUnderTest) -> Result<Vec<Value>> {
         let changes = changes(lake, self.table, self.seen)?;
         for change in &changes {
             let mut part: BTreeMap<String, Option<String>> =
@@ -205,7 +204,7 @@ fn days(time: &str, days: &[u32], total: &str) -> Delivery {
 
 #[test]
 fn corrections_over_two_days_change_these_days_here_and_in_what_is_computed_from_them() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let mut followers = [
         "jwo.orders",
         "jwo.order_lines",
@@ -246,8 +245,9 @@ fn corrections_over_two_days_change_these_days_here_and_in_what_is_computed_from
 
 #[test]
 fn a_crash_between_commit_and_record_leaves_one_set_of_rows_a_commit() -> Result<()> {
-    let deliver =
-        |lake: &Lake, hour: usize| lake.deliver(&days(&format!("{hour:02}"), &[1, 2], &format!("{hour}.00")));
+    let deliver = |lake: &LakeUnderTest, hour: usize| {
+        lake.deliver(&days(&format!("{hour:02}"), &[1, 2], &format!("{hour}.00")))
+    };
     let points = [
         "before_commit",
         "after_commit",
@@ -256,12 +256,12 @@ fn a_crash_between_commit_and_record_leaves_one_set_of_rows_a_commit() -> Result
         "after_run_record",
         "after_record",
     ];
-    let undisturbed = Lake::new(ACCOUNT)?;
+    let undisturbed = new_lake(ACCOUNT)?;
     for hour in 0..points.len() {
         deliver(&undisturbed, hour)?;
         undisturbed.run(&[])?.exits_with(0)?;
     }
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     for (hour, point) in points.iter().enumerate() {
         deliver(&lake, hour)?;
         // Of the five tables at another one each time.
@@ -287,11 +287,11 @@ fn a_crash_between_commit_and_record_leaves_one_set_of_rows_a_commit() -> Result
 
 #[test]
 fn a_compaction_changes_nothing_and_a_table_made_anew_all_of_its_periods() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let mut followers = ["jwo.orders", "jwo.order_totals"].map(Follower::of);
     for hour in 0..6 {
         lake.deliver(&days(&format!("{hour:02}"), &[1, 2, 3], &format!("{hour}.00")))?;
-        lake.deliver(&protocol::report(
+        lake.deliver(&jwo::report(
             &format!("{hour:02}:15"),
             &format!("B-{hour}"),
             "1.00",

@@ -1,92 +1,10 @@
 //! Tables of a user's own: two files make one, mistakes are found, and a changed rule does not slip in.
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake};
-
-pub(crate) const VISITS: &str = r#"description = "One visit of a shop."
-path      = "shop/{account}/{date}/{name}.csv"
-format    = "csv"
-keep      = "latest_row"
-key       = ["day", "visit_id"]
-newest_by = ["_generated_at", "_modified", "_row"]
-partition = ["day"]
-
-[columns]
-day      = { type = "date", from = "_period" }
-shop     = { type = "text", from = "_account" }
-visit_id = "text"
-minutes  = "decimal(10,1)"
-guests   = "int"
-
-[checks]
-somebody_came = { sql = "guests > 0", else = "quarantine" }
-"#;
-
-const VISITS_SQL: &str = "SELECT visit_id, round(CAST(seconds AS DOUBLE) / 60, 1) AS minutes, guests
-FROM raw
-WHERE visit_id NOT LIKE 'test%'
-";
-
-pub(crate) const DAILY: &str = r#"description = "Guests of a day."
-inputs    = ["shop.visits"]
-key       = ["day"]
-recompute = ["day"]
-partition = ["day"]
-
-[columns]
-day    = "date"
-guests = "int"
-"#;
-
-const DAILY_SQL: &str = "SELECT day, sum(guests) AS guests FROM shop.visits GROUP BY day\n";
-
-/// A lake with the user's two tables.
-pub(crate) struct Shop {
-    pub(crate) lake: Lake,
-    folder: PathBuf,
-}
-
-impl Shop {
-    pub(crate) fn open() -> Result<Self> {
-        Self::configured("")
-    }
-
-    /// A lake with that text in its `marketlake.toml`.
-    pub(crate) fn configured(configuration: &str) -> Result<Self> {
-        let lake = Lake::new(configuration)?;
-        let folder = lake.path().join("contracts");
-        let shop = Self {
-            lake: lake.with_contracts(folder.clone()),
-            folder,
-        };
-        for (file, text) in [
-            ("visits.toml", VISITS),
-            ("visits.sql", VISITS_SQL),
-            ("daily.toml", DAILY),
-            ("daily.sql", DAILY_SQL),
-        ] {
-            shop.write(file, text)?;
-        }
-        Ok(shop)
-    }
-
-    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
-        fs::create_dir_all(self.folder.join("shop"))?;
-        Ok(fs::write(self.folder.join("shop").join(file), text)?)
-    }
-
-    pub(crate) fn deliver(&self, day: &str, name: &str, text: &str) -> Result<()> {
-        self.lake
-            .deliver(&Delivery::new(format!("shop/main/{day}/{name}.csv"), text))
-    }
-
-    pub(crate) fn rows(&self, table: &str) -> Result<String> {
-        Ok(self.lake.rows(table)?.to_csv())
-    }
-}
+use marketlake_tests::shop::{DAILY, DAILY_SQL, Shop, VISITS, VISITS_SQL};
+use marketlake_tests::{Delivery, new_lake};
 
 #[test]
 fn two_files_make_a_table_and_two_more_one_computed_from_it() -> Result<()> {
@@ -386,7 +304,7 @@ fn a_changed_rule_holds_the_table_and_nothing_else_until_it_is_undone() -> Resul
 /// A shop whose visits have a column for the weather only after these were taken in; a dry one waits.
 fn with_weather_after(visits: &str) -> Result<Shop> {
     let shop = Shop::open()?;
-    fs::remove_file(shop.folder.join("shop/visits.sql"))?;
+    fs::remove_file(shop.contracts().join("visits.sql"))?;
     let plain = VISITS.replace("minutes  = \"decimal(10,1)\"\n", "");
     shop.write("visits.toml", &plain)?;
     shop.deliver("2026-03-01", "a", visits)?;
@@ -425,7 +343,7 @@ fn another_key_for_personal_columns_holds_the_tables_that_have_them() -> Result<
         let key = format!("jwo/corner/Order/2026-03-01/07/ALL{minute}.csv000");
         Delivery::new(key, "order_id,order_date,shopper_ref\nA-1,2026-03-01,somebody\n")
     };
-    let lake = Lake::new("personal_key = \"one\"\n")?;
+    let lake = new_lake("personal_key = \"one\"\n")?;
     lake.deliver(&order("15"))?;
     lake.run(&[])?.exits_with(0)?;
     let before = lake.rows("jwo.orders")?;

@@ -3,39 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, instant};
+use marketlake_tests::reports::{key, manifest, report, reports};
+use marketlake_tests::{Delivery, LakeUnderTest, instant};
 use serde_json::{Value, json};
 
 const TABLE: &str = "reports.daily";
 
-/// A lake with the tables of the tests' own source.
-pub(crate) fn reports() -> Result<Lake> {
-    let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts");
-    Ok(Lake::new("")?.with_contracts(contracts))
-}
-
-fn key(name: &str) -> String {
-    format!("reports/corner/2026-03-04/{name}.csv")
-}
-
-pub(crate) fn report(name: &str, rows: &[&str]) -> Delivery {
-    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-    Delivery::new(key(name), format!("day,campaign,clicks\n{lines}"))
-}
-
-/// The manifest of a report about the first days of March that was made at that hour.
-pub(crate) fn manifest(name: &str, id: &str, days: (u32, u32), hour: u32, parts: (u32, u32)) -> Delivery {
-    let said = json!({
-        "schema": 1,
-        "document_id": id,
-        "period": {"from": format!("2026-03-{:02}", days.0), "to": format!("2026-03-{:02}", days.1)},
-        "generated_at": format!("2026-03-04T{hour:02}:00:00Z"),
-        "parts": {"number": parts.0, "of": parts.1},
-    });
-    Delivery::new(format!("{}.manifest.json", key(name)), said.to_string())
-}
-
-fn rows(lake: &Lake) -> Result<Vec<String>> {
+fn rows(lake: &LakeUnderTest) -> Result<Vec<String>> {
     let rows = lake.rows(TABLE)?.of(&["day", "campaign", "clicks"])?;
     let cells = |row: Vec<Option<String>>| row.into_iter().flatten().collect::<Vec<_>>().join(" ");
     Ok(rows.into_iter().map(cells).collect())
@@ -222,7 +196,7 @@ fn the_same_document_under_another_key_changes_nothing() -> Result<()> {
 fn the_same_document_of_two_parts_under_other_keys_leaves_the_same_rows_in_any_order() -> Result<()> {
     // The parts of the copy lie between those of the other.
     let copies = [["a-1", "z-2"], ["m-1", "m-2"]];
-    let deliver = |lake: &Lake, names: [&str; 2]| -> Result<()> {
+    let deliver = |lake: &LakeUnderTest, names: [&str; 2]| -> Result<()> {
         for (number, name) in (1..).zip(names) {
             let day = format!("2026-03-{number:02},c1,{number}");
             lake.deliver(&report(name, &[day.as_str(), "2026-03-03,c1,3"]))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use marketlake_tests::{Delivery, Lake, gzip};
+use marketlake_tests::{Delivery, LakeUnderTest, gzip, new_lake};
 
 /// What the tables share: all but where their objects are and how they are encoded.
 const CONTRACT: &str = r#"description = "Units sold of a product on a day."
@@ -22,8 +22,8 @@ units  = "int"
 amount = { type = "decimal(18,4)", from = ["amount", "revenue.amount"] }
 "#;
 
-fn lake(tables: &[(&str, &str, &str)]) -> Result<Lake> {
-    let lake = Lake::new("")?;
+fn lake(tables: &[(&str, &str, &str)]) -> Result<LakeUnderTest> {
+    let lake = new_lake("")?;
     let folder = lake.path().join("contracts");
     fs::create_dir_all(folder.join("sold"))?;
     for (table, path, format) in tables {
@@ -109,7 +109,7 @@ fn tabbed_text_in_another_charset_keeps_its_quotes_and_its_characters() -> Resul
 }
 
 /// The files of a curated table that hold rows.
-fn files_of(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
+fn files_of(lake: &LakeUnderTest, table: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![lake.table(table)];
     while let Some(folder) = folders.pop() {

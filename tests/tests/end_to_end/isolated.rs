@@ -2,17 +2,16 @@
 //! hand when processes ended.
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake};
-
-use crate::contracts::{DAILY, Shop};
+use marketlake_tests::shop::{DAILY, Shop};
+use marketlake_tests::{Delivery, LakeUnderTest, new_lake};
 
 const ORDERS: &str = "jwo.orders";
 /// Attempts that read side by side, then those that say what they read.
 const DEATHS: usize = 6;
 
 /// A lake with three reports of which every run that read the second one has died.
-fn with_a_suspect() -> Result<Lake> {
-    let lake = Lake::new("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
+fn with_a_suspect() -> Result<LakeUnderTest> {
+    let lake = new_lake("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
     for report in 0..3 {
         let rows = format!("order_id,order_date,order_total,currency_code\no-{report},2026-03-01,1.00,USD\n");
         lake.deliver(&Delivery::new(key(report), rows))?;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
-use marketlake_tests::{Delivery, Lake};
+use marketlake_tests::demo::{Demo, assert_same, fingerprints};
+use marketlake_tests::{Delivery, LakeUnderTest};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::changes::assert_complete;
-use crate::demo::{Demo, assert_same, fingerprints};
 
 /// Deaths that the lake has to survive, unless `MARKETLAKE_KILLS` says how many.
 const KILLS: usize = 100;
@@ -36,7 +36,7 @@ fn a_lake_whose_runs_were_killed_often_holds_what_one_run_gives() -> Result<()> 
 
 /// Delivers in random portions, some objects twice, while runs and maintenance go on and are killed at random moments so
 /// many times; then runs to the end.
-pub(crate) fn disturb(lake: &Lake, deliveries: &[Delivery], wanted_kills: usize) -> Result<()> {
+pub(crate) fn disturb(lake: &LakeUnderTest, deliveries: &[Delivery], wanted_kills: usize) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let mut waiting: Vec<Delivery> = deliveries.to_vec();
     waiting.shuffle(&mut rng);

@@ -7,23 +7,23 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
+use marketlake_tests::demo::{Demo, assert_same, fingerprints};
+use marketlake_tests::jwo::{ACCOUNT, orders, report};
+use marketlake_tests::shop::{Shop, VISITS};
+use marketlake_tests::tree::{actions, log_entries, tree};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake};
 use pipeline::failpoint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::changes::assert_complete;
-use crate::contracts::{Shop, VISITS};
-use crate::demo::{Demo, assert_same, fingerprints};
-use crate::protocol::tree::{actions, log_entries, tree};
-use crate::protocol::{ACCOUNT, orders, report};
 
 const ORDERS: &str = "jwo.orders";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A lake that took in so many reports of one order each, a batch each: the files of the day are ragged.
-pub(crate) fn batches(count: usize) -> Result<Lake> {
-    let lake = Lake::new(ACCOUNT)?;
+pub(crate) fn batches(count: usize) -> Result<LakeUnderTest> {
+    let lake = new_lake(ACCOUNT)?;
     for number in 0..count {
         lake.deliver(&numbered(number))?;
     }
@@ -37,7 +37,7 @@ fn numbered(number: usize) -> marketlake_tests::Delivery {
 }
 
 /// The data files in the folder of a table.
-fn data_files(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
+fn data_files(lake: &LakeUnderTest, table: &str) -> Result<Vec<PathBuf>> {
     let all = tree(&lake.table(table))?.into_keys();
     let is_data = |path: &PathBuf| {
         path.extension().is_some_and(|extension| extension == "parquet")
@@ -65,7 +65,7 @@ pub(crate) fn maintained(run: &Run, table: &str, field: &str) -> Result<u64> {
 }
 
 /// Has the next maintenance look at all keys of a table.
-fn audited_long_ago(lake: &Lake, table: &str) -> Result<()> {
+fn audited_long_ago(lake: &LakeUnderTest, table: &str) -> Result<()> {
     let remembered = lake.path().join("curated/marketlake/remembered");
     let kept = remembered.join(format!("{table}.audited"));
     let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&kept)?)?;
@@ -405,7 +405,7 @@ fn an_identity_with_several_keys_is_told_and_its_rows_stay() -> Result<()> {
 /// Rows of days that got none since the last audit are not read again.
 #[test]
 fn an_audit_looks_at_what_came_since_the_last_one() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let order = |day: u32, name: &str| {
         Delivery::new(
             format!("jwo/corner/Order/2026-0{day}-01/07/ALL{name}.csv000"),

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::Lake;
+use marketlake_tests::jwo::{ACCOUNT, report};
+use marketlake_tests::{LakeUnderTest, new_lake};
 use pipeline::failpoint;
 use serde_json::Value;
-
-use crate::protocol::{ACCOUNT, report};
 
 const ORDERS: &str = "jwo.orders";
 
 /// The notices of a lake.
-fn told(lake: &Lake) -> Result<Vec<Value>> {
+fn told(lake: &LakeUnderTest) -> Result<Vec<Value>> {
     match fs::read_to_string(lake.path().join("notices.jsonl")) {
         Ok(text) => Ok(text
             .lines()
@@ -24,7 +23,7 @@ fn told(lake: &Lake) -> Result<Vec<Value>> {
 }
 
 /// Ids of the notices of batches of a table, with how often each was told and what it said but for the run's own words.
-fn batches(lake: &Lake, table: &str) -> Result<BTreeMap<String, (usize, BTreeSet<String>)>> {
+fn batches(lake: &LakeUnderTest, table: &str) -> Result<BTreeMap<String, (usize, BTreeSet<String>)>> {
     let mut batches: BTreeMap<String, (usize, BTreeSet<String>)> = BTreeMap::new();
     for notice in told(lake)? {
         if notice["table"] == table && notice["batches"] == 1 {
@@ -37,14 +36,14 @@ fn batches(lake: &Lake, table: &str) -> Result<BTreeMap<String, (usize, BTreeSet
     Ok(batches)
 }
 
-fn untold(lake: &Lake) -> Result<usize> {
+fn untold(lake: &LakeUnderTest) -> Result<usize> {
     Ok(fs::read_dir(lake.table("marketlake.outbox"))?.count())
 }
 
 #[test]
 fn what_a_run_did_that_died_before_it_could_tell_is_told_by_the_next_one() -> Result<()> {
     for point in ["after_run_record", "after_record", "before_runs", failpoint::TOLD] {
-        let lake = Lake::new(ACCOUNT)?;
+        let lake = new_lake(ACCOUNT)?;
         for (time, order) in [("07:15", "A-1"), ("07:30", "A-2")] {
             lake.deliver(&report(time, order, "10.00"))?;
         }
@@ -75,7 +74,7 @@ fn what_a_run_did_that_died_before_it_could_tell_is_told_by_the_next_one() -> Re
 
 #[test]
 fn a_run_that_did_not_get_through_to_a_table_tells_that_once() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     ensure!(lake.run_until("before_runs", &[])?.died());
     fs::write(lake.path().join("notices.jsonl"), "")?;
@@ -94,7 +93,7 @@ fn a_run_that_did_not_get_through_to_a_table_tells_that_once() -> Result<()> {
 
 #[test]
 fn a_notice_that_cannot_be_written_is_told_later() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     let file = lake.path().join("notices.jsonl");
     fs::create_dir(&file)?;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::demo::Demo;
+use marketlake_tests::demo::Demo;
 
 #[test]
 fn duckdb_computes_the_same_tables_from_the_raw_files_and_reads_ours() -> Result<()> {

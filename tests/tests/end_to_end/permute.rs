@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
-use marketlake_tests::{Delivery, Lake};
+use marketlake_tests::{Delivery, LakeUnderTest, new_lake};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -192,7 +192,7 @@ fn any_order_portion_and_copy_of_a_raw_zone_gives_what_the_model_says() -> Resul
     for seed in 1..=6 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let world = World::random(&mut rng);
-        let lake = Lake::new("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
+        let lake = new_lake("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
         deliver(&world, &lake, &mut rng)?;
         check(&world, &lake).map_err(|error| error.context(format!("seed {seed}")))?;
     }
@@ -200,7 +200,7 @@ fn any_order_portion_and_copy_of_a_raw_zone_gives_what_the_model_says() -> Resul
 }
 
 /// Delivers everything in random order and portions, some files again and again, with a run after each portion.
-fn deliver(world: &World, lake: &Lake, rng: &mut ChaCha8Rng) -> Result<()> {
+fn deliver(world: &World, lake: &LakeUnderTest, rng: &mut ChaCha8Rng) -> Result<()> {
     let mut waiting = world.deliveries.clone();
     for _ in 0..8 {
         let again = &world.deliveries[rng.random_range(0..world.deliveries.len())];
@@ -220,7 +220,7 @@ fn deliver(world: &World, lake: &Lake, rng: &mut ChaCha8Rng) -> Result<()> {
     Ok(())
 }
 
-fn check(world: &World, lake: &Lake) -> Result<()> {
+fn check(world: &World, lake: &LakeUnderTest) -> Result<()> {
     let columns = [
         &["order_id"],
         &COLUMNS[..],

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake};
+use marketlake_tests::demo::{Demo, assert_same};
+use marketlake_tests::{Delivery, LakeUnderTest};
 use pipeline::contract::TableName;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::demo::{Demo, assert_same};
 use crate::kill::disturb;
 
 /// Deaths on the way.
@@ -152,7 +152,7 @@ fn planted(
 }
 
 /// The rows of every table, and the rejects of those objects that are not damaged, as text.
-fn tables(lake: &Lake, damages: &BTreeMap<String, Damage>) -> Result<Vec<(String, String)>> {
+fn tables(lake: &LakeUnderTest, damages: &BTreeMap<String, Damage>) -> Result<Vec<(String, String)>> {
     let names: Vec<TableName> = lake.contracts()?.into_keys().collect();
     let mut all = Vec::new();
     for name in names.iter().map(ToString::to_string) {
@@ -170,7 +170,7 @@ fn tables(lake: &Lake, damages: &BTreeMap<String, Damage>) -> Result<Vec<(String
 }
 
 /// How many rejects each object has, in all tables.
-fn rejected(lake: &Lake) -> Result<BTreeMap<String, usize>> {
+fn rejected(lake: &LakeUnderTest) -> Result<BTreeMap<String, usize>> {
     let mut rejected = BTreeMap::new();
     for name in lake.contracts()?.keys() {
         for reject in lake.quarantine(&name.to_string())? {

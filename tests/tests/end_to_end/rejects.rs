@@ -4,8 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::Delivery;
-
-use crate::contracts::{Shop, VISITS};
+use marketlake_tests::shop::{Shop, VISITS};
 
 #[test]
 fn a_batch_beyond_its_budget_waits_or_is_told_and_one_without_a_good_row_is_always_told() -> Result<()> {

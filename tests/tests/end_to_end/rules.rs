@@ -3,10 +3,9 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake};
-
-use crate::contracts::Shop;
-use crate::protocol::tree::{actions, log_entries};
+use marketlake_tests::shop::Shop;
+use marketlake_tests::tree::{actions, log_entries};
+use marketlake_tests::{Delivery, LakeUnderTest};
 
 const VISITS: &str = r#"description = "One visit of a shop."
 path      = "shop/{account}/{date}/{name}.csv"
@@ -301,7 +300,7 @@ fn a_run_that_finds_nothing_reads_no_row_for_a_column_that_waits() -> Result<()>
 
 #[test]
 fn a_table_says_of_each_account_that_delivered_what_decides_and_of_no_other() -> Result<()> {
-    let said = |lake: &Lake| -> Result<Vec<String>> {
+    let said = |lake: &LakeUnderTest| -> Result<Vec<String>> {
         let mut said = Vec::new();
         for entry in log_entries(lake, "shop.visits")? {
             let all = actions(&entry)?;

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::Lake;
+use marketlake_tests::reports::{manifest, report, reports};
+use marketlake_tests::shop::Shop;
+use marketlake_tests::{LakeUnderTest, empty_lake};
 use serde_json::{Value, json};
 
 use crate::authoring::{VISITS, desk};
-use crate::contracts::Shop;
-use crate::documents::{manifest, report, reports};
 use crate::oracle;
 
 /// Documents with the names of their schemas.
@@ -18,7 +18,7 @@ use crate::oracle;
 struct Documents(Vec<(&'static str, Value)>);
 
 impl Documents {
-    fn add(&mut self, name: &'static str, lake: &Lake, arguments: &[&str]) -> Result<()> {
+    fn add(&mut self, name: &'static str, lake: &LakeUnderTest, arguments: &[&str]) -> Result<()> {
         let run = lake.call(arguments)?;
         let document = run
             .document()
@@ -27,7 +27,7 @@ impl Documents {
         Ok(())
     }
 
-    fn notices(&mut self, lake: &Lake) -> Result<()> {
+    fn notices(&mut self, lake: &LakeUnderTest) -> Result<()> {
         for line in fs::read_to_string(lake.path().join("notices.jsonl"))?.lines() {
             self.0.push(("notice", serde_json::from_str(line)?));
         }
@@ -59,7 +59,7 @@ impl Documents {
 #[test]
 fn every_document_is_what_its_schema_says() -> Result<()> {
     let mut documents = Documents::default();
-    let demo = Lake::empty()?;
+    let demo = empty_lake()?;
     documents.add("demo", &demo, &["demo", "--days", "2"])?;
     for (name, arguments) in [
         ("quarantine_list", &["quarantine", "list"][..]),

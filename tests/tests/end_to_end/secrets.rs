@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use marketlake_tests::{Delivery, Lake, Run, program};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake, program};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -280,7 +280,7 @@ fn built_in(secrets: &mut Secrets) -> Vec<Delivery> {
 }
 
 /// Calls the program so that it says all that it can say, and returns what it said.
-fn say(lake: &Lake, arguments: &[&str]) -> Result<String> {
+fn say(lake: &LakeUnderTest, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(program()?);
     command.current_dir(lake.path()).arg("--lake").arg(lake.path());
     command.arg("--contracts").arg(lake.path().join("contracts"));
@@ -334,8 +334,8 @@ fn leak(text: &str) -> Option<&str> {
     text.get(from..to)
 }
 
-fn lake_of(deliveries: &[Delivery]) -> Result<Lake> {
-    let lake = Lake::new("personal_key = \"k\"\n")?;
+fn lake_of(deliveries: &[Delivery]) -> Result<LakeUnderTest> {
+    let lake = new_lake("personal_key = \"k\"\n")?;
     let folder = lake.path().join("contracts/people");
     fs::create_dir_all(&folder)?;
     for format in FORMATS {

@@ -9,11 +9,11 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use marketlake_tests::{Delivery, Lake, Run, program};
+use marketlake_tests::demo::{assert_same, fingerprints};
+use marketlake_tests::shop::Shop;
+use marketlake_tests::{Delivery, LakeUnderTest, Run, empty_lake, new_lake, program};
 use pipeline::failpoint;
 
-use crate::contracts::Shop;
-use crate::demo::{assert_same, fingerprints};
 use crate::maintain::{batches, maintained};
 
 /// What a process says once it has heard the signal.
@@ -27,7 +27,7 @@ struct Waiting {
 
 impl Waiting {
     /// Starts the program and waits until it has come to the failpoint.
-    fn at(point: &str, lake: &Lake, arguments: &[&str]) -> Result<Self> {
+    fn at(point: &str, lake: &LakeUnderTest, arguments: &[&str]) -> Result<Self> {
         let gate = lake.path().join("gate");
         fs::write(&gate, "")?;
         let child = lake
@@ -215,7 +215,7 @@ fn a_second_signal_ends_at_once() -> Result<()> {
 
 #[test]
 fn a_query_that_would_not_end_is_stopped() -> Result<()> {
-    let lake = Lake::new("")?;
+    let lake = new_lake("")?;
     let many: Vec<String> = (0..100).map(|number| format!("({number})")).collect();
     let endless = format!(
         "WITH t(x) AS (VALUES {}) SELECT max(a.x * b.x + c.x * d.x + e.x * f.x) FROM t a, t b, t c, t d, t e, t f",
@@ -236,7 +236,7 @@ fn a_query_that_would_not_end_is_stopped() -> Result<()> {
 
 #[test]
 fn what_writes_nothing_dies_of_the_first_signal() -> Result<()> {
-    let lake = Lake::new("")?;
+    let lake = new_lake("")?;
     let mut child = lake.command(&["status"]).stdout(Stdio::null()).spawn()?;
     // It may have ended before it was asked to.
     if until_it_hears(&child).is_ok() && send(&child, "TERM").is_ok() {
@@ -248,7 +248,7 @@ fn what_writes_nothing_dies_of_the_first_signal() -> Result<()> {
 
 #[test]
 fn the_process_that_tries_an_object_ends_with_the_one_that_started_it() -> Result<()> {
-    let lake = Lake::new("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
+    let lake = new_lake("[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n")?;
     for report in 0..2 {
         let rows = format!("order_id,order_date,order_total,currency_code\no-{report},2026-03-01,1.00,USD\n");
         let key = format!("jwo/corner/Order/2026-03-01/00/ALL{report:02}.csv000");
@@ -270,7 +270,7 @@ fn the_process_that_tries_an_object_ends_with_the_one_that_started_it() -> Resul
 
 #[test]
 fn the_demo_is_stopped_with_the_run_that_it_started() -> Result<()> {
-    let lake = Lake::empty()?;
+    let lake = empty_lake()?;
     let mut child = Command::new(program()?)
         .current_dir(lake.path())
         .args(["--log", "error", "demo", "--days", "4", "--first", "2026-03-01"])

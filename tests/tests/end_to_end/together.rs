@@ -3,10 +3,10 @@
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Lake, Run};
+use marketlake_tests::demo::{Demo, assert_same, fingerprints};
+use marketlake_tests::{LakeUnderTest, Run};
 
 use crate::changes::assert_complete;
-use crate::demo::{Demo, assert_same, fingerprints};
 
 #[test]
 fn two_runners_at_once_give_what_one_gives() -> Result<()> {
@@ -42,7 +42,7 @@ fn together(count: usize, patience: &str) -> Result<()> {
     assert_complete(&lake)
 }
 
-fn start(lake: &Lake, patience: &str) -> Result<Child> {
+fn start(lake: &LakeUnderTest, patience: &str) -> Result<Child> {
     let arguments = [
         "run",
         "--from",

@@ -9,7 +9,10 @@
 //! - `twice`: everything once more, as objects that were changed later;
 //! - `crash`: for each failpoint a new lake, a run that dies there, and a run to the end.
 //!
-//! `MARKETLAKE_BLESS=1` rewrites `rows.csv` and `quarantine.csv` from `as_is`: read what it wrote before you commit.
+//! `MARKETLAKE_BLESS=1` rewrites `rows.csv` and `quarantine.csv` from `as_is`, and the catalogue of the cases: read what it
+//! wrote before you commit.
+
+mod catalogue;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,10 +29,12 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let mut trials = Vec::new();
+    let mut cases = Vec::new();
     for folder in folders(&root) {
         match Case::read(&root, &folder) {
             Ok(case) => {
                 let case = Arc::new(case);
+                cases.push(Arc::clone(&case));
                 trials.extend(Way::ALL.map(|way| {
                     let case = Arc::clone(&case);
                     Trial::test(format!("{}::{}", case.name, way.name()), move || {
@@ -51,6 +56,9 @@ fn main() -> ExitCode {
         let message = format!("there are no cases in {}", root.display());
         trials.push(Trial::test("fixtures", move || Err(message.into())));
     }
+    trials.push(Trial::test("catalogue", move || {
+        catalogue::check(&root, &cases, blessing()).map_err(failed)
+    }));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

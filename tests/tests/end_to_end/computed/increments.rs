@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::demo::Demo;
+use marketlake_tests::demo::Demo;
 
 #[test]
 fn portions_in_any_order_are_what_a_rebuild_makes() -> Result<()> {

@@ -6,9 +6,8 @@ mod types;
 use std::fmt::Write;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, Rejected, instant};
-
-use crate::contracts::Shop;
+use marketlake_tests::shop::Shop;
+use marketlake_tests::{Delivery, LakeUnderTest, Rejected, instant};
 
 const SALES: &str = r#"description = "One sale."
 path      = "shop/sales/{account}/{date}/{name}.csv"
@@ -71,12 +70,12 @@ fn sales(shop: &Shop, name: &str, rows: &[(&str, &str, &str)]) -> Result<()> {
     shop.lake.deliver(&delivery.at(at))
 }
 
-fn run(lake: &Lake) -> Result<String> {
+fn run(lake: &LakeUnderTest) -> Result<String> {
     lake.run(&["shop.sales", TABLE])?.takes_in()?.outcome(TABLE)
 }
 
 /// Reasons and texts.
-fn told(lake: &Lake) -> Result<Vec<(String, String)>> {
+fn told(lake: &LakeUnderTest) -> Result<Vec<(String, String)>> {
     let told = |reject: Rejected| (reject.reason, reject.text.unwrap_or_default());
     let mut all: Vec<_> = lake.quarantine(TABLE)?.into_iter().map(told).collect();
     all.sort();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, csv_line};
+use marketlake_tests::{Delivery, LakeUnderTest, csv_line, new_lake};
 use serde_json::Value;
 
 const RAW: &str =
@@ -143,7 +143,7 @@ fn stands(place: &str, not_at: &[&str]) -> bool {
 }
 
 /// The one number that a query gives.
-fn number(lake: &Lake, sql: &str) -> Result<u64> {
+fn number(lake: &LakeUnderTest, sql: &str) -> Result<u64> {
     let said = lake.call(&["query", sql])?.exits_with(0)?;
     let row: Value = serde_json::from_str(&said.stdout)?;
     row["n"]
@@ -151,14 +151,14 @@ fn number(lake: &Lake, sql: &str) -> Result<u64> {
         .with_context(|| format!("{sql}: {}", said.stdout))
 }
 
-fn rows(lake: &Lake, table: &str) -> Result<u64> {
+fn rows(lake: &LakeUnderTest, table: &str) -> Result<u64> {
     number(lake, &format!("SELECT count(*) AS n FROM {table}"))
 }
 
 #[test]
 fn a_value_of_any_type_goes_in_or_its_row_is_rejected() -> Result<()> {
     for (ty, not_at, values) in TYPES {
-        let lake = Lake::new("")?;
+        let lake = new_lake("")?;
         let folder = lake.path().join("contracts");
         let lake = lake.with_contracts(folder.clone());
         fs::create_dir_all(folder.join("odd"))?;
@@ -249,7 +249,7 @@ fn a_value_of_any_type_goes_in_or_its_row_is_rejected() -> Result<()> {
     Ok(())
 }
 
-fn reasons(lake: &Lake, table: &str) -> Result<Vec<(String, Option<String>)>> {
+fn reasons(lake: &LakeUnderTest, table: &str) -> Result<Vec<(String, Option<String>)>> {
     let rejects = lake.quarantine(table)?.into_iter();
     let mut reasons: Vec<_> = rejects.map(|reject| (reject.reason, reject.text)).collect();
     reasons.sort();

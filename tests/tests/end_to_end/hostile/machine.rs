@@ -6,9 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run, instant};
-
-use crate::protocol::{ACCOUNT, orders, report};
+use marketlake_tests::jwo::{ACCOUNT, orders, report};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, instant, new_lake};
 
 /// Somebody without rights.
 const NOBODY: u32 = 65534;
@@ -22,7 +21,7 @@ fn three() -> [Delivery; 3] {
 }
 
 /// A call of the program with this shell command before it.
-fn under(lake: &Lake, shell: &str, arguments: &[&str]) -> Result<Run> {
+fn under(lake: &LakeUnderTest, shell: &str, arguments: &[&str]) -> Result<Run> {
     let program = lake.command(arguments);
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
@@ -33,7 +32,7 @@ fn under(lake: &Lake, shell: &str, arguments: &[&str]) -> Result<Run> {
 
 #[test]
 fn a_disk_that_is_full_loses_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver_all(&three())?;
     // Files of no more than so many blocks of half a kilobyte; a larger one fails as on a full disk.
     for blocks in [0, 1, 4, 8, 12, 16] {
@@ -61,7 +60,7 @@ fn a_disk_that_is_full_loses_nothing() -> Result<()> {
 
 #[test]
 fn a_lake_that_cannot_be_written_is_an_error_and_can_be_read() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver_all(&three()[..2])?;
     lake.run(&[])?.exits_with(0)?;
     let wanted = orders(&lake)?;
@@ -111,7 +110,7 @@ fn a_lake_that_cannot_be_written_is_an_error_and_can_be_read() -> Result<()> {
 
 #[test]
 fn a_clock_that_goes_backwards_changes_no_result() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver_all(&three())?;
     // Later objects with earlier times of change, and one from the future.
     lake.deliver(&report("08:00", "A-1", "12.00").at(instant("2001-01-01T00:00:00Z")))?;

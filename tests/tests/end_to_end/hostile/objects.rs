@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, gzip};
+use marketlake_tests::{Delivery, LakeUnderTest, gzip, new_lake};
 
 const ACCOUNTS: &str = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n[[account]]\nalias = \"maker\"\n\
                         source = \"sp_api\"\nfields = { vendor_id = \"V1\" }\n";
@@ -73,7 +73,7 @@ fn sold(asin: &str) -> String {
 }
 
 /// How many good rows there have to be, and what is told of each object.
-fn check(lake: &Lake, table: &str, good: usize, told: &[(Delivery, Told)]) -> Result<()> {
+fn check(lake: &LakeUnderTest, table: &str, good: usize, told: &[(Delivery, Told)]) -> Result<()> {
     let mut quarantine: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for reject in lake.quarantine(table)? {
         quarantine.entry(reject.object.clone()).or_default().push(reject);
@@ -103,7 +103,7 @@ fn check(lake: &Lake, table: &str, good: usize, told: &[(Delivery, Told)]) -> Re
 
 #[test]
 fn damaged_and_absurd_reports_cost_themselves_alone() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     let whole = gzip(
         format!("{HEADER}z-1,2026-03-01,1.00,USD\n")
             .repeat(2000)
@@ -142,7 +142,7 @@ fn damaged_and_absurd_reports_cost_themselves_alone() -> Result<()> {
 
 #[test]
 fn damaged_and_absurd_messages_cost_themselves_alone() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     let nested = format!(",\"deep\":{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let objects = format!(",\"deep\":{}1{}", "{\"a\":".repeat(200_000), "}".repeat(200_000));
     let mut invalid = message("b", ",\"word\":\"x\"").into_bytes();
@@ -171,7 +171,7 @@ fn damaged_and_absurd_messages_cost_themselves_alone() -> Result<()> {
 
 #[test]
 fn a_damaged_document_replaces_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     let good = sales("a-good", "M0", &sold("B1"));
     let whole = sales("b", "M1", &sold("B1"));
     let with = |name: &str, bytes: &[u8]| Delivery {
@@ -219,7 +219,7 @@ fn a_damaged_document_replaces_nothing() -> Result<()> {
 
 #[test]
 fn pipes_dangling_links_and_strange_names_disturb_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     lake.deliver(&report(0, ""))?;
     let folder = lake.raw().join("jwo/corner/Order/2026-03-01/00");
     symlink(folder.join("nothing"), folder.join("ALL31.csv000"))?;
@@ -239,7 +239,7 @@ fn pipes_dangling_links_and_strange_names_disturb_nothing() -> Result<()> {
 
 #[test]
 fn links_in_circles_and_names_of_two_lines_are_told_and_stop_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     let folder = lake.raw().join("jwo/corner/Order/2026-03-01/00");
     fs::create_dir_all(&folder)?;
     symlink(&folder, folder.join("loop"))?;
@@ -266,7 +266,7 @@ fn links_in_circles_and_names_of_two_lines_are_told_and_stop_nothing() -> Result
 
 #[test]
 fn what_cannot_be_looked_at_fails_the_tables_that_look_there_and_is_named() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     lake.deliver_all([&report(0, ""), &messages(0, "")])?;
     let link = lake.raw().join("jwo/corner/Order/2026-03-01/00/far");
     symlink("x".repeat(4000), &link)?;

@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
-
-use crate::protocol::{ACCOUNT, report};
+use marketlake_tests::jwo::{ACCOUNT, report};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, empty_lake};
 
 const ORDERS: &str = "jwo.orders";
 
 /// A lake in a folder below that of another one.
 struct Placed {
-    around: Lake,
+    around: LakeUnderTest,
     place: PathBuf,
 }
 
 impl Placed {
     fn new(name: &str) -> Result<Self> {
-        let around = Lake::empty()?;
+        let around = empty_lake()?;
         let place = around.path().join(name);
         fs::create_dir(&place)?;
         fs::write(place.join("marketlake.toml"), ACCOUNT)?;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
-
-use crate::protocol::{orders, report};
+use marketlake_tests::jwo::{orders, report};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake};
 
 const ORDERS: &str = "jwo.orders";
 /// Somebody without rights.
@@ -19,14 +18,14 @@ const ACCOUNTS: &str = "[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n\
 
 /// A lake that belongs to somebody without rights, who runs the program, too: to others nothing is refused.
 struct Poor {
-    lake: Lake,
+    lake: LakeUnderTest,
     program: PathBuf,
     i_am_root: bool,
 }
 
 impl Poor {
     fn new() -> Result<Self> {
-        let lake = Lake::new(ACCOUNTS)?;
+        let lake = new_lake(ACCOUNTS)?;
         let program = lake.path().join("marketlake");
         let built = marketlake_tests::program()?;
         if fs::hard_link(&built, &program).is_err() {
@@ -175,7 +174,7 @@ fn a_table_is_not_made_anew_without_an_object_that_is_refused() -> Result<()> {
 
 #[test]
 fn a_raw_zone_that_is_not_there_makes_no_rejects() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     lake.deliver(&market("07:15", "B-1", "20.00"))?;
     ensure!(lake.run_until("after_claim", &[])?.died());
@@ -203,7 +202,7 @@ fn a_raw_zone_that_is_not_there_makes_no_rejects() -> Result<()> {
 
 #[test]
 fn a_batch_of_which_everything_is_gone_waits_for_some_runs_and_not_for_ever() -> Result<()> {
-    let lake = Lake::new(ACCOUNTS)?;
+    let lake = new_lake(ACCOUNTS)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     ensure!(lake.run_until("after_claim", &[])?.died());
     fs::remove_file(lake.raw().join(report("07:15", "A-1", "10.00").key))?;

@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
+use marketlake_tests::jwo::{ACCOUNT, orders, report, two_batches};
+use marketlake_tests::shop::{Shop, VISITS};
+use marketlake_tests::tree::{actions, again, append, copy, log_entries};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake};
 use serde_json::{Value, json};
-
-use crate::contracts::{Shop, VISITS};
-
-use super::tree::{actions, again, append, copy, log_entries};
-use super::{ACCOUNT, orders, report, two_batches};
 
 const ORDERS: &str = "jwo.orders";
 
 /// Takes in one more report, which `jwo.orders` must refuse by name, with the way out, while the others go on.
-fn refused(lake: &Lake) -> Result<Run> {
+fn refused(lake: &LakeUnderTest) -> Result<Run> {
     let before = fs::read_dir(lake.table(ORDERS).join("_delta_log"))?.count();
     lake.deliver(&report("07:45", "A-3", "30.00"))?;
     let run = lake.run(&[])?.exits_with(1)?;
@@ -129,7 +127,7 @@ fn a_ledger_that_is_gone_is_not_replaced_by_an_empty_one() -> Result<()> {
 
 #[test]
 fn a_ledger_that_was_set_back_is_refused() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     lake.run(&[])?.exits_with(0)?;
     let (ledger, saved) = (lake.table("marketlake.ledger"), lake.path().join("saved"));
@@ -170,7 +168,7 @@ fn the_first_commit_of_every_table_has_no_rows_and_the_oldest_protocol() -> Resu
 
 #[test]
 fn runners_that_make_a_lake_at_the_same_time_make_one() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     let mut runners = Vec::new();
     for _ in 0..6 {
@@ -330,7 +328,7 @@ struct Definition {
 }
 
 /// The definitions of a table, oldest first.
-fn definitions(lake: &Lake, table: &str) -> Result<Vec<Definition>> {
+fn definitions(lake: &LakeUnderTest, table: &str) -> Result<Vec<Definition>> {
     let mut definitions = Vec::new();
     for entry in log_entries(lake, table)? {
         for action in actions(&entry)? {

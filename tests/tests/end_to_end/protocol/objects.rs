@@ -3,9 +3,8 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use marketlake_tests::{Delivery, Lake, instant};
-
-use super::{ACCOUNT, orders, report};
+use marketlake_tests::jwo::{ACCOUNT, orders, report};
+use marketlake_tests::{Delivery, instant, new_lake};
 
 fn total(order: &str, text: &str) -> (String, String) {
     (order.to_owned(), text.to_owned())
@@ -13,7 +12,7 @@ fn total(order: &str, text: &str) -> (String, String) {
 
 #[test]
 fn an_object_that_is_gone_after_it_was_claimed_is_rejected_and_the_others_go_in() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let gone = report("07:15", "A-1", "10.00");
     lake.deliver_all([&gone, &report("07:30", "A-2", "20.00")])?;
     ensure!(
@@ -35,7 +34,7 @@ fn an_object_that_is_gone_after_it_was_claimed_is_rejected_and_the_others_go_in(
 
 #[test]
 fn what_became_of_an_object_is_told_before_it_is_recorded() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let gone = report("07:15", "A-1", "10.00");
     lake.deliver_all([&gone, &report("07:30", "A-2", "20.00")])?;
     ensure!(lake.run_until("after_claim", &["jwo.orders"])?.died());
@@ -57,7 +56,7 @@ fn what_became_of_an_object_is_told_before_it_is_recorded() -> Result<()> {
 
 #[test]
 fn an_object_that_was_rewritten_after_it_was_claimed_is_taken_in_as_what_it_is_now() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     ensure!(
         lake.run_until("after_claim", &["jwo.orders"])?.died(),
@@ -72,7 +71,7 @@ fn an_object_that_was_rewritten_after_it_was_claimed_is_taken_in_as_what_it_is_n
 
 #[test]
 fn a_folder_with_the_name_of_a_report_disturbs_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&Delivery::new(
         "jwo/corner/Order/2026-03-01/07/ALL00.csv000/ALL00.csv000",
         "order_id\nA-9\n",
@@ -86,7 +85,7 @@ fn a_folder_with_the_name_of_a_report_disturbs_nothing() -> Result<()> {
 
 #[test]
 fn a_range_takes_in_the_objects_of_its_days_and_a_later_run_the_others() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let on = |day: &str, order: &str| {
         let key = format!("jwo/corner/Order/{day}/07/ALL15.csv000");
         Delivery::new(
@@ -110,7 +109,7 @@ fn a_range_takes_in_the_objects_of_its_days_and_a_later_run_the_others() -> Resu
 
 #[test]
 fn a_run_for_one_account_leaves_the_others_for_later() -> Result<()> {
-    let lake = Lake::new(&format!(
+    let lake = new_lake(&format!(
         "{ACCOUNT}\n[[account]]\nalias = \"arena\"\nsource = \"jwo\"\n"
     ))?;
     let mut other = report("07:15", "A-9", "9.00");
@@ -126,7 +125,7 @@ fn a_run_for_one_account_leaves_the_others_for_later() -> Result<()> {
 
 #[test]
 fn a_claim_whose_contract_is_gone_waits_and_other_tables_go_on() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let folder = lake.path().join("contracts");
     fs::create_dir_all(folder.join("jwo"))?;
     fs::write(folder.join("jwo/mine.toml"), "extends = \"jwo.orders\"\n")?;
@@ -148,7 +147,7 @@ fn a_claim_whose_contract_is_gone_waits_and_other_tables_go_on() -> Result<()> {
 
 #[test]
 fn why_and_status_tell_where_an_object_went() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let delivery = report("07:15", "A-1", "10.00");
     lake.deliver(&delivery)?;
     lake.run(&[])?.exits_with(0)?;

@@ -4,12 +4,10 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use chrono::{Days, Utc};
-use marketlake_tests::Lake;
-
-use crate::contracts::{Shop, VISITS};
-
-use super::tree::tree;
-use super::{ACCOUNT, report, two_batches};
+use marketlake_tests::jwo::{ACCOUNT, report, two_batches};
+use marketlake_tests::shop::{Shop, VISITS};
+use marketlake_tests::tree::tree;
+use marketlake_tests::{LakeUnderTest, new_lake};
 
 #[test]
 fn a_dry_run_names_what_it_would_take_in_and_leaves_no_trace() -> Result<()> {
@@ -38,7 +36,7 @@ fn a_dry_run_names_what_it_would_take_in_and_leaves_no_trace() -> Result<()> {
 
 #[test]
 fn a_dry_run_in_a_new_lake_makes_nothing_and_names_what_fits_no_pattern() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let mut stranger = report("07:15", "A-1", "10.00");
     stranger.key.push_str(".tmp");
     lake.deliver_all([&report("07:15", "A-1", "10.00"), &stranger])?;
@@ -53,7 +51,7 @@ fn a_dry_run_in_a_new_lake_makes_nothing_and_names_what_fits_no_pattern() -> Res
 
 #[test]
 fn a_dry_run_sees_an_open_claim_and_leaves_it_open() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&report("07:15", "A-1", "10.00"))?;
     ensure!(
         lake.run_until("after_claim", &["jwo.orders"])?.died(),
@@ -72,7 +70,7 @@ fn a_dry_run_sees_an_open_claim_and_leaves_it_open() -> Result<()> {
 #[test]
 fn a_run_that_finds_nothing_commits_nothing() -> Result<()> {
     let lake = two_batches()?;
-    let logs = |lake: &Lake| -> Result<Vec<_>> {
+    let logs = |lake: &LakeUnderTest| -> Result<Vec<_>> {
         let all = tree(&lake.path().join("curated"))?;
         Ok(all
             .into_keys()

@@ -7,14 +7,13 @@ use std::fs;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake, Run};
+use marketlake_tests::demo::{assert_same, fingerprints};
+use marketlake_tests::jwo::{ACCOUNT, orders, report, two_batches};
+use marketlake_tests::shop::{DAILY, Shop, VISITS};
+use marketlake_tests::tree::{actions, log_entries};
+use marketlake_tests::{Delivery, LakeUnderTest, Run, new_lake};
 use pipeline::failpoint;
 use serde_json::{Value, json};
-
-use crate::contracts::{DAILY, Shop, VISITS};
-use crate::demo::{assert_same, fingerprints};
-use crate::protocol::tree::{actions, log_entries};
-use crate::protocol::{ACCOUNT, orders, report, two_batches};
 
 const ORDERS: &str = "jwo.orders";
 
@@ -50,7 +49,7 @@ fn wanted() -> Result<Vec<(String, String)>> {
     fingerprints(&shop.lake)
 }
 
-fn rebuild(lake: &Lake, table: &str) -> Result<Run> {
+fn rebuild(lake: &LakeUnderTest, table: &str) -> Result<Run> {
     lake.call(&["rebuild", table])?.exits_with(0)
 }
 
@@ -226,7 +225,7 @@ fn a_batch_that_was_claimed_under_the_old_rules_goes_in_under_the_new_ones() -> 
 
 #[test]
 fn runs_beside_a_rebuild_lose_nothing() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     let all: Vec<Delivery> = (0..40)
         .map(|number| {
             let time = format!("{:02}:{:02}", number / 4, number % 4 * 15);
@@ -244,7 +243,7 @@ fn runs_beside_a_rebuild_lose_nothing() -> Result<()> {
         Run::from(rebuild.wait_with_output()?).exits_with(0)?;
     }
     lake.run(&[])?.exits_with(0)?;
-    let fresh = Lake::new(ACCOUNT)?;
+    let fresh = new_lake(ACCOUNT)?;
     fresh.deliver_all(&all)?;
     fresh.run(&[])?.exits_with(0)?;
     assert_same(&fingerprints(&fresh)?, &fingerprints(&lake)?);

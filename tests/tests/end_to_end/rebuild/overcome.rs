@@ -3,24 +3,24 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use marketlake_tests::{Delivery, Lake};
+use marketlake_tests::demo::{assert_same, fingerprints};
+use marketlake_tests::jwo::{ACCOUNT, orders, report, two_batches};
+use marketlake_tests::tree::{actions, again, append, copy, log_entries};
+use marketlake_tests::{Delivery, LakeUnderTest, new_lake};
 use serde_json::json;
 
 use super::{ORDERS, rebuild, three};
-use crate::demo::{assert_same, fingerprints};
-use crate::protocol::tree::{actions, again, append, copy, log_entries};
-use crate::protocol::{ACCOUNT, orders, report, two_batches};
 
 /// What a lake holds that never knew anything but these reports.
 fn fresh(reports: &[Delivery]) -> Result<Vec<(String, String)>> {
-    let fresh = Lake::new(ACCOUNT)?;
+    let fresh = new_lake(ACCOUNT)?;
     fresh.deliver_all(reports)?;
     fresh.run(&[])?.exits_with(0)?;
     fingerprints(&fresh)
 }
 
 /// Tables to which something was delivered.
-fn every_table(lake: &Lake) -> Result<Vec<String>> {
+fn every_table(lake: &LakeUnderTest) -> Result<Vec<String>> {
     let names = lake
         .contracts()?
         .keys()
@@ -33,7 +33,7 @@ fn every_table(lake: &Lake) -> Result<Vec<String>> {
 }
 
 /// The table is refused; a rebuild of these tables is the way out, after which all is as in a fresh lake.
-fn is_released(lake: &Lake, tables: &[&str]) -> Result<()> {
+fn is_released(lake: &LakeUnderTest, tables: &[&str]) -> Result<()> {
     lake.deliver(&three()[2])?;
     let refused = lake.run(&[])?.exits_with(1)?;
     for table in tables {
@@ -87,7 +87,7 @@ fn a_property_and_a_protocol_of_somebody_else_are_overcome() -> Result<()> {
 
 #[test]
 fn a_table_that_was_set_back_is_overcome() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     for delivery in [
         report("07:00", "A-1", "9.00"),
         three()[0].clone(),
@@ -128,7 +128,7 @@ fn a_ledger_that_is_gone_is_overcome_table_by_table() -> Result<()> {
 
 #[test]
 fn a_ledger_that_was_set_back_is_overcome() -> Result<()> {
-    let lake = Lake::new(ACCOUNT)?;
+    let lake = new_lake(ACCOUNT)?;
     lake.deliver(&three()[0])?;
     lake.run(&[])?.exits_with(0)?;
     let (ledger, saved) = (lake.table("marketlake.ledger"), lake.path().join("saved"));
@@ -153,7 +153,7 @@ fn another_key_for_personal_columns_is_overcome() -> Result<()> {
         "jwo/corner/Order/2026-03-01/07/ALL15.csv000",
         "order_id,order_date,shopper_ref\nA-1,2026-03-01,somebody\n",
     );
-    let lakes = ["one", "another"].map(|key| Lake::new(&format!("personal_key = \"{key}\"\n")));
+    let lakes = ["one", "another"].map(|key| new_lake(&format!("personal_key = \"{key}\"\n")));
     let [lake, fresh] = lakes;
     let (lake, fresh) = (lake?, fresh?);
     for one in [&lake, &fresh] {

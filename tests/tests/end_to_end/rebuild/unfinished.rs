@@ -3,10 +3,10 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use marketlake_tests::reports::{manifest, report, reports};
 use marketlake_tests::{Run, instant};
 
 use super::{Shop, rebuild, visits};
-use crate::documents::{manifest, report, reports};
 
 const SECOND: [&str; 6] = [
     "rebuild",
@@ -174,7 +174,7 @@ fn what_was_rejected_before_a_field_was_personal_is_forgotten_with_the_old_rows(
     let personal = "mail     = { type = \"text\", personal = \"drop\" }\nguests   = \"int\"";
     shop.write(
         "visits.toml",
-        &crate::contracts::VISITS.replace("guests   = \"int\"", personal),
+        &marketlake_tests::shop::VISITS.replace("guests   = \"int\"", personal),
     )?;
     shop.write(
         "visits.sql",

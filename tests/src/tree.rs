@@ -1,4 +1,4 @@
-//! Everything in a folder, to see whether something changed.
+//! What lies in a folder, to see whether something changed, and in the log of a table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use marketlake_tests::Lake;
+use cases::LakeUnderTest;
 use serde_json::Value;
 
 /// Every file and folder with size and time of change.
-pub(crate) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
+pub fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -27,7 +27,7 @@ pub(crate) fn tree(root: &Path) -> Result<BTreeMap<PathBuf, (u64, SystemTime)>> 
 }
 
 /// The log entries of a table, oldest first.
-pub(crate) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
+pub fn log_entries(lake: &LakeUnderTest, table: &str) -> Result<Vec<PathBuf>> {
     let folder = lake.table(table).join("_delta_log");
     let entries = fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut paths = entries
@@ -39,7 +39,7 @@ pub(crate) fn log_entries(lake: &Lake, table: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// The actions of a log entry.
-pub(crate) fn actions(path: &Path) -> Result<Vec<Value>> {
+pub fn actions(path: &Path) -> Result<Vec<Value>> {
     fs::read_to_string(path)?
         .lines()
         .map(|line| Ok(serde_json::from_str(line)?))
@@ -47,7 +47,7 @@ pub(crate) fn actions(path: &Path) -> Result<Vec<Value>> {
 }
 
 /// Writes the next log entry of a table by hand.
-pub(crate) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> {
+pub fn append(lake: &LakeUnderTest, table: &str, actions: &[Value]) -> Result<()> {
     let next = log_entries(lake, table)?.len();
     let path = lake
         .table(table)
@@ -58,7 +58,7 @@ pub(crate) fn append(lake: &Lake, table: &str, actions: &[Value]) -> Result<()> 
 }
 
 /// An action that adds the newest file of a table once more, under another name.
-pub(crate) fn again(lake: &Lake, table: &str) -> Result<Value> {
+pub fn again(lake: &LakeUnderTest, table: &str) -> Result<Value> {
     let entries = log_entries(lake, table)?;
     let newest = actions(entries.last().context("no log")?)?;
     let mut add = newest
@@ -74,7 +74,7 @@ pub(crate) fn again(lake: &Lake, table: &str) -> Result<Value> {
 }
 
 /// Copies a folder with all that is in it.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
