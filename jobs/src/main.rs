@@ -1,12 +1,10 @@
 //! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
 
-mod authoring;
 mod child;
 mod cli;
 mod commands;
 mod config;
 mod contracts;
-mod demo;
 mod exit;
 mod isolated;
 mod logging;

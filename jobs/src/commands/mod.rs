@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod config;
+mod demo;
 mod maintain;
 mod new;
 mod quarantine;
@@ -24,7 +25,6 @@ use pipeline::stop::Stop;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
-use crate::demo;
 use crate::isolated::Reader;
 use crate::logging;
 use crate::output::Output;

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::test::{bench, cases_folder};
-use crate::authoring::{Proposal, ProposedColumn, Request, propose};
 use crate::cli::NewArgs;
 use crate::config::Config;
 use crate::exit::{DONE, FAILED, usage};
 use crate::session::Session;
+use authoring::{Proposal, ProposedColumn, Request, propose};
 
 /// Folder of contracts where none is configured.
 const CONTRACTS: &str = "sql";
@@ -290,7 +290,7 @@ fn text(document: &Document<'_>, folders: &Folders, arguments: &NewArgs) -> Stri
     let _ = writeln!(
         text,
         "The case holds the first {} rows of each sample; {masked}: read it before you share it.",
-        crate::authoring::CASE_ROWS
+        authoring::CASE_ROWS
     );
     match (&document.failure, document.outcome.as_deref()) {
         (Some(failure), _) => {

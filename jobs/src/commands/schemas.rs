@@ -6,9 +6,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{check, config, new, quarantine, run, tables, test};
+use super::{check, config, demo, new, quarantine, run, tables, test};
 use crate::cli::SchemasArgs;
-use crate::demo;
 use crate::exit::{DONE, usage};
 use crate::notice::Notice;
 use crate::output::{Grid, Output};
