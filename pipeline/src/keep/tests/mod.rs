@@ -1,5 +1,7 @@
 //! Folding is a maximum: whatever the order, the batches and the repetitions, the same rows stay.
 
+mod looking;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
