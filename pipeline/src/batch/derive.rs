@@ -186,7 +186,6 @@ async fn news(
         let seen = table
             .snapshot
             .txn(&input_app(&snapshot.id))
-            .await?
             .map(|version| version as u64);
         // An input that was set back is as good as another one.
         let from = seen.filter(|version| *version <= snapshot.version);
@@ -321,7 +320,7 @@ pub(super) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contr
     let Feed::Inputs(feed) = &contract.feed else {
         return Ok(());
     };
-    let newest = ledger.progress(&contract.name).await?.claimed;
+    let newest = ledger.progress(&contract.name).claimed;
     let Some(claim) = ledger.claim_of(&contract.name, newest).await? else {
         return Ok(());
     };

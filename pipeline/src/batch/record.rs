@@ -41,7 +41,7 @@ pub(crate) async fn complete(
         Err(error) if error.kind() == Kind::Foreign => return Ok(()),
         checked => checked?,
     };
-    let recorded = ledger.progress(name).await?.recorded;
+    let recorded = ledger.progress(name).recorded;
     catch_up(lake, ledger, name, &log, (taken, last.as_ref()), recorded, tally).await
 }
 

@@ -7,7 +7,7 @@ use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Contract, StoredAccounts};
-use crate::delta::{DeltaLog, Snapshot, indexed};
+use crate::delta::{DeltaLog, Snapshot, Work, indexed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -171,11 +171,26 @@ pub(crate) async fn checked(
             "table belongs to another ledger: the ledger was lost or the table copied".to_owned(),
         ));
     }
-    let taken = ledger.taken(snapshot).await?;
+    let taken = ledger.taken(snapshot);
     if taken == 0 && !snapshot.files.is_empty() {
         return Err(foreign("table has files but no batch".to_owned()));
     }
-    let mut version = snapshot.version;
+    let changed_by_others = |version| foreign(format!("commit {version} changed rows and is not ours"));
+    let is_taken = |batch: Option<i64>| match batch {
+        Some(batch) if batch != taken => Err(foreign(format!(
+            "newest commit is batch {batch} but the table's progress is {taken}"
+        ))),
+        _ => Ok(()),
+    };
+    let mut version = match snapshot.work() {
+        Work::Ours(version, about) => {
+            is_taken(about["batch"].as_i64())?;
+            return Ok((taken, Some((*version, about.clone()))));
+        }
+        Work::Foreign(version) => return Err(changed_by_others(*version)),
+        Work::Until(version) => *version,
+    };
+    // The entries that a checkpoint stands for.
     while version > 0 {
         let Some(actions) = log.entry(version).await? else {
             break;
@@ -184,11 +199,7 @@ pub(crate) async fn checked(
             .iter()
             .find_map(|action| action.get("commitInfo")?.get("marketlake"));
         if let Some(batch) = about.and_then(|about| about.get("batch")).and_then(Value::as_i64) {
-            if batch != taken {
-                return Err(foreign(format!(
-                    "newest commit is batch {batch} but the table's progress is {taken}"
-                )));
-            }
+            is_taken(Some(batch))?;
             return Ok((taken, about.cloned().map(|about| (version, about))));
         }
         let changes_data = |action: &Value| {
@@ -196,7 +207,7 @@ pub(crate) async fn checked(
             file.is_some_and(|file| file.get("dataChange").and_then(Value::as_bool).unwrap_or(true))
         };
         if actions.iter().any(changes_data) {
-            return Err(foreign(format!("commit {version} changed rows and is not ours")));
+            return Err(changed_by_others(version));
         }
         version -= 1;
     }

@@ -1,10 +1,8 @@
 //! Refuses tables that this program must not write to.
 
-use std::collections::HashMap;
-
-use deltalake_core::kernel::EagerSnapshot;
-
 use crate::error::{Error, Kind, Result};
+
+use super::snapshot::Snapshot;
 
 /// Table properties that change what a correct writer has to do, and why they are refused.
 const REFUSED: &[(&str, &str)] = &[
@@ -35,13 +33,9 @@ const REFUSED: &[(&str, &str)] = &[
 /// Harmless values of the properties above.
 const OFF: &[&str] = &["false", "none", ""];
 
-/// Checks protocol, properties and schema of a snapshot; the error names what is wrong and the way out.
-pub(super) fn check(
-    table: &str,
-    snapshot: &EagerSnapshot,
-    properties: &HashMap<String, String>,
-) -> Result<()> {
-    let protocol = snapshot.protocol();
+/// Checks protocol, properties and files of a snapshot; the error names what is wrong and the way out.
+pub(super) fn check(table: &str, snapshot: &Snapshot) -> Result<()> {
+    let (protocol, properties) = (snapshot.protocol(), &snapshot.properties);
     let features: Vec<String> = protocol
         .reader_features()
         .into_iter()
@@ -55,7 +49,7 @@ pub(super) fn check(
             format!("{what}; somebody else changed the table: undo that, or make it anew with `marketlake rebuild {table}`"),
         )
         .with("table", table)
-        .with("version", snapshot.version()))
+        .with("version", snapshot.version))
     };
     if protocol.min_reader_version() > 1 || protocol.min_writer_version() > 2 || !features.is_empty() {
         return refuse(format!(
@@ -78,6 +72,13 @@ pub(super) fn check(
         return refuse(format!(
             "constraint {key} is set, which this program does not evaluate"
         ));
+    }
+    if let Some(file) = snapshot.files.iter().find(|file| file.has_deletion_vector()) {
+        return Err(Error::new(
+            Kind::Foreign,
+            format!("a file has a deletion vector; make the table anew with `marketlake rebuild {table}`"),
+        )
+        .with("file", &file.path));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl DeltaLog {
         let mut files: Vec<LogFile> = listed
             .into_iter()
             .filter_map(|meta| {
-                let (version, kept) = named(meta.location.filename()?)?;
+                let (version, kept) = named(name_in_log(&meta.location)?)?;
                 Some(LogFile {
                     version,
                     kept,
@@ -54,13 +54,22 @@ impl DeltaLog {
     }
 }
 
+/// The name of a file of the log itself, by the path from the table's root; none for what lies in folders of it, where
+/// others keep what is none of its versions yet.
+pub(super) fn name_in_log(path: &Path) -> Option<&str> {
+    let name = path.filename()?;
+    (path.parts_count() == 2).then_some(name)
+}
+
 /// Version and purpose by the name of a file; none for those that belong to no version.
-fn named(name: &str) -> Option<(u64, Kept)> {
+pub(super) fn named(name: &str) -> Option<(u64, Kept)> {
     let (digits, rest) = name.split_once('.')?;
     let version = (digits.len() == 20).then(|| digits.parse().ok())??;
     let kept = match rest {
         "json" => Kept::Entry,
-        _ if rest.starts_with("checkpoint.") && rest.ends_with(".parquet") => Kept::Checkpoint,
+        _ if rest.starts_with("checkpoint.") && (rest.ends_with(".parquet") || rest.ends_with(".json")) => {
+            Kept::Checkpoint
+        }
         _ => Kept::Other,
     };
     Some((version, kept))

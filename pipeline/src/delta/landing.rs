@@ -59,7 +59,11 @@ impl Patience {
     }
 }
 
-/// Puts the entry at `path`, where there is none: whether it is ours that stands there in the end.
+/// What a store calls the content of an object, if it does.
+type Tag = Option<String>;
+
+/// Puts the entry at `path`, where there is none, and gives the tag that it has in the store, where the store says; none
+/// where it is somebody else's that stands there in the end.
 ///
 /// # Errors
 /// When that is not known: the entry may be there, or come to be there later.
@@ -68,7 +72,7 @@ pub(super) async fn land(
     path: &Path,
     entry: Bytes,
     patience: Patience,
-) -> Result<bool> {
+) -> Result<Option<Tag>> {
     let mut backoff = Backoff::new(patience.pause, patience.longest, patience.puts);
     loop {
         let options = PutOptions {
@@ -76,11 +80,12 @@ pub(super) async fn land(
             ..PutOptions::default()
         };
         let put = store.put_opts(path, entry.clone().into(), options).boxed();
-        let Err(answer) = answered(put, patience).await else {
-            return Ok(true);
+        let answer = match answered(put, patience).await {
+            Ok(put) => return Ok(Some(put.e_tag)),
+            Err(answer) => answer,
         };
         match answered(read(store, path).boxed(), patience).await {
-            Ok(Some(found)) => return Ok(found == entry),
+            Ok(Some((found, tag))) => return Ok((found == entry).then_some(tag)),
             Ok(None) => {}
             Err(error) => tracing::debug!(%path, %error, "log entry could not be read"),
         }
@@ -91,9 +96,12 @@ pub(super) async fn land(
     }
 }
 
-async fn read(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Option<Bytes>> {
+async fn read(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Option<(Bytes, Tag)>> {
     match store.get(path).await {
-        Ok(found) => Ok(Some(found.bytes().await?)),
+        Ok(found) => {
+            let tag = found.meta.e_tag.clone();
+            Ok(Some((found.bytes().await?, tag)))
+        }
         Err(object_store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }

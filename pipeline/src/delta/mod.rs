@@ -1,16 +1,18 @@
 //! Delta tables as this program needs them: a guarded snapshot, and a commit that is a compare-and-swap.
 //!
-//! `deltalake` reads the log and serialises actions. Its own commit loop is not used: it re-bases a commit on
-//! versions that it never looked at, and its conflict check lets a removal pass beside a compaction of the
-//! same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
+//! The log is read here ([`replay`]); `deltalake` serialises actions and writes checkpoints. Its own commit loop is not
+//! used: it re-bases a commit on versions that it never looked at, and its conflict check lets a removal pass beside a
+//! compaction of the same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
 mod bounds;
 mod changes;
+mod file;
 mod guard;
 mod history;
 mod landing;
 mod log;
 pub(crate) mod partition;
+mod replay;
 mod rows;
 mod snapshot;
 
@@ -26,8 +28,10 @@ pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
 
 pub(crate) use bounds::{End, bound};
 pub(crate) use changes::{Change, changes};
+pub(crate) use file::DataFile;
 pub(crate) use history::Kept;
 pub(crate) use landing::Patience;
 pub(crate) use log::{Commit, DeltaLog, Landed};
+pub(crate) use replay::Work;
 pub(crate) use rows::{read_files, write_partitioned};
-pub(crate) use snapshot::{DataFile, Snapshot};
+pub(crate) use snapshot::Snapshot;

@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
+use super::file::DataFile;
 use super::log::DeltaLog;
 use super::partition;
-use super::snapshot::DataFile;
 
 /// Files that are read or written at the same time.
 const AT_ONCE: usize = 16;

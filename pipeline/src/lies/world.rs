@@ -263,8 +263,8 @@ impl World {
             let log = lake.table_log(&name(table)).unwrap();
             if let Some(snapshot) = log.load().await.unwrap() {
                 let now = Standing {
-                    taken: ledger.taken(&snapshot).await.unwrap(),
-                    recorded: ledger.progress(&name(table)).await.unwrap().recorded,
+                    taken: ledger.taken(&snapshot),
+                    recorded: ledger.progress(&name(table)).recorded,
                 };
                 standing.insert(table.to_owned(), now);
             }

@@ -19,7 +19,7 @@ pub(super) async fn clean(upkeep: &Upkeep<'_>) -> Result<u64> {
     let cutoff = upkeep.cutoff().min(before(upkeep.now, RETENTION));
     let mut over = Vec::new();
     for file in files(upkeep).await? {
-        let recorded = upkeep.ledger.progress(&file.table).await?.recorded;
+        let recorded = upkeep.ledger.progress(&file.table).recorded;
         if file.batch <= recorded && file.meta.last_modified <= cutoff {
             over.push(file.meta.location);
         }
@@ -36,7 +36,7 @@ pub(super) async fn clean(upkeep: &Upkeep<'_>) -> Result<u64> {
 pub(super) async fn unrecorded(upkeep: &Upkeep<'_>) -> Result<BTreeSet<Path>> {
     let mut paths = BTreeSet::new();
     for file in files(upkeep).await? {
-        let recorded = upkeep.ledger.progress(&file.table).await?.recorded;
+        let recorded = upkeep.ledger.progress(&file.table).recorded;
         let Some(side) = file.side.filter(|_| file.batch > recorded) else {
             continue;
         };

@@ -26,12 +26,12 @@ pub(super) async fn oldest(upkeep: &Upkeep<'_>, subject: &Subject<'_>, snapshot:
         }
         let mut taken = 0;
         if let Some(computed) = upkeep.lake.table_log(&contract.name)?.load_unguarded().await? {
-            taken = upkeep.ledger.taken(&computed).await?;
-            if let Some(seen) = computed.txn(&input_app(&snapshot.id)).await? {
+            taken = upkeep.ledger.taken(&computed);
+            if let Some(seen) = computed.txn(&input_app(&snapshot.id)) {
                 oldest = oldest.min(seen.max(0) as u64);
             }
         }
-        let claimed = upkeep.ledger.progress(&contract.name).await?.claimed;
+        let claimed = upkeep.ledger.progress(&contract.name).claimed;
         if claimed > taken
             && let Some(claim) = upkeep.ledger.claim_of(&contract.name, claimed).await?
         {

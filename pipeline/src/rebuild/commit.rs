@@ -77,7 +77,7 @@ pub(super) async fn commit(
     let mut backoff = log.races();
     let (version, summary) = loop {
         let base = base(job, ledger, &log, &ready.accounts).await?;
-        if ledger.taken(&base.snapshot).await? >= batch {
+        if ledger.taken(&base.snapshot) >= batch {
             // Another rebuild claimed after this one and is in: what it made is newer.
             ready.attempt.discard(&log, &ready.sorted.adds).await;
             return Ok(false);

@@ -31,17 +31,17 @@ impl Standing {
             let what = "the table cannot be read at all; move its folder away and run this again";
             Error::new(error.kind(), what).because(error)
         })?;
-        let claimed = ledger.progress(name).await?.claimed;
+        let claimed = ledger.progress(name).claimed;
         let (mut taken, mut stranger) = (0, false);
         if let Some(snapshot) = &snapshot {
-            taken = ledger.taken(snapshot).await?;
+            taken = ledger.taken(snapshot);
             stranger = snapshot.properties.get(LEDGER).map(String::as_str) != Some(ledger.id());
         }
         let (mut recorded, app) = (0, recorded_app(ledger, name));
         for table in ["quarantine", "runs"] {
             let log = lake.curated().system(table)?;
             if let Some(snapshot) = log.load_unguarded().await? {
-                recorded = recorded.max(snapshot.txn(&app).await?.unwrap_or(0));
+                recorded = recorded.max(snapshot.txn(&app).unwrap_or(0));
             }
         }
         Ok(Self {
@@ -49,7 +49,7 @@ impl Standing {
             taken,
             recorded,
             adopts: claimed == 0 || taken > claimed || stranger,
-            open: claimed > taken && ledger.claimed_anew(name).await? != claimed,
+            open: claimed > taken && ledger.claimed_anew(name) != claimed,
             snapshot,
         })
     }

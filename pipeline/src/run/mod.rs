@@ -133,7 +133,7 @@ async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> 
             .into_iter()
             .filter(|name| !lake.contracts().contains_key(name))
         {
-            let progress = ledger.progress(&name).await?;
+            let progress = ledger.progress(&name);
             if progress.claimed > progress.recorded {
                 forsaken.push(name);
             }

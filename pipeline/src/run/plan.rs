@@ -58,11 +58,11 @@ impl Lake {
 async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> Result<TablePlan> {
     let (mut open_batch, mut held) = (None, Vec::new());
     if let Some(ledger) = ledger {
-        let claimed = ledger.progress(&contract.name).await?.claimed;
+        let claimed = ledger.progress(&contract.name).claimed;
         let log = lake.table_log(&contract.name)?;
         let mut taken = 0;
         if let Some(snapshot) = log.load().await? {
-            taken = ledger.taken(&snapshot).await?;
+            taken = ledger.taken(&snapshot);
             held = batch::reasons_to_hold(lake, contract, &log, &snapshot, Ask::Nothing).await?;
         }
         open_batch = (claimed > taken).then_some(claimed as u64);

@@ -57,7 +57,7 @@ pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) ->
     let mut backoff = log.races();
     loop {
         let snapshot = load_or_create(&log).await?;
-        let seen = snapshot.txn(&app).await?.map(|seen| seen as u64);
+        let seen = snapshot.txn(&app).map(|seen| seen as u64);
         if seen >= Some(version) {
             return Ok(());
         }

@@ -38,7 +38,7 @@ async fn append(
     progress: Option<(String, i64)>,
 ) -> Result<()> {
     let mut backoff = log.races();
-    while !done(&snapshot, adds, progress.as_ref()).await? {
+    while !done(&snapshot, adds, progress.as_ref()) {
         let commit = Commit {
             operation,
             actions: adds.iter().cloned().map(Action::Add).collect(),
@@ -56,14 +56,13 @@ async fn append(
     Ok(())
 }
 
-async fn done(snapshot: &Snapshot, adds: &[Add], progress: Option<&(String, i64)>) -> Result<bool> {
+fn done(snapshot: &Snapshot, adds: &[Add], progress: Option<&(String, i64)>) -> bool {
     if let Some((app, version)) = progress
-        && snapshot.txn(app).await?.unwrap_or(0) >= *version
+        && snapshot.txn(app).unwrap_or(0) >= *version
     {
-        return Ok(true);
+        return true;
     }
     // File names are unique, so one of them stands for the commit.
-    Ok(adds
-        .first()
-        .is_some_and(|add| snapshot.files.iter().any(|file| file.path.as_ref() == add.path)))
+    adds.first()
+        .is_some_and(|add| snapshot.files.iter().any(|file| file.path.as_ref() == add.path))
 }

@@ -85,9 +85,9 @@ impl Attempt {
         }
         commit.about.insert("attempt".to_owned(), json!(self.id));
         Ok(match log.commit(base, commit).await? {
-            Landed::At(version) => Attempted::In {
-                version,
-                doubt: doubt(log, version, expected).await,
+            Landed::At(snapshot) => Attempted::In {
+                version: snapshot.version,
+                doubt: doubt(&snapshot, expected),
             },
             Landed::Lost => Attempted::Lost,
         })
@@ -121,16 +121,9 @@ async fn are_there(log: &DeltaLog, files: impl Iterator<Item = &Add>) -> Result<
 }
 
 /// A wrong number of live files after a commit means that the log and this program disagree about it.
-async fn doubt(log: &DeltaLog, version: u64, expected: usize) -> Option<String> {
-    match log.load_at(version).await {
-        Ok(snapshot) if snapshot.files.len() == expected => None,
-        Ok(snapshot) => Some(format!(
-            "version {version} is in and has {} files instead of {expected}: look at its commit",
-            snapshot.files.len()
-        )),
-        Err(error) => Some(format!(
-            "version {version} is in and could not be read afterwards: {}",
-            error.chain()
-        )),
-    }
+fn doubt(snapshot: &Snapshot, expected: usize) -> Option<String> {
+    let (version, files) = (snapshot.version, snapshot.files.len());
+    (files != expected).then(|| {
+        format!("version {version} is in and has {files} files instead of {expected}: look at its commit")
+    })
 }

@@ -284,12 +284,12 @@ pub(super) async fn state(
     ledger.refresh().await?;
     let name = &contract.name;
     // A table is made with its first batch: by then it is known whose rows it has, and its definition says so.
-    let claimed = ledger.progress(name).await?.claimed;
+    let claimed = ledger.progress(name).claimed;
     if claimed <= 1 && !lake.table_log(name)?.exists().await? {
         if claimed == 0 {
             return Ok(State::Idle(0));
         }
-        if contract.raw_feed().is_some() && ledger.claimed_anew(name).await? == 0 {
+        if contract.raw_feed().is_some() && ledger.claimed_anew(name) == 0 {
             return Ok(State::Open(claimed_as(ledger, name, claimed).await?));
         }
     }
@@ -300,8 +300,8 @@ pub(super) async fn state(
             return Ok(State::Held(reasons));
         }
     };
-    let progress = ledger.progress(name).await?;
-    if progress.claimed > table.taken && ledger.claimed_anew(name).await? == progress.claimed {
+    let progress = ledger.progress(name);
+    if progress.claimed > table.taken && ledger.claimed_anew(name) == progress.claimed {
         return Ok(State::Held(vec![format!(
             "making the table anew was begun and not finished; run `marketlake rebuild {name}` again"
         )]));
@@ -510,7 +510,7 @@ impl Lake {
             let mut open = Vec::new();
             let mut found = None;
             for &contract in &group.contracts {
-                let newest = ledger.progress(&contract.name).await?.claimed;
+                let newest = ledger.progress(&contract.name).claimed;
                 if let Some(claim) = ledger.claim_of(&contract.name, newest).await? {
                     let named = claim.draft.objects.iter().find(|one| one.uri == object);
                     found = found.or(named.cloned());

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{
-    Action, CommitInfo, EagerSnapshot, MetadataExt, Protocol, StructType, Transaction, new_metadata,
+    Action, CommitInfo, MetadataExt, Protocol, StructType, Transaction, new_metadata,
 };
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::{DeltaTable, DeltaTableError};
@@ -24,7 +25,9 @@ use crate::backoff::Backoff;
 use crate::error::{Context, Error, Kind, Result};
 use crate::storage::Place;
 
+use super::guard;
 use super::landing::{Patience, land};
+use super::replay::{self, Read, Said, State};
 use super::snapshot::Snapshot;
 
 /// Where the library finds a table, in a store that begins there.
@@ -43,13 +46,44 @@ pub(crate) struct DeltaLog {
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
     patience: Patience,
-    /// The version that was loaded last: what every part of a run begins with is mostly what the last one ended with.
-    /// Whoever loads holds it, so that nobody else reads the same at the same time.
-    loaded: Arc<Mutex<Option<(Snapshot, Written)>>>,
+    /// The version that was loaded or committed last: what every part of a run begins with is mostly what the last one
+    /// ended with. Whoever loads holds it, so that nobody else reads the same at the same time.
+    held: Arc<Mutex<Option<Held>>>,
 }
 
-/// When, how large and as what an entry of a log was written.
-type Written = (DateTime<Utc>, u64, Option<String>);
+/// A version that is remembered, and what its entry was written as.
+#[derive(Clone)]
+struct Held {
+    snapshot: Snapshot,
+    entry: Written,
+}
+
+/// What tells an entry from another one of its version.
+#[derive(Clone)]
+struct Written {
+    size: u64,
+    e_tag: Option<String>,
+    modified: Option<DateTime<Utc>>,
+}
+
+impl Written {
+    fn as_listed(file: ObjectMeta) -> Self {
+        Self {
+            size: file.size,
+            e_tag: file.e_tag,
+            modified: Some(file.last_modified),
+        }
+    }
+
+    /// By the tag where both have one: some stores list more of an instant than they say of one object.
+    fn is(&self, other: &Self) -> bool {
+        let is_same = match (&self.e_tag, &other.e_tag) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.modified.is_some() && self.modified == other.modified,
+        };
+        is_same && self.size == other.size
+    }
+}
 
 fn entry_path(version: u64) -> Path {
     Path::from(format!("_delta_log/{version:020}.json"))
@@ -70,8 +104,8 @@ pub(crate) struct Commit {
 
 /// How a compare-and-swap ended.
 pub(crate) enum Landed {
-    /// The commit is that version.
-    At(u64),
+    /// It is in: the version that it made.
+    At(Snapshot),
     /// Somebody else's commit took the version: plan again.
     Lost,
 }
@@ -100,7 +134,7 @@ impl DeltaLog {
             log,
             store,
             patience,
-            loaded: Arc::default(),
+            held: Arc::default(),
         })
     }
 
@@ -145,99 +179,87 @@ impl DeltaLog {
         })
     }
 
-    /// The newest version, whatever somebody else made of the table: to replace all of it, or to look at it.
-    pub(crate) async fn load_unguarded(&self) -> Result<Option<Snapshot>> {
-        let eager = self.load_eager(None).await?;
-        eager
-            .map(|eager| Snapshot::unguarded(eager, self.log.clone()))
-            .transpose()
-    }
-
     async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
-        let mut held = self.loaded.lock().await;
-        if let Some((loaded, entry)) = &*held {
-            // A log that was set back, or another one in its place, lacks the entry or has another one.
-            if self.written(loaded.version).await?.as_ref() != Some(entry) {
-                *held = None;
-            } else if match version {
-                Some(version) => version == loaded.version,
-                None => self.is_newest(loaded.version).await?,
-            } {
-                return Ok(Some(loaded.clone()));
-            }
-        }
-        let advanced = match &*held {
-            // What is held must not make a load fail.
-            Some((loaded, _)) => self.advance(loaded, version).await.ok().flatten(),
-            None => None,
-        };
-        let snapshot = match advanced {
-            Some(snapshot) => Some(snapshot),
-            None => self
-                .load_eager(version)
-                .await?
-                .map(|eager| Snapshot::new(&self.table, eager, self.log.clone()))
-                .transpose()?,
-        };
-        if let Some(snapshot) = &snapshot
-            && held
-                .as_ref()
-                .is_none_or(|(held, _)| held.version < snapshot.version)
-        {
-            let entry = self.written(snapshot.version).await?;
-            *held = entry.map(|entry| (snapshot.clone(), entry));
+        let snapshot = self.look(version).await?;
+        if let Some(snapshot) = &snapshot {
+            guard::check(&self.table, snapshot)?;
         }
         Ok(snapshot)
     }
 
-    /// What tells the entry of a version from another one of that name; none where there is no entry.
-    async fn written(&self, version: u64) -> Result<Option<Written>> {
-        let meta = self.head(&entry_path(version)).await?;
-        Ok(meta.map(|meta| (meta.last_modified, meta.size, meta.e_tag)))
+    /// The newest version, whatever somebody else made of the table: to replace all of it, or to look at it.
+    pub(crate) async fn load_unguarded(&self) -> Result<Option<Snapshot>> {
+        self.look(None).await
     }
 
-    /// A later version of a table, from what is known of an earlier one and the entries that came after it; none where
-    /// these say more than files and progress, or are not there. Where a checkpoint was to be written in between all is
-    /// read anew, too: what is held never goes on for long.
-    async fn advance(&self, from: &Snapshot, to: Option<u64>) -> Result<Option<Snapshot>> {
-        if to.is_some_and(|to| to < from.version) {
-            return Ok(None);
-        }
-        let mut snapshot = from.clone();
-        while to != Some(snapshot.version) {
-            let version = snapshot.version + 1;
-            let entry = self.entry(version).await?;
-            match entry {
-                None if to.is_none() => return Ok(Some(snapshot)),
-                Some(entry) if !version.is_multiple_of(CHECKPOINT_EVERY) => {
-                    match snapshot.followed_by(entry)? {
-                        Some(next) => snapshot = next,
-                        None => return Ok(None),
-                    }
+    /// Whether there is a table, whatever somebody else made of it.
+    pub(crate) async fn exists(&self) -> Result<bool> {
+        Ok(self.look(None).await?.is_some())
+    }
+
+    async fn look(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+        let mut held = self.held.lock().await;
+        if let Some(known) = held.clone() {
+            // What is held must not make a load fail.
+            match self.go_on(&known, version).await {
+                Ok(Some(seen)) => {
+                    let snapshot = seen.snapshot.clone();
+                    *held = Some(seen);
+                    return Ok(Some(snapshot));
                 }
-                _ => return Ok(None),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(table = self.table, %error, "log is read anew"),
             }
+        }
+        let read = replay::read(self.store.as_ref(), version).await;
+        let read = read.map_err(|error| error.with("table", &self.table))?;
+        let Some(read) = read else {
+            return Ok(None);
+        };
+        let snapshot = Snapshot::new(read.version, read.state);
+        let snapshot = snapshot.map_err(|error| error.with("table", &self.table))?;
+        if version.is_none() {
+            *held = read.entry.map(|entry| Held {
+                snapshot: snapshot.clone(),
+                entry: Written::as_listed(entry),
+            });
         }
         Ok(Some(snapshot))
     }
 
-    async fn load_eager(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
-        if !self.exists().await? {
+    /// The newest version or a given one from what is held of an earlier one; none where the log has to be read anew.
+    async fn go_on(&self, held: &Held, version: Option<u64>) -> Result<Option<Held>> {
+        let known = held.snapshot.version;
+        if version.is_some_and(|version| version < known) {
             return Ok(None);
         }
-        match EagerSnapshot::try_new(self.log.as_ref(), version).await {
-            Ok(eager) => Ok(Some(eager)),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) => Err(Error::from(error).with("table", &self.table)),
+        // A log that was set back, or another one in its place, lacks the entry or has another one.
+        let entry = entry_path(known);
+        let (entry, is_newest) = tokio::try_join!(self.head(&entry), async {
+            match version {
+                Some(version) => Ok(version == known),
+                None => self.is_newest(known).await,
+            }
+        })?;
+        if !entry.is_some_and(|entry| held.entry.is(&Written::as_listed(entry))) {
+            return Ok(None);
         }
-    }
-
-    /// Whether a log is there. A bare folder is no table, and the kernel's error for it says less.
-    pub(crate) async fn exists(&self) -> Result<bool> {
-        match self.place.file() {
-            Some(folder) => Ok(folder.join("_delta_log").is_dir()),
-            None => Ok(self.log.is_delta_table_location().await?),
+        if is_newest {
+            return Ok(Some(held.clone()));
         }
+        let read = replay::read_on(self.store.as_ref(), known, held.snapshot.state(), version).await?;
+        let Some(Read {
+            version,
+            state,
+            entry: Some(entry),
+        }) = read
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Held {
+            snapshot: held.snapshot.advanced(version, state)?,
+            entry: Written::as_listed(entry),
+        }))
     }
 
     /// The newest version, after creating the table if it is not there. Version 0 holds protocol and metadata
@@ -257,7 +279,9 @@ impl DeltaLog {
             actions: self.definition(schema, partition, properties, description)?,
             ..Commit::default()
         };
-        self.write(0, commit).await?;
+        if let Landed::At(created) = self.write(None, commit).await? {
+            return Ok(created);
+        }
         self.load().await?.ok_or_else(|| {
             Error::new(Kind::NotFound, "table vanished after it was created").with("table", &self.table)
         })
@@ -294,12 +318,12 @@ impl DeltaLog {
     /// # Errors
     /// When it is not known whether the commit is in, or comes to be: then its files have to stay.
     pub(crate) async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<Landed> {
-        let version = base.version + 1;
         let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS.max(base.files.len() / 20);
-        let landed = self.write(version, commit).await?;
-        if let Landed::At(version) = landed
-            && (is_large || version % CHECKPOINT_EVERY == 0)
+        let landed = self.write(Some(base), commit).await?;
+        if let Landed::At(snapshot) = &landed
+            && (is_large || snapshot.version.is_multiple_of(CHECKPOINT_EVERY))
         {
+            let version = snapshot.version;
             // The commit is in whether or not this succeeds.
             if let Err(error) = self.checkpoint(version).await {
                 tracing::warn!(table = self.table, version, %error, "checkpoint was not written");
@@ -308,16 +332,48 @@ impl DeltaLog {
         Ok(landed)
     }
 
-    async fn write(&self, version: u64, commit: Commit) -> Result<Landed> {
-        let entry = serialise(commit)?.into();
-        let is_ours = land(self.store.as_ref(), &entry_path(version), entry, self.patience)
+    async fn write(&self, base: Option<&Snapshot>, commit: Commit) -> Result<Landed> {
+        let entry: Bytes = serialise(commit)?.into();
+        // Whatever is wrong with the entry has to be found before it is in.
+        let said = Said::of_entry(&entry)?;
+        let next = match base {
+            Some(base) => base.followed_by(said)?,
+            None => Snapshot::new(0, State::default().followed_by([(0, said)]))?,
+        };
+        let (path, size) = (entry_path(next.version), entry.len() as u64);
+        let landed = land(self.store.as_ref(), &path, entry, self.patience)
             .await
-            .map_err(|error| error.with("table", &self.table).with("version", version))?;
-        Ok(if is_ours {
-            Landed::At(version)
-        } else {
-            Landed::Lost
-        })
+            .map_err(|error| error.with("table", &self.table).with("version", next.version))?;
+        let Some(e_tag) = landed else {
+            return Ok(Landed::Lost);
+        };
+        self.hold(
+            &next,
+            Written {
+                size,
+                e_tag,
+                modified: None,
+            },
+        )
+        .await;
+        Ok(Landed::At(next))
+    }
+
+    /// Remembers a version that was just committed, unless somebody is reading the log.
+    async fn hold(&self, snapshot: &Snapshot, mut entry: Written) {
+        let Ok(mut held) = self.held.try_lock() else {
+            return;
+        };
+        if entry.e_tag.is_none() {
+            match self.head(&entry_path(snapshot.version)).await {
+                Ok(Some(found)) => entry = Written::as_listed(found),
+                _ => return,
+            }
+        }
+        *held = Some(Held {
+            snapshot: snapshot.clone(),
+            entry,
+        });
     }
 
     /// Writes a checkpoint of a version: everything that replaying the log up to it gives, files and progress alike.

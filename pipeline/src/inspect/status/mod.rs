@@ -114,13 +114,13 @@ async fn look(
         status.held = reasons_to_hold(lake, contract, &log, snapshot, Ask::Nothing).await?;
         status.last_commit_at = log.committed_at(snapshot.version).await?;
         if let Some(ledger) = ledger {
-            taken = ledger.taken(snapshot).await?;
+            taken = ledger.taken(snapshot);
         }
     }
     let Some(ledger) = ledger else {
         return Ok((status, Delivered::new()));
     };
-    let claimed = ledger.progress(&contract.name).await?.claimed;
+    let claimed = ledger.progress(&contract.name).claimed;
     status.batches = taken as u64;
     status.open_batch = (claimed > taken).then_some(claimed as u64);
     let rows = match from {

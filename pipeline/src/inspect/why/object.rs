@@ -87,8 +87,8 @@ impl Table {
         let log = lake.table_log(&name)?;
         let (mut taken, mut unrecorded) = (0, Vec::new());
         if let Some(snapshot) = log.load().await? {
-            taken = ledger.taken(&snapshot).await?;
-            if ledger.progress(&name).await?.recorded < taken {
+            taken = ledger.taken(&snapshot);
+            if ledger.progress(&name).recorded < taken {
                 unrecorded = unrecorded_results(lake, ledger, &log, &snapshot).await?;
             }
         }

@@ -43,11 +43,11 @@ impl Lake {
         let ledger = Ledger::open_existing(curated).await?;
         let observations = match (&contract.feed, ledger) {
             (Feed::Raw(feed), Some(ledger)) if matches!(feed.keep, Keep::LatestDocument { .. }) => {
-                let taken = ledger.taken(&snapshot).await?;
+                let taken = ledger.taken(&snapshot);
                 documents(self, contract, &ledger, taken, &kept).await?
             }
             (Feed::Raw(feed), Some(ledger)) => {
-                let taken = ledger.taken(&snapshot).await?;
+                let taken = ledger.taken(&snapshot);
                 observed(self, contract, feed, &ledger, taken, &kept).await?
             }
             _ => vec![Vec::new(); kept.num_rows()],

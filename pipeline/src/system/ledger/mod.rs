@@ -88,8 +88,8 @@ impl Ledger {
     }
 
     /// The newest batch that a table of this ledger holds; 0 before the first.
-    pub(crate) async fn taken(&self, table: &Snapshot) -> Result<i64> {
-        Ok(table.txn(&self.app()).await?.unwrap_or(0))
+    pub(crate) fn taken(&self, table: &Snapshot) -> i64 {
+        table.txn(&self.app()).unwrap_or(0)
     }
 
     /// The newest version.
@@ -110,11 +110,11 @@ impl Ledger {
     }
 
     /// How far the table's batches have come.
-    pub(crate) async fn progress(&self, table: &TableName) -> Result<Progress> {
-        Ok(Progress {
-            claimed: self.snapshot.txn(&claim_app(table)).await?.unwrap_or(0),
-            recorded: self.snapshot.txn(&record_app(table)).await?.unwrap_or(0),
-        })
+    pub(crate) fn progress(&self, table: &TableName) -> Progress {
+        Progress {
+            claimed: self.snapshot.txn(&claim_app(table)).unwrap_or(0),
+            recorded: self.snapshot.txn(&record_app(table)).unwrap_or(0),
+        }
     }
 
     /// Identities of objects that some batch of the table claimed: at least of those that are among `objects`.
@@ -158,7 +158,7 @@ impl Ledger {
             .files(table)
             .filter(|file| schema::may_cover(file, order, days));
         let rows = LedgerRow::read(&read_files(&self.log, files, &self.schema()).await?)?;
-        let anew = self.claimed_anew(table).await?;
+        let anew = self.claimed_anew(table);
         let newer = rows.into_iter().filter(|row| row.batch >= anew);
         let newer = newer.filter_map(|row| {
             let covers = row.coverage()?;
@@ -233,8 +233,8 @@ impl Ledger {
     }
 
     /// The newest claim that makes the table anew; 0 where there never was one.
-    pub(crate) async fn claimed_anew(&self, table: &TableName) -> Result<i64> {
-        Ok(self.snapshot.txn(&rebuild_app(table)).await?.unwrap_or(0))
+    pub(crate) fn claimed_anew(&self, table: &TableName) -> i64 {
+        self.snapshot.txn(&rebuild_app(table)).unwrap_or(0)
     }
 
     /// Records the results of a batch, once.
@@ -244,7 +244,7 @@ impl Ledger {
         batch: i64,
         results: &[ObjectResult],
     ) -> Result<()> {
-        if self.progress(table).await?.recorded >= batch {
+        if self.progress(table).recorded >= batch {
             return Ok(());
         }
         let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
@@ -300,7 +300,7 @@ impl Ledger {
         let mut backoff = self.log.races();
         loop {
             for (table, claimed) in claims() {
-                if self.progress(&table).await?.claimed != claimed {
+                if self.progress(&table).claimed != claimed {
                     return Ok(false);
                 }
             }
@@ -316,17 +316,14 @@ impl Ledger {
                 about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
             };
             match self.log.commit(&self.snapshot, commit).await? {
-                Landed::At(_) => {
-                    // It is in; where the newest version cannot be read, whoever needs it says so.
-                    if let Err(error) = self.refresh().await {
-                        tracing::debug!(%error, "ledger could not be read");
-                    }
+                Landed::At(snapshot) => {
+                    self.snapshot = snapshot;
                     return Ok(true);
                 }
                 Landed::Lost => {
                     backoff.lost(self.log.table()).await?;
                     self.refresh().await?;
-                    if operation == "RECORD" && self.all_done(&txns).await? {
+                    if operation == "RECORD" && self.all_done(&txns) {
                         return Ok(true);
                     }
                 }
@@ -334,13 +331,9 @@ impl Ledger {
         }
     }
 
-    async fn all_done(&self, txns: &[(String, i64)]) -> Result<bool> {
-        for (app, version) in txns {
-            if self.snapshot.txn(app).await?.unwrap_or(0) < *version {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn all_done(&self, txns: &[(String, i64)]) -> bool {
+        txns.iter()
+            .all(|(app, version)| self.snapshot.txn(app).unwrap_or(0) >= *version)
     }
 
     fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {
