@@ -56,6 +56,17 @@ impl Curated {
         self.root.below(&format!("marketlake/{name}"))
     }
 
+    /// Waits for what still goes on beside the work on the tables: with the process it would end undone.
+    pub(crate) async fn settled(&self) {
+        let logs: Vec<DeltaLog> = {
+            let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+            logs.values().cloned().collect()
+        };
+        for log in logs {
+            log.settled().await;
+        }
+    }
+
     fn log(&self, name: String) -> Result<DeltaLog> {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = logs.get(&name) {

@@ -4,6 +4,7 @@
 //! used: it re-bases a commit on versions that it never looked at, and its conflict check lets a removal pass beside a
 //! compaction of the same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
+mod beside;
 mod bounds;
 mod changes;
 mod file;

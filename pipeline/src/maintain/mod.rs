@@ -137,6 +137,7 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
             )),
         }
     }
+    lake.curated().settled().await;
     report.ended_at = Utc::now();
     Ok(report)
 }
@@ -170,6 +171,8 @@ impl Upkeep<'_> {
         stop.unless(vacuum::vacuum(self, subject, &snapshot, needed, done))
             .await?;
         failpoint::pass("after_vacuum");
+        // A checkpoint that is being written may save another one.
+        subject.log.settled().await;
         stop.unless(history::shorten(self, subject, &snapshot, needed, done))
             .await?;
         let changed = done.commits > 0

@@ -96,6 +96,7 @@ impl Lake {
             unfinished,
         };
         runs::close(self.curated(), &mut report).await;
+        self.curated().settled().await;
         Ok(report)
     }
 }

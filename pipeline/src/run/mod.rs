@@ -104,6 +104,7 @@ pub(crate) async fn run(
         unfinished,
     };
     runs::close(lake.curated(), &mut report).await;
+    lake.curated().settled().await;
     Ok(report)
 }
 

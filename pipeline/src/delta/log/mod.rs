@@ -25,6 +25,7 @@ use crate::backoff::Backoff;
 use crate::error::{Context, Error, Kind, Result};
 use crate::storage::Place;
 
+use super::beside::Beside;
 use super::guard;
 use super::landing::{Patience, land};
 use super::replay::{self, Read, Said, State};
@@ -46,6 +47,8 @@ pub(crate) struct DeltaLog {
     log: LogStoreRef,
     store: Arc<dyn ObjectStore>,
     patience: Patience,
+    /// What nothing that follows a commit waits for.
+    beside: Beside,
     /// The version that was loaded or committed last: what every part of a run begins with is mostly what the last one
     /// ended with. Whoever loads holds it, so that nobody else reads the same at the same time.
     held: Arc<Mutex<Option<Held>>>,
@@ -134,6 +137,7 @@ impl DeltaLog {
             log,
             store,
             patience,
+            beside: Beside::default(),
             held: Arc::default(),
         })
     }
@@ -163,6 +167,11 @@ impl DeltaLog {
         let log = self.clone();
         // Whoever needs the version gets the error.
         tokio::spawn(async move { log.load().await.is_ok() });
+    }
+
+    /// Waits for what still goes on beside the work on the table.
+    pub(crate) async fn settled(&self) {
+        self.beside.ended().await;
     }
 
     /// Whether no version follows this one.
@@ -323,11 +332,13 @@ impl DeltaLog {
         if let Landed::At(snapshot) = &landed
             && (is_large || snapshot.version.is_multiple_of(CHECKPOINT_EVERY))
         {
-            let version = snapshot.version;
-            // The commit is in whether or not this succeeds.
-            if let Err(error) = self.checkpoint(version).await {
-                tracing::warn!(table = self.table, version, %error, "checkpoint was not written");
-            }
+            let (log, version) = (self.clone(), snapshot.version);
+            // The commit is in whether or not this succeeds, and nothing that follows it needs the checkpoint.
+            self.beside.begin(async move {
+                if let Err(error) = log.checkpoint(version).await {
+                    tracing::warn!(table = log.table, version, %error, "checkpoint was not written");
+                }
+            });
         }
         Ok(landed)
     }

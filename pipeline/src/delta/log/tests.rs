@@ -89,6 +89,7 @@ async fn what_is_held_goes_on_as_if_all_were_read_anew() {
             ..Commit::default()
         };
         assert!(matches!(log.commit(&held, commit).await.unwrap(), Landed::At(_)));
+        log.beside.ended().await;
         held = log.load().await.unwrap().unwrap();
         let anew = DeltaLog::at("a.b", location.clone()).unwrap();
         let anew = anew.load().await.unwrap().unwrap();
