@@ -22,26 +22,21 @@ pub(super) struct LookBack {
 impl LookBack {
     /// The look-back of a run; a selection with a range of periods needs none. When everything was listed last stands in the
     /// ledger, so that it is the same for runners on several machines.
-    pub(super) async fn of(
-        lake: &Lake,
-        ledger: &Ledger,
-        selection: &Selection,
-        group: String,
-    ) -> Result<Self> {
+    pub(super) fn of(lake: &Lake, ledger: &Ledger, selection: &Selection, group: String) -> Self {
         let narrows = selection.from.is_none() && selection.to.is_none();
         let Some(days) = lake.settings().look_back().filter(|_| narrows) else {
-            return Ok(Self {
+            return Self {
                 first: None,
                 due: None,
-            });
+            };
         };
         let now = Utc::now();
-        let listed = ledger.listed_whole_at(&group).await?;
+        let listed = ledger.listed_whole_at(&group);
         let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= EVERYTHING_EVERY);
-        Ok(Self {
+        Self {
             first: Some(days_before(now.date_naive(), days)),
             due: Some(group).filter(|_| is_due && selection.account.is_none()),
-        })
+        }
     }
 
     /// The selection to list.

@@ -5,7 +5,8 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use chrono::Utc;
 use deltalake_core::kernel::Add;
-use futures::{StreamExt, TryStreamExt};
+use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
@@ -22,8 +23,10 @@ use super::file::DataFile;
 use super::log::DeltaLog;
 use super::partition;
 
-/// Files that are read or written at the same time.
-const AT_ONCE: usize = 16;
+/// Files that are read or written side by side.
+const AT_ONCE: usize = 32;
+/// Bytes that files which are read side by side have together; one that has more is read alone.
+const BYTES_AT_ONCE: u64 = 32 << 20;
 
 /// Writes rows as one file a partition and gives the actions that add them. The bounds of the integer and text
 /// columns `bounded`, and how many of their values are null, go into the statistics, so that a look-up can skip
@@ -34,22 +37,19 @@ pub(crate) async fn write_partitioned(
     partition: &[String],
     bounded: &[&str],
 ) -> Result<Vec<Add>> {
-    let (mut adds, mut files) = (Vec::new(), Vec::new());
-    for (values, content) in partition::split(rows, partition)? {
+    let parts = partition::split(rows, partition)?.into_iter();
+    let written = parts.map(|(values, content)| async move {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
             .build();
         let mut writer = ArrowWriter::try_new(Vec::new(), content.schema(), Some(properties))?;
         writer.write(&content)?;
         let bytes = writer.into_inner()?;
-        let path = Path::from(format!(
-            "{}{}.parquet",
-            partition::folder(&values, partition),
-            Uuid::new_v4()
-        ));
+        let folder = partition::folder(&values, partition);
+        let path = Path::from(format!("{folder}{}.parquet", Uuid::new_v4()));
         let size = bytes.len() as i64;
-        files.push((path.clone(), bytes));
-        adds.push(Add {
+        log.store().put(&path, bytes.into()).await?;
+        Ok(Add {
             path: path.to_string(),
             partition_values: values.into_iter().collect(),
             size,
@@ -57,14 +57,9 @@ pub(crate) async fn write_partitioned(
             data_change: true,
             stats: Some(statistics(&content, bounded).to_string()),
             ..Add::default()
-        });
-    }
-    futures::stream::iter(files)
-        .map(|(path, bytes)| async move { log.store().put(&path, bytes.into()).await })
-        .buffer_unordered(AT_ONCE)
-        .try_for_each(|_| async { Ok(()) })
-        .await?;
-    Ok(adds)
+        })
+    });
+    stream::iter(written).buffered(AT_ONCE).try_collect().await
 }
 
 fn statistics(content: &RecordBatch, bounded: &[&str]) -> Value {
@@ -107,16 +102,28 @@ pub(crate) async fn read_files(
     files: impl IntoIterator<Item = &DataFile>,
     schema: &SchemaRef,
 ) -> Result<Vec<RecordBatch>> {
-    let files: Vec<&DataFile> = files.into_iter().collect();
-    let mut read = futures::stream::iter(files)
-        .map(|file| async move {
-            let bytes = log.store().get(&file.path).await?.bytes().await?;
-            Ok::<_, Error>((file, bytes))
-        })
-        .buffered(AT_ONCE);
     let mut batches = Vec::new();
-    while let Some((file, bytes)) = read.try_next().await? {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let (mut some, mut bytes) = (Vec::new(), 0);
+    for file in files {
+        if some.len() == AT_ONCE || (bytes + file.size > BYTES_AT_ONCE && !some.is_empty()) {
+            batches.extend(read_at_once(log, &some, schema).await?);
+            (some, bytes) = (Vec::new(), 0);
+        }
+        some.push(file);
+        bytes += file.size;
+    }
+    batches.extend(read_at_once(log, &some, schema).await?);
+    Ok(batches)
+}
+
+async fn read_at_once(log: &DeltaLog, files: &[&DataFile], schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    let contents = files
+        .iter()
+        .map(|file| async { Ok::<_, Error>(log.store().get(&file.path).await?.bytes().await?) });
+    let contents = try_join_all(contents).await?;
+    let mut batches = Vec::new();
+    for (file, content) in files.iter().zip(contents) {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(content)?;
         let wanted = schema.fields().iter().map(|field| field.name().as_str());
         let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
         for batch in builder.with_projection(mask).build()? {

@@ -117,7 +117,7 @@ pub(crate) async fn run_group(
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
     let all: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let look_back = LookBack::of(lake, &ledger, selection, all.join("+")).await?;
+    let look_back = LookBack::of(lake, &ledger, selection, all.join("+"));
     let mut pending = None;
     // How far each table was when what is pending was found out, own claims included.
     let mut known: BTreeMap<TableName, i64> = BTreeMap::new();

@@ -7,6 +7,7 @@
 mod claim;
 mod result;
 mod schema;
+mod small;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_f
 use crate::error::Result;
 use crate::failpoint;
 use crate::raw::{Identity, RawObject};
+
+use small::Gathered;
 
 /// The ledger of a lake at one version.
 #[derive(Clone)]
@@ -255,8 +258,8 @@ impl Ledger {
 
     /// When the whole raw zone was last listed for a group of tables and all of it taken in, in seconds since the epoch; none:
     /// never.
-    pub(crate) async fn listed_whole_at(&self, group: &str) -> Result<Option<i64>> {
-        self.snapshot.txn(&listed_app(group)).await
+    pub(crate) fn listed_whole_at(&self, group: &str) -> Option<i64> {
+        self.snapshot.txn(&listed_app(group))
     }
 
     /// Notes that it was, at that second.
@@ -264,14 +267,14 @@ impl Ledger {
         let app = listed_app(group);
         let mut backoff = self.log.races();
         // Somebody else may have listed everything meanwhile, later than this.
-        while self.snapshot.txn(&app).await?.is_none_or(|known| known < at) {
+        while self.snapshot.txn(&app).is_none_or(|known| known < at) {
             let commit = Commit {
                 operation: "LISTED",
                 txns: vec![(app.clone(), at)],
                 ..Commit::default()
             };
             match self.log.commit(&self.snapshot, commit).await? {
-                Landed::At(_) => return self.refresh().await,
+                Landed::At(snapshot) => self.snapshot = snapshot,
                 Landed::Lost => {
                     backoff.lost(self.log.table()).await?;
                     self.refresh().await?;
@@ -290,13 +293,16 @@ impl Ledger {
         txns: Vec<(String, i64)>,
         claims: impl Fn() -> HashMap<TableName, i64>,
     ) -> Result<bool> {
-        let adds = write_partitioned(
-            &self.log,
-            &LedgerRow::batch(rows)?,
-            &schema::partition(),
-            &schema::BOUNDED,
-        )
-        .await?;
+        let partitions = rows
+            .iter()
+            .map(|row| (row.table.as_str(), row.month.as_str()))
+            .collect();
+        let (batch, partition) = (LedgerRow::batch(rows)?, schema::partition());
+        let (adds, gathered) = tokio::join!(
+            write_partitioned(&self.log, &batch, &partition, &schema::BOUNDED),
+            Gathered::of(&self.log, &self.snapshot, &partitions),
+        );
+        let adds = adds?;
         let mut backoff = self.log.races();
         loop {
             for (table, claimed) in claims() {
@@ -311,6 +317,7 @@ impl Ledger {
                 actions: growth
                     .into_iter()
                     .chain(adds.iter().cloned().map(Action::Add))
+                    .chain(gathered.actions(&self.snapshot))
                     .collect(),
                 txns: txns.clone(),
                 about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
