@@ -9,8 +9,10 @@
 // What derives schemas names this crate from inside and outside.
 extern crate self as pipeline;
 
+mod apply;
 mod backoff;
 mod batch;
+mod blocking;
 pub mod contract;
 mod curated;
 pub mod decode;
@@ -33,7 +35,6 @@ pub mod request;
 mod row_hash;
 mod run;
 mod shape;
-mod sorted;
 pub mod stop;
 mod storage;
 mod system;

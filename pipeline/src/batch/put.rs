@@ -9,9 +9,10 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
+use crate::apply::{Changes, Plan, Superseded, WorkingSet, merge};
 use crate::contract::Contract;
 use crate::error::{Context, Error, Kind, Result};
-use crate::keep::{Changes, Folded, Plan, Superseded, WorkingSet, fold, merge};
+use crate::keep::{Folded, fold};
 
 use super::documents::Gathered;
 use super::spool::{Portion, Spooled};
@@ -144,13 +145,13 @@ pub(super) async fn put_documents(
         let end = first + rows.num_rows() as u32;
         let come = superseded.come.range(first..end);
         let mut plan = Plan {
-            homeless: come.map(|row| row - first).collect(),
+            unplaced: come.map(|row| row - first).collect(),
             rows,
             ..away.take().unwrap_or_else(|| Plan::without_rows(named))
         };
         let put = async {
             if let Some(parts) = &mut plan.parts {
-                parts.count_new(contract, &plan.rows, &plan.homeless)?;
+                parts.count_new(contract, &plan.rows, &plan.unplaced)?;
             }
             table.apply(contract, plan).await
         };

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::apply::{WorkingSet, supersede};
+use crate::blocking::blocking;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
-use crate::error::{Context, Error, Kind, Result};
-use crate::keep::{Replaced, WorkingSet, shrink, supersede};
+use crate::error::{Error, Result};
+use crate::keep::{Replaced, shrink};
 use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::{Counts, Outcome};
@@ -65,9 +67,7 @@ pub(super) async fn take(
         } else {
             portion / 2
         };
-        spooled = tokio::task::spawn_blocking(move || spooled.by_partition(bytes))
-            .await
-            .context(Kind::Internal, "grouping rows panicked")??;
+        spooled = blocking(move || spooled.by_partition(bytes)).await?;
     }
     let spooled = Arc::new(spooled);
     let mut said = gathered

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Contract, Otherwise, TableName};
+use crate::delta::ChangedPart;
 use crate::error::{Error, Kind};
-use crate::keep::ChangedPart;
 use crate::report::{Counts, Outcome, TableReport};
 
 use super::notes::Notes;

@@ -11,6 +11,7 @@ use arrow::row::{RowConverter, SortField};
 use object_store::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::blocking::blocking;
 use crate::delta::partition::{self, PartitionValues};
 use crate::delta::{Change, DeltaLog};
 use crate::error::{Error, Result};
@@ -187,7 +188,7 @@ impl Counter {
     async fn count(mut self, log: &DeltaLog, change: &Change, sign: i64) -> Result<Self> {
         let file = open(log, change).await?;
         let partition = change.partition.clone();
-        busy(move || {
+        blocking(move || {
             for batch in file.batches(&in_file(&self.schema, &partition)) {
                 let Some(counts) = &mut self.counts else { break };
                 let rows = partition::complete(&batch?, &partition, &self.schema)?;
@@ -218,7 +219,7 @@ impl Counter {
         }
         let file = open(log, change).await?;
         let partition = change.partition.clone();
-        busy(move || {
+        blocking(move || {
             let values: Vec<usize> = (0..self.schema.fields().len() - 1).collect();
             let mut parts = Vec::new();
             for batch in file.batches(&in_file(&self.schema, &partition)) {
@@ -253,12 +254,6 @@ async fn open(log: &DeltaLog, change: &Change) -> Result<OpenFile> {
         .size
         .ok_or_else(|| Error::data("file without a size in the log").with("file", &change.path))?;
     OpenFile::open(log.store().clone(), change.path.clone(), size).await
-}
-
-async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::internal("reading a file panicked").because(error))?
 }
 
 fn distinct(rows: &RecordBatch) -> Result<RecordBatch> {

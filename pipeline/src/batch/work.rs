@@ -3,13 +3,13 @@
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
+use crate::apply::sorted::Sorted;
+use crate::apply::{Applied, WorkingSet, whole_files};
 use crate::contract::{Contract, InputFeed};
 use crate::delta::{DataFile, DeltaLog, changes};
 use crate::error::Result;
-use crate::keep::{Applied, WorkingSet, whole_files};
 use crate::lake::Lake;
 use crate::request::QuarantineFilter;
-use crate::sorted::Sorted;
 use crate::system::ledger::{Claim, Ledger};
 use crate::system::open_rejects;
 

@@ -6,6 +6,7 @@
 
 mod beside;
 mod bounds;
+mod changed_part;
 mod changes;
 mod file;
 mod guard;
@@ -28,6 +29,7 @@ pub(crate) fn indexed(columns: &[impl AsRef<str>]) -> (String, String) {
 }
 
 pub(crate) use bounds::{End, bound};
+pub(crate) use changed_part::{ChangedPart, ChangedRows};
 pub(crate) use changes::{Change, changes};
 pub(crate) use file::DataFile;
 pub(crate) use history::Kept;

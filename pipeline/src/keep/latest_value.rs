@@ -27,8 +27,7 @@ use crate::error::{Error, Result};
 use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW, WHOLE};
 use crate::shape::map_builder;
 
-use super::order_map::entries;
-use super::{Groups, numbers, texts};
+use super::{Groups, entries, numbers, texts};
 
 /// Folds the rows of each group to one.
 pub(super) fn fold(contract: &Contract, rows: &RecordBatch, groups: &Groups) -> Result<RecordBatch> {

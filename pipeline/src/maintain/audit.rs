@@ -14,13 +14,13 @@ use serde_json::json;
 
 use deltalake_core::kernel::Action;
 
+use crate::apply::{OpenFiles, apply, merge_copies};
 use crate::batch::{Attempt, Attempted, Opened, open};
 use crate::contract::{Contract, Feed};
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot, changes as changes_of};
 use crate::error::Result;
 use crate::failpoint;
-use crate::keep::{OpenFiles, apply, merge_copies};
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::report::{MaintainedTable, Outcome};

@@ -7,6 +7,7 @@ use deltalake_core::kernel::{Action, Add};
 use object_store::path::Path;
 use serde_json::{Map, json};
 
+use crate::apply::sorted::{self, Sorted, Target};
 use crate::batch::{Attempt, Attempted};
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot};
@@ -14,7 +15,6 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::query::{SnapshotTable, session};
 use crate::report::MaintainedTable;
-use crate::sorted::{self, Sorted, Target};
 use crate::write::{OpenFile, WriteOptions};
 
 use super::Upkeep;

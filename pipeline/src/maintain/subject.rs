@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::apply;
 use crate::contract::{Contract, TableName};
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::Result;
-use crate::keep;
 use crate::lake::Lake;
 use crate::write::WriteOptions;
 
@@ -75,7 +75,7 @@ impl<'a> Subject<'a> {
 
     /// How its files are written: also with bounds that the contract wants no more and the log still promises.
     pub(super) fn write_options(&self, snapshot: &Snapshot) -> WriteOptions {
-        let mut options = self.contract.map_or_else(WriteOptions::default, keep::options);
+        let mut options = self.contract.map_or_else(WriteOptions::default, apply::options);
         let promised = snapshot.bounded().unwrap_or_default();
         options
             .unindexed

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use deltalake_core::kernel::Action;
 
+use crate::apply::replaced_partitions;
+use crate::apply::sorted::Sorted;
 use crate::batch::{self, Attempt, Attempted, Batch, Notes, Opened, SideFile, Summary, Tally};
 use crate::contract::StoredAccounts;
 use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::keep::replaced_partitions;
 use crate::layout;
 use crate::report::Counts;
-use crate::sorted::Sorted;
 use crate::system::ledger::{Claim, Ledger};
 
 use super::{Job, range};

@@ -1,5 +1,6 @@
 //! Tables with inputs: their SQL over all rows of the inputs.
 
+use crate::apply::sorted::Sorted;
 use crate::batch::{
     self, Attempt, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results,
 };
@@ -7,7 +8,6 @@ use crate::contract::{InputFeed, StoredAccounts};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::report::{Counts, Outcome};
-use crate::sorted::Sorted;
 use crate::storage::Lease;
 use crate::system::ledger::{Claim, Draft, InputRange, Ledger};
 

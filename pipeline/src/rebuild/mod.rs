@@ -2,7 +2,7 @@
 //!
 //! 1. **Stage** ([`staging`]): the raw objects that the ledger names are taken in by ordinary batches into a lake of
 //!    their own below `marketlake/rebuild/`. A process that dies there is resumed as any run is.
-//! 2. **Write** ([`crate::sorted`]): the staged rows are sorted into files of the table, by a new batch number. Tables
+//! 2. **Write** ([`crate::apply::sorted`]): the staged rows are sorted into files of the table, by a new batch number. Tables
 //!    with inputs come to this step directly: their SQL is computed in full.
 //! 3. **Claim, commit, record** ([`commit`]): as every batch, but the commit removes all that was there before, and says
 //!    anew what the table is. So it is the way out for every table that is held or refused: after it, the table is what

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::apply;
+use crate::apply::sorted::{self, Target};
 use crate::batch::{self, Attempt, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
 use crate::error::Result;
 use crate::failpoint;
-use crate::keep;
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::report::Outcome;
-use crate::sorted::{self, Target};
 use crate::storage::Lease;
 use crate::system::ledger::{Claim, Draft, Ledger};
 use crate::system::quarantine;
@@ -198,7 +198,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         partition: &contract.partition,
         sort: contract.sort(),
         file_size: contract.file_size,
-        options: keep::options(contract),
+        options: apply::options(contract),
         attempt: &attempt.id,
         data_change: true,
         stamp: Some((claim.draft.batch, claim.claimed_at)),

@@ -8,9 +8,9 @@ use std::path::{self, PathBuf};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use tokio::task::spawn_blocking;
 use walkdir::WalkDir;
 
+use crate::blocking::blocking;
 use crate::error::{Context, Error, Kind, Result};
 
 use super::entry::{Entries, Entry};
@@ -30,14 +30,12 @@ pub(super) fn below(place: &Place, folder: &Path) -> Result<Entries> {
     let walk = Walk::of(place, folder, usize::MAX)?;
     let chunks = stream::try_unfold(Some(walk), |walk| async move {
         let Some(mut walk) = walk else { return Ok(None) };
-        let looked_at = spawn_blocking(move || {
+        let looked_at = blocking(move || {
             let entries: Vec<Result<Entry>> = walk.by_ref().take(AT_ONCE).collect();
             let goes_on = entries.len() == AT_ONCE;
-            (entries, goes_on.then_some(walk))
+            Ok((entries, goes_on.then_some(walk)))
         });
-        let (entries, walk) = looked_at
-            .await
-            .context(Kind::Internal, "listing a folder panicked")?;
+        let (entries, walk) = looked_at.await?;
         Ok::<_, Error>(Some((stream::iter(entries), walk)))
     });
     Ok(chunks.try_flatten().boxed())
@@ -49,9 +47,7 @@ pub(super) fn below(place: &Place, folder: &Path) -> Result<Entries> {
 /// As [`below`].
 pub(super) async fn inside(place: &Place, folder: &Path) -> Result<Vec<Entry>> {
     let walk = Walk::of(place, folder, 1)?;
-    spawn_blocking(move || walk.collect())
-        .await
-        .context(Kind::Internal, "listing a folder panicked")?
+    blocking(move || walk.collect()).await
 }
 
 /// The entries of a folder and of those in it.

@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::ColumnType;
 use crate::curated::Curated;
+use crate::delta::ChangedPart;
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, indexed, write_partitioned};
 use crate::error::{Context, Error, Kind, Result};
-use crate::keep::ChangedPart;
 use crate::shape::map_builder;
 
 use super::columns::{instant_field, instants, int_field, ints, text_field, texts};

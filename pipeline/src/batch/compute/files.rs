@@ -6,15 +6,15 @@
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
+use crate::apply::sorted::{self, Sorted, Target};
+use crate::apply::{Applied, WorkingSet, of_new, replace};
 use crate::contract::Contract;
 use crate::curated::Curated;
 use crate::delta::{DataFile, DeltaLog};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::keep::{Applied, WorkingSet, of_new, replace};
 use crate::layout;
 use crate::shape::Checks;
-use crate::sorted::{self, Sorted, Target};
 use crate::system::ledger::Claim;
 
 use super::sieve::Sieve;

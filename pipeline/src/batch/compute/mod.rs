@@ -24,13 +24,13 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, SortExpr, ide
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{FutureExt, TryStreamExt};
 
+use crate::apply;
+use crate::apply::sorted::Target;
 use crate::contract::{Contract, InputFeed};
 use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
-use crate::keep;
 use crate::layout;
 use crate::query::{SnapshotTable, register, session};
-use crate::sorted::Target;
 use crate::system::ledger::InputRange;
 
 pub(crate) use files::{Destination, put};
@@ -142,7 +142,7 @@ impl<'a> Computation<'a> {
             partition: &self.contract.partition,
             sort: self.contract.sort(),
             file_size: self.contract.file_size,
-            options: keep::options(self.contract),
+            options: apply::options(self.contract),
             attempt,
             data_change: true,
             stamp: None,

@@ -10,10 +10,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use url::Url;
 
+use crate::apply::{WorkingSet, supersede};
 use crate::contract::{SourceFile, load};
 use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, read_files};
-use crate::keep::{WorkingSet, supersede};
 use crate::raw::manifest::Parts;
 use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
 

@@ -12,10 +12,11 @@ use crate::delta::partition::{self, RowPartitions};
 use crate::error::Result;
 use crate::layout;
 
-use super::keys::Keys;
+use super::keys_by_partition::Keys;
 use super::open_files::OpenFiles;
 use super::plan::Plan;
-use super::{busy, fold};
+use crate::blocking::blocking;
+use crate::keep::fold;
 
 /// Plans the merge of all rows of the table that have one of the keys, which are distinct rows of the key columns.
 pub(crate) async fn merge_copies(
@@ -37,7 +38,7 @@ pub(crate) async fn merge_copies(
         places.extend(ordinals.iter().map(|row| (index, *row)));
         let opened = table.open(file, 0).await?;
         let content = layout::file_schema(&schema, &contract.partition);
-        let read = busy(move || opened.read_rows(&ordinals, &content)).await?;
+        let read = blocking(move || opened.read_rows(&ordinals, &content)).await?;
         rows.push(partition::complete(&read, &file.partition, &schema)?);
     }
     let rows = concat_batches(&schema, &rows)?;
@@ -60,7 +61,7 @@ pub(crate) async fn merge_copies(
             }
         }
         if home.is_none() {
-            plan.homeless.push(result as u32);
+            plan.unplaced.push(result as u32);
         }
         plan.counts.rows_removed += members.len() as u64 - 1;
     }

@@ -14,8 +14,9 @@ use crate::error::Result;
 use crate::report::Counts;
 
 use super::changed::Parts;
+use super::files::write_files;
 use super::open_files::OpenFiles;
-use super::plan::{Applied, Plan, write_files};
+use super::plan::{Applied, Plan};
 
 /// A table's files, with those that parts of a batch wrote in place of others.
 pub(crate) struct WorkingSet<'a> {
@@ -110,6 +111,19 @@ impl<'a> WorkingSet<'a> {
     pub(crate) fn changes(self) -> Changes {
         self.changes
     }
+}
+
+/// Writes the files of a plan. Nothing is visible yet.
+pub(crate) async fn apply(
+    contract: &Contract,
+    log: &DeltaLog,
+    files: &[DataFile],
+    plan: Plan,
+    attempt: &str,
+) -> Result<Applied> {
+    let mut set = WorkingSet::new(log, files.to_vec(), attempt);
+    set.apply(contract, plan).await?;
+    Ok(set.changes().finish(contract))
 }
 
 impl Default for Changes {

@@ -19,7 +19,8 @@ use crate::delta::{Commit, DeltaLog, Snapshot, partition};
 use crate::layout;
 use crate::shape::map_builder;
 
-use super::{OpenFiles, Plan, WorkingSet, fold, key_positions, merge, merge_copies};
+use crate::apply::{OpenFiles, Plan, WorkingSet, merge, merge_copies};
+use crate::keep::{fold, key_positions, take_rows};
 
 /// How an account speaks in a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -297,7 +298,7 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, mergin
             .await
             .unwrap(),
             false => Plan {
-                homeless: (0..batch.rows.num_rows() as u32).collect(),
+                unplaced: (0..batch.rows.num_rows() as u32).collect(),
                 ..Plan::new(batch.rows)
             },
         };
@@ -312,7 +313,7 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, mergin
             .zip(keys.column(0).as_string::<i32>())
             .map(|(row, key)| (key.unwrap(), row))
             .collect();
-        let keys = super::take_rows(&keys, &firsts.into_values().collect::<Vec<_>>()).unwrap();
+        let keys = take_rows(&keys, &firsts.into_values().collect::<Vec<_>>()).unwrap();
         let plan = merge_copies(contract, &OpenFiles::of(&log), &snapshot, &keys)
             .await
             .unwrap();

@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::write::{Bounds, Found, KeyIndex, find};
 
 use super::open_files::OpenFiles;
-use super::{busy, key_positions, take_rows};
+use crate::blocking::blocking;
+use crate::keep::{key_positions, take_rows};
 
 /// Keys to look for in the files of a table.
 pub(super) struct Keys {
@@ -99,7 +100,7 @@ impl Keys {
         };
         let names = self.in_file.clone();
         let (of_file, of_index) = (file.clone(), index.clone());
-        let may_hold = busy(move || {
+        let may_hold = blocking(move || {
             let may_hold = may_hold(&of_file, &names, &of_index, only.as_ref())?;
             Ok(may_hold.then_some((names, only)))
         });
@@ -108,7 +109,7 @@ impl Keys {
         };
         let filters = index.types().filter(|kind| **kind == DataType::Utf8).count();
         let opened = files.open(file, filters).await?;
-        let mut found = busy(move || find(&opened, &names, &index, only.as_ref())).await?;
+        let mut found = blocking(move || find(&opened, &names, &index, only.as_ref())).await?;
         for row in &mut found {
             row.key = part.rows[row.key as usize];
         }

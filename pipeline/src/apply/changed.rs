@@ -8,45 +8,18 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use chrono::NaiveDate;
 use deltalake_core::kernel::Add;
-use serde::{Deserialize, Serialize};
 
 use crate::contract::{ColumnType, Contract, Feed, Keep};
-use crate::delta::DataFile;
 use crate::delta::partition::{PartitionValues, RowPartitions};
+use crate::delta::{ChangedPart, ChangedRows, DataFile};
 use crate::error::{Error, Result};
+use crate::keep::{Groups, key_positions, take_rows};
 
-use super::plan::FileEdit;
-use super::{Groups, key_positions, take_rows};
+use super::file_edit::FileEdit;
 
 /// A commit that changes more parts names partitions alone: its entry in the log stays small.
 const MOST_PARTS: usize = 1_000;
-
-/// One part of a table that a commit changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChangedPart {
-    /// Values of all partition columns.
-    pub(crate) partition: PartitionValues,
-    /// Values of the other columns by which rows are replaced; none: any row of the partition may have changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) scope: Option<PartitionValues>,
-    /// The day that the part is about, where one of these columns is a date.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) period: Option<NaiveDate>,
-    /// What happened to its rows.
-    #[serde(flatten)]
-    pub(crate) rows: ChangedRows,
-}
-
-/// What happened to the rows of a part. A row that moves is removed from one part and inserted in another; a row that
-/// is computed anew is removed and inserted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChangedRows {
-    pub(crate) inserted: u64,
-    pub(crate) updated: u64,
-    pub(crate) removed: u64,
-}
 
 /// Collects the parts that a commit changes.
 #[derive(Debug, Default)]

@@ -1,167 +1,50 @@
-//! Merging a batch with the rows that the table has of the same keys.
+//! Rows of a table with the keys of a batch.
 //!
-//! Rows are looked for where they can be: in the partitions that the batch names, then, for tables whose partition
-//! can change for a key, in the null partition and in the key window around the batch's periods. All copies that
-//! are found are folded with the batch's row, so one row a key remains.
+//! They are looked for where they can be: in the partitions that the batch names, then, for tables whose partition can
+//! change for a key, in the null partition and in the key window around the batch's periods.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, AsArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{Days, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 
+use super::keys_by_partition::Keys;
+use super::open_files::OpenFiles;
+use crate::blocking::blocking;
 use crate::contract::{Contract, Feed, Keep, Pick};
 use crate::delta::DataFile;
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::error::Result;
+use crate::keep::{Folded, deciding_columns, entries, texts};
 use crate::layout::days_before;
-use crate::layout::{self, HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
+use crate::layout::{HASH, OBJECT, OLDER, ORDER, ROW, WHOLE};
 use crate::write::Found;
 
-use super::keys::Keys;
-use super::open_files::OpenFiles;
-use super::order_map::entries;
-use super::plan::{FileEdit, Plan};
-use super::{Folded, Groups, Stays, busy, deciding_columns, key_positions, stays, texts};
-
 /// Copies of the batch's keys in the table.
-struct Copies {
+pub(super) struct Copies {
     /// File (index into `files`) and row in it, in the order of `rows`.
-    places: Vec<(usize, u64)>,
+    pub(super) places: Vec<(usize, u64)>,
     /// Which row of the batch each is a copy of.
-    keys: Vec<u32>,
-    files: Vec<DataFile>,
+    pub(super) keys: Vec<u32>,
+    pub(super) files: Vec<DataFile>,
     /// The rows, with the columns that are needed to tell what stays.
-    rows: Vec<RecordBatch>,
-}
-
-/// Plans how the folded rows of a batch go into the table. `periods` are the first and the last day that the
-/// batch's objects are about; so many files are looked into at the same time, more where they are not on a disk.
-pub(crate) async fn merge(
-    contract: &Arc<Contract>,
-    table: &OpenFiles,
-    files: &[DataFile],
-    batch: Folded,
-    periods: (NaiveDate, NaiveDate),
-    at_once: usize,
-) -> Result<Plan> {
-    if batch.rows.num_rows() == 0 {
-        return settled(contract, &batch, &Copies::of(&[]));
-    }
-    let batch = Arc::new(batch);
-    let copies = copies(contract, table, files, &batch, periods, table.at_once(at_once)).await?;
-    let contract = contract.clone();
-    busy(move || settled(&contract, &batch, &copies)).await
-}
-
-/// The plan, by what the table has.
-fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan> {
-    let mut plan = Plan::new(batch.rows.clone());
-    plan.counts.rows_absorbed = batch.absorbed;
-    plan.counts.rows_conflicting = batch.conflicts;
-    let known = copies.keys.len();
-    if known == 0 {
-        plan.homeless = (0..batch.rows.num_rows() as u32).collect();
-        plan.counts.rows_inserted = batch.rows.num_rows() as u64;
-        return Ok(plan);
-    }
-    let schema = columns_wanted(contract, batch.rows.schema_ref());
-    let rows = concat_batches(
-        &schema,
-        copies.rows.iter().chain([&project(&batch.rows, &schema)?]),
-    )?;
-    let members = Groups::with_copies(batch.rows.num_rows(), &copies.keys);
-    let stays = stays(contract, &rows, &members)?;
-    match &stays {
-        Stays::Row { conflicts, .. } => plan.counts.rows_conflicting += conflicts,
-        Stays::Made(made) => plan.rows = made.clone(),
-    }
-    let places = RowPartitions::of(&plan.rows, &contract.partition)?;
-    let number_of: Vec<_> = copies
-        .files
-        .iter()
-        .map(|file| places.number(&file.partition))
-        .collect();
-    let mut edits: Vec<FileEdit> = copies.files.iter().map(FileEdit::of).collect();
-    for (row, members) in (0..).zip(members.iter()) {
-        let (_, old) = members.split_last().unwrap_or((&0, &[]));
-        if old.is_empty() {
-            plan.homeless.push(row);
-            plan.counts.rows_inserted += 1;
-            continue;
-        }
-        let is_home =
-            |copy: &u32| number_of[copies.places[*copy as usize].0] == Some(places.number_of_row(row));
-        let home = || old.iter().copied().find(is_home);
-        let (kept, is_same) = match &stays {
-            // A winner among several copies stays where it is; otherwise the result replaces the copy at home.
-            Stays::Row { winners, .. } if (winners[row as usize] as usize) < known => {
-                (Some(winners[row as usize]), true)
-            }
-            Stays::Row { .. } => (home(), false),
-            Stays::Made(made) => {
-                let home = home();
-                let is_same = home.is_some_and(|copy| says_the_same(&rows, copy, made, row));
-                (home, is_same)
-            }
-        };
-        if is_same {
-            plan.counts.rows_absorbed += 1;
-        } else {
-            plan.counts.rows_updated += 1;
-        }
-        for copy in old {
-            let (file, file_row) = copies.places[*copy as usize];
-            if Some(*copy) != kept {
-                edits[file].deletes.push(file_row);
-            } else if !is_same {
-                edits[file].updates.push((file_row, row));
-            }
-        }
-        plan.counts.rows_removed += old.len() as u64 - 1;
-        if kept.is_none() {
-            plan.homeless.push(row);
-        }
-    }
-    for (file, mut edit) in copies.files.iter().zip(edits) {
-        if !edit.updates.is_empty() || !edit.deletes.is_empty() {
-            edit.updates.sort_unstable();
-            edit.deletes.sort_unstable();
-            plan.edits.insert(file.path.clone(), edit);
-        }
-    }
-    Ok(plan)
+    pub(super) rows: Vec<RecordBatch>,
 }
 
 /// Columns of a table that are needed to tell what stays of a key, in the order of the table.
-fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
+pub(super) fn columns_wanted(contract: &Contract, schema: &SchemaRef) -> SchemaRef {
     let Some(wanted) = deciding_columns(contract) else {
         return schema.clone();
     };
     filtered(schema, |name| wanted.contains(&name))
 }
 
-fn project(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    Ok(rows.project(&key_positions(rows.schema_ref(), &names)?)?)
-}
-
-/// Whether a row of the table already is what the fold gives, the batch that wrote it aside.
-fn says_the_same(old: &RecordBatch, old_row: u32, new: &RecordBatch, new_row: u32) -> bool {
-    let fields = old.schema_ref().fields().iter();
-    let columns = fields.zip(old.columns()).zip(new.columns());
-    columns
-        .filter(|((field, _), _)| ![layout::BATCH, layout::LOADED_AT].contains(&field.name().as_str()))
-        .all(|((_, old), new): ((_, &ArrayRef), &ArrayRef)| {
-            old.slice(old_row as usize, 1).as_ref() == new.slice(new_row as usize, 1).as_ref()
-        })
-}
-
-async fn copies(
+/// Finds and reads them; `periods` are the first and the last day that the batch's objects are about.
+pub(super) async fn copies(
     contract: &Arc<Contract>,
     table: &OpenFiles,
     files: &[DataFile],
@@ -170,7 +53,7 @@ async fn copies(
     at_once: usize,
 ) -> Result<Copies> {
     let (of_batch, of_contract) = (batch.clone(), contract.clone());
-    let (named, keys) = busy(move || {
+    let (named, keys) = blocking(move || {
         let (rows, contract) = (&of_batch.rows, of_contract);
         let named = RowPartitions::of(rows, &contract.partition)?;
         let named: BTreeSet<PartitionValues> = named.distinct().into_iter().cloned().collect();
@@ -219,7 +102,7 @@ async fn copies(
 
 impl Copies {
     /// Those that were found, before they are read.
-    fn of(found: &[(DataFile, Vec<Found>)]) -> Self {
+    pub(super) fn of(found: &[(DataFile, Vec<Found>)]) -> Self {
         let places = found.iter().enumerate();
         let places = places.flat_map(|(file, (_, rows))| rows.iter().map(move |row| (file, row.file_row)));
         Self {
@@ -255,6 +138,7 @@ fn in_window(contract: &Contract, file: &DataFile, (first, last): (NaiveDate, Na
     (days_before(first, 2 * days)..=latest).contains(&date)
 }
 
+/// What the files of a table are looked into with.
 struct Search<'a> {
     table: &'a OpenFiles,
     contract: &'a Arc<Contract>,
@@ -292,7 +176,7 @@ impl Search<'_> {
         });
         let opened = self.table.open(file, 0).await?;
         let (contract, batch) = (self.contract.clone(), self.batch.clone());
-        let read = busy(move || {
+        let read = blocking(move || {
             let rows: Vec<u64> = found.iter().map(|row| row.file_row).collect();
             if in_file.column_with_name(ORDER).is_none() {
                 return opened.read_rows(&rows, &in_file);
@@ -311,6 +195,7 @@ impl Search<'_> {
     }
 }
 
+/// The columns that are wanted.
 fn filtered(schema: &SchemaRef, wants: impl Fn(&str) -> bool) -> SchemaRef {
     let columns = schema.fields().iter().filter(|field| wants(field.name()));
     Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()))

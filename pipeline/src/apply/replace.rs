@@ -15,7 +15,7 @@ use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::error::{Error, Result};
 
 use super::changed::{Parts, Scopes, scope_columns};
-use super::keys::Keys;
+use super::keys_by_partition::Keys;
 use super::open_files::OpenFiles;
 use super::plan::Plan;
 
@@ -82,9 +82,9 @@ pub(crate) async fn replace(
 pub(crate) fn of_new(contract: &Contract, rows: RecordBatch) -> Result<Plan> {
     let mut plan = Plan::new(rows);
     plan.counts.rows_inserted = plan.rows.num_rows() as u64;
-    plan.homeless = (0..plan.rows.num_rows() as u32).collect();
+    plan.unplaced = (0..plan.rows.num_rows() as u32).collect();
     let mut parts = Parts::default();
-    parts.count_new(contract, &plan.rows, &plan.homeless)?;
+    parts.count_new(contract, &plan.rows, &plan.unplaced)?;
     plan.parts = Some(parts);
     Ok(plan)
 }

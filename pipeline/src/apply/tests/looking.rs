@@ -6,9 +6,10 @@ use object_store::memory::InMemory;
 use url::Url;
 
 use super::{Row, Speaks, batch, contract, put};
+use crate::apply::{Plan, WorkingSet, merge};
 use crate::contract::Contract;
 use crate::delta::{DeltaLog, Patience, Snapshot};
-use crate::keep::{Plan, WorkingSet, fold, merge};
+use crate::keep::fold;
 use crate::layout;
 use crate::report::Counts;
 use crate::storage::Stores;
@@ -46,7 +47,7 @@ impl Bucket {
             .collect();
         let rows = fold(&contract, &batch(&contract, &rows)).unwrap().rows;
         let plan = Plan {
-            homeless: (0..rows.num_rows() as u32).collect(),
+            unplaced: (0..rows.num_rows() as u32).collect(),
             ..Plan::new(rows)
         };
         let snapshot = put(&contract, &log, &created.unwrap(), plan, 0).await;

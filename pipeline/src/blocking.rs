@@ -1,0 +1,15 @@
+//! Work that keeps a thread busy, or waits for a disk.
+
+use crate::error::{Context, Kind, Result};
+
+/// Does work on a thread of its own, where it holds up no other task.
+///
+/// # Errors
+/// What the work says; `Internal` where it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context(Kind::Internal, "work on a thread of its own panicked")?
+}
