@@ -8,8 +8,10 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 
+use pipeline::account::Account;
+
+use crate::Delivery;
 use crate::delivery::usual;
-use crate::{Bench, Delivery, LakeUnderTest};
 
 /// `case.toml`.
 #[derive(Debug, Deserialize)]
@@ -43,10 +45,10 @@ pub struct Description {
     modified: BTreeMap<String, String>,
     /// Key of the hash of personal columns.
     #[serde(default)]
-    personal_key: Option<String>,
+    pub personal_key: Option<String>,
     /// Accounts, as in `marketlake.toml`.
     #[serde(default)]
-    account: Vec<toml::Table>,
+    pub(crate) account: Vec<toml::Table>,
 }
 
 /// A case.
@@ -59,7 +61,7 @@ pub struct Case {
     /// What `case.toml` says.
     pub says: Description,
     /// What is delivered before each of the runs.
-    pub(crate) stages: Vec<Vec<Delivery>>,
+    pub stages: Vec<Vec<Delivery>>,
     folder: PathBuf,
     range: Vec<String>,
 }
@@ -96,18 +98,19 @@ impl Case {
         })
     }
 
-    /// A new lake with the case's accounts.
-    pub(crate) fn lake(&self, bench: &Bench) -> Result<LakeUnderTest> {
-        let mut configuration = toml::Table::new();
-        if let Some(key) = &self.says.personal_key {
-            configuration.insert("personal_key".to_owned(), key.clone().into());
-        }
-        configuration.insert("account".to_owned(), self.says.account.clone().into());
-        LakeUnderTest::new(bench.clone(), &toml::to_string(&configuration)?)
+    /// The accounts of the case's lake.
+    ///
+    /// # Errors
+    ///
+    /// When one is none.
+    pub fn accounts(&self) -> Result<Vec<Account>> {
+        let accounts = self.says.account.iter().cloned();
+        let accounts = accounts.map(|account| account.try_into().context("an account in case.toml is none"));
+        accounts.collect()
     }
 
     /// All tables that are run.
-    pub(crate) fn tables(&self) -> Vec<&str> {
+    pub fn tables(&self) -> Vec<&str> {
         let mut tables: Vec<&str> = self.says.tables.iter().map(String::as_str).collect();
         tables.push(&self.table);
         tables

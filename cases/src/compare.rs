@@ -2,20 +2,20 @@
 
 use anyhow::{Result, bail};
 
-use crate::{Case, LakeUnderTest, csv_line, difference};
+use crate::{Case, CaseLake, csv_line, difference};
 
 const ROWS: &str = "rows.csv";
 const QUARANTINE: &str = "quarantine.csv";
 
 /// Fails, showing what differs, unless rows and quarantine are as wanted.
-pub(crate) fn same(case: &Case, lake: &LakeUnderTest) -> Result<()> {
+pub(crate) fn same(case: &Case, lake: &dyn CaseLake) -> Result<()> {
     compare(ROWS, &case.wanted(ROWS)?, &rows(case, lake)?)?;
     compare(QUARANTINE, &case.wanted(QUARANTINE)?, &quarantine(case, lake)?)?;
     keeps_secrets(case, lake)
 }
 
 /// Fails when a row, or what quarantine shows of one, holds a text that must not be stored.
-fn keeps_secrets(case: &Case, lake: &LakeUnderTest) -> Result<()> {
+fn keeps_secrets(case: &Case, lake: &dyn CaseLake) -> Result<()> {
     if case.says.secrets.is_empty() {
         return Ok(());
     }
@@ -33,7 +33,7 @@ fn keeps_secrets(case: &Case, lake: &LakeUnderTest) -> Result<()> {
 }
 
 /// Takes what the lake holds as wanted; the files that have changed by it.
-pub(crate) fn bless(case: &Case, lake: &LakeUnderTest) -> Result<Vec<&'static str>> {
+pub(crate) fn bless(case: &Case, lake: &dyn CaseLake) -> Result<Vec<&'static str>> {
     let texts = [(ROWS, rows(case, lake)?), (QUARANTINE, quarantine(case, lake)?)];
     let mut changed = Vec::new();
     for (file, text) in texts {
@@ -44,7 +44,7 @@ pub(crate) fn bless(case: &Case, lake: &LakeUnderTest) -> Result<Vec<&'static st
     Ok(changed)
 }
 
-fn rows(case: &Case, lake: &LakeUnderTest) -> Result<String> {
+fn rows(case: &Case, lake: &dyn CaseLake) -> Result<String> {
     let rows = case
         .says
         .ignore
@@ -53,7 +53,7 @@ fn rows(case: &Case, lake: &LakeUnderTest) -> Result<String> {
     Ok(rows.to_csv())
 }
 
-fn quarantine(case: &Case, lake: &LakeUnderTest) -> Result<String> {
+fn quarantine(case: &Case, lake: &dyn CaseLake) -> Result<String> {
     let rejects = lake.quarantine(&case.table)?;
     if rejects.is_empty() {
         return Ok(String::new());

@@ -6,13 +6,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use pipeline::contract::{Contracts, TableName, builtin, load, read_dir};
+use pipeline::failpoint;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::Bench;
+use crate::case_lake::{CaseLake, Death, Lakes};
 use crate::delivery::Delivery;
 use crate::rows::{self, Rows};
 use crate::run::{Rejected, Run};
+use crate::{Bench, Case};
 
 /// A lake that is gone when this value is.
 pub struct LakeUnderTest {
@@ -142,15 +144,6 @@ impl LakeUnderTest {
         self.call(&run_arguments(tables, &[]))
     }
 
-    /// As [`run`](Self::run), with further arguments, which may name another range.
-    ///
-    /// # Errors
-    ///
-    /// When the program cannot be started; its exit code is for the caller to judge.
-    pub(crate) fn run_within(&self, tables: &[&str], range: &[&str]) -> Result<Run> {
-        self.call(&run_arguments(tables, range))
-    }
-
     /// As [`run`](Self::run), with a failpoint armed.
     ///
     /// # Errors
@@ -160,12 +153,7 @@ impl LakeUnderTest {
         self.run_within_until(failpoint, tables, &[])
     }
 
-    /// As [`run_within`](Self::run_within), with a failpoint armed.
-    ///
-    /// # Errors
-    ///
-    /// When the program cannot be started.
-    pub(crate) fn run_within_until(&self, failpoint: &str, tables: &[&str], range: &[&str]) -> Result<Run> {
+    fn run_within_until(&self, failpoint: &str, tables: &[&str], range: &[&str]) -> Result<Run> {
         let mut command = self.command(&run_arguments(tables, range));
         let output = command.env("MARKETLAKE_FAILPOINT", failpoint).output();
         Ok(output.context("the program cannot be started")?.into())
@@ -177,17 +165,7 @@ impl LakeUnderTest {
     ///
     /// When they have mistakes.
     pub fn contracts(&self) -> Result<Contracts> {
-        let user = self
-            .bench
-            .contracts
-            .as_deref()
-            .map(read_dir)
-            .transpose()?
-            .unwrap_or_default();
-        load(&builtin(), &user).map_err(|mistakes| {
-            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("{}", all.join("\n"))
-        })
+        contracts(self.bench.contracts.as_deref())
     }
 
     /// The rows of a table as `query` gives them; no rows when the table is not there yet.
@@ -238,6 +216,64 @@ impl LakeUnderTest {
         }
         rows.sort_by(|a, b| (&a.object, a.row, &a.reason).cmp(&(&b.object, b.row, &b.reason)));
         Ok(rows)
+    }
+}
+
+/// The contracts that are built in, and those of a folder.
+///
+/// # Errors
+///
+/// When they have mistakes.
+pub fn contracts(folder: Option<&Path>) -> Result<Contracts> {
+    let user = folder.map(read_dir).transpose()?.unwrap_or_default();
+    load(&builtin(), &user).map_err(|mistakes| {
+        let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", all.join("\n"))
+    })
+}
+
+impl Lakes for Bench {
+    fn lake(&self, case: &Case) -> Result<Box<dyn CaseLake>> {
+        let mut configuration = toml::Table::new();
+        if let Some(key) = &case.says.personal_key {
+            configuration.insert("personal_key".to_owned(), key.clone().into());
+        }
+        configuration.insert("account".to_owned(), case.says.account.clone().into());
+        Ok(Box::new(LakeUnderTest::new(
+            self.clone(),
+            &toml::to_string(&configuration)?,
+        )?))
+    }
+
+    fn deaths(&self, _case: &Case) -> Result<Vec<Death>> {
+        let sure = ["before_claim", "after_claim", "before_commit", "after_commit"];
+        let death = |point: &&str| Death {
+            at: (*point).to_owned(),
+            is_sure: sure.contains(point),
+        };
+        Ok(failpoint::ALL.iter().map(death).collect())
+    }
+}
+
+impl CaseLake for LakeUnderTest {
+    fn deliver(&self, delivery: &Delivery) -> Result<()> {
+        self.deliver(delivery)
+    }
+
+    fn run(&self, case: &Case) -> Result<Run> {
+        self.call(&run_arguments(&case.tables(), &case.range()))
+    }
+
+    fn run_until(&self, death: &Death, case: &Case) -> Result<Run> {
+        self.run_within_until(&death.at, &case.tables(), &case.range())
+    }
+
+    fn rows(&self, table: &str) -> Result<Rows> {
+        self.rows(table)
+    }
+
+    fn quarantine(&self, table: &str) -> Result<Vec<Rejected>> {
+        self.quarantine(table)
     }
 }
 

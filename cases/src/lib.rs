@@ -5,9 +5,11 @@
 //! rewritten. Every [`Way`] in which the objects can arrive must give the same rows.
 //!
 //! The program is treated as a black box: it is started as a process, and what it says and what it leaves in the lake
-//! is looked at. Only the names and types of columns come from the contracts.
+//! is looked at. Only the names and types of columns come from the contracts. Whoever brings [`Lakes`] of their own runs the
+//! cases on those.
 
 mod case;
+mod case_lake;
 mod compare;
 mod delivery;
 mod difference;
@@ -17,9 +19,10 @@ mod run;
 mod way;
 
 pub use case::{Case, Description, folders};
+pub use case_lake::{CaseLake, Death, Lakes};
 pub use delivery::Delivery;
-pub use lake::LakeUnderTest;
-pub use rows::{Rows, csv_line};
+pub use lake::{LakeUnderTest, contracts};
+pub use rows::{Rows, csv_line, select};
 pub use run::{Rejected, Run};
 pub use way::{Blessed, Way, bless};
 

@@ -13,7 +13,7 @@ pub struct Rows {
 }
 
 /// A SELECT of everything that [`Rows`] compares, as text: decimals keep their places, instants are in UTC.
-pub(crate) fn select(contract: &Contract) -> String {
+pub fn select(contract: &Contract) -> String {
     let text = |name: &str| format!("CAST(\"{name}\" AS VARCHAR) AS \"{name}\"");
     let mut wanted: Vec<String> = contract
         .columns
@@ -35,7 +35,11 @@ fn has_extra(contract: &Contract) -> bool {
 
 impl Rows {
     /// Rows from one JSON object a line; `root`, the address of the raw zone, is taken out of every text.
-    pub(crate) fn parse(contract: &Contract, lines: &str, root: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When a line is none.
+    pub fn parse(contract: &Contract, lines: &str, root: &str) -> Result<Self> {
         let mut columns: Vec<String> = contract
             .columns
             .iter()

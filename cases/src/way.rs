@@ -2,9 +2,8 @@
 
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
-use pipeline::failpoint;
 
-use crate::{Bench, Case, Delivery, Run, compare};
+use crate::{Case, CaseLake, Delivery, Lakes, Run, compare};
 
 /// A way in which the objects of a case arrive. All of them must give the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub enum Way {
     ReversedOneByOne,
     /// Everything once more, as objects that were changed later.
     Twice,
-    /// For each failpoint a new lake, a run that dies there, and a run to the end.
+    /// For each moment at which a run can die a new lake, a run that dies there, and a run to the end.
     Crash,
 }
 
@@ -38,12 +37,12 @@ impl Way {
     /// # Errors
     ///
     /// What came out differently than the case wants, or why nothing came out.
-    pub fn check(self, case: &Case, bench: &Bench) -> Result<()> {
+    pub fn check(self, case: &Case, lakes: &dyn Lakes) -> Result<()> {
         match self {
-            Self::AsIs => as_is(case, bench),
-            Self::ReversedOneByOne => reversed_one_by_one(case, bench),
-            Self::Twice => twice(case, bench),
-            Self::Crash => crash(case, bench),
+            Self::AsIs => as_is(case, lakes),
+            Self::ReversedOneByOne => reversed_one_by_one(case, lakes),
+            Self::Twice => twice(case, lakes),
+            Self::Crash => crash(case, lakes),
         }
     }
 }
@@ -62,30 +61,30 @@ pub struct Blessed {
 /// # Errors
 ///
 /// When a run fails, or a wanted file cannot be written.
-pub fn bless(case: &Case, bench: &Bench) -> Result<Blessed> {
-    let lake = case.lake(bench)?;
+pub fn bless(case: &Case, lakes: &dyn Lakes) -> Result<Blessed> {
+    let lake = lakes.lake(case)?;
     let mut outcome = String::new();
     for stage in &case.stages {
         lake.deliver_all(stage)?;
-        outcome = run(case, &lake)?.outcome(&case.table)?;
+        outcome = run(case, &*lake)?.outcome(&case.table)?;
     }
-    let changed = compare::bless(case, &lake)?;
+    let changed = compare::bless(case, &*lake)?;
     Ok(Blessed { changed, outcome })
 }
 
 /// Runs the tables of a case.
-fn run(case: &Case, lake: &crate::LakeUnderTest) -> Result<Run> {
-    lake.run_within(&case.tables(), &case.range())?.takes_in()
+fn run(case: &Case, lake: &dyn CaseLake) -> Result<Run> {
+    lake.run(case)?.takes_in()
 }
 
-fn as_is(case: &Case, bench: &Bench) -> Result<()> {
-    let lake = case.lake(bench)?;
+fn as_is(case: &Case, lakes: &dyn Lakes) -> Result<()> {
+    let lake = lakes.lake(case)?;
     let mut last = None;
     for stage in &case.stages {
         lake.deliver_all(stage)?;
-        last = Some(run(case, &lake)?);
+        last = Some(run(case, &*lake)?);
     }
-    compare::same(case, &lake)?;
+    compare::same(case, &*lake)?;
     if let Some(run) = last {
         let outcome = run.outcome(&case.table)?;
         ensure!(
@@ -103,56 +102,56 @@ fn as_is(case: &Case, bench: &Bench) -> Result<()> {
             );
         }
     }
-    let again = run(case, &lake)?.outcome(&case.table)?;
+    let again = run(case, &*lake)?.outcome(&case.table)?;
     ensure!(again == "unchanged", "a run without anything new says {again}");
     Ok(())
 }
 
-fn reversed_one_by_one(case: &Case, bench: &Bench) -> Result<()> {
-    let lake = case.lake(bench)?;
+fn reversed_one_by_one(case: &Case, lakes: &dyn Lakes) -> Result<()> {
+    let lake = lakes.lake(case)?;
     for delivery in case.stages.iter().flat_map(|stage| stage.iter().rev()) {
         lake.deliver(delivery)?;
-        run(case, &lake)?;
+        run(case, &*lake)?;
     }
-    compare::same(case, &lake)
+    compare::same(case, &*lake)
 }
 
-fn twice(case: &Case, bench: &Bench) -> Result<()> {
-    let lake = case.lake(bench)?;
+fn twice(case: &Case, lakes: &dyn Lakes) -> Result<()> {
+    let lake = lakes.lake(case)?;
     for stage in &case.stages {
         lake.deliver_all(stage)?;
-        run(case, &lake)?;
+        run(case, &*lake)?;
         let touched: Vec<Delivery> = stage
             .iter()
             .map(|delivery| delivery.clone().at(delivery.modified + TimeDelta::hours(1)))
             .collect();
         lake.deliver_all(&touched)?;
-        run(case, &lake)?;
+        run(case, &*lake)?;
     }
-    compare::same(case, &lake)
+    compare::same(case, &*lake)
 }
 
-fn crash(case: &Case, bench: &Bench) -> Result<()> {
-    let mut deaths = Vec::new();
-    for point in failpoint::ALL {
-        let lake = case.lake(bench)?;
+fn crash(case: &Case, lakes: &dyn Lakes) -> Result<()> {
+    for death in lakes.deaths(case)? {
+        let lake = lakes.lake(case)?;
+        let mut has_died = false;
         for stage in &case.stages {
             lake.deliver_all(stage)?;
-            let attempt = lake.run_within_until(point, &case.tables(), &case.range())?;
+            let attempt = lake.run_until(&death, case)?;
             if attempt.died() {
-                deaths.push(*point);
+                has_died = true;
             } else {
                 attempt.takes_in()?;
             }
-            run(case, &lake)?;
+            run(case, &*lake).map_err(|error| error.context(format!("after a crash at {}", death.at)))?;
         }
-        compare::same(case, &lake).map_err(|error| error.context(format!("after a crash at {point}")))?;
-    }
-    // Where something is taken in, these are passed: a crash that never happens proves nothing.
-    for point in ["before_claim", "after_claim", "before_commit", "after_commit"] {
+        compare::same(case, &*lake)
+            .map_err(|error| error.context(format!("after a crash at {}", death.at)))?;
+        // A crash that never happens proves nothing.
         ensure!(
-            deaths.contains(&point) || case.says.outcome == "unchanged",
-            "no run died at {point}"
+            has_died || !death.is_sure || case.says.outcome == "unchanged",
+            "no run died at {}",
+            death.at
         );
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! How a lake is looked at, and what a golden case is, is in the crate `cases`.
 
+pub mod bucket;
 pub mod demo;
 pub mod fuzz;
 pub mod jwo;

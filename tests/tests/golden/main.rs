@@ -7,7 +7,9 @@
 //! - `as_is`: everything in one run;
 //! - `reversed_one_by_one`: the files in reverse order, a run for each;
 //! - `twice`: everything once more, as objects that were changed later;
-//! - `crash`: for each failpoint a new lake, a run that dies there, and a run to the end.
+//! - `crash`: for each failpoint a new lake, a run that dies there, and a run to the end;
+//!
+//! and the same four in a bucket (`as_is_in_bucket` and so on), where the deaths of `crash` are those at every write.
 //!
 //! `MARKETLAKE_BLESS=1` rewrites `rows.csv` and `quarantine.csv` from `as_is`, and the catalogue of the cases: read what it
 //! wrote before you commit.
@@ -22,12 +24,14 @@ use anyhow::Result;
 use cases::{Case, Way, bless, folders};
 use libtest_mimic::{Arguments, Failed, Trial};
 use marketlake_tests::bench;
+use marketlake_tests::bucket::Buckets;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each test starts processes that use several threads themselves.
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let buckets = Arc::new(Buckets::new(contracts));
     let mut trials = Vec::new();
     let mut cases = Vec::new();
     for folder in folders(&root) {
@@ -39,6 +43,16 @@ fn main() -> ExitCode {
                     let case = Arc::clone(&case);
                     Trial::test(format!("{}::{}", case.name, way.name()), move || {
                         check(&case, way).map_err(failed)
+                    })
+                }));
+                trials.extend(Way::ALL.map(|way| {
+                    let (case, buckets) = (Arc::clone(&case), Arc::clone(&buckets));
+                    Trial::test(format!("{}::{}_in_bucket", case.name, way.name()), move || {
+                        if blessing() {
+                            return Ok(());
+                        }
+                        let buckets = buckets.as_ref().as_ref().map_err(|error| format!("{error:#}"))?;
+                        way.check(&case, buckets).map_err(failed)
                     })
                 }));
             }
