@@ -122,6 +122,35 @@ impl PathPattern {
         prefixes
     }
 
+    /// What stands in the order of paths before all paths of that day and later ones, and behind most others, where the
+    /// pattern's first placeholders are those of the date, from the year on; else none.
+    pub fn before(&self, account: Option<&str>, day: NaiveDate) -> Option<String> {
+        // Of the day before, since a path may end with its date.
+        let eve = day.pred_opt()?;
+        let filled = self.of(account);
+        let (mut text, mut rest) = (String::new(), filled.as_str());
+        // With two digits: what is written with one is behind that.
+        for (name, format) in [
+            ("{date}", "%Y-%m-%d"),
+            ("{year}", "%Y"),
+            ("{month}", "%m"),
+            ("{day}", "%d"),
+        ] {
+            let Some((literal, after)) = rest.split_once(name) else {
+                continue;
+            };
+            if literal.contains(['{', '[']) {
+                break;
+            }
+            text.push_str(literal);
+            text.push_str(&eve.format(format).to_string());
+            rest = after;
+        }
+        let begins_with_a_year =
+            rest.len() < filled.len() && !rest.contains("{date}") && !rest.contains("{year}");
+        begins_with_a_year.then_some(text)
+    }
+
     fn of(&self, account: Option<&str>) -> String {
         match account {
             Some(account) => self.text.replace("{account}", account),
@@ -225,6 +254,34 @@ mod tests {
             None
         );
         assert_eq!(pattern.matches("jwo/corner/Order/2026-03-01/07/notes.txt"), None);
+    }
+
+    #[test]
+    fn what_stands_before_a_day_stands_before_all_later_ones_however_they_are_written() {
+        let day = |month, day| NaiveDate::from_ymd_opt(2026, month, day).unwrap();
+        let before = |pattern: &str, at| PathPattern::parse(pattern).unwrap().before(Some("c"), at);
+        assert_eq!(before(JWO, day(3, 1)).unwrap(), "jwo/c/Order/2026-02-28");
+        let parted = "s/{account}/year={year}/month={month}/day={day}/{name}";
+        assert_eq!(
+            before(parted, day(10, 1)).unwrap(),
+            "s/c/year=2026/month=09/day=30"
+        );
+        assert_eq!(before("s/{account}/{name}/{date}/x", day(3, 1)), None);
+        assert_eq!(before("s/{account}/{day}.{month}.{year}/x", day(3, 1)), None);
+        assert_eq!(before("s/{account}/[old/]{date}/x", day(3, 1)), None);
+        assert_eq!(
+            before("s/{account}/{year}/{hour}/{month}{day}", day(3, 1)).unwrap(),
+            "s/c/2026"
+        );
+        for from in [day(1, 1), day(3, 9), day(9, 30), day(10, 1), day(12, 31)] {
+            let before = before(parted, from).unwrap();
+            for later in from.iter_days().take(400) {
+                for (month, date) in [("%m", "%d"), ("%-m", "%d"), ("%m", "%-d"), ("%-m", "%-d")] {
+                    let format = format!("s/c/year=%Y/month={month}/day={date}/x");
+                    assert!(before < later.format(&format).to_string(), "{from} {later}");
+                }
+            }
+        }
     }
 
     #[test]

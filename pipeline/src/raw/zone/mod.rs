@@ -1,6 +1,8 @@
 //! The raw zone: which objects there are for a table, and what their paths say.
 
 mod beside;
+#[cfg(test)]
+mod buckets;
 mod moved;
 mod roots;
 #[cfg(test)]
@@ -9,7 +11,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use futures::StreamExt;
+use futures::future::join;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use url::Url;
@@ -17,7 +20,7 @@ use url::Url;
 use crate::contract::{Contract, PathPattern, RawFeed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::request::Selection;
-use crate::storage::address::{folder, join};
+use crate::storage::address::{self, folder};
 use crate::storage::{Entry, Place, Stores};
 
 use super::account::Account;
@@ -28,8 +31,9 @@ pub(crate) use self::roots::check_roots;
 
 use self::beside::unread_beside;
 
-/// Folders that are listed at the same time.
-const LISTED_AT_ONCE: usize = 4;
+/// Places that are looked at at the same time, and folders of each that are listed.
+const PLACES_AT_ONCE: usize = 4;
+const LISTED_AT_ONCE: usize = 8;
 /// Day ranges up to this length are listed day by day instead of whole.
 const LISTED_BY_DAY: usize = 62;
 
@@ -117,111 +121,17 @@ impl<'a> RawZone<'a> {
         let all = feeds.iter().map(|feed| self.places(source, feed, selection));
         let all: Vec<Watched> = all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let tells_of_all = feeds.first().is_some_and(|first| first.paths == feed.paths);
-        let tells_unread = tells_of_all && selection.from.is_none() && selection.to.is_none();
-        let (mut unread, mut odd, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut found = BTreeMap::new();
-        let mut unmatched = BTreeSet::new();
-        let mut manifests = BTreeMap::new();
-        for watched in self.places(source, feed, selection)? {
-            let looks_above = selection.account.is_none() || tells_unread;
-            let seen = match self.stores.place(&watched.root) {
-                Ok(root) if watched.pattern.has_account_folders() && looks_above => {
-                    let above = join(root.path(), &watched.pattern.prefix(None));
-                    root.entries_in(&above).await.map(|above| (root, Some(above)))
-                }
-                root => root.map(|root| (root, None)),
-            };
-            // A place that refuses is one of many.
-            let (root, above) = match seen {
-                Ok(seen) => seen,
-                Err(error) => {
-                    refused.insert(refusal(error, watched.account.as_deref()));
-                    continue;
-                }
-            };
-            let accounts = accounts(&watched, above.as_deref(), selection);
-            if let Some(above) = above.filter(|_| tells_unread) {
-                match unread_beside(&root, &watched, &all, above, &accounts).await {
-                    Ok(beside) => {
-                        unread.extend(beside.addresses);
-                        odd.extend(beside.odd);
-                    }
-                    // Where objects are looked for it is found again, and told.
-                    Err(error) => tracing::debug!(%error, "what lies beside objects is not known"),
-                }
-            }
-            let mut listed = Vec::new();
-            for (prefix, account) in prefixes(root.path(), &watched, &accounts, selection) {
-                let account = watched.account.clone().or(account);
-                match root.entries_below(&prefix, None) {
-                    Ok(entries) => listed.push(entries.map(move |entry| (entry, account.clone()))),
-                    Err(error) => {
-                        refused.insert(refusal(error, account.as_deref()));
-                    }
-                }
-            }
-            let mut entries = futures::stream::iter(listed).flatten_unordered(LISTED_AT_ONCE);
-            while let Some((entry, account)) = entries.next().await {
-                let meta = match entry {
-                    Ok(Entry::File(meta)) => meta,
-                    Ok(Entry::Folder(_)) => continue,
-                    Ok(Entry::Odd(what)) => {
-                        odd.insert(what);
-                        continue;
-                    }
-                    Err(error) => {
-                        refused.insert(refusal(error, account.as_deref()));
-                        continue;
-                    }
-                };
-                if meta.location.as_ref().ends_with(manifest::SUFFIX) {
-                    let beside = Beside::found(&root, &meta);
-                    manifests.insert(String::from(root.address_of(&meta.location)?), beside);
-                    continue;
-                }
-                let relative = root.relative(&meta.location);
-                match watched.pattern.matches(&relative) {
-                    Some(matched) => {
-                        let account = watched.account.clone().or(matched.account);
-                        let day = matched.period.date();
-                        let wanted = selection.account.is_none() || selection.account == account;
-                        if wanted
-                            && selection.from.is_none_or(|from| from <= day)
-                            && selection.to.is_none_or(|to| day <= to)
-                        {
-                            let object = object(
-                                &root,
-                                meta,
-                                format!("{}{relative}", watched.above),
-                                account,
-                                matched.period,
-                                matched.part,
-                            )?;
-                            unmatched.remove(&object.uri);
-                            found.insert((object.period, object.uri.clone()), object);
-                        }
-                    }
-                    None if all.iter().any(|other| other.reads(&watched.root, &relative)) => {}
-                    None => {
-                        unmatched.insert(root.address_of(&meta.location)?.into());
-                    }
-                }
-            }
-        }
-        let mut objects: Vec<RawObject> = found.into_values().collect();
-        for object in &mut objects {
-            unmatched.remove(&object.uri);
-            object.manifest = manifests
-                .get(&format!("{}{}", object.uri, manifest::SUFFIX))
-                .cloned();
-        }
-        Ok(Listing {
-            objects,
-            unmatched: unmatched.into_iter().collect(),
-            unread: unread.into_iter().collect(),
-            odd: odd.into_iter().collect(),
-            refused: refused.into_iter().collect(),
-        })
+        let look = Look {
+            zone: *self,
+            source,
+            all: &all,
+            selection,
+            tells_unread: tells_of_all && selection.from.is_none() && selection.to.is_none(),
+        };
+        let watched = self.places(source, feed, selection)?;
+        let seen = stream::iter(&watched).map(|watched| look.at(watched));
+        let seen: Vec<Seen> = seen.buffered(PLACES_AT_ONCE).try_collect().await?;
+        Ok(Seen::all(seen))
     }
 
     /// The account of that alias; one that nobody configured delivers in UTC and has no fields.
@@ -278,6 +188,195 @@ impl<'a> RawZone<'a> {
     }
 }
 
+/// What is looked for in a listing.
+struct Look<'a> {
+    zone: RawZone<'a>,
+    source: &'a str,
+    /// Places of all tables of the source.
+    all: &'a [Watched],
+    selection: &'a Selection,
+    tells_unread: bool,
+}
+
+/// What lies at one place.
+#[derive(Default)]
+struct Seen {
+    found: BTreeMap<(NaiveDateTime, String), RawObject>,
+    manifests: BTreeMap<String, Beside>,
+    unmatched: BTreeSet<String>,
+    unread: BTreeSet<String>,
+    odd: BTreeSet<String>,
+    refused: BTreeSet<String>,
+}
+
+/// An entry, and the account in whose folder it is, where it is in one.
+type Owned = (Result<Entry>, Option<String>);
+
+impl Look<'_> {
+    async fn at(&self, watched: &Watched) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let root = match self.zone.stores.place(&watched.root) {
+            Ok(root) => root,
+            // A place that refuses is one of many.
+            Err(error) => {
+                seen.refuse(error, watched.account.as_deref());
+                return Ok(seen);
+            }
+        };
+        let known = self.known_accounts(watched);
+        let (above, mut entries) =
+            join(self.above(watched, &root), self.entries(watched, &root, &known)).await;
+        match above {
+            Ok(Some(above)) => {
+                let accounts = accounts(watched, &above, self.selection);
+                let others: Vec<_> = accounts
+                    .iter()
+                    .filter(|one| !known.contains(one))
+                    .cloned()
+                    .collect();
+                entries.extend(self.entries(watched, &root, &others).await);
+                if self.tells_unread {
+                    seen.look_beside(&root, watched, self.all, above, &accounts).await;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => seen.refuse(error, watched.account.as_deref()),
+        }
+        for (entry, account) in entries {
+            match entry {
+                Ok(Entry::File(meta)) => self.file(watched, &root, meta, &mut seen)?,
+                Ok(Entry::Folder(_)) => {}
+                Ok(Entry::Odd(what)) => {
+                    seen.odd.insert(what);
+                }
+                Err(error) => seen.refuse(error, account.as_deref()),
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Accounts whose folders are listed without a look at which there are: the one that is asked for, or those that are
+    /// configured; one that is none stands for all that the place has.
+    fn known_accounts(&self, watched: &Watched) -> Vec<Option<String>> {
+        if let Some(account) = &self.selection.account {
+            return vec![Some(account.clone())];
+        }
+        if !watched.pattern.has_account_folders() {
+            return vec![None];
+        }
+        let configured = self.zone.accounts.iter();
+        let configured = configured.filter(|account| account.source == self.source && account.raw.is_none());
+        configured.map(|account| Some(account.alias.clone())).collect()
+    }
+
+    /// What lies beside the folders of accounts, where there are such and somebody wants to know.
+    async fn above(&self, watched: &Watched, root: &Place) -> Result<Option<Vec<Entry>>> {
+        if !watched.pattern.has_account_folders() || (self.selection.account.is_some() && !self.tells_unread)
+        {
+            return Ok(None);
+        }
+        let above = address::join(root.path(), &watched.pattern.prefix(None));
+        root.entries_in(&above).await.map(Some)
+    }
+
+    /// What lies below the folders of these accounts.
+    async fn entries(&self, watched: &Watched, root: &Place, accounts: &[Option<String>]) -> Vec<Owned> {
+        let mut listed: Vec<BoxStream<'_, Owned>> = Vec::new();
+        for prefix in prefixes(root, watched, accounts, self.selection) {
+            let account = watched.account.clone().or(prefix.account);
+            listed.push(match root.entries_below(&prefix.path, prefix.after.as_ref()) {
+                Ok(entries) => entries.map(move |entry| (entry, account.clone())).boxed(),
+                Err(error) => stream::iter([(Err(error), account)]).boxed(),
+            });
+        }
+        stream::iter(listed)
+            .flatten_unordered(LISTED_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    fn file(&self, watched: &Watched, root: &Place, meta: ObjectMeta, seen: &mut Seen) -> Result<()> {
+        if meta.location.as_ref().ends_with(manifest::SUFFIX) {
+            let beside = Beside::found(root, &meta);
+            seen.manifests
+                .insert(String::from(root.address_of(&meta.location)?), beside);
+            return Ok(());
+        }
+        let relative = root.relative(&meta.location);
+        let Some(matched) = watched.pattern.matches(&relative) else {
+            if !self.all.iter().any(|other| other.reads(&watched.root, &relative)) {
+                seen.unmatched.insert(root.address_of(&meta.location)?.into());
+            }
+            return Ok(());
+        };
+        let account = watched.account.clone().or(matched.account);
+        let (selection, day) = (self.selection, matched.period.date());
+        if (selection.account.is_some() && selection.account != account)
+            || selection.from.is_some_and(|from| day < from)
+            || selection.to.is_some_and(|to| to < day)
+        {
+            return Ok(());
+        }
+        let path = format!("{}{relative}", watched.above);
+        let object = object(root, meta, path, account, matched.period, matched.part)?;
+        seen.found.insert((object.period, object.uri.clone()), object);
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn refuse(&mut self, error: Error, account: Option<&str>) {
+        self.refused.insert(refusal(error, account));
+    }
+
+    /// Looks for what no table of the source reads.
+    async fn look_beside(
+        &mut self,
+        root: &Place,
+        watched: &Watched,
+        all: &[Watched],
+        above: Vec<Entry>,
+        accounts: &[Option<String>],
+    ) {
+        match unread_beside(root, watched, all, above, accounts).await {
+            Ok(beside) => {
+                self.unread.extend(beside.addresses);
+                self.odd.extend(beside.odd);
+            }
+            // Where objects are looked for it is found again, and told.
+            Err(error) => tracing::debug!(%error, "what lies beside objects is not known"),
+        }
+    }
+
+    /// What lies at several places: a later one overrules an earlier one.
+    fn all(seen: Vec<Self>) -> Listing {
+        let mut all = Self::default();
+        for seen in seen {
+            all.found.extend(seen.found);
+            all.manifests.extend(seen.manifests);
+            all.unmatched.extend(seen.unmatched);
+            all.unread.extend(seen.unread);
+            all.odd.extend(seen.odd);
+            all.refused.extend(seen.refused);
+        }
+        let mut objects: Vec<RawObject> = all.found.into_values().collect();
+        for object in &mut objects {
+            all.unmatched.remove(&object.uri);
+            object.manifest = all
+                .manifests
+                .get(&format!("{}{}", object.uri, manifest::SUFFIX))
+                .cloned();
+        }
+        Listing {
+            objects,
+            unmatched: all.unmatched.into_iter().collect(),
+            unread: all.unread.into_iter().collect(),
+            odd: all.odd.into_iter().collect(),
+            refused: all.refused.into_iter().collect(),
+        }
+    }
+}
+
 impl Watched {
     /// Whether it reads the object of this path below that root.
     fn reads(&self, root: &Url, path: &str) -> bool {
@@ -285,15 +384,11 @@ impl Watched {
     }
 }
 
-/// The accounts whose folders are to be listed; one that is none stands for all of them. `above` is what lies beside these
-/// folders, where accounts have such.
-fn accounts(watched: &Watched, above: Option<&[Entry]>, selection: &Selection) -> Vec<Option<String>> {
+/// The accounts whose folders are to be listed, where `above` is what lies beside these folders.
+fn accounts(watched: &Watched, above: &[Entry], selection: &Selection) -> Vec<Option<String>> {
     if let Some(account) = &selection.account {
         return vec![Some(account.clone())];
     }
-    let Some(above) = above else {
-        return vec![None];
-    };
     let account = |entry: &Entry| match entry {
         Entry::Folder(folder) => watched.pattern.account_of(folder.filename()?).map(str::to_owned),
         _ => None,
@@ -301,30 +396,41 @@ fn accounts(watched: &Watched, above: Option<&[Entry]>, selection: &Selection) -
     above.iter().filter_map(account).map(Some).collect()
 }
 
-/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match. With each the
-/// account whose it is, where it is the folder of one.
+/// What to list.
+struct Prefix {
+    path: Path,
+    /// Only what lies behind this in the order of paths.
+    after: Option<Path>,
+    /// Whose folder it is, where it is one's.
+    account: Option<String>,
+}
+
+/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match; in a bucket not what
+/// comes before the first day, where the order of paths is that of days.
 fn prefixes(
-    base: &Path,
+    root: &Place,
     watched: &Watched,
     accounts: &[Option<String>],
     selection: &Selection,
-) -> BTreeMap<Path, Option<String>> {
+) -> Vec<Prefix> {
     let days = days_of(selection);
-    let mut prefixes = BTreeMap::new();
+    let mut prefixes = Vec::new();
     for account in accounts {
         let alias = account.as_deref();
-        let of_account: Vec<String> = match &days {
+        let of_account: BTreeSet<String> = match &days {
             Some(days) => days
                 .iter()
                 .flat_map(|day| watched.pattern.prefixes_of(alias, *day))
                 .collect(),
-            None => vec![watched.pattern.prefix(alias)],
+            None => BTreeSet::from([watched.pattern.prefix(alias)]),
         };
-        prefixes.extend(
-            of_account
-                .iter()
-                .map(|prefix| (join(base, prefix), account.clone())),
-        );
+        let after = selection.from.filter(|_| days.is_none() && !root.is_local());
+        let after = after.and_then(|from| watched.pattern.before(alias, from));
+        prefixes.extend(of_account.into_iter().map(|prefix| Prefix {
+            path: address::join(root.path(), &prefix),
+            after: after.as_ref().map(|after| address::join(root.path(), after)),
+            account: account.clone(),
+        }));
     }
     prefixes
 }

@@ -331,7 +331,7 @@ async fn where_objects_may_be_missed_the_place_is_named_and_all_else_is_listed()
     );
 }
 
-fn feed(pattern: &PathPattern) -> RawFeed {
+pub(super) fn feed(pattern: &PathPattern) -> RawFeed {
     RawFeed {
         paths: vec![pattern.clone()],
         format: crate::contract::Format::JsonRows(Default::default()),
@@ -346,7 +346,7 @@ fn feed(pattern: &PathPattern) -> RawFeed {
     }
 }
 
-fn contract(pattern: &PathPattern) -> Contract {
+pub(super) fn contract(pattern: &PathPattern) -> Contract {
     Contract {
         name: "jwo.orders".parse().unwrap(),
         description: String::new(),
