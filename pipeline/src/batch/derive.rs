@@ -16,7 +16,7 @@ use crate::report::{Counts, Observer};
 use crate::request::Selection;
 use crate::shape::Checks;
 use crate::shape::Shaper;
-use crate::storage::Lease;
+use crate::storage::{Lease, Turn};
 use crate::system::ledger::{Claim, Draft, InputRange, Ledger, ObjectResult};
 
 use super::budget;
@@ -55,15 +55,32 @@ pub(crate) async fn run_derived(
     observer: &dyn Observer,
     tallies: &mut Tallies,
 ) -> Result<()> {
-    let Feed::Inputs(feed) = &contract.feed else {
-        return Ok(());
-    };
     let tally = tallies.of(&contract.name);
     let names = [contract.name.clone()];
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
+    let Some(mut lease) = lake.stop().unless(Lease::ask(&locks, &names, patience)).await? else {
         tally.busy();
         return Ok(());
+    };
+    let done = batches(lake, contract, selection, &mut lease, observer, tally).await;
+    lease.release().await;
+    if done? == Turn::Theirs {
+        tally.busy();
+    }
+    Ok(())
+}
+
+/// Works on an open claim and claims what is new in the inputs until nothing is left, or somebody else has the table.
+async fn batches(
+    lake: &Lake,
+    contract: &Contract,
+    selection: &Selection,
+    lease: &mut Lease,
+    observer: &dyn Observer,
+    tally: &mut Tally,
+) -> Result<Turn> {
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(Turn::Ours);
     };
     let mut ledger = Ledger::open(lake.curated()).await?;
     let mut looked_at = selection.release.contains(&contract.name);
@@ -72,28 +89,36 @@ pub(crate) async fn run_derived(
             Ok(state) => state,
             Err(error) => {
                 tally.stop(&error);
-                return Ok(());
+                return Ok(Turn::Ours);
             }
         };
         match state {
             State::Held(reasons) => {
                 tally.hold(reasons);
-                return Ok(());
+                return Ok(Turn::Ours);
             }
             State::Open(claim) if lake.stop().is_asked() => {
                 tally.leave(claim.draft.batch);
-                return Ok(());
+                return Ok(Turn::Ours);
             }
             State::Open(claim) => {
+                match lake.stop().unless(lease.hold()).await? {
+                    Turn::Ours => {}
+                    // Who had it may have done this.
+                    Turn::AfterAnother => continue,
+                    Turn::Theirs => return Ok(Turn::Theirs),
+                }
                 if std::mem::take(&mut looked_at) {
                     tally.release(claim.draft.batch);
                 }
+                let _room = lake.room_for_work().await?;
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
                 let batches = [(contract.name.clone(), claim.draft.batch)];
-                let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer).await?;
+                let mut journal =
+                    Journal::open(&lake.attempts()?, lease, ledger.id(), &batches, observer).await?;
                 if let Some(reason) = journal.begin_batch(lake, &contract.name).await? {
                     tally.hold([cannot(contract, &claim, &reason)]);
-                    return Ok(());
+                    return Ok(Turn::Ours);
                 }
                 let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
                 // Whatever it did not do, this process did not die of it.
@@ -102,7 +127,7 @@ pub(crate) async fn run_derived(
                     tally.fail_with(claim.draft.batch, &error);
                 }
                 if tally.is_over() {
-                    return Ok(());
+                    return Ok(Turn::Ours);
                 }
             }
             State::Idle(taken) => {
@@ -111,7 +136,7 @@ pub(crate) async fn run_derived(
                     if selection.tables.contains(&contract.name) {
                         tally.say(format!("input {missing} does not exist yet"));
                     }
-                    return Ok(());
+                    return Ok(Turn::Ours);
                 }
                 // No table is made under rules that have to be changed before they work; one that is there is held under
                 // others than its own.
@@ -123,7 +148,7 @@ pub(crate) async fn run_derived(
                 };
                 let news = news(lake, &ledger, contract, feed, &table);
                 let Some(inputs) = lake.stop().unless(news).await? else {
-                    return Ok(());
+                    return Ok(Turn::Ours);
                 };
                 let draft = Draft {
                     table: contract.name.clone(),
@@ -132,6 +157,12 @@ pub(crate) async fn run_derived(
                     objects: Vec::new(),
                     inputs,
                 };
+                match lake.stop().unless(lease.hold()).await? {
+                    Turn::Ours => {}
+                    // Who had it may have taken these in.
+                    Turn::AfterAnother => continue,
+                    Turn::Theirs => return Ok(Turn::Theirs),
+                }
                 crate::system::load_ahead(lake.curated())?;
                 // What is claimed now would only wait.
                 lake.stop().check()?;

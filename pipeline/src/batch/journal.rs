@@ -23,7 +23,7 @@ use crate::isolated::Ending;
 use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::Observer;
-use crate::storage::Place;
+use crate::storage::{Lease, Place};
 
 use super::intake::Watch;
 use super::notebook::Notes;
@@ -63,9 +63,11 @@ pub(super) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them.
+    /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them: in their lease, or where
+    /// that carries nothing in files of this folder.
     pub(super) async fn open(
         folder: &Place,
+        lease: &Lease,
         ledger: &str,
         batches: &[(TableName, i64)],
         observer: &'a dyn Observer,
@@ -81,16 +83,27 @@ impl<'a> Journal<'a> {
             deadly: HashMap::new(),
             observer,
         };
-        let names = batches
-            .iter()
-            .map(|(table, batch)| format!("{ledger}-{table}-{batch}.journal"));
-        let opened = try_join_all(names.map(|name| Notes::open(folder, name))).await?;
-        for notes in &opened {
-            journal.read(notes.text());
+        let mut opened = Vec::new();
+        for (table, batch) in batches {
+            let (notes, text, deaths) = match lease.carried(ledger, table, *batch) {
+                Some(carried) => Notes::carried(carried).await,
+                None => {
+                    let name = format!("{ledger}-{table}-{batch}.journal");
+                    let (notes, text) = Notes::file(folder, &name).await?;
+                    (notes, text, 0)
+                }
+            };
+            journal.read(&text, deaths);
+            opened.push(notes);
         }
         journal.notes = Mutex::new(opened);
         journal.write("attempt", "", false).await?;
         Ok(journal)
+    }
+
+    /// Who is told what is done.
+    pub(super) fn observer(&self) -> &'a dyn Observer {
+        self.observer
     }
 
     /// Whether objects are to be read one at a time: one of them is suspected to kill the process.
@@ -204,8 +217,9 @@ impl<'a> Journal<'a> {
         join_all(self.notes.into_inner().into_iter().map(Notes::remove)).await;
     }
 
-    fn read(&mut self, text: &str) {
-        let mut attempts: usize = 0;
+    /// Reads what earlier attempts wrote; `unheard` others died before they could.
+    fn read(&mut self, text: &str, unheard: usize) {
+        let mut attempts = unheard;
         let mut in_hand: Option<String> = None;
         let (mut deaths, mut trials): (HashMap<_, usize>, HashMap<_, usize>) = Default::default();
         let mut refusals: HashMap<_, usize> = HashMap::new();
@@ -301,7 +315,9 @@ mod tests {
         let batches = [("shop.orders".parse().unwrap(), 7)];
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(folder.path().join("l-shop.orders-7.journal"), text).unwrap();
-        let journal = Journal::open(&Place::of_folder(folder.path()), "l", &batches, &Silent)
+        let place = Place::of_folder(folder.path());
+        let lease = Lease::take(&place, &[], Duration::ZERO).await.unwrap().unwrap();
+        let journal = Journal::open(&place, &lease, "l", &batches, &Silent)
             .await
             .unwrap();
         let of = |counts: &HashMap<String, usize>| counts.get("a").copied().unwrap_or(0);

@@ -4,66 +4,62 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::error::{Context, Kind, Result};
-use crate::storage::Place;
+use crate::error::{Context, Error, Kind, Result};
+use crate::storage::{Carried, Place};
 
-/// A text that grows by lines: a file is appended to, an object is put whole.
-pub(super) struct Notes {
-    folder: Place,
-    name: String,
-    /// What stood there, and in a bucket all that was added.
-    text: String,
-    file: Option<(PathBuf, File)>,
+/// A text that grows by lines.
+pub(super) enum Notes {
+    /// A file that is appended to.
+    File { path: PathBuf, file: File },
+    /// In a bucket, where nothing can be appended to: the lease of the table brings them.
+    Carried(Carried),
 }
 
 impl Notes {
-    /// What is there under this name, to be added to.
-    pub(super) async fn open(folder: &Place, name: String) -> Result<Self> {
-        let text = folder.read(&name).await?.unwrap_or_default();
-        let file = match folder.file() {
-            Some(folder) => Some(appended(folder, &name)?),
-            None => None,
-        };
-        Ok(Self {
-            folder: folder.clone(),
-            name,
-            // A line that was cut is a death in the middle of writing it, like any other.
-            text: String::from_utf8_lossy(&text).into_owned(),
-            file,
-        })
+    /// What the lease of a batch's table carries, to be added to; the text, and attempts that died with the lease in hand
+    /// without a word.
+    pub(super) async fn carried(carried: Carried) -> (Self, String, usize) {
+        let (text, deaths) = carried.text().await;
+        (Self::Carried(carried), text, deaths)
     }
 
-    /// What stood there when it was opened.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The file of this name, to be added to, and what stands in it.
+    pub(super) async fn file(folder: &Place, name: &str) -> Result<(Self, String)> {
+        let text = folder.read(name).await?.unwrap_or_default();
+        let no_folder =
+            || Error::internal("there is no folder for journals").with("address", folder.address());
+        let (path, file) = appended(folder.file().ok_or_else(no_folder)?, name)?;
+        // A line that was cut is a death in the middle of writing it, like any other.
+        Ok((
+            Self::File { path, file },
+            String::from_utf8_lossy(&text).into_owned(),
+        ))
     }
 
-    /// Adds a line. It outlives this process; where the caller waits, a loss of power, too.
+    /// Adds a line. It outlives this process; where the caller waits, a loss of power, too. In a bucket a caller who does not
+    /// wait leaves it to the next beat of the lease: should the process die before, the lease tells that.
     pub(super) async fn add(&mut self, line: &str, waits: bool) -> Result<()> {
-        match &mut self.file {
-            Some((_, file)) => {
+        match self {
+            Self::File { file, .. } => {
                 writeln!(file, "{line}")?;
                 if waits {
                     file.sync_data()?;
                 }
                 Ok(())
             }
-            None => {
-                self.text.push_str(line);
-                self.text.push('\n');
-                self.folder.write(&self.name, self.text.clone()).await
-            }
+            Self::Carried(carried) => carried.add(line, waits).await,
         }
     }
 
     /// Removes it. What cannot be removed is for `maintain`.
     pub(super) async fn remove(self) {
-        let removed = match self.file {
-            Some((path, _)) => std::fs::remove_file(path).map_err(Into::into),
-            None => self.folder.remove_files(&[&self.name]).await,
-        };
-        if let Err(error) = removed {
-            tracing::debug!(%error, name = self.name, "journal was not removed");
+        match self {
+            Self::File { path, .. } => {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::debug!(%error, file = %path.display(), "journal was not removed");
+                }
+            }
+            Self::Carried(carried) => carried.remove().await,
         }
     }
 }

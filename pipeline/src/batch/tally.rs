@@ -97,6 +97,11 @@ impl Tallies {
             .or_insert_with(|| Tally::new(run.clone()))
     }
 
+    /// Adds those of other tables.
+    pub(crate) fn absorb(&mut self, others: Self) {
+        self.tables.extend(others.tables);
+    }
+
     /// Takes out the tally of a table; none where the run did not come to it.
     pub(crate) fn take(&mut self, table: &TableName) -> Option<Tally> {
         self.tables.remove(table)

@@ -89,7 +89,7 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
     let Some(ledger) = Ledger::open_existing(lake.curated()).await? else {
         return Ok(report);
     };
-    let _lease = if options.dry_run {
+    let lease = if options.dry_run {
         None
     } else {
         let name = TableName {
@@ -138,6 +138,9 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
         }
     }
     lake.curated().settled().await;
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
     report.ended_at = Utc::now();
     Ok(report)
 }

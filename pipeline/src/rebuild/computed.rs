@@ -20,9 +20,17 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) 
     let lake = job.lake;
     let names = [job.contract.name.clone()];
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
+    let Some(lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
+    let ended = make_anew(job, feed, tally).await;
+    lease.release().await;
+    ended
+}
+
+/// Makes the table anew, with its lease in hand.
+async fn make_anew(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) -> Result<Option<Ended>> {
+    let lake = job.lake;
     let mut ledger = Ledger::open(lake.curated()).await?;
     failpoint::pass("after_staging");
     let mut backoff = lake.table_log(&job.contract.name)?.races();

@@ -105,17 +105,19 @@ async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let lease = [lease(&job.contract.name)];
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &lease, patience)).await? else {
+    let Some(lease) = lake.stop().unless(Lease::take(&locks, &lease, patience)).await? else {
         let message = "another rebuild of the table is at work".to_owned();
         return Ok(Some(Ended {
             outcome: Outcome::Busy,
             messages: vec![message],
         }));
     };
-    match &job.contract.feed {
+    let ended = match &job.contract.feed {
         Feed::Raw(feed) => raw::rebuild(job, feed, tally).await,
         Feed::Inputs(feed) => computed::rebuild(job, feed, tally).await,
-    }
+    };
+    lease.release().await;
+    ended
 }
 
 /// What two rebuilds of a table would both want. Runs do not: they go on until the very end.

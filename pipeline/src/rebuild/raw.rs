@@ -35,16 +35,29 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
     failpoint::pass("after_staging");
     let names = [job.contract.name.clone()];
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(_lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
+    let Some(lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
+    let ended = make_anew(job, feed, &mut ledger, tally).await;
+    lease.release().await;
+    ended
+}
+
+/// Makes the table anew, with its lease in hand.
+async fn make_anew(
+    job: &Job<'_>,
+    feed: &RawFeed,
+    ledger: &mut Ledger,
+    tally: &mut Tally,
+) -> Result<Option<Ended>> {
+    let lake = job.lake;
     let mut backoff = lake.table_log(&job.contract.name)?.races();
     loop {
         lake.stop().check()?;
         ledger.refresh().await?;
-        batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
+        batch::complete(lake, ledger, &job.contract.name, tally).await?;
         // What was claimed meanwhile is staged now.
-        let staged = match stage(job, feed, &ledger).await? {
+        let staged = match stage(job, feed, ledger).await? {
             Ok(staged) => staged,
             Err(ended) => return Ok(Some(ended)),
         };
@@ -52,7 +65,7 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
             // Its objects may be of other days, and it counts as taken in once a later batch is.
             return Ok(Some(begun(job, staged.standing.claimed)));
         }
-        if finish(job, &mut ledger, staged, tally).await? {
+        if finish(job, ledger, staged, tally).await? {
             return Ok(None);
         }
         backoff.lost(&job.contract.name.to_string()).await?;

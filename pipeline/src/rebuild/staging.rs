@@ -265,8 +265,10 @@ pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> 
             continue;
         }
         let lease = Lease::take(&lake.locks()?, &[lease(&table)], Duration::ZERO).await?;
-        if lease.is_some() {
-            folder.remove_all().await?;
+        if let Some(lease) = lease {
+            let done = folder.remove_all().await;
+            lease.release().await;
+            done?;
             removed += 1;
         }
     }

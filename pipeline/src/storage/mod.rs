@@ -14,7 +14,7 @@ mod sink;
 mod stores;
 
 pub(crate) use entry::Entry;
-pub(crate) use lease::Lease;
+pub(crate) use lease::{Carried, Lease, Turn};
 pub(crate) use place::Place;
 pub(crate) use sending::Sending;
 pub(crate) use sink::{Sent, Sink};

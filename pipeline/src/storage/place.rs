@@ -171,12 +171,6 @@ impl Place {
         Ok(())
     }
 
-    /// Removes files of these names in it.
-    pub(crate) async fn remove_files(&self, names: &[&str]) -> Result<()> {
-        self.remove(names.iter().map(|name| join(&self.path, name)).collect())
-            .await
-    }
-
     /// Removes everything below it.
     pub(crate) async fn remove_all(&self) -> Result<()> {
         if let Some(folder) = self.file() {

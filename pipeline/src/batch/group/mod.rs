@@ -12,7 +12,7 @@ use crate::raw::RawObject;
 use crate::report::{Observer, Silent};
 use crate::request::Selection;
 use crate::shape::{BatchStamp, Shaper};
-use crate::storage::Lease;
+use crate::storage::{Lease, Turn};
 use crate::system::ledger::{Claim, Draft, Ledger};
 
 use super::derive::compute_alone;
@@ -110,11 +110,50 @@ pub(crate) async fn run_group(
         .map(|contract| contract.name.clone())
         .collect();
     let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let stop = lake.stop();
-    let Some(mut lease) = stop.unless(Lease::take(&locks, &names, patience)).await? else {
+    let Some(mut lease) = lake.stop().unless(Lease::ask(&locks, &names, patience)).await? else {
         names.iter().for_each(|name| tallies.of(name).busy());
         return Ok(());
     };
+    let request = Request {
+        group,
+        selection,
+        replay,
+    };
+    let done = batches(lake, request, &mut lease, observer, tallies).await;
+    lease.release().await;
+    if done? == Turn::Theirs {
+        names.iter().for_each(|name| tallies.of(name).busy());
+    }
+    Ok(())
+}
+
+/// What a group is asked for.
+struct Request<'a> {
+    group: &'a Group<'a>,
+    selection: &'a Selection,
+    /// Only these objects, by table; none: what is new.
+    replay: Option<BTreeMap<TableName, Vec<RawObject>>>,
+}
+
+/// Works on open claims and claims what is new until nothing is left, or somebody else has the tables.
+async fn batches(
+    lake: &Lake,
+    request: Request<'_>,
+    lease: &mut Lease,
+    observer: &dyn Observer,
+    tallies: &mut Tallies,
+) -> Result<Turn> {
+    let Request {
+        group,
+        selection,
+        replay,
+    } = request;
+    let stop = lake.stop();
+    let names: Vec<TableName> = group
+        .contracts
+        .iter()
+        .map(|contract| contract.name.clone())
+        .collect();
     let mut ledger = Ledger::open(lake.curated()).await?;
     let all: Vec<String> = names.iter().map(ToString::to_string).collect();
     let look_back = LookBack::of(lake, &ledger, selection, all.join("+"));
@@ -153,18 +192,26 @@ pub(crate) async fn run_group(
         }
         stop.check()?;
         if !open.is_empty() {
-            work(lake, &mut ledger, group, &open, observer, tallies).await?;
-            match stop.unless(lease.give_way(&locks, &names, patience)).await? {
-                Some(again) => lease = again,
-                None => {
-                    names.iter().for_each(|name| tallies.of(name).busy());
-                    return Ok(());
-                }
+            match stop.unless(lease.hold()).await? {
+                Turn::Ours => {}
+                // Who had it may have done this.
+                Turn::AfterAnother => continue,
+                Turn::Theirs => return Ok(Turn::Theirs),
+            }
+            let numbers: Vec<(TableName, i64)> = open
+                .iter()
+                .map(|(contract, claim)| (contract.name.clone(), claim.draft.batch))
+                .collect();
+            let _room = lake.room_for_work().await?;
+            let journal = Journal::open(&lake.attempts()?, lease, ledger.id(), &numbers, observer).await?;
+            work(lake, &mut ledger, group, &open, journal, tallies).await?;
+            if stop.unless(lease.give_way()).await? == Turn::Theirs {
+                return Ok(Turn::Theirs);
             }
             continue;
         }
         if idle.is_empty() {
-            return Ok(());
+            return Ok(Turn::Ours);
         }
         if idle
             .iter()
@@ -187,7 +234,20 @@ pub(crate) async fn run_group(
                 }
             });
         }
-        let Some(found) = &mut pending else { return Ok(()) };
+        let Some(found) = &mut pending else {
+            return Ok(Turn::Ours);
+        };
+        if idle
+            .iter()
+            .any(|(contract, _)| !found.objects(&contract.name).is_empty())
+        {
+            match stop.unless(lease.hold()).await? {
+                Turn::Ours => {}
+                // Who had it may have taken these in.
+                Turn::AfterAnother => continue,
+                Turn::Theirs => return Ok(Turn::Theirs),
+            }
+        }
         for message in found.left_alone() {
             tallies.of(&names[0]).say(message);
         }
@@ -228,7 +288,7 @@ pub(crate) async fn run_group(
                 // Everything that was found is in.
                 tallies.of(&names[0]).unmarked(&error);
             }
-            return Ok(());
+            return Ok(Turn::Ours);
         }
         // What cannot be planned would reject every object, and a claim would hold on to the rules of today.
         let mut planned = true;
@@ -344,7 +404,7 @@ async fn work(
     ledger: &mut Ledger,
     group: &Group<'_>,
     open: &[(&Contract, Claim)],
-    observer: &dyn Observer,
+    mut journal: Journal<'_>,
     tallies: &mut Tallies,
 ) -> Result<()> {
     let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
@@ -365,24 +425,19 @@ async fn work(
         .iter()
         .map(|(contract, _)| contract.name.to_string())
         .collect();
-    observer.batch_started(
+    journal.observer().batch_started(
         &tables,
         objects.len() as u64,
         objects.iter().map(|object| object.size).sum(),
     );
 
-    let batches: Vec<(TableName, i64)> = open
-        .iter()
-        .map(|(c, claim)| (c.name.clone(), claim.draft.batch))
-        .collect();
-    let mut journal = Journal::open(&lake.attempts()?, ledger.id(), &batches, observer).await?;
     if lake.is_staged() {
         journal.for_rebuild();
     } else if journal.is_careful() && zone.has_places_of(&objects).await {
         journal.places_are_there();
     }
     objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
-    let names: Vec<TableName> = batches.into_iter().map(|(name, _)| name).collect();
+    let names: Vec<TableName> = open.iter().map(|(contract, _)| contract.name.clone()).collect();
     let tried = journal.try_suspects(lake, &names, &objects).await;
     let pace = if journal.is_careful() {
         Pace::CAREFUL

@@ -1,0 +1,350 @@
+//! Leases in a bucket: objects that their holders keep alive.
+//!
+//! `locks/<table>.lease` is only ever replaced as the version of it that was read: who loses such a swap reads again. Its
+//! holder counts up a beat in it every few seconds. Where the beat stands still the holder is dead, and the next one takes
+//! over, together with what the dead one left for it. Who waits says so in the object; the holder sees it at its next beat.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::contract::TableName;
+use crate::error::{Context, Error, Kind, Result};
+use crate::storage::Place;
+use crate::storage::address::join;
+
+/// How often a holder shows that it lives.
+const BEAT: Duration = if cfg!(test) {
+    Duration::from_millis(50)
+} else {
+    Duration::from_secs(5)
+};
+/// A holder whose beat stands still for so long, 20 seconds, is dead. Below the time that runners wait for one another, so that a claim is
+/// resumed by whoever comes first after a death.
+const DEAD_AFTER: Duration = BEAT.saturating_mul(4);
+
+/// What the object says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Body {
+    /// Who holds it; none: nobody.
+    holder: Option<String>,
+    /// Counts up while the holder lives.
+    beat: u64,
+    /// When it did so last, by the holder's clock.
+    beaten_at: DateTime<Utc>,
+    /// Whether somebody waits.
+    #[serde(default)]
+    is_wanted: bool,
+    /// Holders in a row that died with it.
+    #[serde(default)]
+    deaths: usize,
+    /// What attempts at batches left, by batch.
+    #[serde(default)]
+    notes: BTreeMap<String, String>,
+}
+
+/// How taking one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    Taken,
+    /// Somebody else has it.
+    Refused,
+}
+
+/// One lease, as this process knows it.
+pub(super) struct Kept {
+    place: Place,
+    path: Path,
+    holder: String,
+    state: Mutex<State>,
+    wanted: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    body: Body,
+    /// The version that we wrote last; none: it is not ours.
+    ours: Option<UpdateVersion>,
+    /// The beat of another holder, and since when it stands still before our eyes.
+    seen: Option<(String, u64, Instant)>,
+}
+
+impl Kept {
+    /// The lease of a table, of which nothing is known yet.
+    pub(super) fn new(place: Place, table: &TableName, holder: &str) -> Self {
+        Self {
+            path: join(place.path(), &format!("{table}.lease")),
+            place,
+            holder: holder.to_owned(),
+            state: Mutex::default(),
+            wanted: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether somebody waits for it, as far as the last beat showed.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Takes it where it is free or its holder is dead, else says that it is wanted.
+    pub(super) async fn try_take(&self) -> Result<Tried> {
+        let mut state = self.state.lock().await;
+        let new = self.taken(Body::default());
+        // Mostly there is none, so that this is the only request.
+        if state.seen.is_none() && self.put(&mut state, new, PutMode::Create).await? {
+            return Ok(Tried::Taken);
+        }
+        let Some((body, version)) = self.read().await? else {
+            let new = self.taken(Body::default());
+            let put = self.put(&mut state, new, PutMode::Create).await?;
+            return Ok(if put { Tried::Taken } else { Tried::Refused });
+        };
+        let is_dead = match &body.holder {
+            None => false,
+            Some(holder) => state.is_dead(holder, &body),
+        };
+        if body.holder.is_none() || is_dead {
+            let mut new = self.taken(body);
+            new.deaths += usize::from(is_dead);
+            let put = self.put(&mut state, new, PutMode::Update(version)).await?;
+            return Ok(if put { Tried::Taken } else { Tried::Refused });
+        }
+        if !body.is_wanted {
+            let wanted = Body {
+                is_wanted: true,
+                ..body
+            };
+            // Where it fails the holder has beaten meanwhile, and we ask again.
+            self.swap(&wanted, PutMode::Update(version)).await?;
+        }
+        Ok(Tried::Refused)
+    }
+
+    /// Shows that we live. False: it is not ours any more.
+    async fn beat(&self) -> Result<bool> {
+        let mut state = self.state.lock().await;
+        self.write(&mut state).await
+    }
+
+    /// Writes what we know of it, as its holder.
+    async fn write(&self, state: &mut State) -> Result<bool> {
+        for _ in 0..2 {
+            let Some(version) = state.ours.clone() else {
+                return Ok(false);
+            };
+            let new = self.beaten(state.body.clone());
+            if self.put(state, new, PutMode::Update(version)).await? {
+                return Ok(true);
+            }
+            // Either somebody waits, or took it from us, or the answer to an earlier beat was lost.
+            match self.read().await? {
+                Some((body, version)) if body.holder.as_ref() == Some(&self.holder) => {
+                    state.ours = Some(version);
+                    state.body.is_wanted |= body.is_wanted;
+                    self.wanted.store(body.is_wanted, Ordering::Relaxed);
+                }
+                _ => state.ours = None,
+            }
+        }
+        Ok(state.ours.is_some())
+    }
+
+    /// Gives it back; the notes of attempts that came to nothing stay for those who come.
+    pub(super) async fn give_back(&self) {
+        let mut state = self.state.lock().await;
+        self.wanted.store(false, Ordering::Relaxed);
+        state.seen = None;
+        let Some(version) = state.ours.take() else { return };
+        let body = Body {
+            holder: None,
+            is_wanted: false,
+            ..std::mem::take(&mut state.body)
+        };
+        let given = if body.notes.is_empty() {
+            self.place.store().delete(&self.path).await.map_err(Error::from)
+        } else {
+            self.swap(&body, PutMode::Update(version)).await.map(drop)
+        };
+        if let Err(error) = given {
+            tracing::debug!(%error, lease = %self.path, "lease was not given back");
+        }
+    }
+
+    /// Where attempts at a batch leave notes.
+    pub(super) fn carried(self: &Arc<Self>, batch: String) -> Carried {
+        Carried {
+            lease: self.clone(),
+            batch,
+        }
+    }
+
+    /// The same, new in our hands.
+    fn taken(&self, body: Body) -> Body {
+        self.beaten(Body {
+            is_wanted: false,
+            ..body
+        })
+    }
+
+    /// The same in our hands, one beat later.
+    fn beaten(&self, body: Body) -> Body {
+        Body {
+            holder: Some(self.holder.clone()),
+            beat: body.beat + 1,
+            beaten_at: Utc::now(),
+            ..body
+        }
+    }
+
+    /// Whether it could be put; then it is ours.
+    async fn put(&self, state: &mut State, body: Body, mode: PutMode) -> Result<bool> {
+        let put = self.swap(&body, mode).await?;
+        if let Some(version) = put {
+            (state.body, state.ours) = (body, Some(version));
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The new version; none: another one came first.
+    async fn swap(&self, body: &Body, mode: PutMode) -> Result<Option<UpdateVersion>> {
+        let text = serde_json::to_vec(body).context(Kind::Internal, "lease has no text")?;
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        let put = self
+            .place
+            .store()
+            .put_opts(&self.path, Bytes::from(text).into(), options);
+        match put.await {
+            Ok(put) => Ok(Some(put.into())),
+            Err(
+                StoreError::AlreadyExists { .. }
+                | StoreError::Precondition { .. }
+                | StoreError::NotFound { .. },
+            ) => Ok(None),
+            Err(error) => Err(Error::from(error).with("lease", &self.path)),
+        }
+    }
+
+    async fn read(&self) -> Result<Option<(Body, UpdateVersion)>> {
+        let found = match self.place.store().get(&self.path).await {
+            Ok(found) => found,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(Error::from(error).with("lease", &self.path)),
+        };
+        let version = UpdateVersion {
+            e_tag: found.meta.e_tag.clone(),
+            version: found.meta.version.clone(),
+        };
+        // What is no lease is nobody's.
+        let body = serde_json::from_slice(&found.bytes().await?).unwrap_or_default();
+        Ok(Some((body, version)))
+    }
+}
+
+impl State {
+    /// Whether the beat of a holder stands still: by the clocks, or, should those disagree, before our eyes.
+    fn is_dead(&mut self, holder: &str, body: &Body) -> bool {
+        let now = Utc::now();
+        if (now - body.beaten_at).to_std().is_ok_and(|age| age >= DEAD_AFTER) {
+            return true;
+        }
+        match &self.seen {
+            Some((known, beat, since)) if known == holder && *beat == body.beat => {
+                since.elapsed() >= DEAD_AFTER
+            }
+            _ => {
+                self.seen = Some((holder.to_owned(), body.beat, Instant::now()));
+                false
+            }
+        }
+    }
+}
+
+/// Keeps leases alive while this value lives.
+pub(super) struct Beats {
+    task: JoinHandle<()>,
+    /// Dropped to end the task after a beat that is under way.
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Beats {
+    /// Begins with the next beat; the leases were just taken.
+    pub(super) fn start(leases: Vec<Arc<Kept>>) -> Self {
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            while timeout(BEAT, &mut stopped).await.is_err() {
+                for lease in &leases {
+                    // The next beat may get through; without any the lease goes to somebody else.
+                    if let Err(error) = lease.beat().await {
+                        tracing::debug!(%error, "lease was not kept alive");
+                    }
+                }
+            }
+        });
+        Self {
+            task,
+            stop: Some(stop),
+        }
+    }
+
+    /// Ends after a beat that is under way: one that is cut off might be in, and what comes after it would not know.
+    pub(super) async fn stop(mut self) {
+        drop(self.stop.take());
+        if let Err(error) = (&mut self.task).await {
+            tracing::debug!(%error, "leases were not kept alive");
+        }
+    }
+}
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The notes of attempts at a batch, carried by the lease of its table.
+pub(crate) struct Carried {
+    lease: Arc<Kept>,
+    batch: String,
+}
+
+impl Carried {
+    /// What earlier attempts left, and how many died in a row before this one.
+    pub(crate) async fn text(&self) -> (String, usize) {
+        let state = self.lease.state.lock().await;
+        let notes = state.body.notes.get(&self.batch).cloned();
+        (notes.unwrap_or_default(), state.body.deaths)
+    }
+
+    /// Adds a line. Who waits for it has it outlive this process; else the next beat brings it.
+    pub(crate) async fn add(&self, line: &str, waits: bool) -> Result<()> {
+        let mut state = self.lease.state.lock().await;
+        let notes = state.body.notes.entry(self.batch.clone()).or_default();
+        notes.push_str(line);
+        notes.push('\n');
+        if waits {
+            self.lease.write(&mut state).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets them: the batch is in.
+    pub(crate) async fn remove(self) {
+        let mut state = self.lease.state.lock().await;
+        state.body.notes.remove(&self.batch);
+        state.body.deaths = 0;
+    }
+}
