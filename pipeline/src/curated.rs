@@ -35,6 +35,11 @@ impl Curated {
         Self::waiting(root, self.patience)
     }
 
+    /// Whether it is on a disk of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.root.is_local()
+    }
+
     /// Where it is.
     #[cfg(test)]
     pub(crate) fn place(&self) -> &Place {

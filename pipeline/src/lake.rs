@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::contract::{Contract, Contracts, TableName};
 use crate::curated::Curated;
 use crate::delta::DeltaLog;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::isolated::IsolatedReader;
 pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
@@ -41,6 +42,10 @@ pub struct Settings {
     pub memory_limit: usize,
 }
 
+/// Groups of tables that are looked at at the same time in a bucket, and those that are worked on where there is memory.
+const SIDE_BY_SIDE: usize = 16;
+const WORKED_ON: usize = 4;
+
 /// The memory limit from which on there is room for several things at a time.
 pub const AMPLE: usize = 1 << 30;
 
@@ -64,6 +69,7 @@ pub struct Lake {
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
     curated: Curated,
+    rooms: Arc<Semaphore>,
     isolated: Option<Arc<dyn IsolatedReader>>,
     stop: Stop,
     is_staged: bool,
@@ -94,6 +100,7 @@ impl Lake {
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
         Ok(Self {
             curated: Curated::at(stores.place(&settings.curated)?),
+            rooms: Arc::new(Semaphore::new(settings.at_once(WORKED_ON))),
             settings,
             stores,
             contracts,
@@ -188,6 +195,7 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
+            rooms: self.rooms.clone(),
             isolated: self.isolated.clone(),
             stop: self.stop.clone(),
             is_staged: true,
@@ -217,6 +225,18 @@ impl Lake {
     /// The raw zone and who delivers into it.
     pub(crate) fn raw_zone(&self) -> RawZone<'_> {
         RawZone::new(&self.settings.raw, &self.stores, &self.accounts)
+    }
+
+    /// How many groups of tables, or tables with inputs, are looked at at the same time: in a bucket it is its answers that
+    /// take time, on a disk the work.
+    pub(crate) fn side_by_side(&self) -> usize {
+        if self.curated.is_local() { 1 } else { SIDE_BY_SIDE }
+    }
+
+    /// A place at work that holds memory, which many do not find at the same time.
+    pub(crate) async fn room_for_work(&self) -> Result<SemaphorePermit<'_>> {
+        let room = self.rooms.acquire().await;
+        room.context(Kind::Internal, "nobody may work any more")
     }
 
     /// Folder of rows that are staged for tables to be made anew.

@@ -6,6 +6,7 @@ mod replay;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
+use futures::stream::{self, StreamExt};
 use uuid::Uuid;
 
 use crate::batch::{Group, RunId, Tallies, run_derived, run_group};
@@ -45,29 +46,32 @@ pub(crate) async fn run(
     };
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
+    let groups: Vec<Group<'_>> = Group::of(lake.contracts(), |contract| selection.names(contract));
+    let worked = groups.iter().map(|group| {
+        order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
+        let tallies = Tallies::new(run.clone());
+        take_in(lake, group, selection, replay.as_ref(), observer, tallies)
+    });
+    let worked: Vec<_> = worked.collect();
+    let worked: Vec<Tallies> = stream::iter(worked).buffered(lake.side_by_side()).collect().await;
+    worked.into_iter().for_each(|group| tallies.absorb(group));
     for (table, message) in replay.iter().flat_map(|replay| &replay.left_alone) {
         tallies.of(table).say(message.clone());
     }
-    for group in Group::of(lake.contracts(), |contract| selection.names(contract)) {
-        order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
-        let replay = replay.as_ref().map(|replay| part(&replay.objects, &group));
-        if replay.as_ref().is_some_and(BTreeMap::is_empty) {
-            continue;
-        }
-        if let Err(error) = run_group(lake, &group, selection, replay, observer, &mut tallies).await {
-            for contract in &group.contracts {
-                let tally = tallies.of(&contract.name);
-                if !tally.is_over() {
-                    tally.fail(&error);
-                }
+    for level in levels(&contracts) {
+        order.extend(level.iter().map(|contract| contract.name.clone()));
+        let computed = level.into_iter().map(async |contract| {
+            let mut tallies = Tallies::new(run.clone());
+            if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
+                tallies.of(&contract.name).fail(&error);
             }
-        }
-    }
-    for contract in by_dependency(&contracts) {
-        order.push(contract.name.clone());
-        if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
-            tallies.of(&contract.name).fail(&error);
-        }
+            tallies
+        });
+        let computed: Vec<Tallies> = stream::iter(computed)
+            .buffered(lake.side_by_side())
+            .collect()
+            .await;
+        computed.into_iter().for_each(|table| tallies.absorb(table));
     }
     // From here on nothing may take the report away: tables have been committed.
     let mut unfinished = Vec::new();
@@ -106,6 +110,30 @@ pub(crate) async fn run(
     runs::close(lake.curated(), &mut report).await;
     lake.curated().settled().await;
     Ok(report)
+}
+
+/// Takes in what is new for a group of tables; how far it came.
+async fn take_in(
+    lake: &Lake,
+    group: &Group<'_>,
+    selection: &Selection,
+    replay: Option<&Replay>,
+    observer: &dyn Observer,
+    mut tallies: Tallies,
+) -> Tallies {
+    let replay = replay.map(|replay| part(&replay.objects, group));
+    if replay.as_ref().is_some_and(BTreeMap::is_empty) {
+        return tallies;
+    }
+    if let Err(error) = run_group(lake, group, selection, replay, observer, &mut tallies).await {
+        for contract in &group.contracts {
+            let tally = tallies.of(&contract.name);
+            if !tally.is_over() {
+                tally.fail(&error);
+            }
+        }
+    }
+    tallies
 }
 
 /// Begins to load what every table's work begins with.
@@ -159,8 +187,9 @@ fn part(replay: &Objects, group: &Group<'_>) -> Objects {
     own.collect()
 }
 
-/// Tables with inputs, each after those that it reads. The loader has refused cycles.
-fn by_dependency<'a>(contracts: &[&'a Contract]) -> Vec<&'a Contract> {
+/// Tables with inputs: first those that read no other of them, then those that read only these, and so on. The loader has
+/// refused cycles.
+fn levels<'a>(contracts: &[&'a Contract]) -> Vec<Vec<&'a Contract>> {
     let mut waiting: Vec<(&Contract, &[TableName])> = contracts
         .iter()
         .filter_map(|&contract| match &contract.feed {
@@ -175,10 +204,10 @@ fn by_dependency<'a>(contracts: &[&'a Contract]) -> Vec<&'a Contract> {
         let (ready, rest): (Vec<_>, Vec<_>) =
             waiting.iter().copied().partition(|(_, inputs)| is_ready(inputs));
         if ready.is_empty() {
-            ordered.extend(rest.into_iter().map(|(contract, _)| contract));
+            ordered.push(rest.into_iter().map(|(contract, _)| contract).collect());
             break;
         }
-        ordered.extend(ready.into_iter().map(|(contract, _)| contract));
+        ordered.push(ready.into_iter().map(|(contract, _)| contract).collect());
         waiting = rest;
     }
     ordered

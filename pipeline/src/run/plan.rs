@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{by_dependency, selected};
+use super::{levels, selected};
 use crate::batch::{self, Ask, Group, Pending};
 use crate::contract::{ColumnType, Contract, Feed};
 use crate::error::Result;
@@ -48,7 +48,7 @@ impl Lake {
                 });
             }
         }
-        for contract in by_dependency(&contracts) {
+        for contract in levels(&contracts).into_iter().flatten() {
             plans.push(planned(self, ledger.as_ref(), contract).await?);
         }
         Ok(plans)
