@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use cases::{Delivery, LakeUnderTest};
+use cases::{CaseLake, Delivery, LakeUnderTest};
 use chrono::NaiveDate;
 use pipeline::contract::TableName;
 
@@ -63,8 +63,23 @@ impl Demo {
 }
 
 /// The rows and the quarantine of every table as text.
+///
+/// # Errors
+///
+/// When they cannot be read.
 pub fn fingerprints(lake: &LakeUnderTest) -> Result<Vec<(String, String)>> {
-    let names: Vec<TableName> = lake.contracts()?.into_keys().collect();
+    of_tables(lake.contracts()?.into_keys(), lake)
+}
+
+/// The rows and the quarantine of these tables as text, wherever their lake is.
+///
+/// # Errors
+///
+/// When they cannot be read.
+pub fn of_tables(
+    names: impl IntoIterator<Item = TableName>,
+    lake: &dyn CaseLake,
+) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for name in names {
         let name = name.to_string();

@@ -145,15 +145,18 @@ impl Config {
 /// The lake's own file where a lake is named, else the one in the current folder, else that of the default lake.
 fn find_file(folder: &Path, named_lake: Option<&str>) -> Option<PathBuf> {
     let default_lake = Options::defaults().lake.unwrap_or_default();
+    // The lake of another URI has no file: what it needs is in the one that --config names, and in the environment.
     let of_lake = |lake: &str| {
-        folder
-            .join(lake.strip_prefix("file://").unwrap_or(lake))
-            .join(FILE_NAME)
+        let path = match lake.split_once("://") {
+            Some((scheme, path)) => (scheme == "file").then_some(path)?,
+            None => lake,
+        };
+        Some(folder.join(path).join(FILE_NAME))
     };
     let candidates = [
-        named_lake.map(of_lake),
+        named_lake.and_then(of_lake),
         Some(folder.join(FILE_NAME)),
-        Some(of_lake(&default_lake)),
+        of_lake(&default_lake),
     ];
     candidates
         .into_iter()

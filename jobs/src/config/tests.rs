@@ -173,3 +173,16 @@ fn the_sample_file_has_every_option_of_an_account() {
         delimiter.is_some() && header.is_some() && columns.is_some() && null.is_some() && !rename.is_empty()
     );
 }
+
+#[test]
+fn a_bucket_is_no_folder_in_the_current_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken_for_it = folder.path().join("s3:/bucket/lake");
+    std::fs::create_dir_all(&taken_for_it).unwrap();
+    std::fs::write(taken_for_it.join(FILE_NAME), "lookback_days = 77\n").unwrap();
+    assert_eq!(find_file(folder.path(), Some("s3://bucket/lake")), None);
+    assert_eq!(
+        find_file(folder.path(), Some("s3:/bucket/lake")),
+        Some(taken_for_it.join(FILE_NAME))
+    );
+}

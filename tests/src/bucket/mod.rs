@@ -6,6 +6,7 @@
 
 mod mortal;
 mod shelf;
+mod slow;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +14,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cases::{Case, CaseLake, Death, Delivery, Lakes, Rejected, Rows, Run, contracts, select};
+use object_store::ObjectStore;
 use pipeline::Stores;
 use pipeline::account::Account;
 use pipeline::contract::{Contracts, TableName};
 use pipeline::lake::{Lake, Settings};
-use pipeline::report::Silent;
+use pipeline::report::{RunReport, Silent};
 use pipeline::request::{QuarantineFilter, Selection};
 use tokio::runtime::Runtime;
 use url::Url;
 
 pub use mortal::Mortal;
 pub use shelf::Shelf;
+pub use slow::Slow;
 
 const ROOT: &str = "s3://case/";
 
@@ -61,12 +64,13 @@ impl Buckets {
     }
 
     fn bucket(&self, case: &Case) -> Result<Bucket> {
+        let settings = settings(case.says.personal_key.clone())?;
         Ok(Bucket {
             shelf: Arc::default(),
             runtime: self.runtime.handle().clone(),
             contracts: self.contracts(case)?,
             accounts: case.accounts()?,
-            settings: settings(case)?,
+            settings,
         })
     }
 }
@@ -85,7 +89,7 @@ impl Lakes for Buckets {
             for delivery in stage {
                 bucket.deliver(delivery)?;
             }
-            let view = Arc::new(Mortal::new(bucket.shelf.clone(), None));
+            let view = bucket.view(None);
             bucket.work(&view, case)?;
             most = most.max(view.writes());
         }
@@ -103,7 +107,7 @@ impl Lakes for Buckets {
 }
 
 /// A lake in a bucket.
-struct Bucket {
+pub struct Bucket {
     shelf: Arc<Shelf>,
     runtime: tokio::runtime::Handle,
     contracts: Contracts,
@@ -112,23 +116,89 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn lake(&self, view: &Arc<Mortal>) -> Result<Lake> {
-        let stores = Stores::default().with(&Url::parse(ROOT)?, view.clone())?;
+    /// A bucket for the lake that this text of a `marketlake.toml` configures.
+    ///
+    /// # Errors
+    ///
+    /// When the text is none.
+    pub fn configured(configuration: &str, runtime: &Runtime) -> Result<Self> {
+        let configuration: toml::Table = toml::from_str(configuration)?;
+        let accounts = configuration.get("account").cloned();
+        let key = configuration.get("personal_key").and_then(|key| key.as_str());
+        Ok(Self {
+            shelf: Arc::default(),
+            runtime: runtime.handle().clone(),
+            contracts: contracts(None)?,
+            accounts: accounts.map_or(Ok(Vec::new()), toml::Value::try_into)?,
+            settings: settings(key.map(str::to_owned))?,
+        })
+    }
+
+    /// How runners in it differ from what they are where nobody says anything.
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The objects.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// Contracts in force.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
+    /// How one process sees it, which dies at that write.
+    pub fn view(&self, dies_at: Option<usize>) -> Arc<Mortal> {
+        Arc::new(Mortal::new(self.shelf.clone(), dies_at))
+    }
+
+    /// The lake as one process sees it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub async fn lake(&self, view: &Arc<Mortal>) -> Result<Lake> {
+        self.lake_over(view.clone()).await
+    }
+
+    /// The lake as it is seen through a store in front of it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub async fn lake_over(&self, store: Arc<dyn ObjectStore>) -> Result<Lake> {
+        let stores = Stores::default().with(&Url::parse(ROOT)?, store)?;
         let lake = Lake::open(
             self.settings.clone(),
             stores,
             self.contracts.clone(),
             self.accounts.clone(),
         );
-        Ok(self.runtime.block_on(lake)?)
+        Ok(lake.await?)
+    }
+
+    /// What a process that runs this selection reports; none where it dies.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be run.
+    pub async fn run(&self, view: &Arc<Mortal>, selection: &Selection) -> Result<Option<RunReport>> {
+        let lake = self.lake(view).await?;
+        let report = tokio::select! {
+            report = lake.run(selection, &Silent) => Some(report),
+            () = view.death() => None,
+        };
+        // What a dead process reports nobody hears.
+        Ok(report.filter(|_| !view.is_dead()).transpose()?)
     }
 
     fn looked_at(&self) -> Result<Lake> {
-        self.lake(&Arc::new(Mortal::new(self.shelf.clone(), None)))
+        self.runtime.block_on(self.lake(&self.view(None)))
     }
 
     fn work(&self, view: &Arc<Mortal>, case: &Case) -> Result<Run> {
-        let lake = self.lake(view)?;
         let tables = case.tables().into_iter().map(parse);
         let selection = Selection {
             tables: tables.collect::<Result<_>>()?,
@@ -136,21 +206,13 @@ impl Bucket {
             to: case.says.to,
             ..Selection::default()
         };
-        let report = self.runtime.block_on(async {
-            tokio::select! {
-                report = lake.run(&selection, &Silent) => Some(report),
-                () = view.death() => None,
-            }
-        });
-        // What a dead process reports nobody hears.
-        let Some(report) = report.filter(|_| !view.is_dead()) else {
+        let Some(report) = self.runtime.block_on(self.run(view, &selection))? else {
             return Ok(Run {
                 code: None,
                 stdout: String::new(),
                 stderr: "it died".to_owned(),
             });
         };
-        let report = report?;
         Ok(Run {
             code: Some(report.exit_code().into()),
             stdout: serde_json::to_string(&report)?,
@@ -166,7 +228,7 @@ impl CaseLake for Bucket {
     }
 
     fn run(&self, case: &Case) -> Result<Run> {
-        self.work(&Arc::new(Mortal::new(self.shelf.clone(), None)), case)
+        self.work(&self.view(None), case)
     }
 
     fn run_until(&self, death: &Death, case: &Case) -> Result<Run> {
@@ -174,7 +236,7 @@ impl CaseLake for Bucket {
             .at
             .parse()
             .context("a death here is the number of a write")?;
-        let run = self.work(&Arc::new(Mortal::new(self.shelf.clone(), Some(write))), case)?;
+        let run = self.work(&self.view(Some(write)), case)?;
         self.runtime.block_on(self.shelf.wait_for_the_dead())?;
         Ok(run)
     }
@@ -218,7 +280,7 @@ impl CaseLake for Bucket {
 }
 
 /// The limits that the program has where nobody says others.
-fn settings(case: &Case) -> Result<Settings> {
+fn settings(personal_key: Option<String>) -> Result<Settings> {
     Ok(Settings {
         curated: Url::parse(ROOT)?.join("curated")?,
         raw: Url::parse(ROOT)?.join("raw")?,
@@ -226,7 +288,7 @@ fn settings(case: &Case) -> Result<Settings> {
         batch_bytes: 1 << 30,
         lookback_days: 0,
         busy_wait: Duration::ZERO,
-        personal_key: case.says.personal_key.clone(),
+        personal_key,
         memory_limit: 1 << 30,
     })
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cases::Delivery;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -40,20 +40,34 @@ impl Shelf {
         Ok(())
     }
 
+    /// Leases that somebody holds, with what they say.
+    ///
+    /// # Errors
+    ///
+    /// When a lease is none.
+    pub async fn held(&self) -> anyhow::Result<Vec<(Path, serde_json::Value)>> {
+        let mut held = Vec::new();
+        let mut listed = self.objects.list(None);
+        while let Some(meta) = listed.try_next().await? {
+            if !meta.location.as_ref().ends_with(".lease") {
+                continue;
+            }
+            let text = self.objects.get(&meta.location).await?.bytes().await?;
+            let lease: serde_json::Value = serde_json::from_slice(&text)?;
+            if !lease["holder"].is_null() {
+                held.push((meta.location, lease));
+            }
+        }
+        Ok(held)
+    }
+
     /// So much time passes that whoever held a lease and shows no life is dead.
     ///
     /// # Errors
     ///
     /// When a lease is none.
     pub async fn wait_for_the_dead(&self) -> anyhow::Result<()> {
-        let listed: Vec<_> = self.objects.list(None).collect().await;
-        for meta in listed {
-            let path = meta?.location;
-            if !path.as_ref().ends_with(".lease") {
-                continue;
-            }
-            let text = self.objects.get(&path).await?.bytes().await?;
-            let mut lease: serde_json::Value = serde_json::from_slice(&text)?;
+        for (path, mut lease) in self.held().await? {
             lease["beaten_at"] = "2026-01-01T00:00:00Z".into();
             self.objects.put(&path, lease.to_string().into()).await?;
         }

@@ -19,6 +19,7 @@ mod planted;
 mod protocol;
 mod rebuild;
 mod rejects;
+mod remote;
 mod rules;
 mod schemas;
 mod secrets;

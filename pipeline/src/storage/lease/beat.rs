@@ -322,9 +322,11 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    /// What earlier attempts left, and how many died in a row before this one.
+    /// What earlier attempts left, and how many died in a row before this one. Notes about other batches of the table are
+    /// forgotten: those are in.
     pub(crate) async fn text(&self) -> (String, usize) {
-        let state = self.lease.state.lock().await;
+        let mut state = self.lease.state.lock().await;
+        state.body.notes.retain(|batch, _| *batch == self.batch);
         let notes = state.body.notes.get(&self.batch).cloned();
         (notes.unwrap_or_default(), state.body.deaths)
     }
