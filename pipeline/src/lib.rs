@@ -11,14 +11,16 @@ extern crate self as pipeline;
 
 mod apply;
 mod backoff;
-mod batch;
 mod blocking;
+mod commit;
 pub mod contract;
 mod curated;
 pub mod decode;
 mod delta;
+mod derive;
 pub mod error;
 pub mod failpoint;
+mod ingest;
 mod inspect;
 pub mod isolated;
 mod keep;

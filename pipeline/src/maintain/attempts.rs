@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use crate::batch::SideFile;
+use crate::commit::SideFile;
 use crate::contract::TableName;
 use crate::error::Result;
 use crate::rebuild;

@@ -15,7 +15,7 @@ use serde_json::json;
 use deltalake_core::kernel::Action;
 
 use crate::apply::{OpenFiles, apply, merge_copies};
-use crate::batch::{Attempt, Attempted, Opened, open};
+use crate::commit::{Attempt, Attempted, Opened, open};
 use crate::contract::{Contract, Feed};
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot, changes as changes_of};

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use serde_json::{Map, json};
 
 use crate::apply::sorted::{self, Sorted, Target};
-use crate::batch::{Attempt, Attempted};
+use crate::commit::{Attempt, Attempted};
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot};
 use crate::error::{Error, Kind, Result};

@@ -1,8 +1,9 @@
 //! How far back a table must stay readable for the tables computed from it.
 
-use crate::batch::{checked, input_app};
+use crate::commit::checked;
 use crate::contract::Feed;
 use crate::delta::Snapshot;
+use crate::derive::input_app;
 use crate::error::Result;
 
 use super::Upkeep;

@@ -6,7 +6,8 @@ use deltalake_core::kernel::Action;
 
 use crate::apply::replaced_partitions;
 use crate::apply::sorted::Sorted;
-use crate::batch::{self, Attempt, Attempted, Batch, Notes, Opened, SideFile, Summary, Tally};
+use crate::commit;
+use crate::commit::{Attempt, Attempted, Batch, Notes, Opened, SideFile, Summary, Tally};
 use crate::contract::StoredAccounts;
 use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
 use crate::error::{Error, Result};
@@ -108,7 +109,7 @@ pub(super) async fn commit(
             txns: std::iter::once((ledger.app(), batch))
                 .chain(ready.inputs.clone())
                 .collect(),
-            about: batch::about(batch, &side, &summary)?,
+            about: commit::about(batch, &side, &summary)?,
         };
         match ready.attempt.land(&log, &base.snapshot, change).await? {
             Attempted::In { version, doubt } => {
@@ -125,7 +126,7 @@ pub(super) async fn commit(
         summary,
         side: ready.side,
     };
-    batch::settle(lake, ledger, name, done, tally).await;
+    commit::settle(lake, ledger, name, done, tally).await;
     failpoint::pass("after_rebuild_record");
     Ok(true)
 }
@@ -134,7 +135,7 @@ pub(super) async fn commit(
 async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog, accounts: &StoredAccounts) -> Result<Base> {
     let contract = job.contract;
     if let Some(range) = range::of(contract, job.options)? {
-        return match batch::open_for(job.lake, ledger, contract, accounts).await? {
+        return match commit::open_for(job.lake, ledger, contract, accounts).await? {
             Opened::Ready(table) => {
                 let files = table.snapshot.files.iter();
                 Ok(Base {
@@ -147,7 +148,7 @@ async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog, accounts: &StoredA
         };
     }
     let schema = layout::described(contract);
-    let properties = batch::properties(job.lake, ledger, contract, accounts)?;
+    let properties = commit::properties(job.lake, ledger, contract, accounts)?;
     let snapshot = match log.load_unguarded().await? {
         Some(snapshot) => snapshot,
         None => {

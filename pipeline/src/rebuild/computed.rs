@@ -1,10 +1,10 @@
 //! Tables with inputs: their SQL over all rows of the inputs.
 
 use crate::apply::sorted::Sorted;
-use crate::batch::{
-    self, Attempt, Computation, Destination, Input, Part, SideFile, Tally, input_app, put, results,
-};
+use crate::commit;
+use crate::commit::{Attempt, SideFile, Tally};
 use crate::contract::{InputFeed, StoredAccounts};
+use crate::derive::{Computation, Destination, Input, Part, input_app, put, results};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::report::{Counts, Outcome};
@@ -37,7 +37,7 @@ async fn make_anew(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) -> Result
     loop {
         lake.stop().check()?;
         ledger.refresh().await?;
-        batch::complete(lake, &mut ledger, &job.contract.name, tally).await?;
+        commit::complete(lake, &mut ledger, &job.contract.name, tally).await?;
         match once(job, feed, &mut ledger, tally).await? {
             Try::Done => return Ok(None),
             Try::Ended(ended) => return Ok(Some(ended)),
@@ -67,7 +67,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
             objects: Vec::new(),
             inputs: inputs.iter().map(|input| input.range.clone()).collect(),
         },
-        claimed_at: batch::now(),
+        claimed_at: commit::now(),
     };
     let log = lake.table_log(&contract.name)?;
     let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
@@ -103,7 +103,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         }
     };
     let (rejected, of) = (sifted.rejected, sifted.rows);
-    let over_budget = batch::excess_of_rows(&contract.quarantine, claim.draft.batch, rejected, of);
+    let over_budget = commit::excess_of_rows(&contract.quarantine, claim.draft.batch, rejected, of);
     let side = SideFile {
         results: results(&claim, &attempt.id, &sifted),
         quarantine: sifted.quarantine,

@@ -23,7 +23,7 @@ pub(crate) use staging::clean;
 use chrono::Utc;
 use uuid::Uuid;
 
-use crate::batch::{RunId, Tallies, Tally};
+use crate::commit::{RunId, Tallies, Tally};
 use crate::contract::{Contract, Feed, TableName};
 use crate::error::{Error, Result};
 use crate::lake::Lake;

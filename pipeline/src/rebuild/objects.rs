@@ -9,10 +9,10 @@ use datafusion::logical_expr::ident;
 use object_store::ObjectStoreExt;
 use url::Url;
 
-use crate::batch;
 use crate::contract::RawFeed;
 use crate::delta::Snapshot;
 use crate::error::{Context, Error, Kind, Result};
+use crate::ingest;
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::raw::manifest;
@@ -140,7 +140,7 @@ pub(super) async fn sources(
             sources.take(object.clone());
         }
     }
-    batch::name_documents(lake.stores(), job.contract, sources.objects.values_mut()).await?;
+    ingest::name_documents(lake.stores(), job.contract, sources.objects.values_mut()).await?;
     Ok(sources)
 }
 

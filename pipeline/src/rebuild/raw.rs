@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::apply;
 use crate::apply::sorted::{self, Target};
-use crate::batch::{self, Attempt, Opened, SideFile, Tally};
+use crate::commit;
+use crate::commit::{Attempt, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
 use crate::error::Result;
 use crate::failpoint;
@@ -55,7 +56,7 @@ async fn make_anew(
     loop {
         lake.stop().check()?;
         ledger.refresh().await?;
-        batch::complete(lake, ledger, &job.contract.name, tally).await?;
+        commit::complete(lake, ledger, &job.contract.name, tally).await?;
         // What was claimed meanwhile is staged now.
         let staged = match stage(job, feed, ledger).await? {
             Ok(staged) => staged,
@@ -82,7 +83,7 @@ struct Staged<'a> {
 async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<Result<Staged<'a>, Ended>> {
     let standing = Standing::of(job.lake, ledger, job.contract).await?;
     if range::of(job.contract, job.options)?.is_some()
-        && let Opened::Held(mut reasons) = batch::open(job.lake, ledger, job.contract).await?
+        && let Opened::Held(mut reasons) = commit::open(job.lake, ledger, job.contract).await?
     {
         reasons.push("only the whole table can be made anew: leave --from and --to away".to_owned());
         return Ok(Err(Ended {
@@ -202,7 +203,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
             objects: sources.objects.into_values().collect(),
             inputs: Vec::new(),
         },
-        claimed_at: batch::now(),
+        claimed_at: commit::now(),
     };
     let log = lake.table_log(&contract.name)?;
     let target = Target {
@@ -224,7 +225,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     let (results, counts) = staging.results(&claim, &attempt.id).await?;
     // Whoever accepts that objects are gone has been asked.
     let over_budget = match sources.missing.is_empty() {
-        true => batch::excess_of_results(&contract.quarantine, claim.draft.batch, &results),
+        true => commit::excess_of_results(&contract.quarantine, claim.draft.batch, &results),
         false => None,
     };
     let side = SideFile {
@@ -240,7 +241,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         attempt,
         sorted,
         side,
-        accounts: batch::accounts_of(&staged)?,
+        accounts: commit::accounts_of(&staged)?,
         inputs: Vec::new(),
         counts,
         warned: BTreeMap::new(),

@@ -13,10 +13,11 @@ use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Group, Tallies, run_group};
+use crate::commit::Tallies;
 use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
+use crate::ingest::{Group, run_group};
 use crate::lake::Lake;
 use crate::raw::{Identity, RawObject};
 use crate::report::{Counts, Outcome, TableReport};

@@ -1,6 +1,6 @@
 //! Where a table and its ledger stand, also when they do not fit each other.
 
-use crate::batch::{LEDGER, recorded_app};
+use crate::commit::{LEDGER, recorded_app};
 use crate::contract::Contract;
 use crate::delta::Snapshot;
 use crate::error::{Error, Result};

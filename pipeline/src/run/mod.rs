@@ -9,9 +9,11 @@ use chrono::Utc;
 use futures::stream::{self, StreamExt};
 use uuid::Uuid;
 
-use crate::batch::{Group, RunId, Tallies, run_derived, run_group};
+use crate::commit::{RunId, Tallies};
 use crate::contract::{Contract, Feed, TableName};
+use crate::derive::run_derived;
 use crate::error::{Kind, Result};
+use crate::ingest::{Group, run_group};
 use crate::lake::Lake;
 use crate::report::{Observer, RunReport, SCHEMA};
 use crate::request::Selection;

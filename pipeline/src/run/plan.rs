@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{levels, selected};
-use crate::batch::{self, Ask, Group, Pending};
+use crate::commit;
+use crate::commit::Ask;
 use crate::contract::{ColumnType, Contract, Feed};
 use crate::error::Result;
+use crate::ingest::{Group, Pending};
 use crate::lake::Lake;
 use crate::layout;
 use crate::report::{PlannedObject, TablePlan};
@@ -63,7 +65,7 @@ async fn planned(lake: &Lake, ledger: Option<&Ledger>, contract: &Contract) -> R
         let mut taken = 0;
         if let Some(snapshot) = log.load().await? {
             taken = ledger.taken(&snapshot);
-            held = batch::reasons_to_hold(lake, contract, &log, &snapshot, Ask::Nothing).await?;
+            held = commit::reasons_to_hold(lake, contract, &log, &snapshot, Ask::Nothing).await?;
         }
         open_batch = (claimed > taken).then_some(claimed as u64);
     }

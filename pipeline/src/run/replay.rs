@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::batch::is_as_claimed;
 use crate::contract::{Contract, TableName};
 use crate::error::Result;
+use crate::ingest::is_as_claimed;
 use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::{Observer, RunReport};

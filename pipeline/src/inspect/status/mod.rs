@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use futures::future::try_join_all;
 
-use crate::batch::{Ask, reasons_to_hold};
+use crate::commit::{Ask, reasons_to_hold};
 use crate::contract::{Contract, Feed, TableName};
 use crate::error::{Kind, Result};
 use crate::lake::Lake;

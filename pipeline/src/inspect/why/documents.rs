@@ -43,7 +43,7 @@ pub(super) async fn documents(
     for some in documents.chunks(AT_ONCE) {
         let objects: Vec<RawObject> = some.iter().map(|document| document.object.clone()).collect();
         let mut said = by_cell(
-            crate::batch::observe(lake, contract, &objects).await?,
+            crate::ingest::observe(lake, contract, &objects).await?,
             &cells,
             &cell,
         )?;

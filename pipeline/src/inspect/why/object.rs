@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::batch::{SideFile, checked};
+use crate::commit::{SideFile, checked};
 use crate::contract::TableName;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};

@@ -71,7 +71,7 @@ pub(super) async fn observed(
     objects.retain(|object| reaches.iter().any(|reach| reach.covers(object)));
     let keys = Keys::new(contract, kept)?;
     for objects in objects.chunks(AT_ONCE) {
-        for batch in crate::batch::observe(lake, contract, objects).await? {
+        for batch in crate::ingest::observe(lake, contract, objects).await? {
             let (rows, positions) = keys.among(&batch)?;
             for (cells, position) in text_rows(&rows)?.into_iter().zip(positions) {
                 let text = |name: &str| cells.get(name).unwrap_or_default().to_owned();

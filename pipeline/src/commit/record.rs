@@ -1,0 +1,166 @@
+//! The record of a batch: quarantine, changes, run record, outbox and ledger, from the commit and the side file that it names.
+
+use chrono::Utc;
+use serde_json::Value;
+
+use crate::contract::TableName;
+use crate::delta::DeltaLog;
+use crate::error::{Context, Error, Kind, Result};
+use crate::failpoint;
+use crate::lake::Lake;
+use crate::report::{News, RunReport, SCHEMA};
+use crate::system::ledger::Ledger;
+use crate::system::{changes, outbox, quarantine, runs};
+
+use super::side_file::SideFile;
+use super::table::checked;
+use super::tally::{RunId, Summary, Tally};
+
+/// A batch that is in.
+pub(crate) struct Batch {
+    pub(crate) number: i64,
+    /// Version of its commit.
+    pub(crate) version: u64,
+    pub(crate) summary: Summary,
+    pub(crate) side: SideFile,
+}
+
+/// Records the batch that the table took in last, where that has not been done: whatever is done to a table next, nobody would
+/// come back to it. Of a table that is none of this ledger nothing is known to record.
+pub(crate) async fn complete(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    tally: &mut Tally,
+) -> Result<()> {
+    let log = lake.table_log(name)?;
+    let Some(snapshot) = log.load_unguarded().await? else {
+        return Ok(());
+    };
+    let (taken, last) = match checked(&log, &snapshot, ledger).await {
+        Err(error) if error.kind() == Kind::Foreign => return Ok(()),
+        checked => checked?,
+    };
+    let recorded = ledger.progress(name).recorded;
+    catch_up(lake, ledger, name, &log, (taken, last.as_ref()), recorded, tally).await
+}
+
+/// Records the batch that the table took in last, with what its commit says, where that has not been done.
+pub(crate) async fn catch_up(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    log: &DeltaLog,
+    (taken, last): (i64, Option<&(u64, Value)>),
+    recorded: i64,
+    tally: &mut Tally,
+) -> Result<()> {
+    let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
+    if let Some((version, _)) = last.filter(merged) {
+        // Maintenance may have died after its commit.
+        changes::record(lake.curated(), log, *version).await?;
+    }
+    if recorded >= taken {
+        return Ok(());
+    }
+    let missing = || {
+        Error::internal("commit of the last batch names no side file")
+            .with("table", name)
+            .with("batch", taken)
+    };
+    let (version, about) = last.ok_or_else(missing)?;
+    let side = about.get("side").and_then(Value::as_str).ok_or_else(missing)?;
+    let batch = Batch {
+        number: taken,
+        version: *version,
+        summary: serde_json::from_value(about.clone())
+            .context(Kind::Foreign, "commit of the last batch has no summary")?,
+        side: SideFile::read(lake.curated(), side).await?,
+    };
+    record(lake, ledger, name, &batch, tally.run()).await?;
+    tally.committed(batch.version, batch.summary);
+    Ok(())
+}
+
+/// Counts a batch that is in for the run, and records it. It is in whatever fails from now on: that is said beside it, and
+/// the next run makes it up.
+pub(crate) async fn settle(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    batch: Batch,
+    tally: &mut Tally,
+) {
+    let recorded = record(lake, ledger, name, &batch, tally.run()).await;
+    if let Err(error) = recorded {
+        tally.unrecorded(batch.number, &error);
+    }
+    tally.committed(batch.version, batch.summary);
+}
+
+/// Records a batch, each part once.
+async fn record(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    batch: &Batch,
+    run: &RunId,
+) -> Result<()> {
+    let curated = lake.curated();
+    let progress = (recorded_app(ledger, name), batch.number);
+    let table = lake.table_log(name)?;
+    let report = RunReport {
+        schema: SCHEMA,
+        run: run.id.clone(),
+        started_at: run.started_at,
+        ended_at: Utc::now(),
+        tables: vec![batch.summary.report(name, batch.version)],
+        unfinished: Vec::new(),
+    };
+    let rejects = &batch.side.quarantine;
+    let quarantined = async {
+        if !rejects.is_empty() {
+            quarantine::record(curated, rejects, progress.clone()).await?;
+        }
+        failpoint::pass("after_quarantine");
+        Ok::<_, Error>(())
+    };
+    let changed = async {
+        changes::record(curated, &table, batch.version).await?;
+        failpoint::pass("after_changes");
+        Ok::<_, Error>(())
+    };
+    let ran = async {
+        runs::append(curated, &report, Some(progress.clone())).await?;
+        failpoint::pass("after_run_record");
+        Ok::<_, Error>(())
+    };
+    let news = News {
+        id: format!("{name}-{}-{}", batch.number, ledger.id()),
+        run: run.id.clone(),
+        at: report.ended_at,
+        table: batch.summary.report(name, batch.version),
+    };
+    let left = outbox::put(curated, &news);
+    // Each is there once, whichever of the others are; the ledger says that all of them are.
+    let (quarantined, changed, ran, left) = futures::join!(quarantined, changed, ran, left);
+    let mut errors = [quarantined, changed, ran, left]
+        .into_iter()
+        .filter_map(Result::err);
+    if let Some(first) = errors.next() {
+        errors.for_each(|error| tracing::warn!(table = %name, %error, "batch is not recorded"));
+        return Err(first);
+    }
+    let mut results = batch.side.results.clone();
+    for result in &mut results {
+        result.commit_version = Some(batch.version);
+    }
+    ledger.record(name, batch.number, &results).await?;
+    failpoint::pass("after_record");
+    Ok(())
+}
+
+/// Application id under which quarantine and run record state the newest batch of a table that they hold.
+pub(crate) fn recorded_app(ledger: &Ledger, name: &TableName) -> String {
+    format!("record:{}:{name}", ledger.id())
+}

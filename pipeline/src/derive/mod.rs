@@ -1,0 +1,401 @@
+//! Tables with inputs: what the inputs' logs say changed is computed anew.
+
+mod compute;
+mod touched;
+mod work;
+
+pub(crate) use compute::{Computation, Destination, Input, Part, put};
+
+use std::sync::Arc;
+
+use datafusion::datasource::MemTable;
+use datafusion::prelude::{DataFrame, SessionContext};
+
+use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
+use crate::delta::changes;
+use crate::error::{Context, Error, Kind, Result};
+use crate::failpoint;
+use crate::lake::Lake;
+use crate::layout;
+use crate::query::{register, session};
+use crate::report::{Counts, Observer};
+use crate::request::Selection;
+use crate::shape::Checks;
+use crate::shape::Shaper;
+use crate::storage::{Lease, Turn};
+use crate::system::ledger::{Claim, Draft, InputRange, Ledger, ObjectResult};
+
+use crate::commit::budget;
+use crate::commit::notes::Notes;
+use crate::commit::side_file::SideFile;
+use crate::commit::table::{self, Opened, Table};
+use crate::commit::tally::{Summary, Tallies, Tally};
+use crate::commit::{Attempt, Proposal, TableRun, commit_batch};
+use crate::commit::{State, state};
+use crate::ingest::poison::Journal;
+use compute::Sifted;
+use work::{Work, inputs, touched};
+
+impl Lake {
+    /// Plans the SQL and the checks of a table; reads no data.
+    ///
+    /// # Errors
+    /// When there is no such contract, or its SQL or a check cannot be planned.
+    pub async fn verify(&self, table: &TableName) -> Result<()> {
+        let contract = self.contract(table)?;
+        match &contract.feed {
+            Feed::Raw(_) => Shaper::new(contract, self.pseudonyms())?.verify().await,
+            Feed::Inputs(feed) => verify(self, contract, feed).await,
+        }
+    }
+}
+
+/// Commits of an input that change no rows are passed over until there are so many of them.
+const PASSED_OVER: u64 = 100;
+
+/// Brings a table with inputs up to date with them.
+pub(crate) async fn run_derived(
+    lake: &Lake,
+    contract: &Contract,
+    selection: &Selection,
+    observer: &dyn Observer,
+    tallies: &mut Tallies,
+) -> Result<()> {
+    let tally = tallies.of(&contract.name);
+    let names = [contract.name.clone()];
+    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
+    let Some(mut lease) = lake.stop().unless(Lease::ask(&locks, &names, patience)).await? else {
+        tally.busy();
+        return Ok(());
+    };
+    let done = batches(lake, contract, selection, &mut lease, observer, tally).await;
+    lease.release().await;
+    if done? == Turn::Theirs {
+        tally.busy();
+    }
+    Ok(())
+}
+
+/// Works on an open claim and claims what is new in the inputs until nothing is left, or somebody else has the table.
+async fn batches(
+    lake: &Lake,
+    contract: &Contract,
+    selection: &Selection,
+    lease: &mut Lease,
+    observer: &dyn Observer,
+    tally: &mut Tally,
+) -> Result<Turn> {
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(Turn::Ours);
+    };
+    let mut ledger = Ledger::open(lake.curated()).await?;
+    let mut looked_at = selection.release.contains(&contract.name);
+    loop {
+        let state = match state(lake, &mut ledger, contract, tally).await {
+            Ok(state) => state,
+            Err(error) => {
+                tally.stop(&error);
+                return Ok(Turn::Ours);
+            }
+        };
+        match state {
+            State::Held(reasons) => {
+                tally.hold(reasons);
+                return Ok(Turn::Ours);
+            }
+            State::Open(claim) if lake.stop().is_asked() => {
+                tally.leave(claim.draft.batch);
+                return Ok(Turn::Ours);
+            }
+            State::Open(claim) => {
+                match lake.stop().unless(lease.hold()).await? {
+                    Turn::Ours => {}
+                    // Who had it may have done this.
+                    Turn::AfterAnother => continue,
+                    Turn::Theirs => return Ok(Turn::Theirs),
+                }
+                if std::mem::take(&mut looked_at) {
+                    tally.release(claim.draft.batch);
+                }
+                let _room = lake.room_for_work().await?;
+                observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
+                let batches = [(contract.name.clone(), claim.draft.batch)];
+                let mut journal =
+                    Journal::open(&lake.attempts()?, lease, ledger.id(), &batches, observer).await?;
+                if let Some(reason) = journal.begin_batch(lake, &contract.name).await? {
+                    tally.hold([cannot(contract, &claim, &reason)]);
+                    return Ok(Turn::Ours);
+                }
+                let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
+                // Whatever it did not do, this process did not die of it.
+                journal.close().await;
+                if let Err(error) = done {
+                    tally.fail_with(claim.draft.batch, &error);
+                }
+                if tally.is_over() {
+                    return Ok(Turn::Ours);
+                }
+            }
+            State::Idle(taken) => {
+                looked_at = false;
+                if let Some(missing) = without_inputs(lake, &ledger, feed).await? {
+                    if selection.tables.contains(&contract.name) {
+                        tally.say(format!("input {missing} does not exist yet"));
+                    }
+                    return Ok(Turn::Ours);
+                }
+                // No table is made under rules that have to be changed before they work; one that is there is held under
+                // others than its own.
+                if !lake.table_log(&contract.name)?.exists().await? {
+                    verify(lake, contract, feed).await?;
+                }
+                let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
+                    continue;
+                };
+                let news = news(lake, &ledger, contract, feed, &table);
+                let Some(inputs) = lake.stop().unless(news).await? else {
+                    return Ok(Turn::Ours);
+                };
+                let draft = Draft {
+                    table: contract.name.clone(),
+                    batch: taken + 1,
+                    rules: contract.fingerprint(),
+                    objects: Vec::new(),
+                    inputs,
+                };
+                match lake.stop().unless(lease.hold()).await? {
+                    Turn::Ours => {}
+                    // Who had it may have taken these in.
+                    Turn::AfterAnother => continue,
+                    Turn::Theirs => return Ok(Turn::Theirs),
+                }
+                crate::system::load_ahead(lake.curated())?;
+                // What is claimed now would only wait.
+                lake.stop().check()?;
+                ledger.claim(&[draft], table::now()).await?;
+            }
+        }
+    }
+}
+
+/// An input, where none of them exists, so that there is nothing to compute. Where some exist, the others are made:
+/// nobody has delivered to them yet, and they count as empty.
+async fn without_inputs(lake: &Lake, ledger: &Ledger, feed: &InputFeed) -> Result<Option<TableName>> {
+    let mut missing = Vec::new();
+    for name in &feed.inputs {
+        if !lake.table_log(name)?.exists().await? {
+            missing.push(name);
+        }
+    }
+    if missing.len() == feed.inputs.len() {
+        return Ok(missing.first().map(|name| (*name).clone()));
+    }
+    for name in missing {
+        table::open(lake, ledger, lake.contract(name)?).await?;
+    }
+    Ok(None)
+}
+
+/// Application id under which a table states the version of an input, by the input's table id, that it took in.
+pub(crate) fn input_app(id: &str) -> String {
+    format!("marketlake:input:{id}")
+}
+
+/// What the inputs have that the table has not taken in; none where nothing changed. An input that somebody else wrote to is refused, so that no
+/// claim names a version of it that it does not keep.
+async fn news(
+    lake: &Lake,
+    ledger: &Ledger,
+    contract: &Contract,
+    feed: &InputFeed,
+    table: &Table,
+) -> Result<Option<Vec<InputRange>>> {
+    let mut inputs = Vec::new();
+    let mut changed = false;
+    for name in &feed.inputs {
+        let log = lake.table_log(name)?;
+        let snapshot = log.load().await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, "input vanished")
+                .with("input", name)
+                .with("table", &contract.name)
+        })?;
+        table::checked(&log, &snapshot, ledger).await?;
+        let seen = table
+            .snapshot
+            .txn(&input_app(&snapshot.id))
+            .map(|version| version as u64);
+        // An input that was set back is as good as another one.
+        let from = seen.filter(|version| *version <= snapshot.version);
+        let news = match from {
+            None => true,
+            Some(from) if from == snapshot.version => false,
+            Some(from) => {
+                let changes = changes(&log, from, snapshot.version).await?;
+                changes.is_none_or(|changes| !changes.is_empty()) || snapshot.version - from > PASSED_OVER
+            }
+        };
+        changed |= news;
+        inputs.push(InputRange {
+            table: name.clone(),
+            id: snapshot.id.clone(),
+            from,
+            to: snapshot.version,
+        });
+    }
+    if inputs.is_empty() {
+        return Err(Error::usage("table has no inputs").with("table", &contract.name));
+    }
+    Ok(changed.then_some(inputs))
+}
+
+async fn recompute(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    feed: &InputFeed,
+    claim: &Claim,
+    tally: &mut Tally,
+) -> Result<()> {
+    let inputs = inputs(lake, claim).await?;
+    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let attempt = Attempt::new();
+    let progress: Vec<(String, i64)> = inputs
+        .iter()
+        .map(|input| (input_app(&input.range.id), input.range.to as i64))
+        .collect();
+    let batch = claim.draft.batch;
+    let excess =
+        |sifted: &Sifted| budget::excess_of_rows(&contract.quarantine, batch, sifted.rejected, sifted.rows);
+    let mut run = TableRun {
+        lake,
+        ledger,
+        contract,
+        tally,
+        delivered: StoredAccounts::new(),
+    };
+    commit_batch(&mut run, batch, &attempt, None, &progress, async |run, table| {
+        let touched = touched(lake, run.ledger, contract, feed, &inputs, table).await?;
+        let mut work = Work::of(lake, &computation, table, &touched, &attempt.id)?;
+        let sifted = match work.done(lake, claim).await {
+            Ok(sifted)
+                if run.tally.passes(&contract.name, batch, &sifted.held)
+                    && run.tally.may_exceed(contract, batch, excess(&sifted).as_deref()) =>
+            {
+                sifted
+            }
+            put => {
+                work.discard().await;
+                return match put {
+                    Err(error) if matches!(error.kind(), Kind::Data | Kind::Usage) => {
+                        run.tally.hold([cannot(contract, claim, &error.chain())]);
+                        Ok(None)
+                    }
+                    put => put.map(|_| None),
+                };
+            }
+        };
+        failpoint::pass("after_decode");
+        let applied = work.finish();
+        let notes = Notes {
+            over_budget: excess(&sifted),
+            ..Notes::default()
+        };
+        let mut counts = Counts {
+            objects: inputs.len() as u64,
+            rows_read: sifted.rows,
+            rows_rejected: sifted.rejected,
+            rows_warned: sifted.warned.values().sum(),
+            ..Counts::default()
+        };
+        counts.add(&applied.counts);
+        let side = SideFile {
+            results: results(claim, &attempt.id, &sifted),
+            quarantine: sifted.quarantine,
+        };
+        Ok(Some(Proposal {
+            actions: applied.actions,
+            side: Some(side),
+            summary: Summary {
+                counts,
+                warned: sifted.warned,
+                late_objects: 0,
+                millis: attempt.millis(),
+                released: run.tally.is_released(batch),
+                notes,
+                run: Some(run.tally.run().id.clone()),
+                changed: applied.changed,
+                ..Summary::default()
+            },
+        }))
+    })
+    .await
+}
+
+/// What became of each input; rejected rows count for the first.
+pub(crate) fn results(claim: &Claim, attempt: &str, sifted: &Sifted) -> Vec<ObjectResult> {
+    let inputs = claim.draft.inputs.iter();
+    let mut results: Vec<_> = inputs
+        .map(|input| ObjectResult::of_input(claim, &input.table, attempt))
+        .collect();
+    if let Some(first) = results.first_mut() {
+        first.rows_rejected = sifted.rejected;
+    }
+    results
+}
+
+/// Why a batch waits that will fail the same way again.
+fn cannot(contract: &Contract, claim: &Claim, reason: &str) -> String {
+    format!(
+        "batch {} cannot be computed: {reason}; give it more memory where that is why, or mend the SQL and run \
+         `marketlake rebuild {}`",
+        claim.draft.batch, contract.name
+    )
+}
+
+/// Computes the open batch of a table with inputs and keeps nothing of it. What is wrong with its rows the run will say.
+pub(crate) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<()> {
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(());
+    };
+    let newest = ledger.progress(&contract.name).claimed;
+    let Some(claim) = ledger.claim_of(&contract.name, newest).await? else {
+        return Ok(());
+    };
+    let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
+        return Ok(());
+    };
+    let inputs = inputs(lake, &claim).await?;
+    let touched = touched(lake, ledger, contract, feed, &inputs, &table).await?;
+    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let mut work = Work::of(lake, &computation, &table, &touched, "alone")?;
+    let done = work.done(lake, &claim).await;
+    work.discard().await;
+    match done {
+        Err(error) if !matches!(error.kind(), Kind::Data | Kind::Usage) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Plans the contract's SQL over inputs without rows.
+///
+/// # Errors
+/// When it cannot be planned.
+pub(crate) async fn verify(lake: &Lake, contract: &Contract, feed: &InputFeed) -> Result<()> {
+    let context = session(lake.settings().memory_limit, None)?;
+    for name in &feed.inputs {
+        let nothing = MemTable::try_new(layout::schema(lake.contract(name)?), vec![Vec::new()])?;
+        register(&context, name, Arc::new(nothing))?;
+    }
+    if let Some(sql) = &contract.sql {
+        plan(&context, sql).await?.create_physical_plan().await?;
+    }
+    Checks::new(contract, &layout::schema(contract))?;
+    Ok(())
+}
+
+async fn plan(context: &SessionContext, sql: &str) -> Result<DataFrame> {
+    context
+        .sql(sql)
+        .await
+        .context(Kind::Usage, "SQL of the contract cannot be planned")
+}

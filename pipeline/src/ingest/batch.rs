@@ -1,0 +1,289 @@
+//! The shaped rows of a batch go into their table.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::apply::{WorkingSet, supersede};
+use crate::blocking::blocking;
+use crate::contract::{Contract, Feed, Keep, Otherwise};
+use crate::error::{Error, Result};
+use crate::keep::{Replaced, shrink};
+use crate::lake::Lake;
+use crate::raw::RawObject;
+use crate::report::{Counts, Outcome};
+use crate::shape::Reject;
+use crate::system::ledger::{Claim, Ledger, ObjectResult, Taken};
+use crate::system::quarantine::{self, QuarantineRow};
+
+use super::documents::gather;
+use super::portions::{Keyed, put_documents, put_keys};
+use super::read::Intake;
+use super::row_buffer::Spooled;
+use super::waiting::held_up;
+use crate::commit::budget;
+use crate::commit::notes::Notes;
+use crate::commit::rules::in_force;
+use crate::commit::side_file::SideFile;
+use crate::commit::tally::{Summary, Tally, Waiting};
+use crate::commit::{Attempt, Proposal, TableRun, commit_batch};
+
+/// The part of the memory limit that the rows of a batch go in by: folding two of them takes a few times as much.
+const PORTION: usize = 16;
+/// The part of the memory limit that partitions go in together by: no file is written twice, however small it is.
+const PARTITIONS: usize = 64;
+
+/// Files of the table that are looked into at the same time, where there is memory: more than there are processors, so that
+/// waiting for the disk costs none.
+const FILES_AT_ONCE: usize = 3;
+
+/// Takes in what the objects of a claim gave, commits and records.
+pub(crate) async fn take(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    claim: &Claim,
+    mut intakes: Vec<(RawObject, Intake)>,
+    mut spooled: Spooled,
+    tally: &mut Tally,
+) -> Result<()> {
+    let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
+    if !tally.passes(&contract.name, claim.draft.batch, &held) {
+        return Ok(());
+    }
+    let curated = lake.curated();
+    let attempt = Attempt::new();
+    let taken: HashSet<usize> = intakes
+        .iter()
+        .filter(|(_, intake)| intake.rejected.is_none())
+        .map(|(_, intake)| intake.ordinal)
+        .collect();
+    spooled.retain(|object| taken.contains(&object));
+    let gathered = gather(contract, &mut intakes, &spooled, lake.settings().at_once(2))?.map(Arc::new);
+    let portion = lake.settings().memory_limit / PORTION;
+    if gathered.is_none() {
+        // Where a key can be in any partition, each group of them looks for its keys in the others, too.
+        let bytes = if contract.keys_stay() {
+            lake.settings().memory_limit / PARTITIONS
+        } else {
+            portion / 2
+        };
+        spooled = blocking(move || spooled.by_partition(bytes)).await?;
+    }
+    let spooled = Arc::new(spooled);
+    let mut said = gathered
+        .as_ref()
+        .map_or_else(Vec::new, |gathered| gathered.results.clone())
+        .into_iter();
+    let results: Vec<ObjectResult> = intakes
+        .iter()
+        .map(|(object, intake)| ObjectResult {
+            document: said.next().flatten(),
+            ..result(claim, object, intake, &attempt)
+        })
+        .collect();
+    let giving = intakes.iter().filter(|(_, intake)| intake.gives());
+    let giving: BTreeSet<&String> = giving.map(|(_, intake)| &intake.account).collect();
+    let delivered = in_force(lake, contract, giving)?;
+    let counts = counted(&intakes);
+    let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
+    let excess = budget::excess(
+        &contract.quarantine,
+        claim.draft.batch,
+        intakes.iter().map(|(_, intake)| intake),
+    );
+    if !tally.may_exceed(contract, claim.draft.batch, excess.as_deref()) {
+        return Ok(());
+    }
+    let noted = Notes {
+        over_budget: excess,
+        lookalikes: contract.lookalikes(&spooled.fields),
+        ..gathered
+            .as_ref()
+            .map_or_else(Notes::default, |gathered| gathered.notes.clone())
+    };
+    let periods = periods(&claim.draft.objects)?;
+    let keyed = Keyed {
+        contract: Arc::new(contract.clone()),
+        spooled,
+        periods,
+        files_at_once: lake.settings().at_once(FILES_AT_ONCE),
+    };
+    let mut rejects = quarantine::Writer::new(curated);
+    for (object, intake) in &intakes {
+        lake.stop().check()?;
+        for portion in intake.rejects.portions() {
+            rejects
+                .add(quarantined(claim, object, portion?, &attempt))
+                .await?;
+        }
+    }
+    let quarantine = rejects.finish().await?;
+    let side = SideFile { results, quarantine };
+    let batch = claim.draft.batch;
+    let mut run = TableRun {
+        lake,
+        ledger,
+        contract,
+        tally,
+        delivered,
+    };
+    commit_batch(&mut run, batch, &attempt, Some(side), &[], async |run, table| {
+        let mut notes = noted.clone();
+        let files = table.snapshot.files.to_vec();
+        let working = WorkingSet::new(&table.log, files, &attempt.id);
+        let changes = match &gathered {
+            None => {
+                let groups_at_once = lake.settings().at_once(2);
+                put_keys(&keyed, working, portion, groups_at_once).await?
+            }
+            Some(gathered) => {
+                let (order, days) = gathered.documents.reach();
+                let recorded = run.ledger.documents(&contract.name, &order, days).await?;
+                let documents = &gathered.documents;
+                let (open, files, at_once) = (working.open_files(), working.files(), keyed.files_at_once);
+                let superseded = supersede(contract, open, files, documents, &recorded, at_once).await?;
+                if !guard(contract, claim, &superseded.replaced, &mut notes, run.tally) {
+                    return Ok(None);
+                }
+                put_documents(contract, working, &keyed.spooled, portion, gathered, superseded).await?
+            }
+        };
+        let applied = changes.finish(contract);
+        let mut counts = counts.clone();
+        counts.add(&applied.counts);
+        counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
+        Ok(Some(Proposal {
+            actions: applied.actions,
+            side: None,
+            summary: Summary {
+                counts,
+                warned: warned.clone(),
+                late_objects: run.tally.late_claimed(),
+                millis: attempt.millis(),
+                released: run.tally.is_released(batch),
+                notes,
+                run: Some(run.tally.run().id.clone()),
+                changed: applied.changed,
+                waiting: waiting(claim, &intakes, table.waiting()?),
+            },
+        }))
+    })
+    .await?;
+    for (object, intake) in intakes.iter().filter(|(_, intake)| intake.waits) {
+        let why = held_up(&object.uri, intake.rejected.as_deref());
+        run.tally.lack(Outcome::Held, why);
+    }
+    Ok(())
+}
+
+/// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.
+fn guard(
+    contract: &Contract,
+    claim: &Claim,
+    replaced: &[Replaced],
+    notes: &mut Notes,
+    tally: &mut Tally,
+) -> bool {
+    let Feed::Raw(feed) = &contract.feed else {
+        return true;
+    };
+    let Keep::LatestDocument {
+        per,
+        shrink: Some(rule),
+        ..
+    } = &feed.keep
+    else {
+        return true;
+    };
+    let shrunk = shrink::shrunk(contract, per, rule, claim.claimed_at, replaced);
+    let words: Vec<String> = shrunk
+        .into_iter()
+        .map(|change| shrink::in_words(per, change))
+        .collect();
+    notes.shrunk = words.len() as u64;
+    notes.shrunk_first = words.first().cloned();
+    rule.otherwise != Otherwise::Hold || tally.may_shrink(&contract.name, claim.draft.batch, &words)
+}
+
+fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
+    let mut counts = Counts {
+        objects: intakes.len() as u64,
+        ..Counts::default()
+    };
+    for (object, intake) in intakes {
+        counts.bytes_read += object.size;
+        counts.rows_read += intake.rows_read;
+        counts.rows_filtered += intake.filtered;
+        counts.rows_warned += intake.warned.values().sum::<u64>();
+        match intake.rejected {
+            Some(_) => counts.objects_rejected += 1,
+            None => counts.rows_rejected += intake.rejects.len(),
+        }
+    }
+    counts
+}
+
+/// The objects of the table that wait after a batch, of those that waited before it.
+fn waiting(claim: &Claim, intakes: &[(RawObject, Intake)], before: Waiting) -> Waiting {
+    let mut waiting = before;
+    for (object, intake) in intakes {
+        match intake.waits {
+            true => waiting.insert(object.path.clone(), claim.draft.batch),
+            false => waiting.remove(&object.path),
+        };
+    }
+    waiting
+}
+
+fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt) -> ObjectResult {
+    let mut result = ObjectResult::of(claim, object, &attempt.id);
+    result.rows_read = intake.rows_read;
+    match &intake.rejected {
+        Some(reason) => {
+            let reason = reason.clone();
+            result.taken = match intake.waits {
+                true => Taken::Refused { reason },
+                false => Taken::Rejected { reason },
+            };
+        }
+        None => result.rows_rejected = intake.rejects.len(),
+    }
+    result
+}
+
+fn quarantined<'a>(
+    claim: &'a Claim,
+    object: &'a RawObject,
+    rejects: Vec<Reject>,
+    attempt: &'a Attempt,
+) -> impl Iterator<Item = QuarantineRow> + 'a {
+    rejects.into_iter().map(|reject| QuarantineRow {
+        table: claim.draft.table.to_string(),
+        batch: claim.draft.batch,
+        object: object.uri.clone(),
+        path: object.path.clone(),
+        account: object.account.clone(),
+        row: reject.row,
+        reason: reject.reason,
+        raw_text: Some(reject.text).filter(|text| !text.is_empty()),
+        rejected_at: claim.claimed_at,
+        attempt: attempt.id.clone(),
+    })
+}
+
+/// First and last day that the objects are about.
+fn periods(objects: &[RawObject]) -> Result<(chrono::NaiveDate, chrono::NaiveDate)> {
+    let days = || objects.iter().map(|object| object.period.date());
+    days()
+        .min()
+        .zip(days().max())
+        .ok_or_else(|| Error::internal("claim of a raw-fed table names no object"))
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (check, rows) in parts.flatten() {
+        *sums.entry(check.clone()).or_default() += rows;
+    }
+    sums
+}

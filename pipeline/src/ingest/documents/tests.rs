@@ -1,0 +1,555 @@
+//! Documents of any width, empty ones, late ones and copies, in batches of any size, against a naive model.
+
+use crate::storage::Place;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{Date32Type, Int64Type};
+use chrono::{DateTime, NaiveDate, TimeDelta};
+use proptest::prelude::*;
+use url::Url;
+
+use crate::apply::{WorkingSet, supersede};
+use crate::contract::{SourceFile, load};
+use crate::curated::Curated;
+use crate::delta::{Commit, DeltaLog, read_files};
+use crate::raw::manifest::Parts;
+use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
+
+use super::*;
+use crate::ingest::portions::put_documents;
+use crate::ingest::row_buffer::{Budget, Spool};
+
+/// A document: when it was made, whose it is, first day and number of days, whether a manifest says so, and its rows as
+/// day and number.
+#[derive(Debug, Clone)]
+struct Report {
+    at: u8,
+    profile: u8,
+    first: i32,
+    days: i32,
+    stated: bool,
+    rows: Vec<(i32, i64)>,
+}
+
+impl Report {
+    /// Days that it speaks about.
+    fn covers(&self) -> BTreeSet<i32> {
+        if self.stated {
+            (self.first..self.first + self.days).collect()
+        } else {
+            self.rows.iter().map(|(day, _)| *day).collect()
+        }
+    }
+}
+
+fn reports() -> impl Strategy<Value = Vec<Report>> {
+    let row = (0..6_i32, 0..50_i64);
+    let report = (
+        0..5_u8,
+        0..2_u8,
+        0..5_i32,
+        1..4_i32,
+        any::<bool>(),
+        proptest::collection::vec(row, 0..6),
+    );
+    let report = report.prop_map(|(at, profile, first, days, stated, mut rows)| {
+        if stated {
+            // What lies outside is rejected before documents are put together.
+            rows.retain(|(day, _)| (first..first + days).contains(day));
+        }
+        Report {
+            at,
+            profile,
+            first,
+            days,
+            stated,
+            rows,
+        }
+    });
+    proptest::collection::vec(report, 1..9)
+}
+
+fn contract(partition: &str) -> Contract {
+    let text = format!(
+        "description = \"t\"\npath = \"x/{{date}}/{{name}}\"\nformat = \"csv\"\nkeep = \"latest_document\"\n\
+         per = [\"profile\", \"day\"]\ncovers = \"day\"\nnewest_by = [\"_generated_at\"]\nunknown = \"ignore\"\n\
+         partition = [{partition}]\n[columns]\nprofile = \"text\"\nday = \"date\"\nn = \"int\"\nsaid_by = \"text\"\n"
+    );
+    let files = [SourceFile {
+        path: "x/t.toml".to_owned(),
+        text,
+    }];
+    let contracts = load(&files, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    contracts.into_values().next().unwrap()
+}
+
+fn date(day: i32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 3, 1).unwrap() + TimeDelta::days(i64::from(day))
+}
+
+fn days_since_epoch(day: i32) -> i32 {
+    (date(day) - NaiveDate::default()).num_days() as i32
+}
+
+/// An object, what intake says of it, and its rows.
+type Delivered = (RawObject, Intake, RecordBatch);
+
+/// The rows of a batch in a spool of which so many bytes fit into memory.
+fn spooled(
+    contract: &Contract,
+    delivered: Vec<Delivered>,
+    in_memory: usize,
+) -> (Vec<(RawObject, Intake)>, Spooled) {
+    let spool = Spool::new(layout::schema(contract), &[], Budget::new(in_memory));
+    let mut intakes = Vec::new();
+    for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
+        intake.ordinal = ordinal;
+        spool.push(ordinal, 1, rows).unwrap();
+        intakes.push((object, intake));
+    }
+    (intakes, spool.close().unwrap())
+}
+
+/// What intake gives for the report with that number, delivered for the `copy`th time.
+fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> Delivered {
+    let object = RawObject {
+        uri: format!("file:///raw/{copy}/{number}"),
+        moved_to: None,
+        path: format!("{copy}/{number}"),
+        size: 1,
+        modified: DateTime::UNIX_EPOCH,
+        tag: None,
+        account: None,
+        period: date(0).into(),
+        part: 0,
+        manifest: None,
+        document: None,
+    };
+    let order = format!("{:03}.", report.at);
+    let rows = report.rows.len();
+    let text = |value: String| Arc::new(StringArray::from(vec![value; rows])) as ArrayRef;
+    let schema = layout::schema(contract);
+    let columns = schema.fields().iter().map(|field| match field.name().as_str() {
+        "profile" => text(format!("p{}", report.profile)),
+        "said_by" => text(number.to_string()),
+        "day" => Arc::new(Date32Array::from_iter_values(
+            report.rows.iter().map(|(day, _)| days_since_epoch(*day)),
+        )),
+        "n" => Arc::new(Int64Array::from_iter_values(report.rows.iter().map(|(_, n)| *n))),
+        layout::ORDER => text(order.clone()),
+        layout::OBJECT => text(object.uri.clone()),
+        _ => new_null_array(field.data_type(), rows),
+    });
+    let rows = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
+    let fixed = BTreeMap::from([("profile".to_owned(), format!("p{}", report.profile))]);
+    let declared = Declared {
+        id: Some(format!("d{number}")),
+        made: Some(DateTime::UNIX_EPOCH),
+        parts: Parts::default(),
+        order: order.clone(),
+        fixed,
+        otherwise: BTreeMap::new(),
+        days: report
+            .stated
+            .then(|| (date(report.first), date(report.first + report.days - 1))),
+        wrong: None,
+    };
+    let mut intake = Intake {
+        declared: Some(declared),
+        ..Intake::default()
+    };
+    intake.content.update(&number.to_le_bytes());
+    (object, intake, rows)
+}
+
+/// Profile, day, number and report of each row that has to be there.
+fn wanted(reports: &[Report]) -> Vec<(String, i32, i64, String)> {
+    let mut newest: BTreeMap<(u8, i32), (u8, usize)> = BTreeMap::new();
+    for (number, report) in reports.iter().enumerate() {
+        for day in report.covers() {
+            let known = newest.entry((report.profile, day)).or_insert((report.at, number));
+            *known = (*known).max((report.at, number));
+        }
+    }
+    let mut rows = Vec::new();
+    for ((profile, day), (_, number)) in newest {
+        for (_, n) in reports[number].rows.iter().filter(|(of, _)| *of == day) {
+            rows.push((
+                format!("p{profile}"),
+                days_since_epoch(day),
+                *n,
+                number.to_string(),
+            ));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// A table and its ledger in a folder, without the rest of a lake.
+struct Bench {
+    contract: Contract,
+    log: DeltaLog,
+    ledger: Ledger,
+    batch: i64,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(partition: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Url::from_directory_path(folder.path()).unwrap();
+        let contract = contract(partition);
+        let log = DeltaLog::at("x.t", root.join("t/").unwrap()).unwrap();
+        log.load_or_create(&layout::schema(&contract), &contract.partition, &[], "")
+            .await
+            .unwrap();
+        Self {
+            contract,
+            log,
+            ledger: Ledger::open(&Curated::at(Place::of_folder(folder.path())))
+                .await
+                .unwrap(),
+            batch: 0,
+            _folder: folder,
+        }
+    }
+
+    async fn take(&mut self, delivered: Vec<Delivered>) {
+        self.batch += 1;
+        let (mut intakes, spooled) = spooled(&self.contract, delivered, 4000 * self.batch as usize % 9000);
+        let gathered = gather(&self.contract, &mut intakes, &spooled, 2)
+            .unwrap()
+            .unwrap();
+        let (spooled, gathered) = (Arc::new(spooled), Arc::new(gathered));
+        let snapshot = self.log.load().await.unwrap().unwrap();
+        let (order, days) = gathered.documents.reach();
+        let name = &self.contract.name;
+        let recorded = self.ledger.documents(name, &order, days).await.unwrap();
+        let working = WorkingSet::new(&self.log, snapshot.files.to_vec(), "a");
+        let superseded = supersede(
+            &self.contract,
+            working.open_files(),
+            working.files(),
+            &gathered.documents,
+            &recorded,
+            2,
+        )
+        .await
+        .unwrap();
+        let portion = [1, usize::MAX][self.batch as usize % 2];
+        let changes = put_documents(&self.contract, working, &spooled, portion, &gathered, superseded)
+            .await
+            .unwrap();
+        let applied = changes.finish(&self.contract);
+        let commit = Commit {
+            operation: "CURATE",
+            actions: applied.actions,
+            ..Commit::default()
+        };
+        self.log.commit(&snapshot, commit).await.unwrap();
+        let claim = Claim {
+            draft: Draft {
+                table: name.clone(),
+                batch: self.batch,
+                rules: String::new(),
+                objects: Vec::new(),
+                inputs: Vec::new(),
+            },
+            claimed_at: DateTime::UNIX_EPOCH,
+        };
+        let results: Vec<ObjectResult> = intakes
+            .iter()
+            .zip(gathered.results.clone())
+            .map(|((object, _), document)| ObjectResult {
+                document,
+                ..ObjectResult::of(&claim, object, "a")
+            })
+            .collect();
+        self.ledger.record(name, self.batch, &results).await.unwrap();
+    }
+
+    async fn rows(&self) -> Vec<(String, i32, i64, String)> {
+        let snapshot = self.log.load().await.unwrap().unwrap();
+        let mut rows = Vec::new();
+        for batch in read_files(&self.log, snapshot.files.iter(), &snapshot.schema)
+            .await
+            .unwrap()
+        {
+            let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+            let (profiles, days, numbers, by) =
+                (column("profile"), column("day"), column("n"), column("said_by"));
+            rows.extend((0..batch.num_rows()).map(|row| {
+                (
+                    profiles.as_string::<i32>().value(row).to_owned(),
+                    days.as_primitive::<Date32Type>().value(row),
+                    numbers.as_primitive::<Int64Type>().value(row),
+                    by.as_string::<i32>().value(row).to_owned(),
+                )
+            }));
+        }
+        rows.sort();
+        rows
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn each_cell_has_the_rows_of_its_newest_document(
+        reports in reports(),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
+        cuts in proptest::collection::vec(1..4_usize, 1..9),
+        keys in any::<u64>(),
+        layout in 0..3_usize,
+    ) {
+        // Every report once in any order, some of them again.
+        let mut deliveries: Vec<(u64, usize, usize)> = (0..reports.len())
+            .map(|number| (keys.rotate_left(number as u32 * 7), number, 0))
+            .collect();
+        deliveries.extend(order.iter().enumerate().map(|(copy, index)| {
+            let number = index.index(reports.len());
+            (keys.rotate_left(copy as u32 * 11 + 5), number, copy % 2)
+        }));
+        deliveries.sort_unstable();
+        let partition = ["", "\"day\"", "\"profile\", \"day\""][layout];
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let found = runtime.block_on(async {
+            let mut bench = Bench::new(partition).await;
+            let mut rest = deliveries.as_slice();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (batch, after) = rest.split_at((*cut).min(rest.len()));
+                rest = after;
+                let batch: BTreeSet<(usize, usize)> = batch.iter().map(|(_, number, copy)| (*number, *copy)).collect();
+                let batch = batch.into_iter().map(|(number, copy)| intake(&bench.contract, number, &reports[number], copy));
+                let batch: Vec<_> = batch.collect();
+                bench.take(batch).await;
+            }
+            bench.rows().await
+        });
+        prop_assert_eq!(found, wanted(&reports));
+    }
+}
+
+#[test]
+fn a_document_that_lacks_a_part_is_rejected_whole() {
+    let contract = contract("\"day\"");
+    let report = Report {
+        at: 1,
+        profile: 0,
+        first: 0,
+        days: 1,
+        stated: true,
+        rows: vec![(0, 1)],
+    };
+    let part = |number: u32, copy: usize| {
+        let (mut object, mut intake, rows) = intake(&contract, 0, &report, copy);
+        object.uri.push_str(&number.to_string());
+        object.path = format!("day/{copy}-{number}");
+        object.document = Some("d0".to_owned());
+        if let Some(declared) = &mut intake.declared {
+            declared.parts = Parts { number, of: 2 };
+        }
+        (object, intake, rows)
+    };
+    let (mut whole, rows) = spooled(&contract, vec![part(2, 0), part(1, 0), part(1, 1)], 0);
+    let gathered = gather(&contract, &mut whole, &rows, 2).unwrap().unwrap();
+    assert_eq!(gathered.documents.list.len(), 1);
+    assert_eq!(gathered.documents.rows, 2, "a part that came twice is one part");
+    assert!(gathered.results.iter().all(Option::is_some));
+
+    let (gone, _, rows) = part(1, 0);
+    let rejected = (gone, Intake::rejected(1, "gone".to_owned()), rows.slice(0, 0));
+    let (mut lacking, rows) = spooled(&contract, vec![part(2, 0), rejected], 0);
+    let gathered = gather(&contract, &mut lacking, &rows, 2).unwrap().unwrap();
+    assert!(gathered.documents.list.is_empty());
+    let reasons: Vec<_> = lacking
+        .iter()
+        .map(|(_, intake)| intake.rejected.clone().unwrap())
+        .collect();
+    assert_eq!(
+        reasons,
+        ["part 1 of 2 of the document is missing or rejected", "gone"]
+    );
+
+    let mut other = part(2, 0);
+    if let Some(declared) = &mut other.1.declared {
+        declared.days = Some((date(1), date(1)));
+    }
+    let (mut at_odds, rows) = spooled(&contract, vec![part(1, 0), other], 0);
+    let gathered = gather(&contract, &mut at_odds, &rows, 2).unwrap().unwrap();
+    assert!(gathered.documents.list.is_empty());
+    let reasons: Vec<&str> = at_odds
+        .iter()
+        .map(|(_, intake)| intake.rejected.as_deref().unwrap())
+        .collect();
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.contains("of 2 of the document is missing"))
+    );
+    assert!(reasons[1].contains("others of its parts do not say the same"));
+}
+
+/// What a part says: its number, how many there are, and when it was changed. Its content is its place in the list.
+type Part = (u32, u32, i64);
+
+/// The documents of objects of which these are there, all in one batch; the number of the object of each of its rows, too.
+fn gathered_of(
+    contract: &Contract,
+    parts: &[(Part, Report)],
+    there: &[usize],
+) -> (Vec<Document>, Vec<usize>) {
+    // Only parts of a complete document are claimed.
+    let is_complete = |of: u32| {
+        let numbers = there.iter().filter(|part| parts[**part].0.1 == of);
+        numbers
+            .map(|part| parts[*part].0.0)
+            .collect::<BTreeSet<_>>()
+            .len() as u32
+            == of
+    };
+    let claimed = there.iter().filter(|part| is_complete(parts[**part].0.1));
+    let claimed: Vec<usize> = claimed.copied().collect();
+    let delivered = claimed.iter().map(|index| {
+        let ((number, of, changed), report) = &parts[*index];
+        let (mut object, mut intake, rows) = intake(contract, *index, report, 0);
+        object.path = format!("day/{index}");
+        object.document = Some("d".to_owned());
+        object.modified += TimeDelta::seconds(*changed);
+        let declared = intake.declared.as_mut().unwrap();
+        declared.id = Some("d".to_owned());
+        declared.parts = Parts {
+            number: *number,
+            of: *of,
+        };
+        (object, intake, rows)
+    });
+    let rows = claimed
+        .iter()
+        .flat_map(|index| vec![*index; parts[*index].1.rows.len()]);
+    let rows = rows.collect();
+    let (mut intakes, spooled) = spooled(contract, delivered.collect(), 0);
+    let gathered = gather(contract, &mut intakes, &spooled, 1).unwrap().unwrap();
+    (gathered.documents.list, rows)
+}
+
+/// The objects of the newest document that is there when these parts are taken in together; its order, too.
+fn newest_of(contract: &Contract, parts: &[Part], there: &[usize]) -> Option<(String, BTreeSet<usize>)> {
+    let report = |number: usize| Report {
+        at: 1,
+        profile: 0,
+        first: 0,
+        days: 1,
+        stated: true,
+        rows: vec![(0, number as i64)],
+    };
+    let parts: Vec<(Part, Report)> = parts
+        .iter()
+        .enumerate()
+        .map(|(number, part)| (*part, report(number)))
+        .collect();
+    let (documents, objects) = gathered_of(contract, &parts, there);
+    let newest = documents.iter().max_by_key(|document| &document.order)?;
+    let rows = newest.cells.values().flat_map(|share| share.rows.iter());
+    Some((
+        newest.order.clone(),
+        rows.map(|row| objects[row as usize]).collect(),
+    ))
+}
+
+/// Per cell its order and the objects of its rows, of documents that cover no more than their rows.
+fn cells_of(
+    contract: &Contract,
+    parts: &[(Part, Report)],
+    there: &[usize],
+) -> BTreeMap<Cell, (String, BTreeSet<usize>)> {
+    let (documents, objects) = gathered_of(contract, parts, there);
+    let mut cells: BTreeMap<Cell, (String, BTreeSet<usize>)> = BTreeMap::new();
+    for (cell, share) in documents.into_iter().flat_map(|document| document.cells) {
+        let objects = share.rows.iter().map(|row| objects[row as usize]).collect();
+        let known = cells.entry(cell).or_default();
+        *known = std::mem::take(known).max((share.order, objects));
+    }
+    cells
+}
+
+proptest! {
+    #[test]
+    fn parts_that_come_again_make_one_document_in_any_order_of_arrival(
+        (parts, arrival) in proptest::collection::vec((1..4_u32, 1..4_u32, 0..4_i64), 1..8).prop_flat_map(|parts| {
+            let arrival: Vec<usize> = (0..parts.len()).collect();
+            (Just(parts), Just(arrival).prop_shuffle())
+        }),
+    ) {
+        let contract = contract("\"day\"");
+        let parts: Vec<Part> = parts.into_iter().map(|(number, of, changed)| (number.min(of), of, changed)).collect();
+        let all: Vec<usize> = (0..parts.len()).collect();
+        let together = newest_of(&contract, &parts, &all);
+        let one_by_one = (1..=arrival.len()).filter_map(|count| newest_of(&contract, &parts, &arrival[..count])).max();
+        prop_assert_eq!(one_by_one, together);
+    }
+
+    #[test]
+    fn former_parts_say_what_newer_ones_have_no_rows_of_in_any_order_of_arrival(
+        (parts, arrival) in proptest::collection::vec(
+            (1..3_u32, 0..4_i64, proptest::collection::btree_set(0..3_i32, 0..3)), 2..7,
+        ).prop_flat_map(|parts| {
+            let arrival: Vec<usize> = (0..parts.len()).collect();
+            (Just(parts), Just(arrival).prop_shuffle())
+        }),
+    ) {
+        let contract = contract("\"day\"");
+        let parts = parts.into_iter().map(|(number, changed, days)| {
+            let rows = days.into_iter().map(|day| (day, 1)).collect();
+            let report = Report { at: 1, profile: 0, first: 0, days: 3, stated: false, rows };
+            ((number, 2, changed), report)
+        });
+        let parts: Vec<(Part, Report)> = parts.collect();
+        let all: Vec<usize> = (0..parts.len()).collect();
+        let mut one_by_one: BTreeMap<Cell, (String, BTreeSet<usize>)> = BTreeMap::new();
+        for count in 1..=arrival.len() {
+            for (cell, said) in cells_of(&contract, &parts, &arrival[..count]) {
+                let known = one_by_one.entry(cell).or_default();
+                *known = std::mem::take(known).max(said);
+            }
+        }
+        prop_assert_eq!(one_by_one, cells_of(&contract, &parts, &all));
+    }
+}
+
+#[test]
+fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
+    let contract = contract("\"day\"");
+    let report = |profile| Report {
+        at: 1,
+        profile,
+        first: 0,
+        days: 2,
+        stated: true,
+        rows: vec![(0, 1)],
+    };
+    let (object, mut mixed, rows) = intake(&contract, 0, &report(0), 0);
+    let both = [rows, intake(&contract, 0, &report(1), 0).2];
+    let rows = arrow::compute::concat_batches(&layout::schema(&contract), &both).unwrap();
+    mixed.declared.as_mut().unwrap().fixed.clear();
+    let (mut intakes, rows) = spooled(&contract, vec![(object, mixed, rows)], 0);
+    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
+    let document = &gathered.documents.list[0];
+    assert_eq!((document.covers.is_none(), document.cells.len()), (true, 2));
+    assert_eq!(gathered.notes.coverage_guessed, 1);
+
+    let (object, mut one, rows) = intake(&contract, 0, &report(0), 0);
+    one.declared.as_mut().unwrap().fixed.clear();
+    let (mut intakes, rows) = spooled(&contract, vec![(object, one, rows)], 0);
+    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
+    let covers = gathered.documents.list[0].covers.clone().unwrap();
+    assert_eq!(covers.fixed["profile"], "p0");
+    assert_eq!(covers.days, Some((date(0), date(1))));
+}
