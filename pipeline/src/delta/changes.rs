@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
 
 use super::log::DeltaLog;
+
+/// Entries that are read at the same time.
+const AT_ONCE: usize = 32;
 
 /// A file that came into or went out of a table with its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +30,11 @@ pub(crate) struct Change {
 /// files left out; none when the log no longer has one of these commits.
 pub(crate) async fn changes(log: &DeltaLog, from: u64, to: u64) -> Result<Option<Vec<Change>>> {
     let mut changes = Vec::new();
-    for version in from + 1..=to {
-        let Some(actions) = log.entry(version).await? else {
+    let mut entries = futures::stream::iter(from + 1..=to)
+        .map(|version| async move { Ok::<_, Error>((version, log.entry(version).await?)) })
+        .buffered(AT_ONCE);
+    while let Some((version, entry)) = entries.try_next().await? {
+        let Some(actions) = entry else {
             return Ok(None);
         };
         for action in &actions {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{DataFrame, SessionContext};
+use futures::future::try_join_all;
 
 use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
 use crate::delta::changes;
@@ -135,6 +136,11 @@ async fn batches(
                 if tally.is_over() {
                     return Ok(Turn::Ours);
                 }
+                // A claim has all news that there were, and mostly there are no more.
+                let is_recorded = ledger.progress(&contract.name).recorded == claim.draft.batch;
+                if is_recorded && are_newest(lake, &claim.draft.inputs).await? {
+                    return Ok(Turn::Ours);
+                }
             }
             State::Idle(taken) => {
                 looked_at = false;
@@ -146,7 +152,7 @@ async fn batches(
                 }
                 // No table is made under rules that have to be changed before they work; one that is there is held under
                 // others than its own.
-                if !lake.table_log(&contract.name)?.exists().await? {
+                if taken == 0 && !lake.table_log(&contract.name)?.exists().await? {
                     verify(lake, contract, feed).await?;
                 }
                 let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
@@ -178,15 +184,22 @@ async fn batches(
     }
 }
 
+/// Whether no version follows those of a claim.
+async fn are_newest(lake: &Lake, inputs: &[InputRange]) -> Result<bool> {
+    let looks = inputs
+        .iter()
+        .map(async |input| lake.table_log(&input.table)?.is_newest(input.to).await);
+    Ok(!try_join_all(looks).await?.contains(&false))
+}
+
 /// An input, where none of them exists, so that there is nothing to compute. Where some exist, the others are made:
 /// nobody has delivered to them yet, and they count as empty.
 async fn without_inputs(lake: &Lake, ledger: &Ledger, feed: &InputFeed) -> Result<Option<TableName>> {
-    let mut missing = Vec::new();
-    for name in &feed.inputs {
-        if !lake.table_log(name)?.exists().await? {
-            missing.push(name);
-        }
-    }
+    let looks = feed.inputs.iter().map(async |name| {
+        let is_there = lake.table_log(name)?.exists().await?;
+        Ok::<_, Error>((!is_there).then_some(name))
+    });
+    let missing: Vec<&TableName> = try_join_all(looks).await?.into_iter().flatten().collect();
     if missing.len() == feed.inputs.len() {
         return Ok(missing.first().map(|name| (*name).clone()));
     }
@@ -210,9 +223,7 @@ async fn news(
     feed: &InputFeed,
     table: &Table,
 ) -> Result<Option<Vec<InputRange>>> {
-    let mut inputs = Vec::new();
-    let mut changed = false;
-    for name in &feed.inputs {
+    let looks = feed.inputs.iter().map(async |name| {
         let log = lake.table_log(name)?;
         let snapshot = log.load().await?.ok_or_else(|| {
             Error::new(Kind::NotFound, "input vanished")
@@ -234,18 +245,19 @@ async fn news(
                 changes.is_none_or(|changes| !changes.is_empty()) || snapshot.version - from > PASSED_OVER
             }
         };
-        changed |= news;
-        inputs.push(InputRange {
+        let input = InputRange {
             table: name.clone(),
             id: snapshot.id.clone(),
             from,
             to: snapshot.version,
-        });
-    }
+        };
+        Ok::<_, Error>((input, news))
+    });
+    let (inputs, news): (Vec<_>, Vec<bool>) = try_join_all(looks).await?.into_iter().unzip();
     if inputs.is_empty() {
         return Err(Error::usage("table has no inputs").with("table", &contract.name));
     }
-    Ok(changed.then_some(inputs))
+    Ok(news.contains(&true).then_some(inputs))
 }
 
 async fn recompute(

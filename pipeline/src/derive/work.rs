@@ -1,6 +1,7 @@
 //! What a batch of a computed table has to compute, and where its rows go.
 
 use arrow::array::RecordBatch;
+use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::apply::sorted::Sorted;
@@ -26,17 +27,16 @@ const PIECE: usize = 100_000;
 
 /// The inputs of a claim at the versions that it names.
 pub(crate) async fn inputs(lake: &Lake, claim: &Claim) -> Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for range in &claim.draft.inputs {
+    let inputs = claim.draft.inputs.iter().map(async |range| {
         let log = lake.table_log(&range.table)?;
         let snapshot = log.load_at(range.to).await?;
-        inputs.push(Input {
+        Ok(Input {
             range: range.clone(),
             log,
             snapshot,
-        });
-    }
-    Ok(inputs)
+        })
+    });
+    try_join_all(inputs).await
 }
 
 /// What of a table is computed anew.
