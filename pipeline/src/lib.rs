@@ -40,6 +40,8 @@ mod shape;
 pub mod stop;
 mod storage;
 mod system;
+#[cfg(test)]
+mod wire;
 pub mod write;
 
 pub use raw::account;

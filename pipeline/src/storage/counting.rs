@@ -15,7 +15,7 @@ use object_store::{
 use tokio::sync::watch;
 
 /// Who asks nothing for so long waits for an answer.
-const QUIET: Duration = Duration::from_millis(25);
+const QUIET: Duration = Duration::from_millis(40);
 /// Keys of one page of a listing, and of one request that deletes.
 const PAGE: usize = 1000;
 
@@ -58,6 +58,16 @@ impl Requests {
     pub(crate) fn about(&self, part: &str) -> Vec<&Request> {
         let is_about = |request: &&Request| request.path.contains(part);
         self.all.iter().filter(is_about).collect()
+    }
+
+    /// Bytes that were read of data files.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        let is_data = |path: &str| path.ends_with(".parquet") && !path.contains("_delta_log");
+        let read = self
+            .all
+            .iter()
+            .filter(|request| request.asked == Asked::Get && is_data(&request.path));
+        read.map(|request| request.bytes).sum()
     }
 }
 
