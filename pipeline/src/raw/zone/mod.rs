@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, Utc};
 use futures::future::join;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
@@ -405,8 +405,9 @@ struct Prefix {
     account: Option<String>,
 }
 
-/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match; in a bucket not what
-/// comes before the first day, where the order of paths is that of days.
+/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match. In a bucket, where
+/// the order of paths is that of days, what comes before the first day is passed over, and days that go on until today are
+/// one prefix: nothing lies behind them.
 fn prefixes(
     root: &Place,
     watched: &Watched,
@@ -417,15 +418,16 @@ fn prefixes(
     let mut prefixes = Vec::new();
     for account in accounts {
         let alias = account.as_deref();
+        let goes_on = days.is_none() || selection.to >= Some(Utc::now().date_naive());
+        let after = selection.from.filter(|_| goes_on && !root.is_local());
+        let after = after.and_then(|from| watched.pattern.before(alias, from));
         let of_account: BTreeSet<String> = match &days {
-            Some(days) => days
+            Some(days) if after.is_none() => days
                 .iter()
                 .flat_map(|day| watched.pattern.prefixes_of(alias, *day))
                 .collect(),
-            None => BTreeSet::from([watched.pattern.prefix(alias)]),
+            _ => BTreeSet::from([watched.pattern.prefix(alias)]),
         };
-        let after = selection.from.filter(|_| days.is_none() && !root.is_local());
-        let after = after.and_then(|from| watched.pattern.before(alias, from));
         prefixes.extend(of_account.into_iter().map(|prefix| Prefix {
             path: address::join(root.path(), &prefix),
             after: after.as_ref().map(|after| address::join(root.path(), after)),
