@@ -14,6 +14,8 @@ mod backoff;
 mod blocking;
 mod commit;
 pub mod contract;
+#[cfg(test)]
+mod counted;
 mod curated;
 pub mod decode;
 mod delta;

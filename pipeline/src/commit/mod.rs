@@ -31,7 +31,7 @@ pub(crate) use batch::{Proposal, TableRun, commit_batch};
 pub(crate) use budget::{excess_of_results, excess_of_rows};
 pub(crate) use notes::Notes;
 pub(crate) use record::{Batch, complete, recorded_app, settle};
-pub(crate) use rules::{Ask, accounts_of, reasons_to_hold};
+pub(crate) use rules::{Ask, accounts_of, mark, reasons_to_hold};
 pub(crate) use side_file::SideFile;
 pub(crate) use state::{State, state};
 pub(crate) use table::{LEDGER, Opened, checked, now, open, open_for, properties};

@@ -4,14 +4,14 @@ use chrono::Utc;
 use serde_json::Value;
 
 use crate::contract::TableName;
-use crate::delta::DeltaLog;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
 use crate::report::{News, RunReport, SCHEMA};
-use crate::system::ledger::Ledger;
+use crate::system::ledger::{Ledger, Left};
 use crate::system::{changes, outbox, quarantine, runs};
 
+use super::rules;
 use super::side_file::SideFile;
 use super::table::checked;
 use super::tally::{RunId, Summary, Tally};
@@ -41,26 +41,25 @@ pub(crate) async fn complete(
         Err(error) if error.kind() == Kind::Foreign => return Ok(()),
         checked => checked?,
     };
-    let recorded = ledger.progress(name).recorded;
-    catch_up(lake, ledger, name, &log, (taken, last.as_ref()), recorded, tally).await
+    catch_up(lake, ledger, name, (taken, last.as_ref()), false, tally).await
 }
 
-/// Records the batch that the table took in last, with what its commit says, where that has not been done.
+/// Records the batch that the table took in last, with what its commit says, where that has not been done. `goes_on`: whether
+/// the table was found to go on under the rules in force.
 pub(crate) async fn catch_up(
     lake: &Lake,
     ledger: &mut Ledger,
     name: &TableName,
-    log: &DeltaLog,
     (taken, last): (i64, Option<&(u64, Value)>),
-    recorded: i64,
+    goes_on: bool,
     tally: &mut Tally,
 ) -> Result<()> {
     let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
     if let Some((version, _)) = last.filter(merged) {
         // Maintenance may have died after its commit.
-        changes::record(lake.curated(), log, *version).await?;
+        changes::record(lake.curated(), &lake.table_log(name)?, *version).await?;
     }
-    if recorded >= taken {
+    if ledger.progress(name).recorded >= taken {
         return Ok(());
     }
     let missing = || {
@@ -77,7 +76,7 @@ pub(crate) async fn catch_up(
             .context(Kind::Foreign, "commit of the last batch has no summary")?,
         side: SideFile::read(lake.curated(), side).await?,
     };
-    record(lake, ledger, name, &batch, tally.run()).await?;
+    record(lake, ledger, name, &batch, tally.run(), goes_on).await?;
     tally.committed(batch.version, batch.summary);
     Ok(())
 }
@@ -91,11 +90,18 @@ pub(crate) async fn settle(
     batch: Batch,
     tally: &mut Tally,
 ) {
-    let recorded = record(lake, ledger, name, &batch, tally.run()).await;
+    let recorded = record(lake, ledger, name, &batch, tally.run(), true).await;
     if let Err(error) = recorded {
         tally.unrecorded(batch.number, &error);
     }
     tally.committed(batch.version, batch.summary);
+}
+
+/// The mark of the rules under which a table rests after a batch that it took in under them; none where objects wait.
+fn rest(lake: &Lake, name: &TableName, batch: &Batch) -> Option<i64> {
+    let contract = lake.contracts().get(name)?;
+    let mark = rules::mark(lake, contract).ok()?;
+    batch.summary.waiting.is_empty().then_some(mark)
 }
 
 /// Records a batch, each part once.
@@ -105,6 +111,7 @@ async fn record(
     name: &TableName,
     batch: &Batch,
     run: &RunId,
+    goes_on: bool,
 ) -> Result<()> {
     let curated = lake.curated();
     let progress = (recorded_app(ledger, name), batch.number);
@@ -155,7 +162,12 @@ async fn record(
     for result in &mut results {
         result.commit_version = Some(batch.version);
     }
-    ledger.record(name, batch.number, &results).await?;
+    let counts = &batch.summary.counts;
+    let left = Left {
+        rest: rest(lake, name, batch).filter(|_| goes_on),
+        changed: counts.files_added + counts.files_removed > 0,
+    };
+    ledger.record(name, batch.number, &results, left).await?;
     failpoint::pass("after_record");
     Ok(())
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::Schema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::contract::{
     AccountChanges, Change, Contract, EXTRA, Feed, Format, Header, Noticed, Personal, RawFeed,
@@ -181,6 +182,19 @@ pub(crate) fn properties(
         properties.push((ACCOUNTS.to_owned(), accounts));
     }
     Ok(properties)
+}
+
+/// A number for all that decides whether a table goes on: another one when something of it changed.
+pub(crate) fn mark(lake: &Lake, contract: &Contract) -> Result<i64> {
+    let accounts = lake.accounts().iter();
+    let accounts: Vec<_> = accounts
+        .filter(|account| account.source == contract.name.source)
+        .collect();
+    let pseudonyms = lake.pseudonyms();
+    let rules = (contract.fingerprint(), pseudonyms.key_id(), accounts);
+    let rules = serde_json::to_vec(&rules).context(Kind::Internal, "rules have no JSON form")?;
+    // Never negative, which some readers refuse, and never 0, which stands for none.
+    Ok((xxh3_64(&rules) as i64 & i64::MAX).max(1))
 }
 
 /// A property that is JSON: none where it is not readable, and in it none where it is not there.

@@ -65,7 +65,7 @@ pub(crate) async fn state(
         .with("table", name));
     }
     let last = (table.taken, table.last.as_ref());
-    catch_up(lake, ledger, name, &table.log, last, progress.recorded, tally).await?;
+    catch_up(lake, ledger, name, last, true, tally).await?;
     if progress.claimed == table.taken {
         tally.wait_for(table.waiting()?);
         return Ok(State::Idle(table.taken));

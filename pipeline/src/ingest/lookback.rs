@@ -58,6 +58,11 @@ impl LookBack {
         self.first.is_some_and(|first| day < first)
     }
 
+    /// Whether this run lists everything and has to say so.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_some()
+    }
+
     /// Everything that a listing of everything found has been taken in.
     pub(crate) async fn done(&self, ledger: &mut Ledger) -> Result<()> {
         match &self.due {

@@ -23,7 +23,7 @@ mod row_buffer;
 mod shaping;
 mod waiting;
 
-pub(crate) use group::{Group, run_group};
+pub(crate) use group::{Given, Group, run_group};
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;
 pub(crate) use pending::Pending;

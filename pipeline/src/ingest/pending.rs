@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use futures::future::try_join_all;
+
 use crate::contract::{Contract, Keep, RawFeed, TableName};
 use crate::error::Result;
 use crate::lake::Lake;
@@ -59,11 +61,14 @@ impl Pending {
         }
         let (mut tables, mut waiting, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut parts = Known::new(lake.stores());
-        for contract in contracts {
-            let known: HashSet<Identity> = match ledger {
-                Some(ledger) => ledger.known(&contract.name, &listing.objects).await?,
-                None => HashSet::new(),
-            };
+        let known = contracts.iter().map(|contract| async {
+            match ledger {
+                Some(ledger) => ledger.known(&contract.name, &listing.objects).await,
+                None => Ok(HashSet::new()),
+            }
+        });
+        let known: Vec<HashSet<Identity>> = try_join_all(known).await?;
+        for (contract, known) in contracts.iter().zip(known) {
             let mut new: Vec<RawObject> = listing
                 .objects
                 .iter()
@@ -140,6 +145,16 @@ impl Pending {
             }
         }
         is_whole
+    }
+
+    /// Whether nothing is pending.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many objects are pending, over all tables.
+    pub(super) fn len(&self) -> usize {
+        self.tables.values().map(Vec::len).sum()
     }
 
     /// What is pending for a table.

@@ -13,7 +13,7 @@ use crate::layout;
 use crate::raw::RawObject;
 use crate::raw::account::Account;
 use crate::storage::Stores;
-use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
+use crate::system::ledger::{Claim, Draft, Ledger, Left, ObjectResult};
 use crate::system::quarantine::QuarantineRow;
 
 /// The lake, with the built-in contracts and one account.
@@ -120,7 +120,7 @@ impl TestLake {
         };
         let results: Vec<ObjectResult> = claim.draft.objects.iter().map(result).collect();
         ledger
-            .record(&claim.draft.table, claim.draft.batch, &results)
+            .record(&claim.draft.table, claim.draft.batch, &results, Left::default())
             .await
             .unwrap();
     }

@@ -15,7 +15,7 @@ use serde_json::json;
 use deltalake_core::kernel::Action;
 
 use crate::apply::{OpenFiles, apply, merge_copies};
-use crate::commit::{Attempt, Attempted, Opened, open};
+use crate::commit::{Attempt, Attempted, Opened, mark, open};
 use crate::contract::{Contract, Feed};
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DataFile, Snapshot, changes as changes_of};
@@ -119,6 +119,8 @@ pub(super) async fn audit(
         txns: Vec::new(),
         about,
     };
+    let mut ledger = upkeep.ledger.clone();
+    ledger.begin_merge(&contract.name).await?;
     match attempt.land(&table.log, &table.snapshot, commit).await? {
         Attempted::In { version, doubt } => {
             failpoint::pass(failpoint::MERGE);
@@ -126,7 +128,12 @@ pub(super) async fn audit(
             done.commits += 1;
             done.messages.push(say("they were merged"));
             done.messages.extend(doubt);
-            if let Err(error) = changes::record(upkeep.lake.curated(), &table.log, version).await {
+            let recorded = changes::record(upkeep.lake.curated(), &table.log, version).await;
+            let rested = match recorded {
+                Ok(()) => ledger.rest(&contract.name, mark(upkeep.lake, contract)?).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = rested {
                 let what = "they are merged, and what that changed is not recorded yet; the next run does it";
                 done.messages.push(format!("{what}: {}", error.chain()));
             }

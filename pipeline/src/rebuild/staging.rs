@@ -17,7 +17,7 @@ use crate::commit::Tallies;
 use crate::curated::Curated;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
-use crate::ingest::{Group, run_group};
+use crate::ingest::{Given, Group, run_group};
 use crate::lake::Lake;
 use crate::raw::{Identity, RawObject};
 use crate::report::{Counts, Outcome, TableReport};
@@ -138,7 +138,7 @@ impl<'a> Staging<'a> {
             &self.lake,
             &group,
             &selection,
-            Some(replay),
+            Given::Objects(replay),
             self.job.observer,
             &mut tallies,
         )

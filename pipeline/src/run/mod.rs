@@ -2,8 +2,9 @@
 
 mod plan;
 mod replay;
+mod standing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::Utc;
 use futures::stream::{self, StreamExt};
@@ -13,14 +14,14 @@ use crate::commit::{RunId, Tallies};
 use crate::contract::{Contract, Feed, TableName};
 use crate::derive::run_derived;
 use crate::error::{Kind, Result};
-use crate::ingest::{Group, run_group};
+use crate::ingest::{Given, Group, run_group};
 use crate::lake::Lake;
 use crate::report::{Observer, RunReport, SCHEMA};
 use crate::request::Selection;
-use crate::system::ledger::Ledger;
 use crate::system::runs;
 
 use replay::{Objects, Replay};
+use standing::Standing;
 
 impl Lake {
     /// The main job: takes in what is new and brings the tables that depend on it up to date. A failing table does
@@ -41,7 +42,7 @@ pub(crate) async fn run(
     observer: &dyn Observer,
 ) -> Result<RunReport> {
     let contracts = selected(lake, selection)?;
-    load_ahead(lake, &contracts)?;
+    let mut standing = Standing::of(lake).await;
     let run = RunId {
         id: Uuid::new_v4().to_string(),
         started_at: Utc::now(),
@@ -49,10 +50,19 @@ pub(crate) async fn run(
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
     let groups: Vec<Group<'_>> = Group::of(lake.contracts(), |contract| selection.names(contract));
-    let worked = groups.iter().map(|group| {
+    let given = match &replay {
+        Some(replay) => groups
+            .iter()
+            .map(|group| Given::Objects(part(&replay.objects, group)))
+            .collect(),
+        None => standing.ahead(lake, &groups, selection).await,
+    };
+    standing.load_ahead(lake, &contracts, groups.iter().zip(&given))?;
+    standing.is_old |= !given.iter().all(Given::is_quiet);
+    let worked = groups.iter().zip(given).map(|(group, given)| {
         order.extend(group.contracts.iter().map(|contract| contract.name.clone()));
         let tallies = Tallies::new(run.clone());
-        take_in(lake, group, selection, replay.as_ref(), observer, tallies)
+        take_in(lake, group, selection, given, observer, tallies)
     });
     let worked: Vec<_> = worked.collect();
     let worked: Vec<Tallies> = stream::iter(worked).buffered(lake.side_by_side()).collect().await;
@@ -62,7 +72,12 @@ pub(crate) async fn run(
     }
     for level in levels(&contracts) {
         order.extend(level.iter().map(|contract| contract.name.clone()));
-        let computed = level.into_iter().map(async |contract| {
+        for contract in &level {
+            tallies.of(&contract.name);
+        }
+        let busy = standing.busy(lake, level, selection).await;
+        standing.is_old |= !busy.is_empty();
+        let computed = busy.into_iter().map(async |contract| {
             let mut tallies = Tallies::new(run.clone());
             if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
                 tallies.of(&contract.name).fail(&error);
@@ -77,7 +92,7 @@ pub(crate) async fn run(
     }
     // From here on nothing may take the report away: tables have been committed.
     let mut unfinished = Vec::new();
-    match lake.stop().unless(forsaken(lake, selection)).await {
+    match lake.stop().unless(standing.forsaken(lake, selection)).await {
         Err(error) if error.kind() == Kind::Stopped => {}
         Ok(forsaken) => {
             for name in forsaken {
@@ -119,15 +134,14 @@ async fn take_in(
     lake: &Lake,
     group: &Group<'_>,
     selection: &Selection,
-    replay: Option<&Replay>,
+    given: Given,
     observer: &dyn Observer,
     mut tallies: Tallies,
 ) -> Tallies {
-    let replay = replay.map(|replay| part(&replay.objects, group));
-    if replay.as_ref().is_some_and(BTreeMap::is_empty) {
+    if matches!(&given, Given::Objects(objects) if objects.is_empty()) {
         return tallies;
     }
-    if let Err(error) = run_group(lake, group, selection, replay, observer, &mut tallies).await {
+    if let Err(error) = run_group(lake, group, selection, given, observer, &mut tallies).await {
         for contract in &group.contracts {
             let tally = tallies.of(&contract.name);
             if !tally.is_over() {
@@ -136,41 +150,6 @@ async fn take_in(
         }
     }
     tallies
-}
-
-/// Begins to load what every table's work begins with.
-fn load_ahead(lake: &Lake, contracts: &[&Contract]) -> Result<()> {
-    let inputs = |contract: &'_ &Contract| match &contract.feed {
-        Feed::Inputs(feed) => feed.inputs.clone(),
-        Feed::Raw(_) => Vec::new(),
-    };
-    let mut tables: BTreeSet<TableName> = contracts.iter().flat_map(inputs).collect();
-    tables.extend(contracts.iter().map(|contract| contract.name.clone()));
-    Ledger::log(lake.curated())?.load_ahead();
-    for table in &tables {
-        lake.table_log(table)?.load_ahead();
-    }
-    Ok(())
-}
-
-/// Tables with an open claim for which there is no contract any more.
-async fn forsaken(lake: &Lake, selection: &Selection) -> Result<Vec<TableName>> {
-    let mut forsaken = Vec::new();
-    if selection.tables.is_empty()
-        && let Some(ledger) = Ledger::open_existing(lake.curated()).await?
-    {
-        for name in ledger
-            .tables()
-            .into_iter()
-            .filter(|name| !lake.contracts().contains_key(name))
-        {
-            let progress = ledger.progress(&name);
-            if progress.claimed > progress.recorded {
-                forsaken.push(name);
-            }
-        }
-    }
-    Ok(forsaken)
 }
 
 fn selected<'a>(lake: &'a Lake, selection: &Selection) -> Result<Vec<&'a Contract>> {

@@ -15,7 +15,7 @@ use crate::contract::{SourceFile, load};
 use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, read_files};
 use crate::raw::manifest::Parts;
-use crate::system::ledger::{Claim, Draft, Ledger, ObjectResult};
+use crate::system::ledger::{Claim, Draft, Ledger, Left, ObjectResult};
 
 use super::*;
 use crate::ingest::portions::put_documents;
@@ -268,7 +268,10 @@ impl Bench {
                 ..ObjectResult::of(&claim, object, "a")
             })
             .collect();
-        self.ledger.record(name, self.batch, &results).await.unwrap();
+        self.ledger
+            .record(name, self.batch, &results, Left::default())
+            .await
+            .unwrap();
     }
 
     async fn rows(&self) -> Vec<(String, i32, i64, String)> {

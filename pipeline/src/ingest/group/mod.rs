@@ -1,5 +1,9 @@
 //! Raw-fed tables that read the same objects, batch after batch until nothing is left.
 
+mod ahead;
+
+pub(crate) use ahead::Given;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,6 +30,8 @@ use crate::commit::table;
 use crate::commit::tally::Tallies;
 use crate::commit::{State, state};
 use crate::derive::compute_alone;
+
+use ahead::{Ahead, tell};
 
 /// The part of the memory limit that rows of a batch may wait in; the rest is for decoding, shaping and folding.
 const IN_MEMORY: usize = 16;
@@ -68,6 +74,12 @@ impl<'a> Group<'a> {
         groups
     }
 
+    /// What the ledger calls it.
+    fn name(&self) -> String {
+        let names = self.contracts.iter().map(|contract| contract.name.to_string());
+        names.collect::<Vec<_>>().join("+")
+    }
+
     /// The paths at which its objects lie, for people.
     fn paths(&self) -> String {
         let feed = self.contracts.first().and_then(|contract| contract.raw_feed());
@@ -94,16 +106,23 @@ fn with_known_names(contract: &Contract, feed: &RawFeed) -> Format {
     format
 }
 
-/// Takes in all that is pending for the group's tables; outcomes go to the tallies. `replay` names objects to take in
-/// again instead of listing.
+/// Takes in all that is pending for the group's tables; outcomes go to the tallies.
 pub(crate) async fn run_group(
     lake: &Lake,
     group: &Group<'_>,
     selection: &Selection,
-    replay: Option<BTreeMap<TableName, Vec<RawObject>>>,
+    given: Given,
     observer: &dyn Observer,
     tallies: &mut Tallies,
 ) -> Result<()> {
+    let (replay, ahead) = match given {
+        Given::Ahead(ahead) if ahead.pending.is_empty() => {
+            return ahead.end(lake, group, selection, tallies).await;
+        }
+        Given::Ahead(ahead) => (None, Some(ahead).filter(|ahead| ahead.is_fresh())),
+        Given::Objects(replay) => (Some(replay), None),
+        Given::Nothing => (None, None),
+    };
     let names: Vec<TableName> = group
         .contracts
         .iter()
@@ -118,6 +137,7 @@ pub(crate) async fn run_group(
         group,
         selection,
         replay,
+        ahead,
     };
     let done = batches(lake, request, &mut lease, observer, tallies).await;
     lease.release().await;
@@ -133,6 +153,8 @@ struct Request<'a> {
     selection: &'a Selection,
     /// Only these objects, by table; none: what is new.
     replay: Option<BTreeMap<TableName, Vec<RawObject>>>,
+    /// What was found before.
+    ahead: Option<Box<Ahead>>,
 }
 
 /// Works on open claims and claims what is new until nothing is left, or somebody else has the tables.
@@ -147,6 +169,7 @@ async fn batches(
         group,
         selection,
         replay,
+        ahead,
     } = request;
     let stop = lake.stop();
     let names: Vec<TableName> = group
@@ -155,11 +178,14 @@ async fn batches(
         .map(|contract| contract.name.clone())
         .collect();
     let mut ledger = Ledger::open(lake.curated()).await?;
-    let all: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let look_back = LookBack::of(lake, &ledger, selection, all.join("+"));
-    let mut pending = None;
     // How far each table was when what is pending was found out, own claims included.
-    let mut known: BTreeMap<TableName, i64> = BTreeMap::new();
+    let (look_back, mut pending, mut known) = match ahead {
+        Some(ahead) => (ahead.look_back, Some(ahead.pending), ahead.known),
+        None => {
+            let look_back = LookBack::of(lake, &ledger, selection, group.name());
+            (look_back, None, BTreeMap::new())
+        }
+    };
     let mut looked_at = selection.release.clone();
     let mut verified = BTreeSet::new();
     // Whether nothing was missed by the listings.
@@ -248,23 +274,7 @@ async fn batches(
                 Turn::Theirs => return Ok(Turn::Theirs),
             }
         }
-        for message in found.left_alone() {
-            tallies.of(&names[0]).say(message);
-        }
-        is_whole &= found.tell_of_missed(&idle, tallies);
-        for (contract, taken) in &idle {
-            if found.found_nothing && *taken == 0 && selection.tables.contains(&contract.name) {
-                let ranged = selection.from.is_some() || selection.to.is_some();
-                let when = if ranged { " in the days asked for" } else { "" };
-                let message = format!("no raw object was found at {}{when}", group.paths());
-                tallies.of(&contract.name).say(message);
-            }
-        }
-        for (table, documents) in std::mem::take(&mut found.waiting) {
-            tallies.of(&table).say(format!(
-                "{documents} documents wait for parts that have not arrived"
-            ));
-        }
+        is_whole &= tell(group, found, &idle, selection, tallies);
         let tables: Vec<TableName> = idle.iter().map(|(contract, _)| contract.name.clone()).collect();
         let mut next = found.next(lake, &tables);
         let drafts: Vec<Draft> = idle

@@ -5,6 +5,7 @@
 //! is committed with a txn (`claim:T`, `record:T`), so that neither can be there twice.
 
 mod claim;
+mod rest;
 mod result;
 mod schema;
 mod small;
@@ -12,6 +13,7 @@ mod small;
 mod tests;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
+pub(crate) use rest::Left;
 pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken, latest_results};
 pub(crate) use schema::LedgerRow;
 
@@ -202,15 +204,29 @@ impl Ledger {
     /// ledger is then at its newest version and the drafts must be made anew.
     pub(crate) async fn claim(&mut self, drafts: &[Draft], claimed_at: DateTime<Utc>) -> Result<bool> {
         let rows: Vec<LedgerRow> = drafts.iter().flat_map(|draft| draft.rows(claimed_at)).collect();
-        let txns = drafts
+        let mut txns: Vec<(String, i64)> = drafts
             .iter()
             .map(|draft| (claim_app(&draft.table), draft.batch))
             .collect();
+        // As this version of the ledger says, which was read before the inputs were: what they have now and it does not know
+        // of yet is news to the next run, which finds out that it has been claimed.
+        for draft in drafts {
+            let seen = |input: &InputRange| {
+                (
+                    rest::seen_app(&draft.table, &input.table),
+                    self.news(&input.table),
+                )
+            };
+            txns.extend(draft.inputs.iter().map(seen));
+        }
         failpoint::pass("before_claim");
         let claimed = self
-            .append("CLAIM", &rows, txns, || {
-                drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect()
-            })
+            .append(
+                "CLAIM",
+                &rows,
+                |_| txns.clone(),
+                || drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect(),
+            )
             .await?;
         failpoint::pass("after_claim");
         Ok(claimed)
@@ -229,9 +245,12 @@ impl Ledger {
             (claim_app(&draft.table), draft.batch),
             (rebuild_app(&draft.table), draft.batch),
         ];
-        self.append("REBUILD", &draft.rows(claimed_at), txns, || {
-            HashMap::from([(draft.table.clone(), newest)])
-        })
+        self.append(
+            "REBUILD",
+            &draft.rows(claimed_at),
+            |_| txns.clone(),
+            || HashMap::from([(draft.table.clone(), newest)]),
+        )
         .await
     }
 
@@ -240,19 +259,25 @@ impl Ledger {
         self.snapshot.txn(&rebuild_app(table)).unwrap_or(0)
     }
 
-    /// Records the results of a batch, once.
+    /// Records the results of a batch, once, and what is known of the table from now on.
     pub(crate) async fn record(
         &mut self,
         table: &TableName,
         batch: i64,
         results: &[ObjectResult],
+        left: Left,
     ) -> Result<()> {
         if self.progress(table).recorded >= batch {
             return Ok(());
         }
         let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
-        self.append("RECORD", &rows, vec![(record_app(table), batch)], HashMap::new)
-            .await?;
+        let txns = |ledger: &Self| {
+            let recorded = (record_app(table), batch);
+            std::iter::once(recorded)
+                .chain(ledger.left(table, left))
+                .collect()
+        };
+        self.append("RECORD", &rows, txns, HashMap::new).await?;
         Ok(())
     }
 
@@ -290,7 +315,7 @@ impl Ledger {
         &mut self,
         operation: &'static str,
         rows: &[LedgerRow],
-        txns: Vec<(String, i64)>,
+        txns: impl Fn(&Self) -> Vec<(String, i64)>,
         claims: impl Fn() -> HashMap<TableName, i64>,
     ) -> Result<bool> {
         let partitions = rows
@@ -310,6 +335,7 @@ impl Ledger {
                     return Ok(false);
                 }
             }
+            let txns = txns(self);
             // A ledger of before gets the columns that it lacks with the first rows that have them.
             let growth = self.snapshot.grown(&self.schema())?;
             let commit = Commit {
@@ -330,17 +356,13 @@ impl Ledger {
                 Landed::Lost => {
                     backoff.lost(self.log.table()).await?;
                     self.refresh().await?;
-                    if operation == "RECORD" && self.all_done(&txns) {
+                    let is_done = |(app, batch): &(String, i64)| self.snapshot.txn(app) >= Some(*batch);
+                    if operation == "RECORD" && txns.first().is_some_and(is_done) {
                         return Ok(true);
                     }
                 }
             }
         }
-    }
-
-    fn all_done(&self, txns: &[(String, i64)]) -> bool {
-        txns.iter()
-            .all(|(app, version)| self.snapshot.txn(app).unwrap_or(0) >= *version)
     }
 
     fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {

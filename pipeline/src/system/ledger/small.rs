@@ -90,7 +90,7 @@ mod tests {
     use crate::curated::Curated;
     use crate::raw::RawObject;
     use crate::storage::Place;
-    use crate::system::ledger::{Draft, Ledger, ObjectResult};
+    use crate::system::ledger::{Draft, Ledger, Left, ObjectResult};
 
     fn curated(folder: &TempDir) -> Curated {
         Curated::at(Place::of_folder(folder.path()))
@@ -143,7 +143,10 @@ mod tests {
 
     async fn take(ledger: &mut Ledger, table: &TableName, batch: i64) {
         let results = claim(ledger, table, batch).await;
-        ledger.record(table, batch, &results).await.unwrap();
+        ledger
+            .record(table, batch, &results, Left::default())
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -194,7 +197,7 @@ mod tests {
         let results = claim(&mut ledger, &table, 5).await;
         assert_eq!(ledger.files(&table).count(), 2 * 2);
         // It plans to gather the files that are gone by now.
-        behind.record(&table, 5, &results).await.unwrap();
+        behind.record(&table, 5, &results, Left::default()).await.unwrap();
         let seen = Ledger::open(&curated(&folder)).await.unwrap();
         assert_eq!(seen.files(&table).count(), 2 * 3);
         assert_eq!(seen.rows(&table).await.unwrap().len(), 2 * 3 * 5);

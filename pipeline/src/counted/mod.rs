@@ -1,0 +1,226 @@
+//! What is asked of a bucket: requests, and answers that have to be waited for one after another. Counts, not times.
+
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use bytes::Bytes;
+use chrono::Utc;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde_json::json;
+use url::Url;
+
+use crate::Stores;
+use crate::contract::{PathPattern, builtin, load};
+use crate::delta::{Commit, DeltaLog, Landed, Patience};
+use crate::lake::{Lake, Settings};
+use crate::raw::account::Account;
+use crate::report::{Outcome, Silent};
+use crate::request::Selection;
+use crate::storage::Place;
+use crate::system::ledger::Ledger;
+
+use store::Counted;
+
+/// Few commits and many, behind which everything costs the same.
+const HISTORIES: [u64; 2] = [10, 10_000];
+const BUCKET: &str = "s3://retail/";
+
+fn place(bucket: &Arc<Counted>, path: &str) -> Place {
+    let root = Url::parse(BUCKET).unwrap();
+    let stores = Stores::default().with(&root, bucket.clone()).unwrap();
+    stores.place(&root.join(path).unwrap()).unwrap()
+}
+
+/// Adds commits to a log that say nothing, the last of them as the log itself does.
+async fn lengthen(bucket: &Counted, log: &DeltaLog, to: u64) {
+    let from = log.load().await.unwrap().unwrap().version + 1;
+    for version in from..to {
+        let entry = json!({"commitInfo": {"timestamp": version, "operation": "NOTHING"}});
+        let path = log
+            .place()
+            .path()
+            .clone()
+            .join("_delta_log")
+            .join(format!("{version:020}.json"));
+        let entry = Bytes::from(entry.to_string());
+        bucket.bucket().put(&path, entry.into()).await.unwrap();
+    }
+    let checkpointed = to - to % 20;
+    if checkpointed >= from {
+        log.checkpoint(checkpointed - 1).await.unwrap();
+    }
+    let base = log.load().await.unwrap().unwrap();
+    assert!(matches!(
+        log.commit(&base, Commit::default()).await.unwrap(),
+        Landed::At(_)
+    ));
+    log.settled().await;
+}
+
+#[tokio::test]
+async fn a_table_is_opened_in_three_round_trips_however_long_its_log_is() {
+    for history in HISTORIES {
+        let bucket = Counted::new();
+        let place = place(&bucket, "curated/a/b");
+        let log = DeltaLog::new("a.b", place.clone(), Patience::default()).unwrap();
+        let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+        log.load_or_create(&schema, &[], &[], "").await.unwrap();
+        lengthen(&bucket, &log, history).await;
+        bucket.count();
+        let other = DeltaLog::new("a.b", place, Patience::default()).unwrap();
+        let seen = other.load().await.unwrap().unwrap();
+        let asked = bucket.asked();
+        assert_eq!(seen.version, history);
+        assert!(
+            asked.rounds <= 3 && asked.requests() <= 25,
+            "{history}: {asked:#?}"
+        );
+        // Another look asks whether it is still the newest version.
+        bucket.count();
+        other.load().await.unwrap();
+        let asked = bucket.asked();
+        assert_eq!((asked.rounds, asked.requests()), (1, 2), "{asked:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_writes_a_checkpoint_waits_for_no_more_answers() {
+    let bucket = Counted::new();
+    let log = DeltaLog::new("a.b", place(&bucket, "curated/a/b"), Patience::default()).unwrap();
+    let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+    let mut base = log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    let mut rounds = Vec::new();
+    for _ in 1..=20 {
+        bucket.count();
+        let Landed::At(next) = log.commit(&base, Commit::default()).await.unwrap() else {
+            panic!("nobody else commits");
+        };
+        rounds.push(bucket.asked().rounds);
+        base = next;
+    }
+    assert_eq!(rounds, [1; 20]);
+    log.settled().await;
+    let hint = place(&bucket, "curated/a/b/_delta_log")
+        .read("_last_checkpoint")
+        .await
+        .unwrap();
+    assert!(hint.is_some(), "version {} has a checkpoint", base.version);
+}
+
+/// A path that a pattern takes for one of an account and of this minute.
+fn path_of(pattern: &PathPattern, account: &str, number: usize) -> String {
+    let now = Utc::now();
+    let text = pattern.to_string();
+    let text = text
+        .replace("[{name}]", "")
+        .replace("[.gz]", "")
+        .replace("[{part}]", "");
+    let named = text
+        .replace("{account}", account)
+        .replace("{name}", &format!("{account}-{number}"));
+    [
+        "date/%Y-%m-%d",
+        "year/%Y",
+        "month/%m",
+        "day/%d",
+        "hour/%H",
+        "minute/%M",
+    ]
+    .iter()
+    .fold(named, |text, word| {
+        let (word, format) = word.split_once('/').unwrap();
+        text.replace(&format!("{{{word}}}"), &now.format(format).to_string())
+    })
+}
+
+/// A lake of all built-in tables, with two accounts each.
+async fn builtin_lake(bucket: &Arc<Counted>) -> Lake {
+    let contracts = load(&builtin(), &[]).unwrap();
+    let sources: std::collections::BTreeSet<&str> =
+        contracts.keys().map(|name| name.source.as_str()).collect();
+    let account = |source: &str, alias: &str| -> Account {
+        serde_json::from_value(json!({"source": source, "alias": alias})).unwrap()
+    };
+    let accounts = sources
+        .iter()
+        .flat_map(|source| ["one", "two"].map(|alias| account(source, alias)))
+        .collect();
+    let root = Url::parse(BUCKET).unwrap();
+    let settings = Settings {
+        curated: root.join("lake/curated/").unwrap(),
+        raw: root.join("lake/raw/").unwrap(),
+        batch_objects: 1000,
+        batch_bytes: 1 << 30,
+        lookback_days: 3,
+        busy_wait: Duration::ZERO,
+        personal_key: Some("a key".to_owned()),
+        memory_limit: 1 << 28,
+    };
+    let stores = Stores::default().with(&root, bucket.clone()).unwrap();
+    Lake::open(settings, stores, contracts, accounts).await.unwrap()
+}
+
+/// Delivers an object to each raw-fed table and account. What is in it is nothing that a table could read, which is as good a
+/// batch as any.
+async fn deliver(bucket: &Counted, lake: &Lake, number: usize) {
+    for contract in lake.contracts().values() {
+        let patterns = contract
+            .raw_feed()
+            .map(|feed| feed.paths.as_slice())
+            .unwrap_or_default();
+        for pattern in patterns.iter().take(1) {
+            for account in ["one", "two"] {
+                let path = path_of(pattern, account, number);
+                assert!(pattern.matches(&path).is_some(), "{pattern} does not take {path}");
+                let path = Path::from(format!("lake/raw/{path}"));
+                bucket.bucket().put(&path, "?".into()).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn run(lake: &Lake) -> Vec<Outcome> {
+    let report = lake.run(&Selection::default(), &Silent).await.unwrap();
+    assert!(report.unfinished.is_empty(), "{:?}", report.unfinished);
+    report.tables.iter().map(|table| table.outcome).collect()
+}
+
+#[tokio::test]
+async fn a_quiet_run_asks_the_ledger_and_listings_alone() {
+    let bucket = Counted::new();
+    let lake = builtin_lake(&bucket).await;
+    for number in 0..2 {
+        deliver(&bucket, &lake, number).await;
+        let outcomes = run(&lake).await;
+        let done = outcomes.iter().filter(|outcome| **outcome != Outcome::Unchanged);
+        assert!(done.count() > 15, "{outcomes:?}");
+    }
+    let log = Ledger::log(lake.curated()).unwrap();
+    for history in HISTORIES {
+        let newest = log.load().await.unwrap().unwrap().version;
+        lengthen(&bucket, &log, newest + history).await;
+        bucket.count();
+        // As a process of its own that knows nothing.
+        let lake = builtin_lake(&bucket).await;
+        let outcomes = run(&lake).await;
+        let mut asked = bucket.asked();
+        assert!(
+            outcomes.iter().all(|outcome| *outcome == Outcome::Unchanged),
+            "{outcomes:?}"
+        );
+        assert!(
+            asked.requests() <= 120 && asked.rounds <= 8,
+            "{history}: {} {asked:#?}",
+            asked.requests()
+        );
+        asked.kinds.remove("LIST raw");
+        let is_reading = |kind: &String| {
+            kind.contains(" marketlake.ledger") && !["PUT", "DELETE"].iter().any(|put| kind.starts_with(put))
+        };
+        assert!(asked.kinds.keys().all(is_reading), "{asked:#?}");
+    }
+}
