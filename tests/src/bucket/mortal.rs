@@ -81,7 +81,7 @@ impl Mortal {
         if self.dies_at != Some(number) {
             return write.await;
         }
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             drop(write.await);
         }
         Err(self.state.die())

@@ -300,7 +300,7 @@ async fn litter(store: &dyn ObjectStore, newest: u64) {
         format!(".{next:020}.json.crc"),
         format!("_staged_commits/{next:020}.0b0b0b0b-0000-4000-8000-000000000000.json"),
         format!(".tmp/{next:020}.json"),
-        format!("_commit_0b0b0b0b-0000-4000-8000-000000000000.json.tmp"),
+        "_commit_0b0b0b0b-0000-4000-8000-000000000000.json.tmp".to_owned(),
     ] {
         put(store, &name, lie.clone()).await;
     }
