@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::apply::{WorkingSet, supersede};
+use deltalake_core::kernel::Add;
+
+use crate::apply::{Changes, WorkingSet, supersede};
 use crate::blocking::blocking;
 use crate::contract::{Contract, Feed, Keep, Otherwise};
 use crate::error::{Error, Result};
@@ -12,10 +14,10 @@ use crate::lake::Lake;
 use crate::raw::RawObject;
 use crate::report::{Counts, Outcome};
 use crate::shape::Reject;
-use crate::system::ledger::{Claim, Ledger, ObjectResult, Taken};
+use crate::system::ledger::{Claim, ObjectResult, Taken};
 use crate::system::quarantine::{self, QuarantineRow};
 
-use super::documents::gather;
+use super::documents::{Gathered, gather};
 use super::portions::{Keyed, put_documents, put_keys};
 use super::read::Intake;
 use super::row_buffer::Spooled;
@@ -37,20 +39,17 @@ const PARTITIONS: usize = 64;
 const FILES_AT_ONCE: usize = 3;
 
 /// Takes in what the objects of a claim gave, commits and records.
-pub(crate) async fn take(
-    lake: &Lake,
-    ledger: &mut Ledger,
-    contract: &Contract,
+pub(crate) async fn ingest_batch(
+    run: &mut TableRun<'_>,
     claim: &Claim,
     mut intakes: Vec<(RawObject, Intake)>,
     mut spooled: Spooled,
-    tally: &mut Tally,
 ) -> Result<()> {
+    let (lake, contract, batch) = (run.lake, run.contract, claim.draft.batch);
     let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
-    if !tally.passes(&contract.name, claim.draft.batch, &held) {
+    if !run.tally.passes(&contract.name, batch, &held) {
         return Ok(());
     }
-    let curated = lake.curated();
     let attempt = Attempt::new();
     let taken: HashSet<usize> = intakes
         .iter()
@@ -59,39 +58,18 @@ pub(crate) async fn take(
         .collect();
     spooled.retain(|object| taken.contains(&object));
     let gathered = gather(contract, &mut intakes, &spooled, lake.settings().at_once(2))?.map(Arc::new);
-    let portion = lake.settings().memory_limit / PORTION;
     if gathered.is_none() {
-        // Where a key can be in any partition, each group of them looks for its keys in the others, too.
-        let bytes = if contract.keys_stay() {
-            lake.settings().memory_limit / PARTITIONS
-        } else {
-            portion / 2
-        };
-        spooled = blocking(move || spooled.by_partition(bytes)).await?;
+        spooled = by_partition(run, spooled).await?;
     }
-    let spooled = Arc::new(spooled);
-    let mut said = gathered
-        .as_ref()
-        .map_or_else(Vec::new, |gathered| gathered.results.clone())
-        .into_iter();
-    let results: Vec<ObjectResult> = intakes
-        .iter()
-        .map(|(object, intake)| ObjectResult {
-            document: said.next().flatten(),
-            ..result(claim, object, intake, &attempt)
-        })
-        .collect();
     let giving = intakes.iter().filter(|(_, intake)| intake.gives());
     let giving: BTreeSet<&String> = giving.map(|(_, intake)| &intake.account).collect();
-    let delivered = in_force(lake, contract, giving)?;
-    let counts = counted(&intakes);
-    let warned = sum(intakes.iter().map(|(_, intake)| &intake.warned));
+    run.delivered = in_force(lake, contract, giving)?;
     let excess = budget::excess(
         &contract.quarantine,
-        claim.draft.batch,
+        batch,
         intakes.iter().map(|(_, intake)| intake),
     );
-    if !tally.may_exceed(contract, claim.draft.batch, excess.as_deref()) {
+    if !run.tally.may_exceed(contract, batch, excess.as_deref()) {
         return Ok(());
     }
     let noted = Notes {
@@ -101,57 +79,36 @@ pub(crate) async fn take(
             .as_ref()
             .map_or_else(Notes::default, |gathered| gathered.notes.clone())
     };
-    let periods = periods(&claim.draft.objects)?;
-    let keyed = Keyed {
-        contract: Arc::new(contract.clone()),
-        spooled,
-        periods,
-        files_at_once: lake.settings().at_once(FILES_AT_ONCE),
+    let side = SideFile {
+        results: results(claim, &intakes, gathered.as_deref(), &attempt),
+        quarantine: quarantine(lake, claim, &intakes, &attempt).await?,
     };
-    let mut rejects = quarantine::Writer::new(curated);
-    for (object, intake) in &intakes {
-        lake.stop().check()?;
-        for portion in intake.rejects.portions() {
-            rejects
-                .add(quarantined(claim, object, portion?, &attempt))
-                .await?;
-        }
-    }
-    let quarantine = rejects.finish().await?;
-    let side = SideFile { results, quarantine };
-    let batch = claim.draft.batch;
-    let mut run = TableRun {
-        lake,
-        ledger,
-        contract,
-        tally,
-        delivered,
+    let (read, warned) = (
+        counted(&intakes),
+        sum(intakes.iter().map(|(_, intake)| &intake.warned)),
+    );
+    let rows = Rows {
+        claim,
+        keyed: Keyed {
+            contract: Arc::new(contract.clone()),
+            spooled: Arc::new(spooled),
+            periods: periods(&claim.draft.objects)?,
+            files_at_once: lake.settings().at_once(FILES_AT_ONCE),
+        },
+        gathered,
+        portion: lake.settings().memory_limit / PORTION,
     };
-    commit_batch(&mut run, batch, &attempt, Some(side), &[], async |run, table| {
+    commit_batch(run, batch, &attempt, Some(side), &[], async |run, table| {
         let mut notes = noted.clone();
         let files = table.snapshot.files.to_vec();
         let working = WorkingSet::new(&table.log, files, &attempt.id);
-        let changes = match &gathered {
-            None => {
-                let groups_at_once = lake.settings().at_once(2);
-                put_keys(&keyed, working, portion, groups_at_once).await?
-            }
-            Some(gathered) => {
-                let (order, days) = gathered.documents.reach();
-                let recorded = run.ledger.documents(&contract.name, &order, days).await?;
-                let documents = &gathered.documents;
-                let (open, files, at_once) = (working.open_files(), working.files(), keyed.files_at_once);
-                let superseded = supersede(contract, open, files, documents, &recorded, at_once).await?;
-                if !guard(contract, claim, &superseded.replaced, &mut notes, run.tally) {
-                    return Ok(None);
-                }
-                put_documents(contract, working, &keyed.spooled, portion, gathered, superseded).await?
-            }
+        let Some(changes) = rows.put(run, working, &mut notes).await? else {
+            return Ok(None);
         };
         let applied = changes.finish(contract);
-        let mut counts = counts.clone();
+        let mut counts = read.clone();
         counts.add(&applied.counts);
-        counts.rows_conflicting += gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
+        counts.rows_conflicting += rows.gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
         Ok(Some(Proposal {
             actions: applied.actions,
             side: None,
@@ -174,6 +131,98 @@ pub(crate) async fn take(
         run.tally.lack(Outcome::Held, why);
     }
     Ok(())
+}
+
+/// The rows of a batch that go in by key, grouped by the partitions that are looked into together.
+async fn by_partition(run: &TableRun<'_>, spooled: Spooled) -> Result<Spooled> {
+    let memory_limit = run.lake.settings().memory_limit;
+    // Where a key can be in any partition, each group of them looks for its keys in the others, too.
+    let bytes = if run.contract.keys_stay() {
+        memory_limit / PARTITIONS
+    } else {
+        memory_limit / PORTION / 2
+    };
+    blocking(move || spooled.by_partition(bytes)).await
+}
+
+/// The good rows of a batch, as they go into its table.
+struct Rows<'a> {
+    claim: &'a Claim,
+    keyed: Keyed,
+    /// The documents that they are; none where the table keeps rows.
+    gathered: Option<Arc<Gathered>>,
+    /// Bytes of rows that go in at a time.
+    portion: usize,
+}
+
+impl Rows<'_> {
+    /// Puts them into the files of a version of the table; none where a person is asked first.
+    async fn put(
+        &self,
+        run: &mut TableRun<'_>,
+        working: WorkingSet<'_>,
+        notes: &mut Notes,
+    ) -> Result<Option<Changes>> {
+        let (contract, keyed) = (run.contract, &self.keyed);
+        let Some(gathered) = &self.gathered else {
+            let groups_at_once = run.lake.settings().at_once(2);
+            return put_keys(keyed, working, self.portion, groups_at_once)
+                .await
+                .map(Some);
+        };
+        let (order, days) = gathered.documents.reach();
+        let recorded = run.ledger.documents(&contract.name, &order, days).await?;
+        let (open, files) = (working.open_files(), working.files());
+        let at_once = keyed.files_at_once;
+        let superseded = supersede(contract, open, files, &gathered.documents, &recorded, at_once).await?;
+        if !guard(contract, self.claim, &superseded.replaced, notes, run.tally) {
+            return Ok(None);
+        }
+        put_documents(
+            contract,
+            working,
+            &keyed.spooled,
+            self.portion,
+            gathered,
+            superseded,
+        )
+        .await
+        .map(Some)
+    }
+}
+
+/// What became of each object, for the ledger.
+fn results(
+    claim: &Claim,
+    intakes: &[(RawObject, Intake)],
+    gathered: Option<&Gathered>,
+    attempt: &Attempt,
+) -> Vec<ObjectResult> {
+    let mut said = gathered.map_or(&[][..], |gathered| &gathered.results).iter();
+    intakes
+        .iter()
+        .map(|(object, intake)| ObjectResult {
+            document: said.next().cloned().flatten(),
+            ..result(claim, object, intake, attempt)
+        })
+        .collect()
+}
+
+/// Writes the rejects of the objects down.
+async fn quarantine(
+    lake: &Lake,
+    claim: &Claim,
+    intakes: &[(RawObject, Intake)],
+    attempt: &Attempt,
+) -> Result<Vec<Add>> {
+    let mut rejects = quarantine::Writer::new(lake.curated());
+    for (object, intake) in intakes {
+        lake.stop().check()?;
+        for portion in intake.rejects.portions() {
+            rejects.add(quarantined(claim, object, portion?, attempt)).await?;
+        }
+    }
+    rejects.finish().await
 }
 
 /// Applies the shrink guard: notes what looks wrong, and says whether the batch may go in.

@@ -7,7 +7,9 @@ pub(crate) use ahead::Given;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::contract::{Contract, Contracts, CsvFormat, Format, RawFeed, TableName, TsvFormat};
+use crate::contract::{
+    Contract, Contracts, CsvFormat, Format, RawFeed, StoredAccounts, TableName, TsvFormat,
+};
 use crate::error::{Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
@@ -19,7 +21,7 @@ use crate::shape::{BatchStamp, Shaper};
 use crate::storage::{Lease, Turn};
 use crate::system::ledger::{Claim, Draft, Ledger};
 
-use super::batch::take;
+use super::batch::ingest_batch;
 use super::lookback::LookBack;
 use super::pending::Pending;
 use super::poison::Journal;
@@ -28,7 +30,7 @@ use super::row_buffer::{Budget, Spool};
 use super::waiting::waiting_of;
 use crate::commit::table;
 use crate::commit::tally::Tallies;
-use crate::commit::{State, state};
+use crate::commit::{State, TableRun, state};
 use crate::derive::compute_alone;
 
 use ahead::{Ahead, tell};
@@ -409,7 +411,16 @@ async fn work(
         let tally = tallies.of(&contract.name);
         // A table that fails takes nothing back of those that are in.
         let taken = match spool.close() {
-            Ok(rows) => take(lake, ledger, contract, claim, intakes, rows, tally).await,
+            Ok(rows) => {
+                let mut run = TableRun {
+                    lake,
+                    ledger: &mut *ledger,
+                    contract,
+                    tally: &mut *tally,
+                    delivered: StoredAccounts::new(),
+                };
+                ingest_batch(&mut run, claim, intakes, rows).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = taken {
