@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::storage::StoreFailure;
+
 /// Result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -68,9 +70,13 @@ impl Error {
         self
     }
 
-    /// The error below this one.
+    /// The error below this one. Of one that comes from a store only what may be told is kept.
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        self.source = Some(match StoreFailure::of(source.as_ref()) {
+            Some(failure) => Box::new(failure),
+            None => source,
+        });
         self
     }
 
@@ -82,19 +88,10 @@ impl Error {
     /// Whether storage is there and does not let this one thing be read: others may be. What the machine refuses
     /// elsewhere, such as a place for rows that wait, is no refusal of an object.
     pub fn is_refusal(&self) -> bool {
-        let mut of_storage = false;
         let mut source = StdError::source(self);
         while let Some(below) = source {
-            if let Some(error) = below.downcast_ref::<object_store::Error>() {
-                use object_store::Error::{PermissionDenied, Unauthenticated};
-                of_storage = true;
-                if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) {
-                    return true;
-                }
-            }
-            let io = below.downcast_ref::<std::io::Error>();
-            if of_storage && io.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
-                return true;
+            if let Some(failure) = below.downcast_ref::<StoreFailure>() {
+                return failure.is_refusal();
             }
             source = below.source();
         }

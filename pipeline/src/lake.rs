@@ -16,6 +16,7 @@ use crate::isolated::IsolatedReader;
 pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
 use crate::raw::{RawZone, check_roots};
+use crate::secret::Secret;
 use crate::shape::personal::Pseudonyms;
 use crate::stop::Stop;
 use crate::storage::{Place, Stores};
@@ -37,7 +38,7 @@ pub struct Settings {
     /// How long a run waits for another runner before it says `busy`.
     pub busy_wait: Duration,
     /// Key for hashed personal columns.
-    pub personal_key: Option<String>,
+    pub personal_key: Option<Secret>,
     /// Bytes that queries and the sorts of the pipeline may hold.
     pub memory_limit: usize,
 }
@@ -97,7 +98,7 @@ impl Lake {
                 .with("account", &twice.alias));
         }
         check_roots(&settings.raw, &accounts, &contracts)?;
-        let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_deref()));
+        let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_ref()));
         Ok(Self {
             curated: Curated::at(stores.place(&settings.curated)?),
             rooms: Arc::new(Semaphore::new(settings.at_once(WORKED_ON))),

@@ -39,6 +39,7 @@ pub mod request;
 mod row_hash;
 mod run;
 mod shape;
+pub mod secret;
 pub mod stop;
 mod storage;
 mod system;

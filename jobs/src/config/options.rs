@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use pipeline::account::Account;
+use pipeline::secret::Secret;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -71,7 +72,7 @@ pub(crate) struct Options {
     // A secret has no flag: command lines are visible to everybody on the machine.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) personal_key: Option<String>,
+    pub(crate) personal_key: Option<Secret>,
 
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]

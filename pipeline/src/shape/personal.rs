@@ -3,6 +3,8 @@
 use arrow::array::{Array, StringArray};
 use sha2::{Digest, Sha256};
 
+use crate::secret::Secret;
+
 const BLOCK: usize = 64;
 
 /// Makes pseudonyms with one key.
@@ -13,8 +15,8 @@ pub(crate) struct Pseudonyms {
 
 impl Pseudonyms {
     /// With the configured key, if there is one.
-    pub(crate) fn new(key: Option<&str>) -> Self {
-        let Some(key) = key else {
+    pub(crate) fn new(key: Option<&Secret>) -> Self {
+        let Some(key) = key.map(Secret::expose) else {
             return Self {
                 pads: None,
                 key_id: "none".to_owned(),
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn a_pseudonym_is_the_standard_hmac() {
         // Test case 2 of RFC 4231.
-        let pseudonyms = Pseudonyms::new(Some("Jefe"));
+        let pseudonyms = Pseudonyms::new(Some(&Secret::from("Jefe")));
         let hashed = pseudonyms.of(&StringArray::from(vec![
             Some("what do ya want for nothing?"),
             None,

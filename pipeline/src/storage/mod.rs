@@ -6,6 +6,7 @@ mod bucket;
 pub(crate) mod counting;
 pub(crate) mod durable;
 mod entry;
+mod failure;
 mod folder;
 mod lease;
 mod place;
@@ -14,6 +15,7 @@ mod sink;
 mod stores;
 
 pub(crate) use entry::Entry;
+pub(crate) use failure::StoreFailure;
 pub(crate) use lease::{Carried, Lease, Turn};
 pub(crate) use place::Place;
 pub(crate) use sending::Sending;

@@ -21,6 +21,7 @@ use pipeline::contract::{Contracts, TableName};
 use pipeline::lake::{Lake, Settings};
 use pipeline::report::{RunReport, Silent};
 use pipeline::request::{QuarantineFilter, Selection};
+use pipeline::secret::Secret;
 use tokio::runtime::Runtime;
 use url::Url;
 
@@ -288,7 +289,7 @@ fn settings(personal_key: Option<String>) -> Result<Settings> {
         batch_bytes: 1 << 30,
         lookback_days: 0,
         busy_wait: Duration::ZERO,
-        personal_key,
+        personal_key: personal_key.as_deref().map(Secret::from),
         memory_limit: 1 << 30,
     })
 }
