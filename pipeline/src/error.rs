@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::storage::StoreFailure;
+use crate::storage::{NoRoom, StoreFailure};
 
 /// Result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -96,6 +96,11 @@ impl Error {
             source = below.source();
         }
         false
+    }
+
+    /// Whether what does not fit into memory does not fit into the folder for it either.
+    pub(crate) fn has_no_room(&self) -> bool {
+        NoRoom::is_below(self)
     }
 
     /// The message with those of the errors below it.

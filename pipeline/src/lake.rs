@@ -2,6 +2,7 @@
 //! done, each in an `impl Lake` of its own.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use crate::curated::Curated;
 use crate::delta::DeltaLog;
 use crate::error::{Context, Error, Kind, Result};
 use crate::isolated::IsolatedReader;
+use crate::query::Room;
 pub use crate::query::Rows as QueryRows;
 use crate::raw::account::Account;
 use crate::raw::{RawZone, check_roots};
 use crate::secret::Secret;
 use crate::shape::personal::Pseudonyms;
 use crate::stop::Stop;
-use crate::storage::{Place, Stores};
+use crate::storage::{Place, Spill, Stores};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -41,6 +43,10 @@ pub struct Settings {
     pub personal_key: Option<Secret>,
     /// Bytes that queries and the sorts of the pipeline may hold.
     pub memory_limit: usize,
+    /// Folder for what does not fit; none: that of the operating system.
+    pub spill_dir: Option<PathBuf>,
+    /// Bytes that may lie there; none: as much as fits.
+    pub spill_limit: Option<u64>,
 }
 
 /// Groups of tables that are looked at at the same time in a bucket, and those that are worked on where there is memory.
@@ -69,6 +75,7 @@ pub struct Lake {
     contracts: Contracts,
     accounts: Vec<Account>,
     pseudonyms: Arc<Pseudonyms>,
+    room: Room,
     curated: Curated,
     rooms: Arc<Semaphore>,
     isolated: Option<Arc<dyn IsolatedReader>>,
@@ -99,7 +106,13 @@ impl Lake {
         }
         check_roots(&settings.raw, &accounts, &contracts)?;
         let pseudonyms = Arc::new(Pseudonyms::new(settings.personal_key.as_ref()));
+        let room = Room {
+            memory: settings.memory_limit,
+            spill: Spill::new(settings.spill_dir.clone(), settings.spill_limit),
+        };
+        let stores = stores.within(settings.memory_limit);
         Ok(Self {
+            room,
             curated: Curated::at(stores.place(&settings.curated)?),
             rooms: Arc::new(Semaphore::new(settings.at_once(WORKED_ON))),
             settings,
@@ -179,6 +192,11 @@ impl Lake {
         self.curated.table(table)
     }
 
+    /// Memory and temporary files that work may take.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Makes pseudonyms of personal values.
     pub(crate) fn pseudonyms(&self) -> Arc<Pseudonyms> {
         self.pseudonyms.clone()
@@ -197,6 +215,7 @@ impl Lake {
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
             rooms: self.rooms.clone(),
+            room: self.room.clone(),
             isolated: self.isolated.clone(),
             stop: self.stop.clone(),
             is_staged: true,

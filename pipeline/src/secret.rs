@@ -77,10 +77,19 @@ mod tests {
 
     #[test]
     fn an_error_over_a_secret_does_not_show_it() {
-        for text in ["key = 4711", "key = [\"4711\"]", "key = { a = 4711 }", "key = 4711.5"] {
+        for text in [
+            "key = 4711",
+            "key = [\"4711\"]",
+            "key = { a = 4711 }",
+            "key = 4711.5",
+        ] {
             let error = toml::from_str::<Settings>(text).unwrap_err();
             assert!(!error.message().contains("4711"), "{}", error.message());
-            assert!(error.message().contains("a secret is a text"), "{}", error.message());
+            assert!(
+                error.message().contains("a secret is a text"),
+                "{}",
+                error.message()
+            );
         }
     }
 }

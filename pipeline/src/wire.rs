@@ -62,8 +62,10 @@ impl Shop {
             batch_bytes: 1 << 30,
             lookback_days: 3,
             busy_wait: Duration::ZERO,
-            personal_key: Some("a key of thirty-two characters..".to_owned()),
+            personal_key: Some("a key of thirty-two characters..".into()),
             memory_limit: 1 << 30,
+            spill_dir: None,
+            spill_limit: None,
         };
         let stores = Stores::default()
             .with(&bucket, Arc::new(self.store.clone()) as Arc<dyn ObjectStore>)

@@ -11,6 +11,7 @@ use super::location;
 use super::options::{KEYS, LOCATIONS, Options};
 use super::origin::Origin;
 use crate::exit::usage;
+use crate::units::Size;
 
 /// Prefix of the environment variables.
 const PREFIX: &str = "MARKETLAKE_";
@@ -21,9 +22,15 @@ const OTHER_VARIABLES: [&str; 2] = ["MARKETLAKE_CONFIG", "MARKETLAKE_FAILPOINT"]
 /// Key to value and origin.
 pub(crate) type Layer = BTreeMap<String, (Value, Origin)>;
 
-/// What holds where nobody says anything.
-pub(crate) fn defaults() -> Result<Layer> {
-    of_options(&Options::defaults(), |_| Origin::Default)
+/// What holds where nobody says anything, in a container that may take so much memory.
+pub(crate) fn defaults(container: Option<u64>) -> Result<Layer> {
+    let mut layer = of_options(&Options::defaults(), |_| Origin::Default)?;
+    if let Some(bytes) = container {
+        // The other half is for what is not counted: code, decoders, and what the allocator keeps.
+        let half = Value::String(Size(bytes / 2).to_string());
+        layer.insert("memory_limit".to_owned(), (half, Origin::Container(Size(bytes))));
+    }
+    Ok(layer)
 }
 
 /// What the command line says.

@@ -1,5 +1,6 @@
 //! What the program uses: the settings of file, environment and command line, put together.
 
+mod container;
 mod layer;
 mod location;
 mod options;
@@ -58,6 +59,14 @@ pub(crate) struct Entry {
     pub(crate) origin: String,
 }
 
+/// What the program finds around it.
+struct Machine<'a> {
+    /// The current folder.
+    folder: &'a Path,
+    /// Bytes of memory that the container may take; none where nobody limits them.
+    memory: Option<u64>,
+}
+
 impl Config {
     /// Puts together what the command line, the environment and the file say; `file` is the one asked for.
     ///
@@ -65,22 +74,29 @@ impl Config {
     ///
     /// Usage errors, with the place of the mistake.
     pub(crate) fn load(flags: &Options, file: Option<&Path>) -> Result<Self> {
-        Self::assemble(flags, file, Path::new(""), std::env::vars())
+        let machine = Machine {
+            folder: Path::new(""),
+            memory: container::memory_limit(Path::new("/")),
+        };
+        Self::assemble(flags, file, &machine, std::env::vars())
     }
 
     fn assemble(
         flags: &Options,
         file: Option<&Path>,
-        folder: &Path,
+        machine: &Machine<'_>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self> {
         let (environment, unknown_variables) = layer::environment(variables)?;
-        let mut layers = layer::defaults()?;
+        let mut layers = layer::defaults(machine.memory)?;
         let mut spoken = environment;
         spoken.extend(layer::flags(flags)?);
         let file = match file {
             Some(file) => Some(file.to_owned()),
-            None => find_file(folder, spoken.get("lake").and_then(|(value, _)| value.as_str())),
+            None => find_file(
+                machine.folder,
+                spoken.get("lake").and_then(|(value, _)| value.as_str()),
+            ),
         };
         if let Some(file) = &file {
             let text = std::fs::read_to_string(file)
@@ -114,6 +130,8 @@ impl Config {
             busy_wait: options.busy_wait.with_context(required("busy_wait"))?.0,
             personal_key: options.personal_key,
             memory_limit: usize::try_from(options.memory_limit.with_context(required("memory_limit"))?.0)?,
+            spill_dir: options.spill_dir.map(PathBuf::from),
+            spill_limit: options.spill_limit.map(|limit| limit.0),
         };
         if settings.batch_objects == 0 {
             return Err(usage("batch_objects is 0; a batch needs at least one object"));

@@ -64,10 +64,21 @@ pub(crate) struct Options {
     pub(crate) busy_wait: Option<Wait>,
 
     /// Memory that a run may hold: rows of a batch, sorts and queries; what does not fit goes to temporary files, and
-    /// below 1GiB unused memory is given back early, which takes up to a sixth of the time
+    /// below 1GiB unused memory is given back early, which takes up to a sixth of the time [default: half of what the
+    /// container may take, else 1GiB]
     #[arg(long, global = true, value_name = "SIZE", hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
     pub(crate) memory_limit: Option<Size>,
+
+    /// Folder for what does not fit into memory [default: that of the operating system]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spill_dir: Option<String>,
+
+    /// Most bytes that may lie in that folder at a time [default: as many as it holds]
+    #[arg(long, global = true, value_name = "SIZE", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
+    pub(crate) spill_limit: Option<Size>,
 
     // A secret has no flag: command lines are visible to everybody on the machine.
     #[arg(skip)]
@@ -80,7 +91,7 @@ pub(crate) struct Options {
 }
 
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 12] = [
+pub(crate) const KEYS: [&str; 14] = [
     "lake",
     "raw",
     "curated",
@@ -91,12 +102,14 @@ pub(crate) const KEYS: [&str; 12] = [
     "lookback_days",
     "busy_wait",
     "memory_limit",
+    "spill_dir",
+    "spill_limit",
     "personal_key",
     "account",
 ];
 
 /// Keys whose values are locations: in a file, relative to the file's folder.
-pub(crate) const LOCATIONS: [&str; 4] = ["lake", "raw", "curated", "contracts"];
+pub(crate) const LOCATIONS: [&str; 5] = ["lake", "raw", "curated", "contracts", "spill_dir"];
 
 /// Keys whose values are not shown.
 pub(crate) const SECRETS: [&str; 1] = ["personal_key"];

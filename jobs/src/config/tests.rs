@@ -1,6 +1,9 @@
 //! Which value wins, where it is said to come from, and that the sample file tells the truth.
 
+use pipeline::secret::Secret;
+
 use super::*;
+use crate::units::Size;
 
 const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
 
@@ -9,7 +12,7 @@ fn resolve(folder: &Path, flags: &Options, variables: &[(&str, &str)]) -> Result
     Config::assemble(
         flags,
         None,
-        folder,
+        &Machine { folder, memory: None },
         variables.iter().map(owned).collect::<Vec<_>>().into_iter(),
     )
 }
@@ -52,6 +55,30 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
     );
     assert_eq!(origin_of(&config, "busy_wait"), "default");
     assert_eq!(origin_of(&config, "raw"), "default, below lake");
+}
+
+#[test]
+fn a_container_gives_half_of_its_memory_where_nobody_says_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine {
+        folder: folder.path(),
+        memory: Some(512 << 20),
+    };
+    let resolve = |flags: &Options| Config::assemble(flags, None, &machine, std::iter::empty()).unwrap();
+    let config = resolve(&Options::default());
+    assert_eq!(config.settings.memory_limit, 256 << 20);
+    let origin = "default, half of the container's 512MiB";
+    assert_eq!(origin_of(&config, "memory_limit"), origin);
+    let flags = Options {
+        memory_limit: Some(Size(1 << 30)),
+        spill_limit: Some(Size(5 << 30)),
+        spill_dir: Some("/scratch".to_owned()),
+        ..Options::default()
+    };
+    let config = resolve(&flags);
+    assert_eq!(config.settings.memory_limit, 1 << 30);
+    assert_eq!(config.settings.spill_limit, Some(5 << 30));
+    assert_eq!(config.settings.spill_dir.as_deref(), Some(Path::new("/scratch")));
 }
 
 #[test]
@@ -106,7 +133,9 @@ fn a_secret_is_used_and_not_shown() {
         &[("MARKETLAKE_PERSONAL_KEY", "pepper")],
     )
     .unwrap();
-    assert_eq!(config.settings.personal_key.as_deref(), Some("pepper"));
+    let key = config.settings.personal_key.as_ref();
+    assert_eq!(key.map(Secret::expose), Some("pepper"));
+    assert!(!format!("{config:?}").contains("pepper"));
     assert!(!serde_json::to_string(&config.entries).unwrap().contains("pepper"));
 }
 

@@ -271,7 +271,7 @@ mod tests {
 
     use super::*;
     use crate::delta::{Commit, Landed};
-    use crate::query::session;
+    use crate::query::{Room, session};
     use crate::write::OpenFile;
 
     const ROWS: i64 = 300_000;
@@ -326,7 +326,7 @@ mod tests {
             stamp: None,
         };
         // Less than the rows take.
-        let context = session(24 << 20, None).unwrap();
+        let context = session(&Room::of(24 << 20)).unwrap();
         let mut seen = 0;
         let sorted = write(context.read_batch(rows()).unwrap(), &target, |batch| {
             seen += batch.num_rows() as i64;
@@ -388,7 +388,7 @@ mod tests {
             data_change: true,
             stamp: None,
         };
-        let context = session(64 << 20, None).unwrap();
+        let context = session(&Room::of(64 << 20)).unwrap();
         let sorted = write(context.read_batch(rows()).unwrap(), &target, |_| Ok(()))
             .await
             .unwrap();
@@ -410,7 +410,7 @@ mod tests {
             data_change: true,
             stamp: None,
         };
-        let context = session(64 << 20, None).unwrap();
+        let context = session(&Room::of(64 << 20)).unwrap();
         let mut left = 5;
         let refused = write(context.read_batch(rows()).unwrap(), &target, |_| {
             left -= 1;

@@ -157,8 +157,10 @@ async fn builtin_lake(bucket: &Arc<Counted>) -> Lake {
         batch_bytes: 1 << 30,
         lookback_days: 3,
         busy_wait: Duration::ZERO,
-        personal_key: Some("a key".to_owned()),
+        personal_key: Some("a key".into()),
         memory_limit: 1 << 28,
+        spill_dir: None,
+        spill_limit: None,
     };
     let stores = Stores::default().with(&root, bucket.clone()).unwrap();
     Lake::open(settings, stores, contracts, accounts).await.unwrap()

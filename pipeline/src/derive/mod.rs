@@ -269,7 +269,7 @@ async fn recompute(
     tally: &mut Tally,
 ) -> Result<()> {
     let inputs = inputs(lake, claim).await?;
-    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let computation = Computation::new(contract, feed, &inputs, lake.room())?;
     let attempt = Attempt::new();
     let progress: Vec<(String, i64)> = inputs
         .iter()
@@ -378,7 +378,7 @@ pub(crate) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contr
     };
     let inputs = inputs(lake, &claim).await?;
     let touched = touched(lake, ledger, contract, feed, &inputs, &table).await?;
-    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let computation = Computation::new(contract, feed, &inputs, lake.room())?;
     let mut work = Work::of(lake, &computation, &table, &touched, "alone")?;
     let done = work.done(lake, &claim).await;
     work.discard().await;
@@ -393,7 +393,7 @@ pub(crate) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contr
 /// # Errors
 /// When it cannot be planned.
 pub(crate) async fn verify(lake: &Lake, contract: &Contract, feed: &InputFeed) -> Result<()> {
-    let context = session(lake.settings().memory_limit, None)?;
+    let context = session(lake.room())?;
     for name in &feed.inputs {
         let nothing = MemTable::try_new(layout::schema(lake.contract(name)?), vec![Vec::new()])?;
         register(&context, name, Arc::new(nothing))?;

@@ -31,7 +31,7 @@ pub(crate) async fn observe(
         return Ok(Vec::new());
     };
     let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);
-    let budget = Budget::new(lake.settings().memory_limit);
+    let budget = Budget::new(lake.room());
     let spool = Arc::new(Spool::new(layout::schema(contract), &[], budget));
     let taker = Taker {
         shaper: &shaper,

@@ -34,6 +34,12 @@ const CAREFUL_AFTER: usize = 3;
 const SUSPECT: usize = 3;
 /// Attempts in which storage did not let an object be read after which its batch goes on without it.
 const REFUSED: usize = 3;
+/// Attempts for which an object was too large after which it is rejected: until then others may have taken the room.
+const TOO_LARGE: usize = 3;
+/// Why it is.
+const NO_ROOM: &str = "of all objects of its batch it takes the most room, and in several runs its rows fitted neither into \
+                       memory nor into the folder for what does not; give spill_dir and spill_limit, or memory_limit, more, \
+                       then bring it back with `marketlake quarantine replay`";
 /// The line of an attempt that ended because somebody asked.
 const STOPPED: &str = "stopped";
 /// How long a trial takes that says something although nobody saw its end.
@@ -84,6 +90,7 @@ impl<'a> Journal<'a> {
             observer,
         };
         let mut opened = Vec::new();
+        let mut too_large: HashMap<String, usize> = HashMap::new();
         for (table, batch) in batches {
             let (notes, text, deaths) = match lease.carried(ledger, table, *batch) {
                 Some(carried) => Notes::carried(carried).await,
@@ -94,8 +101,18 @@ impl<'a> Journal<'a> {
                 }
             };
             journal.read(&text, deaths);
+            for object in text.lines().filter_map(|line| line.strip_prefix("too_large ")) {
+                *too_large.entry(object.to_owned()).or_default() += 1;
+            }
             opened.push(notes);
         }
+        let known = opened.len().max(1);
+        let too_large = too_large
+            .into_iter()
+            .filter(|(_, noted)| noted / known >= TOO_LARGE);
+        journal.deadly = too_large
+            .map(|(object, _)| (object, NO_ROOM.to_owned()))
+            .collect();
         journal.notes = Mutex::new(opened);
         journal.write("attempt", "", false).await?;
         Ok(journal)
@@ -121,10 +138,11 @@ impl<'a> Journal<'a> {
         self.deaths.get(name).copied().unwrap_or(0)
     }
 
-    /// For objects that are taken in for a table to be made anew: without one that is refused its rows would go, and those
-    /// that are gone were looked for before.
+    /// For objects that are taken in for a table to be made anew: without one that is refused or too large its rows would
+    /// go, and those that are gone were looked for before.
     pub(crate) fn for_rebuild(&mut self) {
         (self.goes_on, self.may_be_gone) = (false, true);
+        self.deadly.clear();
     }
 
     /// The objects were not there for some attempts, and the places where they lay are.
@@ -143,6 +161,9 @@ impl<'a> Journal<'a> {
         objects: &[RawObject],
     ) -> Result<()> {
         for object in objects {
+            if self.deadly.contains_key(&object.uri) {
+                continue;
+            }
             if let Some(reason) = self.tried(lake, tables, &object.uri, "read this object").await? {
                 self.deadly.insert(object.uri.clone(), reason);
             }
@@ -297,6 +318,10 @@ impl Watch for Journal<'_> {
         self.write("refused", &object.uri, true).await?;
         let before = self.refusals.get(&object.uri).copied().unwrap_or(0);
         Ok(self.goes_on && before + 1 >= REFUSED)
+    }
+
+    async fn too_large(&self, object: &RawObject) -> Result<()> {
+        self.write("too_large", &object.uri, true).await
     }
 
     fn may_be_gone(&self) -> bool {

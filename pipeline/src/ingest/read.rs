@@ -207,6 +207,11 @@ pub(crate) async fn take_in(
                     false => Found::Refused(error.with("object", &object.uri)),
                 });
             }
+            if error.has_no_room() {
+                let largest = largest(takers).map_or(object, |largest| &objects[largest]);
+                watch.too_large(largest).await?;
+                return Err(error.with("object", &largest.uri));
+            }
             let is_gone = error.kind() == Kind::NotFound;
             let reason = reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
             let rejected = rejected_by(takers, &wanting, ordinal, &reason);
@@ -240,6 +245,12 @@ pub(crate) async fn take_in(
             Found::Refused(error) => Err(error),
         })
         .collect()
+}
+
+/// The ordinal of the object that has the most rows in the spools.
+fn largest(takers: &[Taker<'_>]) -> Option<usize> {
+    let largest = takers.iter().filter_map(|taker| taker.spool.largest()).max();
+    largest.map(|(_, object)| object)
 }
 
 /// What came of reading an object.
@@ -279,6 +290,8 @@ pub(crate) trait Watch: Send + Sync {
     async fn end(&self, object: &RawObject) -> Result<()>;
     /// Storage does not let it be read. True where the batch is to go on without it.
     async fn refused(&self, object: &RawObject) -> Result<bool>;
+    /// Of all objects it takes the most room, and there was too little.
+    async fn too_large(&self, object: &RawObject) -> Result<()>;
     /// Whether it can be that all objects of the batch are gone.
     fn may_be_gone(&self) -> bool;
 }
@@ -299,6 +312,10 @@ impl Watch for Telling<'_> {
 
     async fn refused(&self, _object: &RawObject) -> Result<bool> {
         Ok(false)
+    }
+
+    async fn too_large(&self, _object: &RawObject) -> Result<()> {
+        Ok(())
     }
 
     fn may_be_gone(&self) -> bool {
@@ -327,16 +344,15 @@ async fn one(
     failpoint::reading(&object.uri);
     let (mut decoded, decoder) = of.open(deliveries.stores(), format, at_once).await?;
     let mut of = Arc::new(of);
-    let mut intakes: Vec<Option<Intake>> = wanting
-        .iter()
-        .map(|wants| {
-            wants.then(|| Intake {
-                ordinal,
-                account: of.account.alias.clone(),
-                ..Intake::default()
-            })
+    let intake = |(taker, wants): (&Taker<'_>, &bool)| {
+        wants.then(|| Intake {
+            ordinal,
+            rejects: Rejects::within(taker.spool.spill()),
+            account: of.account.alias.clone(),
+            ..Intake::default()
         })
-        .collect();
+    };
+    let mut intakes: Vec<Option<Intake>> = takers.iter().zip(wanting).map(intake).collect();
     reject_others(takers, &of, &mut intakes);
     let mut shaping = Shaping::new(takers, ordinal, at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();

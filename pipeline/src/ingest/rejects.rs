@@ -1,12 +1,11 @@
 //! The rejects of an object: in memory, or in a temporary file where all objects together have many.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Context, Kind, Result};
 use crate::shape::Reject;
+use crate::storage::{Spill, SpillFile};
 
 /// Bytes of rejects in memory, of all objects at work, from which on they go to the file: where an object has fewer than that
 /// many, not before there are [`MOST`].
@@ -20,9 +19,6 @@ const OVERHEAD: usize = 128;
 /// Bytes of rejects in memory now.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// The file of those that are not, as long as somebody has some in it.
-static FILE: Mutex<Weak<Mutex<File>>> = Mutex::new(Weak::new());
-
 /// The rejects of one object in one table.
 #[derive(Default)]
 pub(crate) struct Rejects {
@@ -32,11 +28,19 @@ pub(crate) struct Rejects {
     /// Bytes of what waits in memory.
     bytes: usize,
     /// The file, and where in it there are others.
-    file: Option<Arc<Mutex<File>>>,
+    file: Option<Arc<Mutex<SpillFile>>>,
     pieces: Vec<(u64, usize)>,
+    spill: Spill,
 }
 
 impl Rejects {
+    /// None yet; those that are too many will lie there.
+    pub(crate) fn within(spill: &Spill) -> Self {
+        let mut rejects = Self::default();
+        rejects.spill = spill.clone();
+        rejects
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         self.count
@@ -98,11 +102,11 @@ impl Rejects {
         let bytes = serde_json::to_vec(&self.waiting).context(Kind::Internal, "rejects have no JSON form")?;
         let file = match &self.file {
             Some(file) => file.clone(),
-            None => file().context(Kind::Io, NO_ROOM)?,
+            None => self.spill.shared().context(Kind::Io, NO_ROOM)?,
         };
-        let mut end = file.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = end.seek(SeekFrom::End(0)).context(Kind::Io, NO_ROOM)?;
-        end.write_all(&bytes).context(Kind::Io, NO_ROOM)?;
+        let end = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = end.len();
+        end.append(&bytes).context(Kind::Io, NO_ROOM)?;
         drop(end);
         self.pieces.push((at, bytes.len()));
         self.file = Some(file);
@@ -113,11 +117,10 @@ impl Rejects {
 
     fn read(&self, (at, length): (u64, usize)) -> Result<Vec<Reject>> {
         const LOST: &str = "rejects could not be read again from their temporary file";
-        let mut bytes = vec![0; length];
+        let mut bytes = Vec::new();
         if let Some(file) = &self.file {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(at)).context(Kind::Io, LOST)?;
-            file.read_exact(&mut bytes).context(Kind::Io, LOST)?;
+            let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            bytes = file.read_at(at, length).context(Kind::Io, LOST)?;
         }
         serde_json::from_slice(&bytes).context(Kind::Internal, LOST)
     }
@@ -136,17 +139,6 @@ impl Drop for Rejects {
     fn drop(&mut self) {
         HELD.fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-/// The temporary file that all share.
-fn file() -> std::io::Result<Arc<Mutex<File>>> {
-    let mut known = FILE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = known.upgrade() {
-        return Ok(file);
-    }
-    let file = Arc::new(Mutex::new(tempfile::tempfile()?));
-    *known = Arc::downgrade(&file);
-    Ok(file)
 }
 
 #[cfg(test)]

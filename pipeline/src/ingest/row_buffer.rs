@@ -2,7 +2,7 @@
 //! file that vanishes with the process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
+use std::error::Error as StdError;
 use std::io::BufWriter;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,25 +11,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 
 use crate::delta::partition::{PartitionValues, RowPartitions};
 use crate::error::{Context, Error, Kind, Result};
+use crate::query::Room;
+use crate::storage::{Spill, SpillFile};
 
-const NO_ROOM: &str = "rows that do not fit into memory cannot be put into the temporary folder";
+const NO_ROOM: &str = "rows that do not fit into memory cannot be put into a temporary file";
 
-/// Bytes of rows that may wait in memory, shared by the tables that take the same objects in.
+/// Bytes of rows that may wait in memory, and files for the others; shared by the tables that take the same objects in.
 pub(crate) struct Budget {
     limit: usize,
     used: AtomicUsize,
+    spill: Spill,
 }
 
 impl Budget {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
+    pub(crate) fn new(room: &Room) -> Arc<Self> {
         Arc::new(Self {
-            limit,
+            limit: room.memory,
             used: AtomicUsize::new(0),
+            spill: room.spill.clone(),
         })
     }
 
@@ -67,8 +72,10 @@ pub(crate) struct Spool {
 #[derive(Default)]
 struct State {
     entries: Vec<Entry>,
-    file: Option<FileWriter<BufWriter<File>>>,
+    file: Option<FileWriter<BufWriter<SpillFile>>>,
     in_file: usize,
+    /// Bytes of objects for which there was no room.
+    turned_away: BTreeMap<usize, usize>,
     fields: BTreeSet<String>,
 }
 
@@ -128,6 +135,22 @@ impl Spool {
         self.put(place, partitions.unwrap_or_default(), rows)
     }
 
+    /// Files for what waits elsewhere beside the rows.
+    pub(crate) fn spill(&self) -> &Spill {
+        &self.budget.spill
+    }
+
+    /// Bytes of the object that gave the most so far, also of what there was no room for, and its ordinal; none where no
+    /// object gave rows.
+    pub(crate) fn largest(&self) -> Option<(usize, usize)> {
+        let state = self.state();
+        let mut sizes = state.turned_away.clone();
+        for entry in &state.entries {
+            *sizes.entry(entry.place.object).or_default() += entry.bytes;
+        }
+        sizes.into_iter().map(|(object, bytes)| (bytes, object)).max()
+    }
+
     /// Notes the names of raw fields that rows came with, also of rows that are none of the table's.
     pub(crate) fn see<'a>(&self, fields: impl Iterator<Item = &'a str>) {
         let seen = &mut self.state().fields;
@@ -148,7 +171,13 @@ impl Spool {
         let mut state = self.state();
         let held = match self.budget.take(bytes) {
             Some(taken) => Held::Memory(rows, taken),
-            None => Held::File(0, state.write(&self.schema, &rows)?),
+            None => {
+                let written = state.write(&self.schema, &rows, &self.budget.spill);
+                if written.is_err() {
+                    *state.turned_away.entry(place.object).or_default() += bytes;
+                }
+                Held::File(0, written?)
+            }
         };
         state.entries.push(Entry {
             place,
@@ -188,28 +217,40 @@ impl Spool {
 }
 
 impl State {
-    fn write(&mut self, schema: &SchemaRef, rows: &RecordBatch) -> Result<usize> {
+    fn write(&mut self, schema: &SchemaRef, rows: &RecordBatch, spill: &Spill) -> Result<usize> {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = tempfile::tempfile().context(Kind::Io, NO_ROOM)?;
-                let file = FileWriter::try_new_buffered(file, schema).context(Kind::Io, NO_ROOM)?;
+                let file = spill.file().context(Kind::Io, NO_ROOM)?;
+                let file = FileWriter::try_new_buffered(file, schema)
+                    .map_err(below)
+                    .context(Kind::Io, NO_ROOM)?;
                 self.file.insert(file)
             }
         };
         // An error of storage: the batch fails, no object is to blame.
-        file.write(rows).context(Kind::Io, NO_ROOM)?;
+        file.write(rows).map_err(below).context(Kind::Io, NO_ROOM)?;
         self.in_file += 1;
         Ok(self.in_file - 1)
     }
 }
 
-fn reopen(writer: FileWriter<BufWriter<File>>) -> Result<FileReader<File>> {
+/// What the file said, without what its writer says of that.
+fn below(error: ArrowError) -> Box<dyn StdError + Send + Sync> {
+    match error {
+        ArrowError::IoError(_, error) => error.into(),
+        error => error.into(),
+    }
+}
+
+fn reopen(writer: FileWriter<BufWriter<SpillFile>>) -> Result<FileReader<SpillFile>> {
     let file = writer
         .into_inner()
+        .map_err(below)
         .context(Kind::Io, NO_ROOM)?
         .into_inner()
-        .map_err(|error| Error::from(error.into_error()))?;
+        .map_err(|error| error.into_error())
+        .context(Kind::Io, NO_ROOM)?;
     Ok(FileReader::try_new(file, None)?)
 }
 
@@ -218,7 +259,7 @@ pub(crate) struct Spooled {
     schema: SchemaRef,
     partition: Vec<String>,
     entries: Vec<Entry>,
-    files: Vec<Mutex<FileReader<File>>>,
+    files: Vec<Mutex<FileReader<SpillFile>>>,
     budget: Arc<Budget>,
     /// The group of each partition; nothing where all are one.
     groups: BTreeMap<PartitionValues, usize>,
@@ -398,7 +439,7 @@ mod tests {
     fn rows_come_back_by_object_whether_they_fit_into_memory_or_not() {
         let bytes = numbers(0..10).get_array_memory_size();
         for fits in [0, 1, 2, 5] {
-            let budget = Budget::new(fits * bytes);
+            let budget = Budget::new(&Room::of(fits * bytes));
             let spool = Spool::new(numbers(0..0).schema(), &[], budget.clone());
             for (object, range) in [(1, 20..30), (0, 0..10), (1, 10..20), (2, 90..91), (0, 0..0)] {
                 spool.push(object, range.start, numbers(range)).unwrap();
@@ -432,6 +473,29 @@ mod tests {
     }
 
     #[test]
+    fn the_object_that_takes_the_most_room_is_known_also_where_it_found_none() {
+        let room = Room {
+            memory: numbers(0..10).get_array_memory_size(),
+            spill: Spill::new(None, Some(3000)),
+        };
+        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(&room));
+        spool.push(0, 1, numbers(0..10)).unwrap();
+        spool.push(1, 1, numbers(0..20)).unwrap();
+        assert_eq!(spool.largest().unwrap().1, 1);
+        let error = spool.push(2, 1, numbers(0..10_000)).unwrap_err();
+        assert!(error.has_no_room(), "{}", error.chain());
+        assert_eq!(
+            error.chain().matches("spill_limit").count(),
+            1,
+            "{}",
+            error.chain()
+        );
+        assert_eq!(spool.largest().unwrap().1, 2);
+        drop(spool);
+        assert_eq!(room.spill.used(), 0);
+    }
+
+    #[test]
     fn grouped_rows_of_a_partition_are_in_one_portion_where_they_fit() {
         let day_of = |number: &i64| number % 5;
         let rows = |range: Range<i64>| {
@@ -444,7 +508,7 @@ mod tests {
         let partition = ["day".to_owned()];
         let bytes = rows(0..50).get_array_memory_size();
         for fits in [0, 2, 20] {
-            let budget = Budget::new(fits * bytes);
+            let budget = Budget::new(&Room::of(fits * bytes));
             let spool = Spool::new(rows(0..0).schema(), &partition, budget.clone());
             for object in [1, 0, 2, 3] {
                 let first = object as i64 * 50;
@@ -470,7 +534,7 @@ mod tests {
 
     #[test]
     fn without_rows_there_is_one_empty_portion() {
-        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(0));
+        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(&Room::of(0)));
         let spooled = spool.close().unwrap();
         let portions = spooled.portions(1);
         assert_eq!(portions.len(), 1);

@@ -35,6 +35,8 @@ impl TestLake {
             busy_wait: Duration::ZERO,
             personal_key: None,
             memory_limit: 1 << 26,
+            spill_dir: None,
+            spill_limit: None,
         };
         let account = Account {
             since: NaiveDate::from_ymd_opt(2026, 3, 1),

@@ -111,6 +111,8 @@ fn lake_settings(folder: &TempDir, curated: &str) -> Settings {
         busy_wait: Duration::ZERO,
         personal_key: None,
         memory_limit: 1 << 26,
+        spill_dir: None,
+        spill_limit: None,
     }
 }
 

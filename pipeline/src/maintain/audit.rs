@@ -266,7 +266,7 @@ async fn repeated(
     columns: &[String],
     files: Arc<Vec<DataFile>>,
 ) -> Result<RecordBatch> {
-    let context = session(upkeep.lake.settings().memory_limit, None)?;
+    let context = session(upkeep.lake.room())?;
     let key: Vec<Expr> = columns.iter().map(|name| ident(name.as_str())).collect();
     let counted = context
         .read_table(Arc::new(SnapshotTable::of_files(&subject.log, snapshot, files)))?

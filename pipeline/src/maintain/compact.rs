@@ -143,7 +143,7 @@ async fn rearrange(
     heap: Heap,
     attempt: &Attempt,
 ) -> Result<Done> {
-    let context = session(upkeep.lake.settings().memory_limit, None)?;
+    let context = session(upkeep.lake.room())?;
     let table = SnapshotTable::of_files(&subject.log, snapshot, Arc::new(heap.files.clone()));
     let target = Target {
         log: &subject.log,

@@ -3,11 +3,13 @@
 mod generated;
 mod provider;
 mod pruning;
+mod room;
 mod session;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use provider::SnapshotTable;
+pub(crate) use room::Room;
 pub(crate) use session::{register, session};
 pub use statement::Rows;

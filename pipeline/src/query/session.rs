@@ -1,10 +1,8 @@
 //! Sessions of the query engine: bounded in memory, in UTC.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -12,19 +10,17 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::contract::TableName;
 use crate::error::{Error, Result};
 
+use super::room::Room;
+
 /// Bytes without which no further thread is worth while.
 const THREAD: usize = 32 << 20;
 
-/// A session whose operators hold at most `memory_limit` bytes and write what does not fit to files in `spill`,
-/// or in the temporary folder of the operating system.
-pub(crate) fn session(memory_limit: usize, spill: Option<&Path>) -> Result<SessionContext> {
-    let mode = match spill {
-        Some(folder) => DiskManagerMode::Directories(vec![folder.to_owned()]),
-        None => DiskManagerMode::OsTmpDirectory,
-    };
+/// A session whose operators hold what there is room for, and write the rest to files.
+pub(crate) fn session(room: &Room) -> Result<SessionContext> {
+    let memory_limit = room.memory;
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .with_disk_manager_builder(room.files())
         .build_arc()?;
     let mut config = SessionConfig::new().with_information_schema(true);
     // Each thread that sorts keeps memory for merging what it spilled, however many processors there are.

@@ -20,6 +20,7 @@ use crate::lake::Lake;
 use crate::stop::Stop;
 
 use super::provider::SnapshotTable;
+use super::room::Room;
 use super::session::{register, session};
 
 impl Lake {
@@ -38,7 +39,7 @@ impl Lake {
     /// When the SQL is not a query, or names no table of the lake; where it fails later, the rows say so.
     pub async fn query_rows(&self, sql: &str) -> Result<Rows> {
         let known: Vec<TableName> = self.contracts().keys().cloned().collect();
-        let rows = query(self.curated(), self.settings().memory_limit, &known, sql);
+        let rows = query(self.curated(), self.room(), &known, sql);
         let stream = self.stop().unless(rows).await?;
         Ok(Rows::of(stream, self.stop()))
     }
@@ -58,9 +59,9 @@ const CONCURRENT_LOADS: usize = 8;
 pub(crate) async fn open_all(
     curated: &Curated,
     names: impl IntoIterator<Item = TableName>,
-    memory_limit: usize,
+    room: &Room,
 ) -> Result<SessionContext> {
-    let context = session(memory_limit, None)?;
+    let context = session(room)?;
     let loads = names.into_iter().map(|name| async move {
         let log = curated.table(&name)?;
         Ok::<_, Error>(
@@ -127,7 +128,7 @@ impl Rows {
 /// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
 pub(super) async fn query(
     curated: &Curated,
-    memory_limit: usize,
+    room: &Room,
     known: &[TableName],
     sql: &str,
 ) -> Result<SendableRecordBatchStream> {
@@ -135,7 +136,7 @@ pub(super) async fn query(
     let statement = parse(sql)?;
     let named = named(&statement)?;
     let wanted = known.iter().filter(|name| named.wants(name)).cloned();
-    let context = open_all(curated, wanted, memory_limit).await?;
+    let context = open_all(curated, wanted, room).await?;
 
     let mut state = context.state();
     // A number with a point is compared with decimals: as a double it has another value.

@@ -70,7 +70,7 @@ async fn once(job: &Job<'_>, feed: &InputFeed, ledger: &mut Ledger, tally: &mut 
         claimed_at: commit::now(),
     };
     let log = lake.table_log(&contract.name)?;
-    let computation = Computation::new(contract, feed, &inputs, lake.settings().memory_limit)?;
+    let computation = Computation::new(contract, feed, &inputs, lake.room())?;
     let mut destination = Destination::New {
         target: computation.target(&log, &attempt.id),
         sorted: Sorted::default(),

@@ -204,7 +204,7 @@ async fn objects_of_rows(job: &Job<'_>, snapshot: &Snapshot) -> Result<Vec<Strin
         return Ok(Vec::new());
     }
     let log = job.lake.table_log(&job.contract.name)?;
-    let context = session(job.lake.settings().memory_limit, None)?;
+    let context = session(job.lake.room())?;
     let named = context
         .read_table(Arc::new(SnapshotTable::new(&log, snapshot)))?
         .select(vec![ident(layout::OBJECT)])?

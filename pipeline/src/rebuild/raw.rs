@@ -218,7 +218,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         stamp: Some((claim.draft.batch, claim.claimed_at)),
     };
     let (staged_log, staged) = staging.table().await?;
-    let context = session(lake.settings().memory_limit, None)?;
+    let context = session(lake.room())?;
     let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
     let stop = lake.stop();
     let sorted = stop.unless(sorted::write(rows, &target, |_| Ok(()))).await?;

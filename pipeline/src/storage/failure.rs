@@ -183,7 +183,10 @@ mod tests {
                     (http://key:5ecre7@host/b?sig=5ecre7)";
         for (answer, told) in [
             (page, "status 502"),
-            (lost, "HTTP error: error sending request for url (http://key:5ecre7@host/b)"),
+            (
+                lost,
+                "HTTP error: error sending request for url (http://key:5ecre7@host/b)",
+            ),
         ] {
             let error = Error::from(object_store::Error::Generic {
                 store: "S3",
@@ -197,7 +200,10 @@ mod tests {
 
     #[test]
     fn what_a_disk_says_is_told_whole() {
-        let source = io::Error::new(io::ErrorKind::PermissionDenied, "no entry to /data: it is (quite) closed");
+        let source = io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "no entry to /data: it is (quite) closed",
+        );
         let error = Error::from(object_store::Error::Generic {
             store: "LocalFileSystem",
             source: Box::new(source),

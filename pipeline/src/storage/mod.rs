@@ -12,7 +12,10 @@ mod lease;
 mod place;
 mod sending;
 mod sink;
+mod spill;
 mod stores;
+mod upload;
+mod uploads;
 
 pub(crate) use entry::Entry;
 pub(crate) use failure::StoreFailure;
@@ -20,4 +23,5 @@ pub(crate) use lease::{Carried, Lease, Turn};
 pub(crate) use place::Place;
 pub(crate) use sending::Sending;
 pub(crate) use sink::{Sent, Sink};
+pub(crate) use spill::{NoRoom, Spill, SpillFile};
 pub use stores::Stores;

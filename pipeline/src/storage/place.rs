@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Kind, Result};
 
 use super::address::{self, join};
 use super::entry::{Entries, Entry};
+use super::uploads::Uploads;
 use super::{bucket, folder};
 
 /// An address, the store that serves it, and the path that it has there.
@@ -23,6 +24,7 @@ pub(crate) struct Place {
     address: Url,
     store: Arc<dyn ObjectStore>,
     path: Path,
+    uploads: Uploads,
 }
 
 impl fmt::Debug for Place {
@@ -32,9 +34,14 @@ impl fmt::Debug for Place {
 }
 
 impl Place {
-    pub(super) fn new(address: Url, store: Arc<dyn ObjectStore>) -> Result<Self> {
+    pub(super) fn new(address: Url, store: Arc<dyn ObjectStore>, uploads: Uploads) -> Result<Self> {
         let path = address::path_of(&address)?;
-        Ok(Self { address, store, path })
+        Ok(Self {
+            address,
+            store,
+            path,
+            uploads,
+        })
     }
 
     /// A folder of this machine.
@@ -58,6 +65,11 @@ impl Place {
     /// The store that serves it; paths in it begin at its root.
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// The room that new objects take part of while they are uploaded.
+    pub(super) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// Where it is in the store.
@@ -86,6 +98,7 @@ impl Place {
             address: self.address_of(path)?,
             store: self.store.clone(),
             path: path.clone(),
+            uploads: self.uploads.clone(),
         })
     }
 

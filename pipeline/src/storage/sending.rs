@@ -1,32 +1,16 @@
 //! New files on their way.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Result};
 
 use super::sink::Sent;
 
-/// Bytes of files on their way that are in memory.
-const HELD_BYTES: usize = 32 << 20;
-
 /// Files that are sent side by side, as far as there is room for them in memory. What is dropped before all arrived is
 /// given up.
+#[derive(Default)]
 pub(crate) struct Sending {
     under_way: JoinSet<Result<()>>,
-    room: Arc<Semaphore>,
-}
-
-impl Default for Sending {
-    /// None yet.
-    fn default() -> Self {
-        Self {
-            under_way: JoinSet::new(),
-            room: Arc::new(Semaphore::new(HELD_BYTES)),
-        }
-    }
 }
 
 impl Sending {
@@ -35,14 +19,10 @@ impl Sending {
     /// # Errors
     /// When one of those before did not arrive.
     pub(crate) async fn add(&mut self, file: Sent) -> Result<()> {
-        let Some(held_bytes) = file.held_bytes() else {
+        let Some(upload) = file.upload() else {
             return Ok(());
         };
-        let room = self
-            .room
-            .clone()
-            .acquire_many_owned(held_bytes.min(HELD_BYTES) as u32);
-        let room = room.await.context(Kind::Internal, "no file is sent any more")?;
+        let room = upload.uploads().clone().take(upload.held_bytes()).await?;
         self.under_way.spawn(async move {
             let arrived = file.arrived().await;
             drop(room);

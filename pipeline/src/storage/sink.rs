@@ -3,22 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
 
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
-use tokio::runtime::Handle;
 
 use crate::error::{Error, Kind, Result};
 
 use super::place::Place;
+use super::upload::Upload;
 
 /// Bytes that a local file is written in.
 const BUFFER_BYTES: usize = 1 << 20;
-/// Bytes of a part of an upload; smaller objects are put at once.
-const PART_BYTES: usize = 8 << 20;
-/// Parts of one upload that are under way at a time.
-const PARTS_AT_ONCE: usize = 4;
 
 /// Takes the bytes of a new file, and makes it last when it is finished.
 ///
@@ -40,16 +34,7 @@ impl Sink {
         let target = if root.is_local() {
             Target::Local(LocalFile::new(root, path)?)
         } else {
-            let runtime = Handle::try_current().map_err(|error| {
-                Error::internal("an upload needs the thread to belong to a Tokio runtime").because(error)
-            })?;
-            Target::Remote(Upload {
-                store: root.store().clone(),
-                path: root.path().parts().chain(path.parts()).collect(),
-                runtime,
-                buffer: Vec::new(),
-                parts: None,
-            })
+            Target::Remote(Upload::new(root, path)?)
         };
         Ok(Self { target })
     }
@@ -69,9 +54,9 @@ impl Sink {
 pub(crate) struct Sent(Option<Upload>);
 
 impl Sent {
-    /// Bytes that are in memory until it has arrived; none where it has.
-    pub(super) fn held_bytes(&self) -> Option<usize> {
-        self.0.as_ref().map(|upload| upload.buffer.len())
+    /// The upload that is left; none where the file is there.
+    pub(super) fn upload(&self) -> Option<&Upload> {
+        self.0.as_ref()
     }
 
     /// Waits until the file is there.
@@ -159,67 +144,6 @@ impl Drop for LocalFile {
         if let Some(file) = self.file.take() {
             drop(file.into_parts());
             let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-struct Upload {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    runtime: Handle,
-    buffer: Vec<u8>,
-    parts: Option<WriteMultipart>,
-}
-
-impl Upload {
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while self.buffer.len() + bytes.len() >= PART_BYTES {
-            let (fits, rest) = bytes.split_at(PART_BYTES - self.buffer.len());
-            self.buffer.extend_from_slice(fits);
-            self.send()?;
-            bytes = rest;
-        }
-        self.buffer.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    /// Starts the upload of what is buffered.
-    fn send(&mut self) -> io::Result<()> {
-        let _runtime = self.runtime.enter();
-        let mut parts = match self.parts.take() {
-            Some(parts) => parts,
-            None => {
-                let upload = self.runtime.block_on(self.store.put_multipart(&self.path))?;
-                WriteMultipart::new_with_chunk_size(upload, PART_BYTES)
-            }
-        };
-        let capacity = self.runtime.block_on(parts.wait_for_capacity(PARTS_AT_ONCE));
-        if capacity.is_ok() {
-            parts.put(std::mem::take(&mut self.buffer).into());
-        }
-        self.parts = Some(parts);
-        Ok(capacity?)
-    }
-
-    async fn finish(&mut self) -> Result<()> {
-        let rest = std::mem::take(&mut self.buffer);
-        let done = match self.parts.take() {
-            Some(mut parts) => {
-                parts.put(rest.into());
-                parts.finish().await
-            }
-            None => self.store.put(&self.path, rest.into()).await,
-        };
-        done.map(|_| ())
-            .map_err(|error| Error::from(error).with("object", &self.path))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let Some(parts) = self.parts.take() {
-            // Nobody waits for it, since a panic may be under way on this thread.
-            drop(self.runtime.spawn(parts.abort()));
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use super::address::folder;
 use super::durable::DurableLocal;
 use super::place::Place;
+use super::uploads::Uploads;
 
 /// Requests that are under way to a store at the same time: each of more would only wait longer.
 const IN_FLIGHT: usize = 32;
@@ -34,6 +35,7 @@ pub struct Stores {
     local: Arc<dyn ObjectStore>,
     /// The longest address that an address begins with decides.
     remote: Vec<(Url, Arc<dyn ObjectStore>)>,
+    uploads: Uploads,
 }
 
 impl Default for Stores {
@@ -42,6 +44,7 @@ impl Default for Stores {
         Self {
             local: Arc::new(DurableLocal::new()),
             remote: Vec::new(),
+            uploads: Uploads::default(),
         }
     }
 }
@@ -65,13 +68,21 @@ impl Stores {
         Ok(self)
     }
 
+    /// The same, with uploads that hold their part of a memory limit at most.
+    pub(crate) fn within(self, memory_limit: usize) -> Self {
+        Self {
+            uploads: Uploads::within(memory_limit),
+            ..self
+        }
+    }
+
     /// The place of an address, of a folder or of an object.
     ///
     /// # Errors
     /// When no store was registered for it, or it is no path.
     pub(crate) fn place(&self, address: &Url) -> Result<Place> {
         if address.scheme() == "file" {
-            return Place::new(address.clone(), self.local.clone());
+            return Place::new(address.clone(), self.local.clone(), self.uploads.clone());
         }
         let below = folder(address);
         let serving = self
@@ -83,7 +94,7 @@ impl Stores {
             Error::usage("no store is known for this address; give a local folder, or an address of a store that is set up")
                 .with("address", address)
         })?;
-        Place::new(address.clone(), store.clone())
+        Place::new(address.clone(), store.clone(), self.uploads.clone())
     }
 }
 

@@ -291,6 +291,8 @@ fn settings(personal_key: Option<String>) -> Result<Settings> {
         busy_wait: Duration::ZERO,
         personal_key: personal_key.as_deref().map(Secret::from),
         memory_limit: 1 << 30,
+        spill_dir: None,
+        spill_limit: None,
     })
 }
 

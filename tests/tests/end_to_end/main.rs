@@ -20,6 +20,7 @@ mod protocol;
 mod rebuild;
 mod rejects;
 mod remote;
+mod room;
 mod rules;
 mod schemas;
 mod secrets;

@@ -30,7 +30,7 @@ use crate::contract::{Contract, InputFeed};
 use crate::delta::{DataFile, DeltaLog, Snapshot};
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout;
-use crate::query::{SnapshotTable, register, session};
+use crate::query::{Room, SnapshotTable, register, session};
 use crate::system::ledger::InputRange;
 
 pub(crate) use files::{Destination, put};
@@ -102,16 +102,16 @@ pub(crate) struct Computation<'a> {
     feed: &'a InputFeed,
     sql: &'a str,
     inputs: &'a [Input],
-    memory: usize,
+    room: Room,
 }
 
 impl<'a> Computation<'a> {
-    /// The SQL of a table over these inputs, within a memory limit.
+    /// The SQL of a table over these inputs, within a part of this room.
     pub(crate) fn new(
         contract: &'a Contract,
         feed: &'a InputFeed,
         inputs: &'a [Input],
-        memory_limit: usize,
+        room: &Room,
     ) -> Result<Self> {
         let sql = contract.sql.as_deref();
         Ok(Self {
@@ -120,7 +120,7 @@ impl<'a> Computation<'a> {
             sql: sql
                 .ok_or_else(|| Error::usage("table has inputs but no SQL").with("table", &contract.name))?,
             inputs,
-            memory: memory_limit / SHARE,
+            room: room.part(SHARE),
         })
     }
 
@@ -151,7 +151,7 @@ impl<'a> Computation<'a> {
 
     /// The rows of a part, as the SQL names and types them.
     async fn frame(&self, part: &Part) -> Result<DataFrame, Failure> {
-        let context = session(self.memory, None)?;
+        let context = session(&self.room)?;
         for input in self.inputs {
             let table = match part {
                 Part::Everything => DataFrame::new(context.state(), scan(input, None)?.build()?),
@@ -286,7 +286,7 @@ impl<'a> Computation<'a> {
         if let Part::Values(values) = part {
             return Ok(values.clone());
         }
-        let context = session(self.memory, None)?;
+        let context = session(&self.room)?;
         let mut all: Option<DataFrame> = None;
         for input in self.inputs {
             let columns: Vec<Expr> = self

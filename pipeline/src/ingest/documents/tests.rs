@@ -20,6 +20,7 @@ use crate::system::ledger::{Claim, Draft, Ledger, Left, ObjectResult};
 use super::*;
 use crate::ingest::portions::put_documents;
 use crate::ingest::row_buffer::{Budget, Spool};
+use crate::query::Room;
 
 /// A document: when it was made, whose it is, first day and number of days, whether a manifest says so, and its rows as
 /// day and number.
@@ -102,7 +103,7 @@ fn spooled(
     delivered: Vec<Delivered>,
     in_memory: usize,
 ) -> (Vec<(RawObject, Intake)>, Spooled) {
-    let spool = Spool::new(layout::schema(contract), &[], Budget::new(in_memory));
+    let spool = Spool::new(layout::schema(contract), &[], Budget::new(&Room::of(in_memory)));
     let mut intakes = Vec::new();
     for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
         intake.ordinal = ordinal;

@@ -407,10 +407,12 @@ async fn work(
             }
         }
     }
+    let mut had_room = true;
     for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
         let tally = tallies.of(&contract.name);
+        let largest = spool.largest().map(|(_, ordinal)| &objects[ordinal]);
         // A table that fails takes nothing back of those that are in.
-        let taken = match spool.close() {
+        let mut taken = match spool.close() {
             Ok(rows) => {
                 let mut run = TableRun {
                     lake,
@@ -423,13 +425,22 @@ async fn work(
             }
             Err(error) => Err(error),
         };
+        if let (Err(error), Some(largest)) = (&taken, largest)
+            && error.has_no_room()
+        {
+            had_room = false;
+            journal.too_large(largest).await?;
+            taken = taken.map_err(|error| error.with("object", &largest.uri));
+        }
         if let Err(error) = taken {
             tally.fail_with(claim.draft.batch, &error);
         }
     }
-    match lake.stop().is_asked() {
-        true => journal.stopped().await?,
-        false => journal.close().await,
+    match (lake.stop().is_asked(), had_room) {
+        (true, _) => journal.stopped().await?,
+        (false, true) => journal.close().await,
+        // What it says is not forgotten before the batch is in.
+        (false, false) => {}
     }
     Ok(())
 }
@@ -450,7 +461,7 @@ async fn read(
         .iter()
         .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
-    let budget = Budget::new(lake.settings().memory_limit / IN_MEMORY);
+    let budget = Budget::new(&lake.room().part(IN_MEMORY));
     let spools: Vec<Arc<Spool>> = open
         .iter()
         .map(|(contract, _)| {

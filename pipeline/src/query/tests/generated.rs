@@ -64,7 +64,7 @@ fn raw(fields: &[(&str, &[Option<&str>])]) -> RecordBatch {
 
 /// What the generated statement gives for raw rows, first columns only.
 async fn run(contract: &Contract, raw: RecordBatch, columns: &[&str]) -> Vec<String> {
-    let context = session(MEMORY, None).unwrap();
+    let context = session(&Room::of(MEMORY)).unwrap();
     context.register_batch("raw", raw).unwrap();
     let sql = generated_sql(contract);
     let frame = context
@@ -102,7 +102,7 @@ async fn statements_of_raw_tables_give_the_columns_of_the_table() {
         if contract.columns.iter().any(|column| column.from == ["*"]) {
             continue;
         }
-        let context = session(MEMORY, None).unwrap();
+        let context = session(&Room::of(MEMORY)).unwrap();
         let as_it_is = |values: &[ColumnarValue]| Ok(values[0].clone());
         let (text, volatility) = (DataType::Utf8, Volatility::Immutable);
         context.register_udf(create_udf(
@@ -302,7 +302,7 @@ async fn a_table_with_inputs_reads_and_replaces_the_touched_values_only() {
         "{sql}"
     );
 
-    let context = session(MEMORY, None).unwrap();
+    let context = session(&Room::of(MEMORY)).unwrap();
     let things = batch([("day", days([Some(20000), Some(20000), Some(20001), None]))]);
     let table = datafusion::datasource::MemTable::try_new(things.schema(), vec![vec![things]]).unwrap();
     register(&context, &"shop.things".parse().unwrap(), Arc::new(table)).unwrap();

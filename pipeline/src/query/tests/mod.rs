@@ -17,7 +17,7 @@ use crate::curated::Curated;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
 use crate::storage::Place;
 
-use super::{SnapshotTable, register, session};
+use super::{Room, SnapshotTable, register, session};
 
 const MEMORY: usize = 64 << 20;
 
@@ -73,7 +73,7 @@ async fn commit(log: &DeltaLog, adds: Vec<Add>) -> Snapshot {
 
 /// A session in which the snapshot is `t.t`.
 fn over(log: &DeltaLog, snapshot: &Snapshot) -> SessionContext {
-    let context = session(MEMORY, None).unwrap();
+    let context = session(&Room::of(MEMORY)).unwrap();
     let name = TableName {
         source: "t".into(),
         table: "t".into(),

@@ -18,7 +18,7 @@ async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
 
 async fn ask(sql: &str) -> Result<Vec<RecordBatch>, Error> {
     let (_folder, curated, known) = lake().await;
-    let rows = query(&curated, MEMORY, &known, sql).await?;
+    let rows = query(&curated, &Room::of(MEMORY), &known, sql).await?;
     Rows::of(rows, &Stop::default()).all().await
 }
 
