@@ -230,7 +230,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When that cannot be written down.
     pub(crate) async fn stopped(&self) -> Result<()> {
-        self.write(STOPPED, "", false).await
+        self.write(STOPPED, "", true).await
     }
 
     /// The batches are in: nothing is suspected any more.
