@@ -2,7 +2,7 @@
 //!
 //! A decoder neither panics nor hangs, numbers its records in order, and says the same of the same bytes however they
 //! arrive. `fuzz/` gives these functions what cargo-fuzz finds, the tests what a few thousand mutations make of
-//! [`SEEDS`].
+//! the seeds of each [`Target`].
 
 use std::io::{self, Read};
 use std::ops::Range;

@@ -15,6 +15,7 @@ use crate::units::{Size, Wait, text_or_integer};
 #[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "Options of every command")]
+#[allow(rustdoc::invalid_html_tags, reason = "the comments are the texts of --help")]
 pub(crate) struct Options {
     /// Root of the lake: holds raw/, curated/ and marketlake.toml [default: ./lake]
     #[arg(long, global = true, value_name = "URI")]

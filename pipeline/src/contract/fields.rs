@@ -51,7 +51,7 @@ impl Contract {
     /// Raw fields that hold personal data, by what this contract and its siblings say: nothing may write them down
     /// as they are, be it in a map of all fields or in quarantine. Where two say something else, dropping wins. What SQL
     /// makes a personal column of is personal as well, unless a column that is not personal takes it as it is. What else
-    /// these names cover says [`Privacy`](super::Privacy).
+    /// these names cover says [`Privacy`].
     pub fn personal_fields(&self) -> BTreeMap<String, Personal> {
         let mut fields: BTreeMap<String, Personal> = BTreeMap::new();
         let Feed::Raw(raw) = &self.feed else { return fields };

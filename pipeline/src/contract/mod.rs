@@ -1,6 +1,6 @@
 //! What a table is: everything that `sql/<source>/<table>.toml` says about it.
 //!
-//! A contract is plain data. [`load`] makes contracts of files and refuses those that could break a promise;
+//! A contract is plain data. [`load()`] makes contracts of files and refuses those that could break a promise;
 //! [`Contract::fingerprint`] tells whether one has changed since a table was written.
 
 mod accounts;

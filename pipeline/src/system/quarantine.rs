@@ -1,7 +1,7 @@
 //! The table of rejected rows and objects, `marketlake.quarantine`.
 //!
 //! Rows are only ever added. Whether a reject is still open follows from the ledger: see
-//! [`open_rejects`](super::open_rejects).
+//! [`open_rejects`](super::open_rejects()).
 
 use std::pin::pin;
 use std::sync::Arc;
