@@ -17,7 +17,6 @@ use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{SortExpr, cast as cast_expr, ident};
 use deltalake_core::kernel::Add;
 use futures::{Stream, StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -74,11 +73,8 @@ pub(crate) struct Sorted {
 impl Sorted {
     /// Removes files that will not be committed; what fails is left for the next cleaning.
     pub(crate) async fn discard(&self, log: &DeltaLog) {
-        for add in &self.adds {
-            if let Err(error) = log.store().delete(&Path::from(add.path.as_str())).await {
-                tracing::debug!(table = log.table(), file = add.path, %error, "file was not removed");
-            }
-        }
+        let paths = self.adds.iter().map(|add| Path::from(add.path.as_str()));
+        log.discard(paths.collect()).await;
     }
 }
 

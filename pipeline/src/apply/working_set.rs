@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use deltalake_core::kernel::{Action, Add, Remove};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::contract::Contract;
@@ -100,9 +99,7 @@ impl<'a> WorkingSet<'a> {
             None => {
                 self.changes.added.remove(&old.path);
                 // What stays is removed with the other files that no commit names.
-                if let Err(error) = self.log.store().delete(&old.path).await {
-                    tracing::debug!(table = self.log.table(), file = %old.path, %error, "file was not removed");
-                }
+                self.log.discard(vec![old.path.clone()]).await;
             }
         }
     }
@@ -160,11 +157,7 @@ impl Changes {
 
     /// Removes the files that were written, since no commit will name them; what fails is left for the next cleaning.
     pub(crate) async fn discard(self, log: &DeltaLog) {
-        for file in self.added.keys() {
-            if let Err(error) = log.store().delete(file).await {
-                tracing::debug!(table = log.table(), %file, %error, "file was not removed");
-            }
-        }
+        log.discard(self.added.into_keys().collect()).await;
     }
 
     /// The actions that put all of it into the table, and what they do.

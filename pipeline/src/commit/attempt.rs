@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use deltalake_core::kernel::{Action, Add};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::json;
 use uuid::Uuid;
@@ -96,11 +95,8 @@ impl Attempt {
     /// Removes files of the attempt that no commit names: none was tried, or each one is known to be lost. What fails is
     /// left for the next cleaning.
     pub(crate) async fn discard<'a>(&self, log: &DeltaLog, files: impl IntoIterator<Item = &'a Add>) {
-        for add in files {
-            if let Err(error) = log.store().delete(&Path::from(add.path.as_str())).await {
-                tracing::debug!(table = log.table(), file = add.path, %error, "file was not removed");
-            }
-        }
+        let paths = files.into_iter().map(|add| Path::from(add.path.as_str()));
+        log.discard(paths.collect()).await;
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) use bounds::{End, bound};
 pub(crate) use changed_part::{ChangedPart, ChangedRows};
 pub(crate) use changes::{Change, changes};
 pub(crate) use file::DataFile;
-pub(crate) use history::Kept;
+pub(crate) use history::{Kept, LogFile};
 pub(crate) use landing::Patience;
 pub(crate) use log::{Commit, DeltaLog, Landed};
 pub(crate) use replay::Work;

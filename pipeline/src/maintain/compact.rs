@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use deltalake_core::kernel::{Action, Add};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use serde_json::{Map, json};
 
@@ -18,6 +19,7 @@ use crate::report::MaintainedTable;
 use crate::write::{OpenFile, WriteOptions};
 
 use super::Upkeep;
+use super::looked::Looked;
 use super::subject::Subject;
 
 /// Bytes of old files after which a commit is made.
@@ -28,6 +30,8 @@ const COMMIT_PARTITIONS: usize = 50;
 const SMALL_ROW_GROUPS: usize = 4;
 /// A file is left alone beside so many times fewer bytes of smaller ones, unless they are many.
 const FAR_LARGER: u64 = 4;
+/// Files that are looked at side by side.
+const LOOKS: usize = 16;
 /// So many smaller files are many.
 const MANY: usize = 8;
 
@@ -52,11 +56,14 @@ pub(super) async fn compact(
         return Ok(());
     };
     let stop = upkeep.lake.stop();
-    let mut heaps = stop.unless(heaps(subject, &snapshot)).await?;
+    let remembered = upkeep.lake.remembered()?;
+    let mut looked = Looked::read(&remembered, subject).await;
+    let mut heaps = stop.unless(heaps(subject, &snapshot, &mut looked)).await?;
     if upkeep.options.dry_run {
         done.partitions = heaps.len() as u64;
         return Ok(());
     }
+    looked.keep(&remembered, subject).await;
     heaps.reverse();
     failpoint::pass("before_compaction");
     while !heaps.is_empty() {
@@ -83,30 +90,41 @@ pub(super) async fn compact(
     Ok(())
 }
 
-/// What is worth to be rearranged, a heap a partition.
-pub(super) async fn heaps(subject: &Subject<'_>, snapshot: &Snapshot) -> Result<Vec<Heap>> {
+/// What is worth to be rearranged, a heap a partition. Files that were looked at need not be again.
+async fn heaps(subject: &Subject<'_>, snapshot: &Snapshot, looked: &mut Looked) -> Result<Vec<Heap>> {
     let mut partitions: BTreeMap<&PartitionValues, Vec<&DataFile>> = BTreeMap::new();
     for file in snapshot.files.iter() {
         partitions.entry(&file.partition).or_default().push(file);
     }
-    let mut heaps = Vec::new();
+    let (mut heaps, mut unknown) = (Vec::new(), Vec::new());
+    looked.only(snapshot);
     for files in partitions.into_values() {
         let (small, large): (Vec<_>, Vec<_>) = files
             .into_iter()
             .partition(|file| file.size < subject.file_size() / 4 * 3);
-        let mut heap = worth_it(small.clone());
-        for file in large.into_iter().chain(small) {
-            if !heap.iter().any(|other| other.path == file.path) && is_ragged(subject, file).await? {
-                heap.push(file);
-            }
-        }
-        if !heap.is_empty() {
-            heaps.push(Heap {
-                files: heap.into_iter().cloned().collect(),
-            });
+        let heap = worth_it(small.clone());
+        let of_heap: BTreeSet<&Path> = heap.iter().map(|file| &file.path).collect();
+        let others = large.into_iter().chain(small);
+        let asked = others.filter(|file| !of_heap.contains(&file.path) && !looked.knows(file));
+        unknown.extend(asked.map(|file| (heaps.len(), file)));
+        heaps.push(heap);
+    }
+    let looks = unknown
+        .into_iter()
+        .map(|(heap, file)| async move { Ok::<_, Error>((heap, file, is_ragged(subject, file).await?)) });
+    let mut looks = stream::iter(looks).buffered(LOOKS);
+    while let Some((heap, file, is_ragged)) = looks.try_next().await? {
+        match is_ragged {
+            true => heaps[heap].push(file),
+            false => looked.note(file),
         }
     }
-    Ok(heaps)
+    let worth = heaps.into_iter().filter(|heap| !heap.is_empty());
+    Ok(worth
+        .map(|heap| Heap {
+            files: heap.into_iter().cloned().collect(),
+        })
+        .collect())
 }
 
 /// Small files that are worth to be put together: not a far larger one again and again with every little newcomer.
@@ -123,15 +141,8 @@ fn worth_it(mut small: Vec<&DataFile>) -> Vec<&DataFile> {
     small
 }
 
-/// Whether a file has too many small row groups. Those that were written sorted need not be looked at.
+/// Whether a file has too many small row groups.
 async fn is_ragged(subject: &Subject<'_>, file: &DataFile) -> Result<bool> {
-    if file
-        .path
-        .filename()
-        .is_some_and(|name| name.starts_with(sorted::PREFIX))
-    {
-        return Ok(false);
-    }
     let open = OpenFile::open(subject.log.store().clone(), file.path.clone(), file.size).await?;
     Ok(open.small_row_groups(WriteOptions::default().small_row_group_rows) > SMALL_ROW_GROUPS)
 }

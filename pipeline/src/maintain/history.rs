@@ -1,7 +1,5 @@
 //! Checkpoints, and logs without the entries that they made superfluous.
 
-use object_store::ObjectStoreExt;
-
 use crate::delta::{Kept, Snapshot};
 use crate::error::Result;
 use crate::failpoint;
@@ -56,17 +54,15 @@ pub(super) async fn shorten(
     let Some(checkpoint) = checkpoint else {
         return Ok(());
     };
-    for file in files
-        .iter()
+    let old = files
+        .into_iter()
         .filter(|file| file.version < checkpoint && file.modified <= cutoff)
-    {
-        if !upkeep.options.dry_run {
-            match subject.log.store().delete(&file.path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        done.log_files_removed += 1;
+        .map(|file| file.path)
+        .collect::<Vec<_>>();
+    let removed = old.len() as u64;
+    if !upkeep.options.dry_run {
+        subject.log.remove(old).await?;
     }
+    done.log_files_removed += removed;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod attempts;
 mod audit;
 mod compact;
 mod history;
+mod looked;
 mod needed;
 mod subject;
 mod vacuum;
@@ -190,3 +191,6 @@ impl Upkeep<'_> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,24 @@ impl fmt::Debug for Place {
     }
 }
 
+/// Removes files of a store, many with one request; those that are gone already are removed. What can be removed is, whatever
+/// becomes of the others.
+///
+/// # Errors
+/// The first one.
+pub(crate) async fn remove(store: &dyn ObjectStore, paths: Vec<Path>) -> Result<()> {
+    let paths = futures::stream::iter(paths).map(Ok).boxed();
+    let mut removed = store.delete_stream(paths);
+    let mut first = Ok(());
+    while let Some(removed) = removed.next().await {
+        match removed {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => first = first.and(Err(error.into())),
+        }
+    }
+    first
+}
+
 impl Place {
     pub(super) fn new(address: Url, store: Arc<dyn ObjectStore>, uploads: Uploads) -> Result<Self> {
         let path = address::path_of(&address)?;
@@ -173,15 +191,7 @@ impl Place {
 
     /// Removes files of the store; those that are gone already are removed.
     pub(crate) async fn remove(&self, paths: Vec<Path>) -> Result<()> {
-        let paths = futures::stream::iter(paths).map(Ok).boxed();
-        let mut removed = self.store.delete_stream(paths);
-        while let Some(removed) = removed.next().await {
-            match removed {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        remove(&self.store, paths).await
     }
 
     /// Removes everything below it.

@@ -23,12 +23,12 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::error::{Context, Error, Kind, Result};
-use crate::storage::Place;
+use crate::storage::{Place, remove};
 
 use super::beside::Beside;
 use super::guard;
 use super::landing::{Patience, land};
-use super::replay::{self, Read, Said, State};
+use super::replay::{self, Read, Said, State, Tombstone};
 use super::snapshot::Snapshot;
 
 /// Where the library finds a table, in a store that begins there.
@@ -155,6 +155,22 @@ impl DeltaLog {
     /// Store rooted at the table.
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// Removes files of the table, many with one request; those that are gone already are removed.
+    pub(crate) async fn remove(&self, paths: Vec<Path>) -> Result<()> {
+        remove(&self.store, paths).await
+    }
+
+    /// Removes files that no commit names; what fails is left for the next cleaning.
+    pub(crate) async fn discard(&self, paths: Vec<Path>) {
+        if let Err(error) = self.remove(paths).await {
+            tracing::debug!(
+                table = self.table,
+                error = error.chain(),
+                "files were not removed"
+            );
+        }
     }
 
     /// The newest version; none when there is no table.
@@ -418,6 +434,11 @@ impl DeltaLog {
             })
             .collect::<Result<Vec<Value>>>()
             .map(Some)
+    }
+
+    /// The files that went and that this checkpoint remembers; none where it has them in other files.
+    pub(crate) async fn tombstones(&self, checkpoint: &Path) -> Result<Option<Vec<Tombstone>>> {
+        replay::tombstones(&self.store, checkpoint).await
     }
 
     /// When a version was committed, as its writer says; none when the log no longer has its entry.

@@ -107,11 +107,11 @@ impl Said {
     }
 }
 
-fn actions<'a>(rows: &'a RecordBatch, kind: &str) -> Option<&'a StructArray> {
+pub(super) fn actions<'a>(rows: &'a RecordBatch, kind: &str) -> Option<&'a StructArray> {
     rows.column_by_name(kind)?.as_struct_opt()
 }
 
-fn present(actions: &StructArray) -> impl Iterator<Item = usize> {
+pub(super) fn present(actions: &StructArray) -> impl Iterator<Item = usize> {
     (0..actions.len()).filter(|row| actions.is_valid(*row))
 }
 
@@ -125,7 +125,7 @@ fn column<'a>(actions: &'a StructArray, name: &str) -> Result<&'a ArrayRef> {
     actions.column_by_name(name).ok_or_else(|| odd(name))
 }
 
-fn texts<'a>(actions: &'a StructArray, name: &str) -> Result<&'a StringArray> {
+pub(super) fn texts<'a>(actions: &'a StructArray, name: &str) -> Result<&'a StringArray> {
     column(actions, name)?
         .as_string_opt::<i32>()
         .ok_or_else(|| odd(name))

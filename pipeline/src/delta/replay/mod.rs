@@ -7,10 +7,13 @@ mod segment;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 
 pub(super) use said::Said;
 pub(super) use state::State;
 pub(crate) use state::Work;
+pub(crate) use tombstones::Tombstone;
+pub(super) use tombstones::tombstones;
 
 use std::time::Duration;
 
