@@ -255,6 +255,10 @@ class Bench:
                 flush=True,
             )
 
+    def remote(self):
+        """Runs on a store each answer of which takes 40 ms; within the process, so it is a program of its own."""
+        subprocess.run(["cargo", "bench", "--workspace", "--locked", "--bench", "remote"], check=True)
+
     def quiet(self):
         """A run that finds nothing, by the number of objects in the ledger; three days of them are listed."""
         seconds, today = {}, datetime.date.today()
@@ -287,7 +291,7 @@ def main():
     parser.add_argument("--scale", type=int, default=20, help="size of the raw objects that are decoded")
     parser.add_argument("--limit", type=int, default=256, help="memory limit whose keeping is measured, in MiB")
     parser.add_argument("--objects", type=int, default=10_000, help="objects of the largest ledger that finds nothing new")
-    parser.add_argument("--only", help="upserts, documents, recompute, decode, partitions, memory or quiet")
+    parser.add_argument("--only", help="upserts, documents, recompute, decode, partitions, memory, quiet or remote")
     parser.add_argument(
         "--peers",
         type=lambda names: names.split(","),
@@ -309,6 +313,7 @@ def main():
         "partitions": bench.partitions,
         "memory": bench.memory,
         "quiet": bench.quiet,
+        "remote": bench.remote,
     }
     for name, part in parts.items():
         if bench.options.only in (None, name):
