@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use mortal::Mortal;
-pub use shelf::Shelf;
+pub use shelf::{LONG_AGO, Shelf};
 pub use slow::Slow;
 
 const ROOT: &str = "s3://case/";

@@ -19,6 +19,9 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+/// When holders of leases showed life last that have died.
+pub const LONG_AGO: &str = "2026-01-01T00:00:00Z";
+
 /// Objects in memory, with times that a test gives them.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -68,7 +71,7 @@ impl Shelf {
     /// When a lease is none.
     pub async fn wait_for_the_dead(&self) -> anyhow::Result<()> {
         for (path, mut lease) in self.held().await? {
-            lease["beaten_at"] = "2026-01-01T00:00:00Z".into();
+            lease["beaten_at"] = LONG_AGO.into();
             self.objects.put(&path, lease.to_string().into()).await?;
         }
         Ok(())
