@@ -22,7 +22,7 @@ const IN_FLIGHT: usize = 32;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use pipeline::Stores;
+/// use marketlake_pipeline::Stores;
 /// use object_store::memory::InMemory;
 /// use url::Url;
 ///
