@@ -77,7 +77,7 @@ pub struct Lake {
     pseudonyms: Arc<Pseudonyms>,
     room: Room,
     curated: Curated,
-    rooms: Arc<Semaphore>,
+    at_work: Arc<Semaphore>,
     isolated: Option<Arc<dyn IsolatedReader>>,
     stop: Stop,
     is_staged: bool,
@@ -114,7 +114,7 @@ impl Lake {
         Ok(Self {
             room,
             curated: Curated::at(stores.place(&settings.curated)?),
-            rooms: Arc::new(Semaphore::new(settings.at_once(WORKED_ON))),
+            at_work: Arc::new(Semaphore::new(settings.at_once(WORKED_ON))),
             settings,
             stores,
             contracts,
@@ -214,7 +214,7 @@ impl Lake {
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             pseudonyms: self.pseudonyms.clone(),
-            rooms: self.rooms.clone(),
+            at_work: self.at_work.clone(),
             room: self.room.clone(),
             isolated: self.isolated.clone(),
             stop: self.stop.clone(),
@@ -254,9 +254,9 @@ impl Lake {
     }
 
     /// A place at work that holds memory, which many do not find at the same time.
-    pub(crate) async fn room_for_work(&self) -> Result<SemaphorePermit<'_>> {
-        let room = self.rooms.acquire().await;
-        room.context(Kind::Internal, "nobody may work any more")
+    pub(crate) async fn place_at_work(&self) -> Result<SemaphorePermit<'_>> {
+        let place = self.at_work.acquire().await;
+        place.context(Kind::Internal, "nobody may work any more")
     }
 
     /// Folder of rows that are staged for tables to be made anew.

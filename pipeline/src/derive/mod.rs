@@ -118,7 +118,7 @@ async fn batches(
                 if std::mem::take(&mut looked_at) {
                     tally.release(claim.draft.batch);
                 }
-                let _room = lake.room_for_work().await?;
+                let _place = lake.place_at_work().await?;
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
                 let batches = [(contract.name.clone(), claim.draft.batch)];
                 let mut journal =

@@ -230,9 +230,11 @@ async fn batches(
                 .iter()
                 .map(|(contract, claim)| (contract.name.clone(), claim.draft.batch))
                 .collect();
-            let _room = lake.room_for_work().await?;
+            let place = lake.place_at_work().await?;
             let journal = Journal::open(&lake.attempts()?, lease, ledger.id(), &numbers, observer).await?;
             work(lake, &mut ledger, group, &open, journal, tallies).await?;
+            // Others may work while those are let in who wait for the tables.
+            drop(place);
             if stop.unless(lease.give_way()).await? == Turn::Theirs {
                 return Ok(Turn::Theirs);
             }
