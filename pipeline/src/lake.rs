@@ -269,7 +269,7 @@ impl Lake {
         self.curated.own("locks")
     }
 
-    /// Folder of the attempts' side files and journals.
+    /// Folder of the attempts' side files and poison logs.
     pub(crate) fn attempts(&self) -> Result<Place> {
         self.curated.own("attempts")
     }

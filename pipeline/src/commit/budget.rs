@@ -3,7 +3,7 @@
 use crate::contract::Budget;
 use crate::system::ledger::{ObjectResult, Taken};
 
-use crate::ingest::read::Intake;
+use crate::ingest::read::ObjectRows;
 
 /// What of a batch was rejected, and of how much.
 struct Rejected {
@@ -19,28 +19,25 @@ struct Rejected {
 pub(crate) fn excess<'a>(
     budget: &Budget,
     batch: i64,
-    intakes: impl IntoIterator<Item = &'a Intake>,
+    objects: impl IntoIterator<Item = &'a ObjectRows>,
 ) -> Option<String> {
     // What lies at another state now is nobody's fault: else a batch that is held would wait for ever for its mended object.
-    let intakes: Vec<&Intake> = intakes
-        .into_iter()
-        .filter(|intake| !intake.comes_again())
-        .collect();
-    let (bad, read): (Vec<&Intake>, Vec<&Intake>) =
-        intakes.iter().partition(|intake| intake.rejected.is_some());
-    let rows: u64 = read.iter().map(|intake| intake.rejects.len()).sum();
-    let rows_read: u64 = read.iter().map(|intake| intake.rows_read).sum();
-    let first = intakes.iter().find_map(|intake| intake.rejects.first())?;
+    let objects: Vec<&ObjectRows> = objects.into_iter().filter(|gave| !gave.comes_again()).collect();
+    let (bad, read): (Vec<&ObjectRows>, Vec<&ObjectRows>) =
+        objects.iter().partition(|gave| gave.rejected.is_some());
+    let rows: u64 = read.iter().map(|gave| gave.rejects.len()).sum();
+    let rows_read: u64 = read.iter().map(|gave| gave.rows_read).sum();
+    let first = objects.iter().find_map(|gave| gave.rejects.first())?;
     // An empty report among damaged ones is taken in.
     let has_empty = read
         .iter()
-        .any(|intake| intake.rows_read == 0 && intake.rejects.is_empty());
+        .any(|gave| gave.rows_read == 0 && gave.rejects.is_empty());
     let rejected = Rejected {
         rows,
         of_rows: rows_read.max(rows),
         objects: bad.len() as u64,
-        of_objects: intakes.len() as u64,
-        is_all: !has_empty && Intake::is_all_bad(&intakes),
+        of_objects: objects.len() as u64,
+        is_all: !has_empty && ObjectRows::is_all_bad(&objects),
     };
     let told = told(budget, batch, &rejected)?;
     Some(format!("{told}; the first because {}", first.reason))
@@ -102,22 +99,22 @@ mod tests {
     use crate::ingest::read::CHANGED;
     use crate::shape::Reject;
 
-    fn object(rows_read: u64, rejects: usize) -> Intake {
+    fn object(rows_read: u64, rejects: usize) -> ObjectRows {
         let reject = Reject {
             row: Some(1),
             reason: "it is wrong".to_owned(),
             text: String::new(),
         };
-        Intake {
+        ObjectRows {
             rows_read,
             rejects: vec![reject; rejects].into(),
-            ..Intake::default()
+            ..ObjectRows::default()
         }
     }
 
-    fn says(rows: f64, intakes: &[Intake]) -> Option<String> {
+    fn says(rows: f64, objects: &[ObjectRows]) -> Option<String> {
         let otherwise = Otherwise::Warn;
-        excess(&Budget { rows, otherwise }, 7, intakes)
+        excess(&Budget { rows, otherwise }, 7, objects)
     }
 
     #[test]
@@ -126,7 +123,7 @@ mod tests {
         assert_eq!(says(0.1, &[object(10, 1), object(10, 1)]), None);
         assert_eq!(says(0.0, &[object(10, 0), object(0, 0)]), None);
         // A report without rows is no damage.
-        let gone = Intake::rejected(1, "it is gone".to_owned());
+        let gone = ObjectRows::rejected(1, "it is gone".to_owned());
         assert_eq!(says(1.0, &[gone, object(0, 0)]), None);
     }
 
@@ -137,7 +134,7 @@ mod tests {
             told,
             "3 of 20 rows in batch 7 were rejected, and the contract allows 0.1 of them; the first because it is wrong"
         );
-        let gone = Intake::rejected(1, "it is gone".to_owned());
+        let gone = ObjectRows::rejected(1, "it is gone".to_owned());
         let told = says(0.4, &[gone, object(5, 0)]).unwrap();
         assert!(told.starts_with("1 of 2 objects in batch 7"), "{told}");
     }
@@ -145,7 +142,7 @@ mod tests {
     #[test]
     fn an_object_that_was_mended_meanwhile_is_not_counted() {
         let reason = format!("object {CHANGED}; what it is now is taken in as another object");
-        let mended = || Intake::rejected(1, reason.clone());
+        let mended = || ObjectRows::rejected(1, reason.clone());
         assert_eq!(says(0.0, &[mended()]), None);
         assert_eq!(says(0.4, &[mended(), object(5, 0)]), None);
         assert!(says(0.1, &[mended(), object(5, 4)]).is_some());
@@ -153,12 +150,12 @@ mod tests {
 
     #[test]
     fn everything_is_always_too_much() {
-        for intakes in [
+        for objects in [
             vec![object(3, 3)],
-            vec![Intake::rejected(0, "it is wrong".to_owned())],
-            vec![object(3, 3), Intake::rejected(1, "it is gone".to_owned())],
+            vec![ObjectRows::rejected(0, "it is wrong".to_owned())],
+            vec![object(3, 3), ObjectRows::rejected(1, "it is gone".to_owned())],
         ] {
-            let told = says(1.0, &intakes).unwrap();
+            let told = says(1.0, &objects).unwrap();
             assert_eq!(
                 told,
                 "everything in batch 7 was rejected; the first because it is wrong"

@@ -33,7 +33,7 @@ use crate::commit::table::{self, Opened, Table};
 use crate::commit::tally::{Summary, Tallies, Tally};
 use crate::commit::{Attempt, Proposal, TableRun, commit_batch};
 use crate::commit::{State, state};
-use crate::ingest::poison::Journal;
+use crate::ingest::poison::PoisonLog;
 use compute::Sifted;
 use work::{Work, inputs, touched};
 
@@ -121,15 +121,15 @@ async fn batches(
                 let _place = lake.place_at_work().await?;
                 observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
                 let batches = [(contract.name.clone(), claim.draft.batch)];
-                let mut journal =
-                    Journal::open(&lake.attempts()?, lease, ledger.id(), &batches, observer).await?;
-                if let Some(reason) = journal.begin_batch(lake, &contract.name).await? {
+                let mut poison =
+                    PoisonLog::open(&lake.attempts()?, lease, ledger.id(), &batches, observer).await?;
+                if let Some(reason) = poison.begin_batch(lake, &contract.name).await? {
                     tally.hold([cannot(contract, &claim, &reason)]);
                     return Ok(Turn::Ours);
                 }
                 let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
                 // Whatever it did not do, this process did not die of it.
-                journal.close().await;
+                poison.close().await;
                 if let Err(error) = done {
                     tally.fail_with(claim.draft.batch, &error);
                 }

@@ -18,9 +18,9 @@ use crate::system::ledger::{Claim, ObjectResult, Taken};
 use crate::system::quarantine::{self, QuarantineRow};
 
 use super::documents::{Gathered, gather};
-use super::portions::{Keyed, put_documents, put_keys};
-use super::read::Intake;
-use super::row_buffer::Spooled;
+use super::portions::{KeyedRows, put_documents, put_keys};
+use super::read::ObjectRows;
+use super::row_buffer::BufferedRows;
 use super::waiting::held_up;
 use crate::commit::budget;
 use crate::commit::notes::Notes;
@@ -42,56 +42,52 @@ const FILES_AT_ONCE: usize = 3;
 pub(crate) async fn ingest_batch(
     run: &mut TableRun<'_>,
     claim: &Claim,
-    mut intakes: Vec<(RawObject, Intake)>,
-    mut spooled: Spooled,
+    mut objects: Vec<(RawObject, ObjectRows)>,
+    mut buffered: BufferedRows,
 ) -> Result<()> {
     let (lake, contract, batch) = (run.lake, run.contract, claim.draft.batch);
-    let held = sum(intakes.iter().map(|(_, intake)| &intake.held));
+    let held = sum(objects.iter().map(|(_, gave)| &gave.held));
     if !run.tally.passes(&contract.name, batch, &held) {
         return Ok(());
     }
     let attempt = Attempt::new();
-    let taken: HashSet<usize> = intakes
+    let taken: HashSet<usize> = objects
         .iter()
-        .filter(|(_, intake)| intake.rejected.is_none())
-        .map(|(_, intake)| intake.ordinal)
+        .filter(|(_, gave)| gave.rejected.is_none())
+        .map(|(_, gave)| gave.ordinal)
         .collect();
-    spooled.retain(|object| taken.contains(&object));
-    let gathered = gather(contract, &mut intakes, &spooled, lake.settings().at_once(2))?.map(Arc::new);
+    buffered.retain(|object| taken.contains(&object));
+    let gathered = gather(contract, &mut objects, &buffered, lake.settings().at_once(2))?.map(Arc::new);
     if gathered.is_none() {
-        spooled = by_partition(run, spooled).await?;
+        buffered = by_partition(run, buffered).await?;
     }
-    let giving = intakes.iter().filter(|(_, intake)| intake.gives());
-    let giving: BTreeSet<&String> = giving.map(|(_, intake)| &intake.account).collect();
+    let giving = objects.iter().filter(|(_, gave)| gave.gives());
+    let giving: BTreeSet<&String> = giving.map(|(_, gave)| &gave.account).collect();
     run.delivered = in_force(lake, contract, giving)?;
-    let excess = budget::excess(
-        &contract.quarantine,
-        batch,
-        intakes.iter().map(|(_, intake)| intake),
-    );
+    let excess = budget::excess(&contract.quarantine, batch, objects.iter().map(|(_, gave)| gave));
     if !run.tally.may_exceed(contract, batch, excess.as_deref()) {
         return Ok(());
     }
     let noted = Notes {
         over_budget: excess,
-        lookalikes: contract.lookalikes(&spooled.fields),
+        lookalikes: contract.lookalikes(&buffered.fields),
         ..gathered
             .as_ref()
             .map_or_else(Notes::default, |gathered| gathered.notes.clone())
     };
     let side = SideFile {
-        results: results(claim, &intakes, gathered.as_deref(), &attempt),
-        quarantine: quarantine(lake, claim, &intakes, &attempt).await?,
+        results: results(claim, &objects, gathered.as_deref(), &attempt),
+        quarantine: quarantine(lake, claim, &objects, &attempt).await?,
     };
     let (read, warned) = (
-        counted(&intakes),
-        sum(intakes.iter().map(|(_, intake)| &intake.warned)),
+        counted(&objects),
+        sum(objects.iter().map(|(_, gave)| &gave.warned)),
     );
     let rows = Rows {
         claim,
-        keyed: Keyed {
+        keyed: KeyedRows {
             contract: Arc::new(contract.clone()),
-            spooled: Arc::new(spooled),
+            buffered: Arc::new(buffered),
             periods: periods(&claim.draft.objects)?,
             files_at_once: lake.settings().at_once(FILES_AT_ONCE),
         },
@@ -121,20 +117,20 @@ pub(crate) async fn ingest_batch(
                 notes,
                 run: Some(run.tally.run().id.clone()),
                 changed: applied.changed,
-                waiting: waiting(claim, &intakes, table.waiting()?),
+                waiting: waiting(claim, &objects, table.waiting()?),
             },
         }))
     })
     .await?;
-    for (object, intake) in intakes.iter().filter(|(_, intake)| intake.waits) {
-        let why = held_up(&object.uri, intake.rejected.as_deref());
+    for (object, gave) in objects.iter().filter(|(_, gave)| gave.waits) {
+        let why = held_up(&object.uri, gave.rejected.as_deref());
         run.tally.lack(Outcome::Held, why);
     }
     Ok(())
 }
 
 /// The rows of a batch that go in by key, grouped by the partitions that are looked into together.
-async fn by_partition(run: &TableRun<'_>, spooled: Spooled) -> Result<Spooled> {
+async fn by_partition(run: &TableRun<'_>, buffered: BufferedRows) -> Result<BufferedRows> {
     let memory_limit = run.lake.settings().memory_limit;
     // Where a key can be in any partition, each group of them looks for its keys in the others, too.
     let bytes = if run.contract.keys_stay() {
@@ -142,13 +138,13 @@ async fn by_partition(run: &TableRun<'_>, spooled: Spooled) -> Result<Spooled> {
     } else {
         memory_limit / PORTION / 2
     };
-    blocking(move || spooled.by_partition(bytes)).await
+    blocking(move || buffered.by_partition(bytes)).await
 }
 
 /// The good rows of a batch, as they go into its table.
 struct Rows<'a> {
     claim: &'a Claim,
-    keyed: Keyed,
+    keyed: KeyedRows,
     /// The documents that they are; none where the table keeps rows.
     gathered: Option<Arc<Gathered>>,
     /// Bytes of rows that go in at a time.
@@ -181,7 +177,7 @@ impl Rows<'_> {
         put_documents(
             contract,
             working,
-            &keyed.spooled,
+            &keyed.buffered,
             self.portion,
             gathered,
             superseded,
@@ -194,16 +190,16 @@ impl Rows<'_> {
 /// What became of each object, for the ledger.
 fn results(
     claim: &Claim,
-    intakes: &[(RawObject, Intake)],
+    objects: &[(RawObject, ObjectRows)],
     gathered: Option<&Gathered>,
     attempt: &Attempt,
 ) -> Vec<ObjectResult> {
     let mut said = gathered.map_or(&[][..], |gathered| &gathered.results).iter();
-    intakes
+    objects
         .iter()
-        .map(|(object, intake)| ObjectResult {
+        .map(|(object, gave)| ObjectResult {
             document: said.next().cloned().flatten(),
-            ..result(claim, object, intake, attempt)
+            ..result(claim, object, gave, attempt)
         })
         .collect()
 }
@@ -212,13 +208,13 @@ fn results(
 async fn quarantine(
     lake: &Lake,
     claim: &Claim,
-    intakes: &[(RawObject, Intake)],
+    objects: &[(RawObject, ObjectRows)],
     attempt: &Attempt,
 ) -> Result<Vec<Add>> {
     let mut rejects = quarantine::Writer::new(lake.curated());
-    for (object, intake) in intakes {
+    for (object, gave) in objects {
         lake.stop().check()?;
-        for portion in intake.rejects.portions() {
+        for portion in gave.rejects.portions() {
             rejects.add(quarantined(claim, object, portion?, attempt)).await?;
         }
     }
@@ -254,29 +250,29 @@ fn guard(
     rule.otherwise != Otherwise::Hold || tally.may_shrink(&contract.name, claim.draft.batch, &words)
 }
 
-fn counted(intakes: &[(RawObject, Intake)]) -> Counts {
+fn counted(objects: &[(RawObject, ObjectRows)]) -> Counts {
     let mut counts = Counts {
-        objects: intakes.len() as u64,
+        objects: objects.len() as u64,
         ..Counts::default()
     };
-    for (object, intake) in intakes {
+    for (object, gave) in objects {
         counts.bytes_read += object.size;
-        counts.rows_read += intake.rows_read;
-        counts.rows_filtered += intake.filtered;
-        counts.rows_warned += intake.warned.values().sum::<u64>();
-        match intake.rejected {
+        counts.rows_read += gave.rows_read;
+        counts.rows_filtered += gave.filtered;
+        counts.rows_warned += gave.warned.values().sum::<u64>();
+        match gave.rejected {
             Some(_) => counts.objects_rejected += 1,
-            None => counts.rows_rejected += intake.rejects.len(),
+            None => counts.rows_rejected += gave.rejects.len(),
         }
     }
     counts
 }
 
 /// The objects of the table that wait after a batch, of those that waited before it.
-fn waiting(claim: &Claim, intakes: &[(RawObject, Intake)], before: Waiting) -> Waiting {
+fn waiting(claim: &Claim, objects: &[(RawObject, ObjectRows)], before: Waiting) -> Waiting {
     let mut waiting = before;
-    for (object, intake) in intakes {
-        match intake.waits {
+    for (object, gave) in objects {
+        match gave.waits {
             true => waiting.insert(object.path.clone(), claim.draft.batch),
             false => waiting.remove(&object.path),
         };
@@ -284,18 +280,18 @@ fn waiting(claim: &Claim, intakes: &[(RawObject, Intake)], before: Waiting) -> W
     waiting
 }
 
-fn result(claim: &Claim, object: &RawObject, intake: &Intake, attempt: &Attempt) -> ObjectResult {
+fn result(claim: &Claim, object: &RawObject, gave: &ObjectRows, attempt: &Attempt) -> ObjectResult {
     let mut result = ObjectResult::of(claim, object, &attempt.id);
-    result.rows_read = intake.rows_read;
-    match &intake.rejected {
+    result.rows_read = gave.rows_read;
+    match &gave.rejected {
         Some(reason) => {
             let reason = reason.clone();
-            result.taken = match intake.waits {
+            result.taken = match gave.waits {
                 true => Taken::Refused { reason },
                 false => Taken::Rejected { reason },
             };
         }
-        None => result.rows_rejected = intake.rejects.len(),
+        None => result.rows_rejected = gave.rejects.len(),
     }
     result
 }

@@ -27,7 +27,7 @@ impl Notes {
     pub(crate) async fn file(folder: &Place, name: &str) -> Result<(Self, String)> {
         let text = folder.read(name).await?.unwrap_or_default();
         let no_folder =
-            || Error::internal("there is no folder for journals").with("address", folder.address());
+            || Error::internal("there is no folder for poison logs").with("address", folder.address());
         let (path, file) = appended(folder.file().ok_or_else(no_folder)?, name)?;
         // A line that was cut is a death in the middle of writing it, like any other.
         Ok((
@@ -56,7 +56,7 @@ impl Notes {
         match self {
             Self::File { path, .. } => {
                 if let Err(error) = std::fs::remove_file(&path) {
-                    tracing::debug!(%error, file = %path.display(), "journal was not removed");
+                    tracing::debug!(%error, file = %path.display(), "poison log was not removed");
                 }
             }
             Self::Carried(carried) => carried.remove().await,
@@ -65,7 +65,7 @@ impl Notes {
 }
 
 fn appended(folder: PathBuf, name: &str) -> Result<(PathBuf, File)> {
-    const NOT_OPENED: &str = "journal of the attempts could not be opened";
+    const NOT_OPENED: &str = "poison log of a batch could not be opened";
     std::fs::create_dir_all(&folder).context(Kind::Io, "folder of the attempts could not be created")?;
     let path = folder.join(name);
     let file = OpenOptions::new().create(true).append(true).open(&path);

@@ -14,8 +14,8 @@ use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 
 use super::group::Group;
-use super::read::{Pace, Taker, Telling, take_in};
-use super::row_buffer::{Budget, Spool};
+use super::read::{Pace, TableReader, Telling, read_objects};
+use super::row_buffer::{Budget, RowBuffer};
 use crate::commit::table;
 
 /// Bytes of rows that are handed on together.
@@ -32,10 +32,10 @@ pub(crate) async fn observe(
     };
     let shaper = Arc::new(Shaper::new(contract, lake.pseudonyms())?);
     let budget = Budget::new(lake.room());
-    let spool = Arc::new(Spool::new(layout::schema(contract), &[], budget));
-    let taker = Taker {
+    let buffer = Arc::new(RowBuffer::new(layout::schema(contract), &[], budget));
+    let reader = TableReader {
         shaper: &shaper,
-        spool: &spool,
+        buffer: &buffer,
         stamp: BatchStamp {
             batch: 0,
             claimed_at: table::now(),
@@ -46,24 +46,24 @@ pub(crate) async fn observe(
     let mut objects = objects.to_vec();
     zone.relocate(contract, &mut objects);
     let watch = Telling(&Silent);
-    let taken_in = take_in(
+    let gave = read_objects(
         &objects,
         zone.of_source(&contract.name.source),
         group.format(),
-        &[taker],
+        &[reader],
         Pace::within(lake.settings()),
         &watch,
     )
     .await?;
-    let taken: HashSet<usize> = taken_in
+    let taken: HashSet<usize> = gave
         .iter()
         .flatten()
         .flatten()
-        .filter(|intake| intake.rejected.is_none())
-        .map(|intake| intake.ordinal)
+        .filter(|gave| gave.rejected.is_none())
+        .map(|gave| gave.ordinal)
         .collect();
-    let mut spooled = spool.close()?;
-    spooled.retain(|object| taken.contains(&object));
-    let portions = spooled.portions(ROWS_BYTES);
-    portions.iter().map(|portion| spooled.read(portion)).collect()
+    let mut buffered = buffer.close()?;
+    buffered.retain(|object| taken.contains(&object));
+    let portions = buffered.portions(ROWS_BYTES);
+    portions.iter().map(|portion| buffered.read(portion)).collect()
 }

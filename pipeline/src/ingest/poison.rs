@@ -1,9 +1,9 @@
-//! The journal of a batch's attempts: how an object that kills the process is found.
+//! The poison log of a batch's attempts: how an object that kills the process is found.
 //!
 //! Each attempt leaves a line. After a few attempts that did not end in a commit, objects are read one at a time,
 //! each announced before and crossed off after. An object that was announced last by several such attempts is suspected,
 //! no more: the machine may have been switched off each time. It is read by a process of its own, and rejected when
-//! that one dies of it before the eyes of this one. The journal is no part of the protocol.
+//! that one dies of it before the eyes of this one. The poison log is no part of the protocol.
 //!
 //! A batch of a computed table is announced as a whole. Where several processes ended with it in hand, one of its own
 //! computes it; the table is held as long as that one dies.
@@ -49,8 +49,8 @@ const LASTING: Duration = Duration::from_secs(1);
 const TRIALS: usize = 200;
 const LASTED: usize = 10;
 
-/// The journals of the batches that are worked on together.
-pub(crate) struct Journal<'a> {
+/// The poison logs of the batches that are worked on together.
+pub(crate) struct PoisonLog<'a> {
     /// One for each batch.
     notes: Mutex<Vec<Notes>>,
     careful: bool,
@@ -68,7 +68,7 @@ pub(crate) struct Journal<'a> {
     observer: &'a dyn Observer,
 }
 
-impl<'a> Journal<'a> {
+impl<'a> PoisonLog<'a> {
     /// Notes a new attempt at the batches of these tables, as the ledger of this id numbers them: in their lease, or where
     /// that carries nothing in files of this folder.
     pub(crate) async fn open(
@@ -78,7 +78,7 @@ impl<'a> Journal<'a> {
         batches: &[(TableName, i64)],
         observer: &'a dyn Observer,
     ) -> Result<Self> {
-        let mut journal = Self {
+        let mut poison = Self {
             notes: Mutex::default(),
             careful: false,
             deaths: HashMap::new(),
@@ -100,7 +100,7 @@ impl<'a> Journal<'a> {
                     (notes, text, 0)
                 }
             };
-            journal.read(&text, deaths);
+            poison.read(&text, deaths);
             for object in text.lines().filter_map(|line| line.strip_prefix("too_large ")) {
                 *too_large.entry(object.to_owned()).or_default() += 1;
             }
@@ -110,12 +110,12 @@ impl<'a> Journal<'a> {
         let too_large = too_large
             .into_iter()
             .filter(|(_, noted)| noted / known >= TOO_LARGE);
-        journal.deadly = too_large
+        poison.deadly = too_large
             .map(|(object, _)| (object, NO_ROOM.to_owned()))
             .collect();
-        journal.notes = Mutex::new(opened);
-        journal.write("attempt", "", false).await?;
-        Ok(journal)
+        poison.notes = Mutex::new(opened);
+        poison.write("attempt", "", false).await?;
+        Ok(poison)
     }
 
     /// Who is told what is done.
@@ -171,12 +171,12 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Announces the batch of a computed table, which is in hand until the journal is closed. A machine that is switched
+    /// Announces the batch of a computed table, which is in hand until the log is closed. A machine that is switched
     /// off is no death of it, so the disk is not waited for. Where several processes died before it is tried: why it is
     /// not to be computed.
     ///
     /// # Errors
-    /// As [`Journal::try_suspects`].
+    /// As [`PoisonLog::try_suspects`].
     pub(crate) async fn begin_batch(&mut self, lake: &Lake, table: &TableName) -> Result<Option<String>> {
         let (tables, name) = ([table.clone()], table.to_string());
         let reason = self.tried(lake, &tables, &name, "computed this batch").await?;
@@ -300,7 +300,7 @@ impl<'a> Journal<'a> {
 }
 
 #[async_trait]
-impl Watch for Journal<'_> {
+impl Watch for PoisonLog<'_> {
     async fn begin(&self, object: &RawObject) -> Result<Option<String>> {
         let deadly = self.deadly.get(&object.uri);
         if deadly.is_none() {
@@ -342,11 +342,11 @@ mod tests {
         std::fs::write(folder.path().join("l-shop.orders-7.journal"), text).unwrap();
         let place = Place::of_folder(folder.path());
         let lease = Lease::take(&place, &[], Duration::ZERO).await.unwrap().unwrap();
-        let journal = Journal::open(&place, &lease, "l", &batches, &Silent)
+        let poison = PoisonLog::open(&place, &lease, "l", &batches, &Silent)
             .await
             .unwrap();
         let of = |counts: &HashMap<String, usize>| counts.get("a").copied().unwrap_or(0);
-        (of(&journal.deaths), of(&journal.trials))
+        (of(&poison.deaths), of(&poison.trials))
     }
 
     #[tokio::test]

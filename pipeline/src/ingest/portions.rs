@@ -15,13 +15,13 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::keep::{Folded, fold};
 
 use super::documents::Gathered;
-use super::row_buffer::{Portion, Spooled};
+use super::row_buffer::{BufferedRows, Portion};
 
 /// Rows that go into a table by key.
 #[derive(Clone)]
-pub(crate) struct Keyed {
+pub(crate) struct KeyedRows {
     pub(crate) contract: Arc<Contract>,
-    pub(crate) spooled: Arc<Spooled>,
+    pub(crate) buffered: Arc<BufferedRows>,
     /// The first and the last day that the batch's objects are about.
     pub(crate) periods: (NaiveDate, NaiveDate),
     /// How many files of the table are looked into at the same time.
@@ -32,18 +32,18 @@ pub(crate) struct Keyed {
 /// it counts as absorbed within one.
 /// `groups_at_once` groups of partitions go in at the same time.
 pub(crate) async fn put_keys(
-    keyed: &Keyed,
+    keyed: &KeyedRows,
     table: WorkingSet<'_>,
     portion_bytes: usize,
     groups_at_once: usize,
 ) -> Result<Changes> {
-    let portions = keyed.spooled.portions(portion_bytes);
+    let portions = keyed.buffered.portions(portion_bytes);
     let groups: Vec<&[Portion]> = portions.chunk_by(|one, next| one.group == next.group).collect();
     if !keyed.contract.keys_stay() || groups.len() < 2 {
         return keyed.put(table, &portions, true).await;
     }
     let branches = groups.into_iter().map(|portions| {
-        let branch = table.branch(|file| keyed.spooled.is_of_group(&file.partition, portions[0].group));
+        let branch = table.branch(|file| keyed.buffered.is_of_group(&file.partition, portions[0].group));
         (branch, portions)
     });
     let has_failed = &AtomicBool::new(false);
@@ -70,7 +70,7 @@ pub(crate) async fn put_keys(
     all
 }
 
-impl Keyed {
+impl KeyedRows {
     /// One portion after the other; `ahead`, the next is folded while one goes in.
     async fn put(&self, mut table: WorkingSet<'_>, portions: &[Portion], ahead: bool) -> Result<Changes> {
         let mut portions = portions.iter();
@@ -104,10 +104,10 @@ impl Keyed {
     /// Starts to fold a portion on a thread of its own.
     fn fold(&self, portion: &Portion) -> JoinHandle<Result<Folded>> {
         let Self {
-            contract, spooled, ..
+            contract, buffered, ..
         } = self.clone();
         let portion = portion.clone();
-        tokio::task::spawn_blocking(move || fold(&contract, &spooled.read(&portion)?))
+        tokio::task::spawn_blocking(move || fold(&contract, &buffered.read(&portion)?))
     }
 }
 
@@ -122,19 +122,19 @@ async fn ended<T>(begun: Option<JoinHandle<T>>) {
 pub(crate) async fn put_documents(
     contract: &Contract,
     mut table: WorkingSet<'_>,
-    spooled: &Arc<Spooled>,
+    buffered: &Arc<BufferedRows>,
     portion_bytes: usize,
     gathered: &Arc<Gathered>,
     superseded: Superseded,
 ) -> Result<Changes> {
     let named = superseded.away.parts.is_some();
     let mut away = Some(superseded.away);
-    let mut portions = spooled.portions(portion_bytes).into_iter();
+    let mut portions = buffered.portions(portion_bytes).into_iter();
     let mut read_next = || {
         let portion = portions.next()?;
-        let (spooled, gathered) = (spooled.clone(), gathered.clone());
+        let (buffered, gathered) = (buffered.clone(), gathered.clone());
         Some(tokio::task::spawn_blocking(move || {
-            let rows = gathered.ordered(&spooled.read(&portion)?, portion.first)?;
+            let rows = gathered.ordered(&buffered.read(&portion)?, portion.first)?;
             Ok::<_, Error>((portion.first as u32, rows))
         }))
     };

@@ -21,7 +21,7 @@ use crate::shape::{BatchStamp, Declared, Reject, Shaped, Shaper};
 
 use super::open::Source;
 use super::rejects::Rejects;
-use super::row_buffer::Spool;
+use super::row_buffer::RowBuffer;
 use super::shaping::Shaping;
 
 /// Why a document is rejected of which something is missing, nobody knows how much.
@@ -58,18 +58,18 @@ impl Pace {
 }
 
 /// A table that takes objects in.
-pub(crate) struct Taker<'a> {
+pub(crate) struct TableReader<'a> {
     pub(crate) shaper: &'a Arc<Shaper>,
     /// Where its good rows go.
-    pub(crate) spool: &'a Arc<Spool>,
+    pub(crate) buffer: &'a Arc<RowBuffer>,
     pub(crate) stamp: BatchStamp,
     /// Whether the table takes this object in.
     pub(crate) wants: Box<dyn Fn(&RawObject) -> bool + Send + Sync + 'a>,
 }
 
-/// What one object gave one table, its good rows aside: those are in the table's spool.
+/// What one object gave one table, its good rows aside: those are in the table's buffer.
 #[derive(Default)]
-pub(crate) struct Intake {
+pub(crate) struct ObjectRows {
     /// Ordinal of the object in the batch.
     pub(crate) ordinal: usize,
     /// Rejected rows, or one reject for the whole object.
@@ -90,7 +90,7 @@ pub(crate) struct Intake {
     pub(crate) content: Xxh3,
 }
 
-impl Intake {
+impl ObjectRows {
     /// An object that gives nothing but a reason.
     pub(crate) fn rejected(ordinal: usize, reason: String) -> Self {
         let mut rejects = Rejects::default();
@@ -130,11 +130,11 @@ impl Intake {
     }
 
     /// Whether there were rows and none was good, not even for the SQL to leave it out.
-    pub(crate) fn is_all_bad(intakes: &[&Self]) -> bool {
-        let rejected: u64 = intakes.iter().map(|intake| intake.rejects.len()).sum();
-        let others: u64 = intakes
+    pub(crate) fn is_all_bad(objects: &[&Self]) -> bool {
+        let rejected: u64 = objects.iter().map(|gave| gave.rejects.len()).sum();
+        let others: u64 = objects
             .iter()
-            .map(|intake| intake.rows_read.saturating_sub(intake.filtered))
+            .map(|gave| gave.rows_read.saturating_sub(gave.filtered))
             .sum();
         rejected > 0 && rejected >= others
     }
@@ -177,44 +177,44 @@ fn whole(reason: String) -> Reject {
     }
 }
 
-/// Reads the objects for the takers; results in the order of the objects, one for each taker (none where the taker
+/// Reads the objects for the readers; results in the order of the objects, one for each reader (none where the reader
 /// does not want the object). `poisoned` says of an object why it must not be read at all.
-pub(crate) async fn take_in(
+pub(crate) async fn read_objects(
     objects: &[RawObject],
     deliveries: Deliveries<'_>,
     format: &Format,
-    takers: &[Taker<'_>],
+    readers: &[TableReader<'_>],
     pace: Pace,
     watch: &dyn Watch,
-) -> Result<Vec<Vec<Option<Intake>>>> {
+) -> Result<Vec<Vec<Option<ObjectRows>>>> {
     let batches = if objects.len() > 1 { 1 } else { pace.batches };
     let read: Vec<Found> = futures::stream::iter(objects.iter().enumerate())
         .map(|(ordinal, object)| async move {
-            let wanting: Vec<bool> = takers.iter().map(|taker| (taker.wants)(object)).collect();
+            let wanting: Vec<bool> = readers.iter().map(|reader| (reader.wants)(object)).collect();
             if let Some(reason) = watch.begin(object).await? {
-                return Ok(Found::Read(rejected_by(takers, &wanting, ordinal, &reason)));
+                return Ok(Found::Read(rejected_by(readers, &wanting, ordinal, &reason)));
             }
-            let read = one(ordinal, object, deliveries, format, takers, &wanting, batches).await;
+            let read = one(ordinal, object, deliveries, format, readers, &wanting, batches).await;
             watch.end(object).await?;
             let error = match read {
-                Ok(intakes) => return Ok(Found::Read(intakes)),
+                Ok(by_table) => return Ok(Found::Read(by_table)),
                 Err(error) => error,
             };
             if error.is_refusal() {
                 return Ok(match watch.refused(object).await? {
-                    true => Found::Read(waiting(takers, &wanting, ordinal, &error.reason())),
+                    true => Found::Read(waiting(readers, &wanting, ordinal, &error.reason())),
                     // The others are read all the same: one attempt finds out all that are refused.
                     false => Found::Refused(error.with("object", &object.uri)),
                 });
             }
             if error.has_no_room() {
-                let largest = largest(takers).map_or(object, |largest| &objects[largest]);
+                let largest = largest(readers).map_or(object, |largest| &objects[largest]);
                 watch.too_large(largest).await?;
                 return Err(error.with("object", &largest.uri));
             }
             let is_gone = error.kind() == Kind::NotFound;
             let reason = reason_to_reject(error).map_err(|error| error.with("object", &object.uri))?;
-            let rejected = rejected_by(takers, &wanting, ordinal, &reason);
+            let rejected = rejected_by(readers, &wanting, ordinal, &reason);
             Ok::<_, Error>(if is_gone {
                 Found::Gone(rejected)
             } else {
@@ -241,44 +241,54 @@ pub(crate) async fn take_in(
     }
     read.into_iter()
         .map(|found| match found {
-            Found::Read(intakes) | Found::Gone(intakes) => Ok(intakes),
+            Found::Read(by_table) | Found::Gone(by_table) => Ok(by_table),
             Found::Refused(error) => Err(error),
         })
         .collect()
 }
 
-/// The ordinal of the object that has the most rows in the spools.
-fn largest(takers: &[Taker<'_>]) -> Option<usize> {
-    let largest = takers.iter().filter_map(|taker| taker.spool.largest()).max();
+/// The ordinal of the object that has the most rows in the buffers.
+fn largest(readers: &[TableReader<'_>]) -> Option<usize> {
+    let largest = readers.iter().filter_map(|reader| reader.buffer.largest()).max();
     largest.map(|(_, object)| object)
 }
 
 /// What came of reading an object.
 enum Found {
     /// Rows, or a reason to reject it.
-    Read(Vec<Option<Intake>>),
+    Read(Vec<Option<ObjectRows>>),
     /// It is not there; the reject that says so.
-    Gone(Vec<Option<Intake>>),
+    Gone(Vec<Option<ObjectRows>>),
     /// Storage does not let it be read.
     Refused(Error),
 }
 
-/// An object that storage does not let be read, for all takers that want it.
-fn waiting(takers: &[Taker<'_>], wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
+/// An object that storage does not let be read, for all readers that want it.
+fn waiting(
+    readers: &[TableReader<'_>],
+    wanting: &[bool],
+    ordinal: usize,
+    reason: &str,
+) -> Vec<Option<ObjectRows>> {
     let reason = format!("{reason}; it is taken in when it can be read");
-    let mut intakes = rejected_by(takers, wanting, ordinal, &reason);
-    for intake in intakes.iter_mut().flatten() {
-        intake.waits = true;
+    let mut by_table = rejected_by(readers, wanting, ordinal, &reason);
+    for gave in by_table.iter_mut().flatten() {
+        gave.waits = true;
     }
-    intakes
+    by_table
 }
 
-/// An object that is rejected whole by all takers that want it, each with as much of the reason as its table may say.
-fn rejected_by(takers: &[Taker<'_>], wanting: &[bool], ordinal: usize, reason: &str) -> Vec<Option<Intake>> {
-    let rejected = |(taker, wants): (&Taker<'_>, &bool)| {
-        wants.then(|| Intake::rejected(ordinal, taker.shaper.discreet(reason)))
+/// An object that is rejected whole by all readers that want it, each with as much of the reason as its table may say.
+fn rejected_by(
+    readers: &[TableReader<'_>],
+    wanting: &[bool],
+    ordinal: usize,
+    reason: &str,
+) -> Vec<Option<ObjectRows>> {
+    let rejected = |(reader, wants): (&TableReader<'_>, &bool)| {
+        wants.then(|| ObjectRows::rejected(ordinal, reader.shaper.discreet(reason)))
     };
-    takers.iter().zip(wanting).map(rejected).collect()
+    readers.iter().zip(wanting).map(rejected).collect()
 }
 
 /// Hears which object is being read, and may forbid it.
@@ -336,51 +346,51 @@ async fn one(
     object: &RawObject,
     deliveries: Deliveries<'_>,
     format: &Format,
-    takers: &[Taker<'_>],
+    readers: &[TableReader<'_>],
     wanting: &[bool],
     at_once: usize,
-) -> Result<Vec<Option<Intake>>> {
+) -> Result<Vec<Option<ObjectRows>>> {
     let of = Source::of(object, deliveries).await?;
     failpoint::reading(&object.uri);
     let (mut decoded, decoder) = of.open(deliveries.stores(), format, at_once).await?;
     let mut of = Arc::new(of);
-    let intake = |(taker, wants): (&Taker<'_>, &bool)| {
-        wants.then(|| Intake {
+    let gave = |(reader, wants): (&TableReader<'_>, &bool)| {
+        wants.then(|| ObjectRows {
             ordinal,
-            rejects: Rejects::within(taker.spool.spill()),
+            rejects: Rejects::within(reader.buffer.spill()),
             account: of.account.alias.clone(),
-            ..Intake::default()
+            ..ObjectRows::default()
         })
     };
-    let mut intakes: Vec<Option<Intake>> = takers.iter().zip(wanting).map(intake).collect();
-    reject_others(takers, &of, &mut intakes);
-    let mut shaping = Shaping::new(takers, ordinal, at_once);
+    let mut by_table: Vec<Option<ObjectRows>> = readers.iter().zip(wanting).map(gave).collect();
+    reject_others(readers, &of, &mut by_table);
+    let mut shaping = Shaping::new(readers, ordinal, at_once);
     let mut whole: Vec<Arc<RawBatch>> = Vec::new();
     let (mut nothing, mut cut_short) = (false, false);
     while let Some(next) = decoded.recv().await {
         if !matches!(next, Ok(Decoded::Rows(_))) {
             // What comes next comes after the rows before it.
-            shaping.finish(0, &mut intakes).await?;
+            shaping.finish(0, &mut by_table).await?;
         }
         match next? {
             Decoded::Header(header) => {
                 Arc::make_mut(&mut of).header = header;
-                reject_others(takers, &of, &mut intakes);
+                reject_others(readers, &of, &mut by_table);
             }
             Decoded::Nothing => nothing = true,
             Decoded::CutShort => cut_short = true,
             Decoded::Rows(batch) => {
                 let batch = Arc::new(batch);
                 let mut keeps_whole = false;
-                for taker in taking(&intakes) {
+                for reader in taking(&by_table) {
                     // It may be rejected by what came of earlier rows meanwhile.
-                    let intake = intakes[taker].as_mut().filter(|one| one.rejected.is_none());
-                    let Some(intake) = intake else { continue };
-                    intake.rows_read += batch.rows.len() as u64;
-                    if takers[taker].shaper.wants_whole_objects() {
+                    let gave = by_table[reader].as_mut().filter(|one| one.rejected.is_none());
+                    let Some(gave) = gave else { continue };
+                    gave.rows_read += batch.rows.len() as u64;
+                    if readers[reader].shaper.wants_whole_objects() {
                         keeps_whole = true;
                     } else {
-                        shaping.begin(taker, &batch, &of, &mut intakes).await?;
+                        shaping.begin(reader, &batch, &of, &mut by_table).await?;
                     }
                 }
                 if keeps_whole {
@@ -388,70 +398,66 @@ async fn one(
                 }
             }
             Decoded::Malformed(malformed) => {
-                for taker in taking(&intakes) {
-                    let shaper = takers[taker].shaper;
+                for reader in taking(&by_table) {
+                    let shaper = readers[reader].shaper;
                     let reject = shaper.malformed(malformed.row, &malformed.reason, &malformed.text);
-                    if let Some(intake) = &mut intakes[taker] {
-                        intake.rows_read += 1;
-                        intake.rejects.push(reject)?;
+                    if let Some(gave) = &mut by_table[reader] {
+                        gave.rows_read += 1;
+                        gave.rejects.push(reject)?;
                     }
                 }
             }
         }
     }
-    shaping.finish(0, &mut intakes).await?;
+    shaping.finish(0, &mut by_table).await?;
     decoder
         .await
         .map_err(|error| Error::data("object cannot be decoded: the decoder panicked").because(error))?;
     if !whole.is_empty() {
         let all = Arc::new(concat(&whole)?);
-        for taker in taking(&intakes) {
-            if takers[taker].shaper.wants_whole_objects() {
-                shaping.begin(taker, &all, &of, &mut intakes).await?;
+        for reader in taking(&by_table) {
+            if readers[reader].shaper.wants_whole_objects() {
+                shaping.begin(reader, &all, &of, &mut by_table).await?;
             }
         }
-        shaping.finish(0, &mut intakes).await?;
+        shaping.finish(0, &mut by_table).await?;
     }
-    for taker in taking(&intakes) {
-        if let Some(intake) = &mut intakes[taker] {
-            let shaper = takers[taker].shaper;
+    for reader in taking(&by_table) {
+        if let Some(gave) = &mut by_table[reader] {
+            let shaper = readers[reader].shaper;
             if nothing && shaper.empties() {
-                intake.reject("the object is empty: a report without rows has a header at least".to_owned());
+                gave.reject("the object is empty: a report without rows has a header at least".to_owned());
             } else {
-                intake.declared = shaper.declared(&of.origin())?;
-                if cut_short && intake.declared.is_some() {
-                    intake.reject(CUT_SHORT.to_owned());
+                gave.declared = shaper.declared(&of.origin())?;
+                if cut_short && gave.declared.is_some() {
+                    gave.reject(CUT_SHORT.to_owned());
                 }
-                if let Some(wrong) = intake
-                    .declared
-                    .as_ref()
-                    .and_then(|declared| declared.wrong.clone())
-                {
-                    intake.reject(wrong);
+                if let Some(wrong) = gave.declared.as_ref().and_then(|declared| declared.wrong.clone()) {
+                    gave.reject(wrong);
                 }
             }
         }
     }
-    Ok(intakes)
+    Ok(by_table)
 }
 
-/// Rejects the object for those takers that it is of another data set for, as far as it has told.
-fn reject_others(takers: &[Taker<'_>], of: &Source, intakes: &mut [Option<Intake>]) {
-    for (taker, intake) in takers.iter().zip(intakes) {
-        let Some(intake) = intake.as_mut().filter(|intake| intake.rejected.is_none()) else {
+/// Rejects the object for those readers that it is of another data set for, as far as it has told.
+fn reject_others(readers: &[TableReader<'_>], of: &Source, by_table: &mut [Option<ObjectRows>]) {
+    for (reader, gave) in readers.iter().zip(by_table) {
+        let Some(gave) = gave.as_mut().filter(|gave| gave.rejected.is_none()) else {
             continue;
         };
-        if let Some(reason) = taker.shaper.is_another(&of.origin()) {
-            intake.reject(reason);
+        if let Some(reason) = reader.shaper.is_another(&of.origin()) {
+            gave.reject(reason);
         }
     }
 }
 
-/// The takers that want the object and have not rejected it.
-fn taking(intakes: &[Option<Intake>]) -> Vec<usize> {
-    let takes = |intake: &Option<Intake>| intake.as_ref().is_some_and(|one| one.rejected.is_none());
-    (0..intakes.len())
-        .filter(|taker| takes(&intakes[*taker]))
+/// The readers that want the object and have not rejected it.
+fn taking(by_table: &[Option<ObjectRows>]) -> Vec<usize> {
+    let takes = |gave: &Option<ObjectRows>| gave.as_ref().is_some_and(|one| one.rejected.is_none());
+    (0..by_table.len())
+        .filter(|reader| takes(&by_table[*reader]))
         .collect()
 }
 
@@ -498,32 +504,32 @@ fn concat(batches: &[Arc<RawBatch>]) -> Result<RawBatch> {
 mod tests {
     use super::*;
 
-    fn intake(rows_read: u64, filtered: u64, rejected: usize) -> Intake {
+    fn gave(rows_read: u64, filtered: u64, rejected: usize) -> ObjectRows {
         let reject = Reject {
             row: Some(1),
             reason: String::new(),
             text: String::new(),
         };
-        Intake {
+        ObjectRows {
             rows_read,
             filtered,
             rejects: vec![reject; rejected].into(),
-            ..Intake::default()
+            ..ObjectRows::default()
         }
     }
 
     #[test]
     fn rows_that_are_left_out_make_a_document_no_better() {
         for (parts, bad) in [
-            (vec![intake(3, 1, 2)], true),
-            (vec![intake(3, 0, 2)], false),
-            (vec![intake(2, 0, 2), intake(1, 1, 0)], true),
-            (vec![intake(2, 0, 2), intake(1, 0, 0)], false),
+            (vec![gave(3, 1, 2)], true),
+            (vec![gave(3, 0, 2)], false),
+            (vec![gave(2, 0, 2), gave(1, 1, 0)], true),
+            (vec![gave(2, 0, 2), gave(1, 0, 0)], false),
             // A report of nothing, or of nothing but what is left out, is one.
-            (vec![intake(0, 0, 0)], false),
-            (vec![intake(2, 2, 0)], false),
+            (vec![gave(0, 0, 0)], false),
+            (vec![gave(2, 2, 0)], false),
         ] {
-            assert_eq!(Intake::is_all_bad(&parts.iter().collect::<Vec<_>>()), bad);
+            assert_eq!(ObjectRows::is_all_bad(&parts.iter().collect::<Vec<_>>()), bad);
         }
     }
 }

@@ -38,11 +38,11 @@ impl Budget {
         })
     }
 
-    /// Takes so many bytes, if they are left.
-    fn take(self: &Arc<Self>, bytes: usize) -> Option<Taken> {
+    /// Reserves so many bytes, if they are left.
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        taken.is_ok().then(|| Taken {
+        let reserved = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        reserved.is_ok().then(|| Reserved {
             budget: self.clone(),
             bytes,
         })
@@ -50,19 +50,19 @@ impl Budget {
 }
 
 /// Bytes of a budget, which has them back when this is dropped.
-struct Taken {
+struct Reserved {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
-impl Drop for Taken {
+impl Drop for Reserved {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
 /// Takes the rows that objects give one table; objects may give theirs in turns.
-pub(crate) struct Spool {
+pub(crate) struct RowBuffer {
     schema: SchemaRef,
     partition: Vec<String>,
     budget: Arc<Budget>,
@@ -81,7 +81,7 @@ struct State {
 
 /// Rows that came together.
 struct Entry {
-    place: Place,
+    position: Position,
     rows: usize,
     bytes: usize,
     /// How many of them each partition has; nothing where they cannot be told apart, or are grouped already.
@@ -91,7 +91,7 @@ struct Entry {
 
 /// Where rows stand among all.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Position {
     /// No portion has rows of two groups.
     group: usize,
     /// Ordinal of their object in the batch.
@@ -103,13 +103,13 @@ struct Place {
 enum Held {
     Memory(
         RecordBatch,
-        #[expect(dead_code, reason = "held for as long as the rows are")] Taken,
+        #[expect(dead_code, reason = "held for as long as the rows are")] Reserved,
     ),
     /// Which file, and the ordinal in it.
     File(usize, usize),
 }
 
-impl Spool {
+impl RowBuffer {
     /// For rows of a table with these columns, and with these of them for its partition.
     pub(crate) fn new(schema: SchemaRef, partition: &[String], budget: Arc<Budget>) -> Self {
         Self {
@@ -127,12 +127,12 @@ impl Spool {
             return Ok(());
         }
         let partitions = RowPartitions::of(&rows, &self.partition).map(|partitions| partitions.counts());
-        let place = Place {
+        let position = Position {
             group: 0,
             object,
             first,
         };
-        self.put(place, partitions.unwrap_or_default(), rows)
+        self.put(position, partitions.unwrap_or_default(), rows)
     }
 
     /// Files for what waits elsewhere beside the rows.
@@ -146,7 +146,7 @@ impl Spool {
         let state = self.state();
         let mut sizes = state.turned_away.clone();
         for entry in &state.entries {
-            *sizes.entry(entry.place.object).or_default() += entry.bytes;
+            *sizes.entry(entry.position.object).or_default() += entry.bytes;
         }
         sizes.into_iter().map(|(object, bytes)| (bytes, object)).max()
     }
@@ -163,24 +163,24 @@ impl Spool {
 
     fn put(
         &self,
-        place: Place,
+        position: Position,
         partitions: BTreeMap<PartitionValues, usize>,
         rows: RecordBatch,
     ) -> Result<()> {
         let (count, bytes) = (rows.num_rows(), rows.get_array_memory_size());
         let mut state = self.state();
-        let held = match self.budget.take(bytes) {
-            Some(taken) => Held::Memory(rows, taken),
+        let held = match self.budget.reserve(bytes) {
+            Some(reserved) => Held::Memory(rows, reserved),
             None => {
                 let written = state.write(&self.schema, &rows, &self.budget.spill);
                 if written.is_err() {
-                    *state.turned_away.entry(place.object).or_default() += bytes;
+                    *state.turned_away.entry(position.object).or_default() += bytes;
                 }
                 Held::File(0, written?)
             }
         };
         state.entries.push(Entry {
-            place,
+            position,
             rows: count,
             bytes,
             partitions,
@@ -190,11 +190,11 @@ impl Spool {
     }
 
     /// All rows, those of an object together, objects by their ordinals.
-    pub(crate) fn close(&self) -> Result<Spooled> {
+    pub(crate) fn close(&self) -> Result<BufferedRows> {
         let state = std::mem::take(&mut *self.state());
         let mut entries = state.entries;
-        entries.sort_by_key(|entry| entry.place);
-        Ok(Spooled {
+        entries.sort_by_key(|entry| entry.position);
+        Ok(BufferedRows {
             entries,
             files: state
                 .file
@@ -255,7 +255,7 @@ fn reopen(writer: FileWriter<BufWriter<SpillFile>>) -> Result<FileReader<SpillFi
 }
 
 /// The rows of a batch for one table, to be read as often as needed.
-pub(crate) struct Spooled {
+pub(crate) struct BufferedRows {
     schema: SchemaRef,
     partition: Vec<String>,
     entries: Vec<Entry>,
@@ -277,10 +277,10 @@ pub(crate) struct Portion {
     pub(crate) group: usize,
 }
 
-impl Spooled {
+impl BufferedRows {
     /// Forgets the rows of some objects.
     pub(crate) fn retain(&mut self, keeps: impl Fn(usize) -> bool) {
-        self.entries.retain(|entry| keeps(entry.place.object));
+        self.entries.retain(|entry| keeps(entry.position.object));
     }
 
     /// The same rows, grouped by partition, so that no two portions of so many bytes have a partition in common that
@@ -289,15 +289,15 @@ impl Spooled {
         let Some(groups) = self.groups(bytes) else {
             return Ok(self);
         };
-        let regrouped = Spool::new(self.schema.clone(), &self.partition, self.budget.clone());
+        let regrouped = RowBuffer::new(self.schema.clone(), &self.partition, self.budget.clone());
         for mut entry in std::mem::take(&mut self.entries) {
             let of_entry: BTreeSet<usize> = entry.partitions.keys().map(|values| groups[values]).collect();
             if let (Some(group), 1) = (of_entry.first(), of_entry.len()) {
-                entry.place.group = *group;
+                entry.position.group = *group;
                 self.entries.push(entry);
                 continue;
             }
-            let (place, rows) = (entry.place, self.rows_of(&entry)?);
+            let (position, rows) = (entry.position, self.rows_of(&entry)?);
             drop(entry);
             let mut of_group: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
             for (values, rows) in RowPartitions::of(&rows, &self.partition)?.groups() {
@@ -305,7 +305,7 @@ impl Spooled {
             }
             for (group, positions) in of_group {
                 let rows = take_record_batch(&rows, &UInt32Array::from(positions))?;
-                regrouped.put(Place { group, ..place }, BTreeMap::new(), rows)?;
+                regrouped.put(Position { group, ..position }, BTreeMap::new(), rows)?;
             }
         }
         let mut regrouped = regrouped.close()?;
@@ -316,7 +316,7 @@ impl Spooled {
             self.entries.push(entry);
         }
         self.files.append(&mut regrouped.files);
-        self.entries.sort_by_key(|entry| entry.place);
+        self.entries.sort_by_key(|entry| entry.position);
         self.groups = groups;
         Ok(self)
     }
@@ -349,7 +349,7 @@ impl Spooled {
 
     /// All rows in portions of about so many bytes; at least one, which may be empty.
     pub(crate) fn portions(&self, bytes: usize) -> Vec<Portion> {
-        let group_at = |index: usize| self.entries.get(index).map_or(0, |entry| entry.place.group);
+        let group_at = |index: usize| self.entries.get(index).map_or(0, |entry| entry.position.group);
         let mut portions = Vec::new();
         let (mut begin, mut first, mut next, mut held) = (0, 0, 0, 0);
         let mut cut = |entries: Range<usize>, first| {
@@ -360,7 +360,7 @@ impl Spooled {
             });
         };
         for (index, entry) in self.entries.iter().enumerate() {
-            if index > begin && (held + entry.bytes > bytes || entry.place.group != group_at(begin)) {
+            if index > begin && (held + entry.bytes > bytes || entry.position.group != group_at(begin)) {
                 cut(begin..index, first);
                 (begin, first, held) = (index, next, 0);
             }
@@ -376,10 +376,10 @@ impl Spooled {
         let mut first = 0;
         let mut portions: HashMap<usize, Vec<Portion>> = HashMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            portions.entry(entry.place.object).or_default().push(Portion {
+            portions.entry(entry.position.object).or_default().push(Portion {
                 entries: index..index + 1,
                 first,
-                group: entry.place.group,
+                group: entry.position.group,
             });
             first += entry.rows;
         }
@@ -440,34 +440,34 @@ mod tests {
         let bytes = numbers(0..10).get_array_memory_size();
         for fits in [0, 1, 2, 5] {
             let budget = Budget::new(&Room::of(fits * bytes));
-            let spool = Spool::new(numbers(0..0).schema(), &[], budget.clone());
+            let buffer = RowBuffer::new(numbers(0..0).schema(), &[], budget.clone());
             for (object, range) in [(1, 20..30), (0, 0..10), (1, 10..20), (2, 90..91), (0, 0..0)] {
-                spool.push(object, range.start, numbers(range)).unwrap();
+                buffer.push(object, range.start, numbers(range)).unwrap();
             }
             assert!(budget.used.load(Ordering::Relaxed) <= fits * bytes);
-            let mut spooled = spool.close().unwrap();
-            spooled.retain(|object| object != 2);
-            assert_eq!(spooled.rows_in(&spooled.portions(usize::MAX)[0]), 30);
+            let mut buffered = buffer.close().unwrap();
+            buffered.retain(|object| object != 2);
+            assert_eq!(buffered.rows_in(&buffered.portions(usize::MAX)[0]), 30);
             for size in [1, 2 * bytes, usize::MAX] {
-                let portions = spooled.portions(size);
+                let portions = buffered.portions(size);
                 let mut read = Vec::new();
                 for portion in &portions {
                     assert_eq!(portion.first, read.len());
-                    read.extend(values(&spooled.read(portion).unwrap()));
+                    read.extend(values(&buffered.read(portion).unwrap()));
                 }
                 assert_eq!(read, (0..30).collect::<Vec<_>>(), "{size}");
             }
-            assert_eq!(spooled.portions(2 * bytes).len(), 2);
-            let of_one = &spooled.by_object()[&1];
+            assert_eq!(buffered.portions(2 * bytes).len(), 2);
+            let of_one = &buffered.by_object()[&1];
             assert_eq!(
                 of_one.iter().map(|portion| portion.first).collect::<Vec<_>>(),
                 [10, 20]
             );
             assert_eq!(
-                values(&spooled.read(&of_one[1]).unwrap()),
+                values(&buffered.read(&of_one[1]).unwrap()),
                 (20..30).collect::<Vec<_>>()
             );
-            drop(spooled);
+            drop(buffered);
             assert_eq!(budget.used.load(Ordering::Relaxed), 0);
         }
     }
@@ -478,11 +478,11 @@ mod tests {
             memory: numbers(0..10).get_array_memory_size(),
             spill: Spill::new(None, Some(3000)),
         };
-        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(&room));
-        spool.push(0, 1, numbers(0..10)).unwrap();
-        spool.push(1, 1, numbers(0..20)).unwrap();
-        assert_eq!(spool.largest().unwrap().1, 1);
-        let error = spool.push(2, 1, numbers(0..10_000)).unwrap_err();
+        let buffer = RowBuffer::new(numbers(0..0).schema(), &[], Budget::new(&room));
+        buffer.push(0, 1, numbers(0..10)).unwrap();
+        buffer.push(1, 1, numbers(0..20)).unwrap();
+        assert_eq!(buffer.largest().unwrap().1, 1);
+        let error = buffer.push(2, 1, numbers(0..10_000)).unwrap_err();
         assert!(error.has_no_room(), "{}", error.chain());
         assert_eq!(
             error.chain().matches("spill_limit").count(),
@@ -490,8 +490,8 @@ mod tests {
             "{}",
             error.chain()
         );
-        assert_eq!(spool.largest().unwrap().1, 2);
-        drop(spool);
+        assert_eq!(buffer.largest().unwrap().1, 2);
+        drop(buffer);
         assert_eq!(room.spill.used(), 0);
     }
 
@@ -509,13 +509,13 @@ mod tests {
         let bytes = rows(0..50).get_array_memory_size();
         for fits in [0, 2, 20] {
             let budget = Budget::new(&Room::of(fits * bytes));
-            let spool = Spool::new(rows(0..0).schema(), &partition, budget.clone());
+            let buffer = RowBuffer::new(rows(0..0).schema(), &partition, budget.clone());
             for object in [1, 0, 2, 3] {
                 let first = object as i64 * 50;
-                spool.push(object, first, rows(first..first + 50)).unwrap();
+                buffer.push(object, first, rows(first..first + 50)).unwrap();
             }
             // Two of the five days fit into a portion.
-            let grouped = spool.close().unwrap().by_partition(2 * bytes).unwrap();
+            let grouped = buffer.close().unwrap().by_partition(2 * bytes).unwrap();
             let portions = grouped.portions(8 * bytes);
             assert_eq!(portions.len(), 3);
             let (mut days, mut all) = (Vec::new(), Vec::new());
@@ -534,10 +534,10 @@ mod tests {
 
     #[test]
     fn without_rows_there_is_one_empty_portion() {
-        let spool = Spool::new(numbers(0..0).schema(), &[], Budget::new(&Room::of(0)));
-        let spooled = spool.close().unwrap();
-        let portions = spooled.portions(1);
+        let buffer = RowBuffer::new(numbers(0..0).schema(), &[], Budget::new(&Room::of(0)));
+        let buffered = buffer.close().unwrap();
+        let portions = buffered.portions(1);
         assert_eq!(portions.len(), 1);
-        assert_eq!(spooled.read(&portions[0]).unwrap().num_rows(), 0);
+        assert_eq!(buffered.read(&portions[0]).unwrap().num_rows(), 0);
     }
 }

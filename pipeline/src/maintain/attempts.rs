@@ -1,4 +1,4 @@
-//! What attempts leave beside the tables: side files and journals of recorded batches, staged rows of rebuilds.
+//! What attempts leave beside the tables: side files and poison logs of recorded batches, staged rows of rebuilds.
 
 use std::collections::BTreeSet;
 
@@ -55,13 +55,13 @@ struct AttemptFile {
     side: Option<String>,
 }
 
-/// Side files (`T/7-attempt.json`) and journals (`<ledger>-T-7.journal`).
+/// Side files (`T/7-attempt.json`) and poison logs (`<ledger>-T-7.journal`).
 async fn files(upkeep: &Upkeep<'_>) -> Result<Vec<AttemptFile>> {
     let folder = upkeep.lake.attempts()?;
     let mut found = Vec::new();
     for meta in folder.files().await? {
         let path = folder.relative(&meta.location);
-        if let Some((ledger, table, batch)) = journal(&path) {
+        if let Some((ledger, table, batch)) = poison_log(&path) {
             found.push(AttemptFile {
                 table,
                 // The batches of a ledger that was lost are over.
@@ -88,8 +88,8 @@ fn side_file(path: &str) -> Option<(TableName, i64)> {
     Some((table.parse().ok()?, batch.parse().ok()?))
 }
 
-/// Ledger, table and batch by the name of a journal.
-fn journal(name: &str) -> Option<(&str, TableName, i64)> {
+/// Ledger, table and batch by the name of a poison log.
+fn poison_log(name: &str) -> Option<(&str, TableName, i64)> {
     let (rest, batch) = name.strip_suffix(".journal")?.rsplit_once('-')?;
     let (ledger, table) = rest.rsplit_once('-')?;
     Some((ledger, table.parse().ok()?, batch.parse().ok()?))
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_journal_names_ledger_table_and_batch() {
-        let (ledger, table, batch) = journal("6f1c-22-ab-jwo.order_lines-17.journal").unwrap();
+    fn a_poison_log_names_ledger_table_and_batch() {
+        let (ledger, table, batch) = poison_log("6f1c-22-ab-jwo.order_lines-17.journal").unwrap();
         assert_eq!(
             (ledger, table.to_string().as_str(), batch),
             ("6f1c-22-ab", "jwo.order_lines", 17)
         );
-        assert!(journal("jwo.orders+jwo.order_lines.listed").is_none());
+        assert!(poison_log("jwo.orders+jwo.order_lines.listed").is_none());
     }
 }

@@ -86,7 +86,7 @@ pub struct MaintainReport {
     pub ended_at: DateTime<Utc>,
     /// Tables that exist.
     pub tables: Vec<MaintainedTable>,
-    /// Side files, journals and staged rows of work that is over, removed.
+    /// Side files, poison logs and staged rows of work that is over, removed.
     pub leftovers_removed: u64,
     /// What failed beside the tables; the next maintenance makes it up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -24,8 +24,8 @@ use crate::shape::Declared;
 use crate::system::ledger::{Coverage, DocumentResult};
 
 use super::parts::folder;
-use super::read::Intake;
-use super::row_buffer::{Portion, Spooled};
+use super::read::ObjectRows;
+use super::row_buffer::{BufferedRows, Portion};
 use crate::commit::notes::Notes;
 
 /// Documents, what they say for the ledger, and what a person should know of them.
@@ -104,19 +104,19 @@ impl<'a> Rules<'a> {
 /// document is not there as a whole are rejected.
 pub(crate) fn gather(
     contract: &Contract,
-    intakes: &mut [(RawObject, Intake)],
-    spooled: &Spooled,
+    objects: &mut [(RawObject, ObjectRows)],
+    buffered: &BufferedRows,
     at_once: usize,
 ) -> Result<Option<Gathered>> {
     let Some(rules) = Rules::of(contract) else {
         return Ok(None);
     };
-    let groups = groups(intakes);
-    for (group, at_odds) in groups.iter().zip(at_odds(&groups, intakes)) {
+    let groups = groups(objects);
+    for (group, at_odds) in groups.iter().zip(at_odds(&groups, objects)) {
         if *rules.covers != Covers::Rows {
-            reject_bad(group, intakes);
+            reject_bad(group, objects);
         }
-        reject_incomplete(group, at_odds, intakes);
+        reject_incomplete(group, at_odds, objects);
     }
     let mut gathered = Gathered {
         documents: Documents {
@@ -125,39 +125,39 @@ pub(crate) fn gather(
             rows: 0,
             list: Vec::new(),
         },
-        results: vec![None; intakes.len()],
+        results: vec![None; objects.len()],
         notes: Notes::default(),
         conflicts: 0,
     };
-    let parts: Vec<Vec<usize>> = groups.iter().map(|group| parts(group, intakes)).collect();
-    let by_object = spooled.by_object();
+    let parts: Vec<Vec<usize>> = groups.iter().map(|group| parts(group, objects)).collect();
+    let by_object = buffered.by_object();
     let rows_of = |parts: &[usize]| {
         let portions = parts.iter().flat_map(|part| {
-            let (object, intake) = &intakes[*part];
-            let portions = by_object.get(&intake.ordinal).into_iter().flatten();
+            let (object, gave) = &objects[*part];
+            let portions = by_object.get(&gave.ordinal).into_iter().flatten();
             portions.map(|portion| (object.uri.as_str(), portion))
         });
-        OwnRows::of(rules, portions, spooled)
+        OwnRows::of(rules, portions, buffered)
     };
     let own = side_by_side(at_once, &parts, |parts| rows_of(parts))?;
     for ((group, parts), mut own) in groups.into_iter().zip(parts).zip(own) {
-        let Some(declared) = parts.first().and_then(|part| intakes[*part].1.declared.clone()) else {
+        let Some(declared) = parts.first().and_then(|part| objects[*part].1.declared.clone()) else {
             continue;
         };
         let mut states = BTreeMap::new();
         if declared.parts.of > 1 && coverage(rules, &declared, &own).is_none() {
-            (own, states) = cell_by_cell(&group, intakes, &declared, own.conflicts, rows_of)?;
+            (own, states) = cell_by_cell(&group, objects, &declared, own.conflicts, rows_of)?;
         }
         gathered.conflicts += own.conflicts;
         gathered.documents.rows += own.rows;
-        let state = state(&declared, &parts, intakes);
-        let object = parts.iter().map(|part| &intakes[*part].0.uri).min();
+        let state = state(&declared, &parts, objects);
+        let object = parts.iter().map(|part| &objects[*part].0.uri).min();
         let document = document(rules, &declared, &state, &states, object, own);
         gathered.notes.time_guessed += u64::from(declared.made.is_none() && rules.by_time);
         gathered.notes.coverage_guessed +=
             u64::from(document.covers.is_none() && *rules.covers != Covers::Rows);
         for part in group {
-            gathered.results[part] = intakes[part].1.rejected.is_none().then(|| DocumentResult {
+            gathered.results[part] = objects[part].1.rejected.is_none().then(|| DocumentResult {
                 id: declared.id.clone(),
                 order: document.order.clone(),
                 covers: document.covers.clone(),
@@ -179,11 +179,11 @@ type Said<'a> = (
 );
 
 /// Objects by document, each a document of its own unless its claim says otherwise.
-fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
+fn groups(objects: &[(RawObject, ObjectRows)]) -> Vec<Vec<usize>> {
     let mut alone = Vec::new();
     let mut together: BTreeMap<(&str, Option<&str>, &str, Said<'_>), Vec<usize>> = BTreeMap::new();
-    for (index, (object, intake)) in intakes.iter().enumerate() {
-        match (&object.document, &intake.declared) {
+    for (index, (object, gave)) in objects.iter().enumerate() {
+        match (&object.document, &gave.declared) {
             (Some(id), Some(declared)) => {
                 let said = (declared.parts.of, declared.made, declared.days, &declared.fixed);
                 together
@@ -199,27 +199,27 @@ fn groups(intakes: &[(RawObject, Intake)]) -> Vec<Vec<usize>> {
 
 /// A document without rows takes rows out of the table. That has to be said, and not come of a fault: one of which no row is
 /// good is none.
-fn reject_bad(group: &[usize], intakes: &mut [(RawObject, Intake)]) {
+fn reject_bad(group: &[usize], objects: &mut [(RawObject, ObjectRows)]) {
     let read: Vec<usize> = group
         .iter()
         .copied()
-        .filter(|index| intakes[*index].1.rejected.is_none())
+        .filter(|index| objects[*index].1.rejected.is_none())
         .collect();
-    let parts: Vec<&Intake> = read.iter().map(|index| &intakes[*index].1).collect();
-    if Intake::is_all_bad(&parts) {
+    let parts: Vec<&ObjectRows> = read.iter().map(|index| &objects[*index].1).collect();
+    if ObjectRows::is_all_bad(&parts) {
         for index in read {
             let reason = "every row of the document is rejected: what it covers stays as it was";
-            intakes[index].1.reject(reason.to_owned());
+            objects[index].1.reject(reason.to_owned());
         }
     }
 }
 
 /// Which of the groups are parts of a document of which others say something else.
-fn at_odds(groups: &[Vec<usize>], intakes: &[(RawObject, Intake)]) -> Vec<bool> {
+fn at_odds(groups: &[Vec<usize>], objects: &[(RawObject, ObjectRows)]) -> Vec<bool> {
     let document = |group: &Vec<usize>| {
-        let (object, intake) = &intakes[*group.first()?];
+        let (object, gave) = &objects[*group.first()?];
         // What is rejected says nothing.
-        intake.declared.as_ref()?;
+        gave.declared.as_ref()?;
         Some((object.document.clone()?, object.account.clone()))
     };
     let documents: Vec<_> = groups.iter().map(document).collect();
@@ -229,8 +229,8 @@ fn at_odds(groups: &[Vec<usize>], intakes: &[(RawObject, Intake)]) -> Vec<bool> 
 }
 
 /// A document of which a part is missing or rejected must not take the place of another one.
-fn reject_incomplete(group: &[usize], at_odds: bool, intakes: &mut [(RawObject, Intake)]) {
-    let declared = |index: &usize| intakes[*index].1.declared.as_ref();
+fn reject_incomplete(group: &[usize], at_odds: bool, objects: &mut [(RawObject, ObjectRows)]) {
+    let declared = |index: &usize| objects[*index].1.declared.as_ref();
     let of = group
         .iter()
         .filter_map(declared)
@@ -257,15 +257,15 @@ fn reject_incomplete(group: &[usize], at_odds: bool, intakes: &mut [(RawObject, 
             false => "",
         }
     );
-    reject_all(group, intakes, &reason);
+    reject_all(group, objects, &reason);
 }
 
 /// Rejects what has not been rejected of a document, and forgets its rows.
-fn reject_all(group: &[usize], intakes: &mut [(RawObject, Intake)], reason: &str) {
+fn reject_all(group: &[usize], objects: &mut [(RawObject, ObjectRows)], reason: &str) {
     for index in group {
-        let intake = &mut intakes[*index].1;
-        if intake.rejected.is_none() {
-            *intake = Intake::rejected(intake.ordinal, reason.to_owned());
+        let gave = &mut objects[*index].1;
+        if gave.rejected.is_none() {
+            *gave = ObjectRows::rejected(gave.ordinal, reason.to_owned());
         }
     }
 }
@@ -273,14 +273,14 @@ fn reject_all(group: &[usize], intakes: &mut [(RawObject, Intake)], reason: &str
 /// The objects of a document in the order of their parts; of one that came several times the one that was changed last, then
 /// the one with the greatest content. As long as this is a maximum for each part alone, so is [`state`], and it does not
 /// matter which of them were there when the document was taken in first.
-fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
+fn parts(group: &[usize], objects: &[(RawObject, ObjectRows)]) -> Vec<usize> {
     let mut parts: BTreeMap<u32, usize> = BTreeMap::new();
     for index in group {
-        let Some(declared) = &intakes[*index].1.declared else {
+        let Some(declared) = &objects[*index].1.declared else {
             continue;
         };
         let known = parts.entry(declared.parts.number).or_insert(*index);
-        if place(&intakes[*index]) > place(&intakes[*known]) {
+        if place(&objects[*index]) > place(&objects[*known]) {
             *known = *index;
         }
     }
@@ -288,8 +288,8 @@ fn parts(group: &[usize], intakes: &[(RawObject, Intake)]) -> Vec<usize> {
 }
 
 /// The place of an object among those of the same part.
-fn place((object, intake): &(RawObject, Intake)) -> (DateTime<Utc>, u128, Reverse<&String>) {
-    (object.modified, content(intake), Reverse(&object.uri))
+fn place((object, gave): &(RawObject, ObjectRows)) -> (DateTime<Utc>, u128, Reverse<&String>) {
+    (object.modified, content(gave), Reverse(&object.uri))
 }
 
 /// Rows and states of the cells of a document of several parts that covers no more than its rows. Each cell is put together by
@@ -297,16 +297,16 @@ fn place((object, intake): &(RawObject, Intake)) -> (DateTime<Utc>, u128, Revers
 /// came together with the one that takes its place, is the same.
 fn cell_by_cell(
     group: &[usize],
-    intakes: &[(RawObject, Intake)],
+    objects: &[(RawObject, ObjectRows)],
     declared: &Declared,
     conflicts: u64,
     rows_of: impl Fn(&[usize]) -> Result<OwnRows>,
 ) -> Result<(OwnRows, BTreeMap<Cell, String>)> {
     let mut versions: Vec<(u32, usize)> = group
         .iter()
-        .filter_map(|index| Some((intakes[*index].1.declared.as_ref()?.parts.number, *index)))
+        .filter_map(|index| Some((objects[*index].1.declared.as_ref()?.parts.number, *index)))
         .collect();
-    versions.sort_by_key(|(number, index)| (*number, Reverse(place(&intakes[*index]))));
+    versions.sort_by_key(|(number, index)| (*number, Reverse(place(&objects[*index]))));
     let mut own = OwnRows {
         rows: 0,
         cells: BTreeMap::new(),
@@ -330,23 +330,23 @@ fn cell_by_cell(
     }
     let states = members.into_iter().map(|(cell, members)| {
         let members: Vec<usize> = members.into_values().collect();
-        (cell, state(declared, &members, intakes))
+        (cell, state(declared, &members, objects))
     });
     Ok((own, states.collect()))
 }
 
 /// Hash of the content of a part. So many of them can be added up without overflow as a document has parts.
-fn content(intake: &Intake) -> u128 {
-    intake.content.digest128() >> 32
+fn content(gave: &ObjectRows) -> u128 {
+    gave.content.digest128() >> 32
 }
 
 /// The state of a document as sortable text, for those that are alike in everything else: it has more parts, or they were
 /// changed later, or have a greater content. What is added up grows with every part that is replaced by a greater one.
-fn state(declared: &Declared, parts: &[usize], intakes: &[(RawObject, Intake)]) -> String {
-    let all = || parts.iter().map(|part| &intakes[*part]);
+fn state(declared: &Declared, parts: &[usize], objects: &[(RawObject, ObjectRows)]) -> String {
+    let all = || parts.iter().map(|part| &objects[*part]);
     let changed = |object: &RawObject| u128::try_from(object.modified.timestamp_micros()).unwrap_or_default();
     let modified: u128 = all().map(|(object, _)| changed(object)).sum();
-    let content: u128 = all().map(|(_, intake)| content(intake)).sum();
+    let content: u128 = all().map(|(_, gave)| content(gave)).sum();
     format!("{:08x}{modified:024x}{content:032x}", declared.parts.of)
 }
 
@@ -400,11 +400,11 @@ impl OwnRows {
     fn of<'a>(
         rules: Rules<'_>,
         portions: impl Iterator<Item = (&'a str, &'a Portion)> + Clone,
-        spooled: &Spooled,
+        buffered: &BufferedRows,
     ) -> Result<Self> {
         let rows = portions
             .clone()
-            .map(|(_, portion)| spooled.rows_in(portion) as u64);
+            .map(|(_, portion)| buffered.rows_in(portion) as u64);
         let mut own = Self {
             rows: rows.sum(),
             cells: BTreeMap::new(),
@@ -415,7 +415,7 @@ impl OwnRows {
             keys.reserve_exact(own.rows as usize);
         }
         for (object, portion) in portions {
-            let rows = spooled.read(portion)?;
+            let rows = buffered.read(portion)?;
             own.add(rules, object, &rows, portion.first as u32)?;
             if !rules.key.is_empty() {
                 add_keys(&rows, rules.key, &mut keys)?;

@@ -19,7 +19,7 @@ use crate::system::ledger::{Claim, Draft, Ledger, Left, ObjectResult};
 
 use super::*;
 use crate::ingest::portions::put_documents;
-use crate::ingest::row_buffer::{Budget, Spool};
+use crate::ingest::row_buffer::{Budget, RowBuffer};
 use crate::query::Room;
 
 /// A document: when it was made, whose it is, first day and number of days, whether a manifest says so, and its rows as
@@ -94,27 +94,27 @@ fn days_since_epoch(day: i32) -> i32 {
     (date(day) - NaiveDate::default()).num_days() as i32
 }
 
-/// An object, what intake says of it, and its rows.
-type Delivered = (RawObject, Intake, RecordBatch);
+/// An object, what it gave, and its rows.
+type Delivered = (RawObject, ObjectRows, RecordBatch);
 
-/// The rows of a batch in a spool of which so many bytes fit into memory.
-fn spooled(
+/// The rows of a batch in a buffer of which so many bytes fit into memory.
+fn buffered(
     contract: &Contract,
     delivered: Vec<Delivered>,
     in_memory: usize,
-) -> (Vec<(RawObject, Intake)>, Spooled) {
-    let spool = Spool::new(layout::schema(contract), &[], Budget::new(&Room::of(in_memory)));
-    let mut intakes = Vec::new();
-    for (ordinal, (object, mut intake, rows)) in delivered.into_iter().enumerate() {
-        intake.ordinal = ordinal;
-        spool.push(ordinal, 1, rows).unwrap();
-        intakes.push((object, intake));
+) -> (Vec<(RawObject, ObjectRows)>, BufferedRows) {
+    let buffer = RowBuffer::new(layout::schema(contract), &[], Budget::new(&Room::of(in_memory)));
+    let mut objects = Vec::new();
+    for (ordinal, (object, mut gave, rows)) in delivered.into_iter().enumerate() {
+        gave.ordinal = ordinal;
+        buffer.push(ordinal, 1, rows).unwrap();
+        objects.push((object, gave));
     }
-    (intakes, spool.close().unwrap())
+    (objects, buffer.close().unwrap())
 }
 
-/// What intake gives for the report with that number, delivered for the `copy`th time.
-fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> Delivered {
+/// What the report with that number gives, delivered for the `copy`th time.
+fn delivered(contract: &Contract, number: usize, report: &Report, copy: usize) -> Delivered {
     let object = RawObject {
         uri: format!("file:///raw/{copy}/{number}"),
         moved_to: None,
@@ -157,12 +157,12 @@ fn intake(contract: &Contract, number: usize, report: &Report, copy: usize) -> D
             .then(|| (date(report.first), date(report.first + report.days - 1))),
         wrong: None,
     };
-    let mut intake = Intake {
+    let mut gave = ObjectRows {
         declared: Some(declared),
-        ..Intake::default()
+        ..ObjectRows::default()
     };
-    intake.content.update(&number.to_le_bytes());
-    (object, intake, rows)
+    gave.content.update(&number.to_le_bytes());
+    (object, gave, rows)
 }
 
 /// Profile, day, number and report of each row that has to be there.
@@ -220,11 +220,11 @@ impl Bench {
 
     async fn take(&mut self, delivered: Vec<Delivered>) {
         self.batch += 1;
-        let (mut intakes, spooled) = spooled(&self.contract, delivered, 4000 * self.batch as usize % 9000);
-        let gathered = gather(&self.contract, &mut intakes, &spooled, 2)
+        let (mut objects, buffered) = buffered(&self.contract, delivered, 4000 * self.batch as usize % 9000);
+        let gathered = gather(&self.contract, &mut objects, &buffered, 2)
             .unwrap()
             .unwrap();
-        let (spooled, gathered) = (Arc::new(spooled), Arc::new(gathered));
+        let (buffered, gathered) = (Arc::new(buffered), Arc::new(gathered));
         let snapshot = self.log.load().await.unwrap().unwrap();
         let (order, days) = gathered.documents.reach();
         let name = &self.contract.name;
@@ -241,7 +241,7 @@ impl Bench {
         .await
         .unwrap();
         let portion = [1, usize::MAX][self.batch as usize % 2];
-        let changes = put_documents(&self.contract, working, &spooled, portion, &gathered, superseded)
+        let changes = put_documents(&self.contract, working, &buffered, portion, &gathered, superseded)
             .await
             .unwrap();
         let applied = changes.finish(&self.contract);
@@ -261,7 +261,7 @@ impl Bench {
             },
             claimed_at: DateTime::UNIX_EPOCH,
         };
-        let results: Vec<ObjectResult> = intakes
+        let results: Vec<ObjectResult> = objects
             .iter()
             .zip(gathered.results.clone())
             .map(|((object, _), document)| ObjectResult {
@@ -331,7 +331,7 @@ proptest! {
                 let (batch, after) = rest.split_at((*cut).min(rest.len()));
                 rest = after;
                 let batch: BTreeSet<(usize, usize)> = batch.iter().map(|(_, number, copy)| (*number, *copy)).collect();
-                let batch = batch.into_iter().map(|(number, copy)| intake(&bench.contract, number, &reports[number], copy));
+                let batch = batch.into_iter().map(|(number, copy)| delivered(&bench.contract, number, &reports[number], copy));
                 let batch: Vec<_> = batch.collect();
                 bench.take(batch).await;
             }
@@ -353,29 +353,29 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
         rows: vec![(0, 1)],
     };
     let part = |number: u32, copy: usize| {
-        let (mut object, mut intake, rows) = intake(&contract, 0, &report, copy);
+        let (mut object, mut gave, rows) = delivered(&contract, 0, &report, copy);
         object.uri.push_str(&number.to_string());
         object.path = format!("day/{copy}-{number}");
         object.document = Some("d0".to_owned());
-        if let Some(declared) = &mut intake.declared {
+        if let Some(declared) = &mut gave.declared {
             declared.parts = Parts { number, of: 2 };
         }
-        (object, intake, rows)
+        (object, gave, rows)
     };
-    let (mut whole, rows) = spooled(&contract, vec![part(2, 0), part(1, 0), part(1, 1)], 0);
+    let (mut whole, rows) = buffered(&contract, vec![part(2, 0), part(1, 0), part(1, 1)], 0);
     let gathered = gather(&contract, &mut whole, &rows, 2).unwrap().unwrap();
     assert_eq!(gathered.documents.list.len(), 1);
     assert_eq!(gathered.documents.rows, 2, "a part that came twice is one part");
     assert!(gathered.results.iter().all(Option::is_some));
 
     let (gone, _, rows) = part(1, 0);
-    let rejected = (gone, Intake::rejected(1, "gone".to_owned()), rows.slice(0, 0));
-    let (mut lacking, rows) = spooled(&contract, vec![part(2, 0), rejected], 0);
+    let rejected = (gone, ObjectRows::rejected(1, "gone".to_owned()), rows.slice(0, 0));
+    let (mut lacking, rows) = buffered(&contract, vec![part(2, 0), rejected], 0);
     let gathered = gather(&contract, &mut lacking, &rows, 2).unwrap().unwrap();
     assert!(gathered.documents.list.is_empty());
     let reasons: Vec<_> = lacking
         .iter()
-        .map(|(_, intake)| intake.rejected.clone().unwrap())
+        .map(|(_, gave)| gave.rejected.clone().unwrap())
         .collect();
     assert_eq!(
         reasons,
@@ -386,12 +386,12 @@ fn a_document_that_lacks_a_part_is_rejected_whole() {
     if let Some(declared) = &mut other.1.declared {
         declared.days = Some((date(1), date(1)));
     }
-    let (mut at_odds, rows) = spooled(&contract, vec![part(1, 0), other], 0);
+    let (mut at_odds, rows) = buffered(&contract, vec![part(1, 0), other], 0);
     let gathered = gather(&contract, &mut at_odds, &rows, 2).unwrap().unwrap();
     assert!(gathered.documents.list.is_empty());
     let reasons: Vec<&str> = at_odds
         .iter()
-        .map(|(_, intake)| intake.rejected.as_deref().unwrap())
+        .map(|(_, gave)| gave.rejected.as_deref().unwrap())
         .collect();
     assert!(
         reasons
@@ -423,24 +423,24 @@ fn gathered_of(
     let claimed: Vec<usize> = claimed.copied().collect();
     let delivered = claimed.iter().map(|index| {
         let ((number, of, changed), report) = &parts[*index];
-        let (mut object, mut intake, rows) = intake(contract, *index, report, 0);
+        let (mut object, mut gave, rows) = delivered(contract, *index, report, 0);
         object.path = format!("day/{index}");
         object.document = Some("d".to_owned());
         object.modified += TimeDelta::seconds(*changed);
-        let declared = intake.declared.as_mut().unwrap();
+        let declared = gave.declared.as_mut().unwrap();
         declared.id = Some("d".to_owned());
         declared.parts = Parts {
             number: *number,
             of: *of,
         };
-        (object, intake, rows)
+        (object, gave, rows)
     });
     let rows = claimed
         .iter()
         .flat_map(|index| vec![*index; parts[*index].1.rows.len()]);
     let rows = rows.collect();
-    let (mut intakes, spooled) = spooled(contract, delivered.collect(), 0);
-    let gathered = gather(contract, &mut intakes, &spooled, 1).unwrap().unwrap();
+    let (mut objects, buffered) = buffered(contract, delivered.collect(), 0);
+    let gathered = gather(contract, &mut objects, &buffered, 1).unwrap().unwrap();
     (gathered.documents.list, rows)
 }
 
@@ -539,20 +539,20 @@ fn rows_that_disagree_about_what_should_be_one_value_are_all_that_is_covered() {
         stated: true,
         rows: vec![(0, 1)],
     };
-    let (object, mut mixed, rows) = intake(&contract, 0, &report(0), 0);
-    let both = [rows, intake(&contract, 0, &report(1), 0).2];
+    let (object, mut mixed, rows) = delivered(&contract, 0, &report(0), 0);
+    let both = [rows, delivered(&contract, 0, &report(1), 0).2];
     let rows = arrow::compute::concat_batches(&layout::schema(&contract), &both).unwrap();
     mixed.declared.as_mut().unwrap().fixed.clear();
-    let (mut intakes, rows) = spooled(&contract, vec![(object, mixed, rows)], 0);
-    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
+    let (mut objects, rows) = buffered(&contract, vec![(object, mixed, rows)], 0);
+    let gathered = gather(&contract, &mut objects, &rows, 2).unwrap().unwrap();
     let document = &gathered.documents.list[0];
     assert_eq!((document.covers.is_none(), document.cells.len()), (true, 2));
     assert_eq!(gathered.notes.coverage_guessed, 1);
 
-    let (object, mut one, rows) = intake(&contract, 0, &report(0), 0);
+    let (object, mut one, rows) = delivered(&contract, 0, &report(0), 0);
     one.declared.as_mut().unwrap().fixed.clear();
-    let (mut intakes, rows) = spooled(&contract, vec![(object, one, rows)], 0);
-    let gathered = gather(&contract, &mut intakes, &rows, 2).unwrap().unwrap();
+    let (mut objects, rows) = buffered(&contract, vec![(object, one, rows)], 0);
+    let gathered = gather(&contract, &mut objects, &rows, 2).unwrap().unwrap();
     let covers = gathered.documents.list[0].covers.clone().unwrap();
     assert_eq!(covers.fixed["profile"], "p0");
     assert_eq!(covers.days, Some((date(0), date(1))));

@@ -24,9 +24,9 @@ use crate::system::ledger::{Claim, Draft, Ledger};
 use super::batch::ingest_batch;
 use super::lookback::LookBack;
 use super::pending::Pending;
-use super::poison::Journal;
-use super::read::{Intake, Pace, Taker, Telling, Watch, take_in};
-use super::row_buffer::{Budget, Spool};
+use super::poison::PoisonLog;
+use super::read::{ObjectRows, Pace, TableReader, Telling, Watch, read_objects};
+use super::row_buffer::{Budget, RowBuffer};
 use super::waiting::waiting_of;
 use crate::commit::table;
 use crate::commit::tally::Tallies;
@@ -231,8 +231,8 @@ async fn batches(
                 .map(|(contract, claim)| (contract.name.clone(), claim.draft.batch))
                 .collect();
             let place = lake.place_at_work().await?;
-            let journal = Journal::open(&lake.attempts()?, lease, ledger.id(), &numbers, observer).await?;
-            work(lake, &mut ledger, group, &open, journal, tallies).await?;
+            let poison = PoisonLog::open(&lake.attempts()?, lease, ledger.id(), &numbers, observer).await?;
+            work(lake, &mut ledger, group, &open, poison, tallies).await?;
             // Others may work while those are let in who wait for the tables.
             drop(place);
             if stop.unless(lease.give_way()).await? == Turn::Theirs {
@@ -344,7 +344,7 @@ async fn work(
     ledger: &mut Ledger,
     group: &Group<'_>,
     open: &[(&Contract, Claim)],
-    mut journal: Journal<'_>,
+    mut poison: PoisonLog<'_>,
     tallies: &mut Tallies,
 ) -> Result<()> {
     let mut objects: BTreeMap<_, RawObject> = BTreeMap::new();
@@ -365,33 +365,33 @@ async fn work(
         .iter()
         .map(|(contract, _)| contract.name.to_string())
         .collect();
-    journal.observer().batch_started(
+    poison.observer().batch_started(
         &tables,
         objects.len() as u64,
         objects.iter().map(|object| object.size).sum(),
     );
 
     if lake.is_staged() {
-        journal.for_rebuild();
-    } else if journal.is_careful() && zone.has_places_of(&objects).await {
-        journal.places_are_there();
+        poison.for_rebuild();
+    } else if poison.is_careful() && zone.has_places_of(&objects).await {
+        poison.places_are_there();
     }
-    objects.sort_by_key(|object| std::cmp::Reverse(journal.deaths(object)));
+    objects.sort_by_key(|object| std::cmp::Reverse(poison.deaths(object)));
     let names: Vec<TableName> = open.iter().map(|(contract, _)| contract.name.clone()).collect();
-    let tried = journal.try_suspects(lake, &names, &objects).await;
-    let pace = if journal.is_careful() {
+    let tried = poison.try_suspects(lake, &names, &objects).await;
+    let pace = if poison.is_careful() {
         Pace::CAREFUL
     } else {
         Pace::within(lake.settings())
     };
     let reading = async {
         tried?;
-        read(lake, group, open, &objects, pace, &journal).await
+        read(lake, group, open, &objects, pace, &poison).await
     };
-    let (taken_in, spools) = match lake.stop().unless(reading).await {
+    let (gave, buffers) = match lake.stop().unless(reading).await {
         Err(error) if error.kind() == Kind::Stopped => {
             // Nobody died of what is in hand.
-            journal.stopped().await?;
+            poison.stopped().await?;
             for (contract, claim) in open {
                 tallies.of(&contract.name).leave(claim.draft.batch);
             }
@@ -401,20 +401,20 @@ async fn work(
     };
     failpoint::pass("after_decode");
 
-    let mut per_table: Vec<Vec<(RawObject, Intake)>> = open.iter().map(|_| Vec::new()).collect();
-    for (object, intakes) in objects.iter().zip(taken_in) {
-        for (table, intake) in intakes.into_iter().enumerate() {
-            if let Some(intake) = intake {
-                per_table[table].push((object.clone(), intake));
+    let mut per_table: Vec<Vec<(RawObject, ObjectRows)>> = open.iter().map(|_| Vec::new()).collect();
+    for (object, by_table) in objects.iter().zip(gave) {
+        for (table, gave) in by_table.into_iter().enumerate() {
+            if let Some(gave) = gave {
+                per_table[table].push((object.clone(), gave));
             }
         }
     }
     let mut had_room = true;
-    for ((contract, claim), (intakes, spool)) in open.iter().zip(per_table.into_iter().zip(spools)) {
+    for ((contract, claim), (gave, buffer)) in open.iter().zip(per_table.into_iter().zip(buffers)) {
         let tally = tallies.of(&contract.name);
-        let largest = spool.largest().map(|(_, ordinal)| &objects[ordinal]);
+        let largest = buffer.largest().map(|(_, ordinal)| &objects[ordinal]);
         // A table that fails takes nothing back of those that are in.
-        let mut taken = match spool.close() {
+        let mut taken = match buffer.close() {
             Ok(rows) => {
                 let mut run = TableRun {
                     lake,
@@ -423,7 +423,7 @@ async fn work(
                     tally: &mut *tally,
                     delivered: StoredAccounts::new(),
                 };
-                ingest_batch(&mut run, claim, intakes, rows).await
+                ingest_batch(&mut run, claim, gave, rows).await
             }
             Err(error) => Err(error),
         };
@@ -431,7 +431,7 @@ async fn work(
             && error.has_no_room()
         {
             had_room = false;
-            journal.too_large(largest).await?;
+            poison.too_large(largest).await?;
             taken = taken.map_err(|error| error.with("object", &largest.uri));
         }
         if let Err(error) = taken {
@@ -439,8 +439,8 @@ async fn work(
         }
     }
     match (lake.stop().is_asked(), had_room) {
-        (true, _) => journal.stopped().await?,
-        (false, true) => journal.close().await,
+        (true, _) => poison.stopped().await?,
+        (false, true) => poison.close().await,
         // What it says is not forgotten before the batch is in.
         (false, false) => {}
     }
@@ -448,7 +448,7 @@ async fn work(
 }
 
 /// What objects gave, one by one and for each open claim, and where their good rows are.
-type Read = (Vec<Vec<Option<Intake>>>, Vec<Arc<Spool>>);
+type Read = (Vec<Vec<Option<ObjectRows>>>, Vec<Arc<RowBuffer>>);
 
 /// Reads objects for the open claims that name them.
 async fn read(
@@ -464,25 +464,25 @@ async fn read(
         .map(|(contract, _)| Ok(Arc::new(Shaper::new(contract, lake.pseudonyms())?)))
         .collect::<Result<Vec<_>>>()?;
     let budget = Budget::new(&lake.room().part(IN_MEMORY));
-    let spools: Vec<Arc<Spool>> = open
+    let buffers: Vec<Arc<RowBuffer>> = open
         .iter()
         .map(|(contract, _)| {
-            Arc::new(Spool::new(
+            Arc::new(RowBuffer::new(
                 layout::schema(contract),
                 &contract.partition,
                 budget.clone(),
             ))
         })
         .collect();
-    let takers: Vec<Taker<'_>> = open
+    let readers: Vec<TableReader<'_>> = open
         .iter()
-        .zip(shapers.iter().zip(&spools))
-        .map(|((_, claim), (shaper, spool))| {
+        .zip(shapers.iter().zip(&buffers))
+        .map(|((_, claim), (shaper, buffer))| {
             let claimed: std::collections::HashSet<_> =
                 claim.draft.objects.iter().map(RawObject::identity).collect();
-            Taker {
+            TableReader {
                 shaper,
-                spool,
+                buffer,
                 stamp: BatchStamp {
                     batch: claim.draft.batch,
                     claimed_at: claim.claimed_at,
@@ -496,17 +496,17 @@ async fn read(
         .contracts
         .first()
         .map_or("", |contract| contract.name.source.as_str());
-    let taken_in = take_in(
+    let gave = read_objects(
         objects,
         zone.of_source(source),
         group.format(),
-        &takers,
+        &readers,
         pace,
         watch,
     )
     .await?;
-    drop(takers);
-    Ok((taken_in, spools))
+    drop(readers);
+    Ok((gave, buffers))
 }
 
 impl Lake {
