@@ -236,17 +236,12 @@ impl Merchant {
             Dialect::Own => Some(own_csv()),
         };
         Account {
-            alias: self.alias.to_owned(),
-            source: "jwo".to_owned(),
-            raw: None,
             zone: self.zone,
             since: Some(since),
-            until: None,
             currency: Some(self.currency.to_owned()),
-            marketplaces: Vec::new(),
             fields: BTreeMap::from([("merchant_id".to_owned(), self.merchant_id.to_owned())]),
             csv,
-            keep: Default::default(),
+            ..Account::unconfigured("jwo", self.alias)
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The Amazon Marketing Stream part of the raw zone: additive messages about hours, and campaigns.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use pipeline::account::Account;
 use rand::Rng;
@@ -16,20 +14,12 @@ use super::{Options, RawObject};
 /// The one account that all stream messages belong to.
 pub(super) fn account(since: NaiveDate) -> Account {
     Account {
-        alias: "marketing_stream".to_owned(),
-        source: "ams".to_owned(),
-        raw: None,
-        zone: chrono_tz::Tz::UTC,
         since: Some(since),
-        until: None,
-        currency: None,
         marketplaces: ADVERTISERS
             .iter()
             .map(|advertiser| advertiser.marketplace_id.to_owned())
             .collect(),
-        fields: BTreeMap::new(),
-        csv: None,
-        keep: Default::default(),
+        ..Account::unconfigured("ams", "marketing_stream")
     }
 }
 

@@ -12,12 +12,22 @@ use crate::exit::usage;
 
 /// Libraries whose warnings are about their own business: only their errors are logged, unless a filter names
 /// them.
-const LIBRARIES: [&str; 6] = [
+const LIBRARIES: [&str; 16] = [
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_sts",
+    "aws_smithy_http_client",
+    "aws_smithy_runtime",
     "buoyant_kernel",
     "datafusion",
     "delta_kernel",
     "deltalake_core",
+    "h2",
+    "hyper",
+    "hyper_util",
     "object_store",
+    "reqwest",
+    "rustls",
     "sqlparser",
 ];
 

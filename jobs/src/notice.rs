@@ -1,5 +1,5 @@
 //! Notices: what is told to the world, one JSON line per batch, and per table where a run did not get through, in
-//! `notices.jsonl` of the lake.
+//! `notices.jsonl` of the lake; of a lake in a bucket, where nothing is appended to, in `notices/<run>.jsonl`.
 //!
 //! What is to be told waits in the lake since it was recorded ([`pipeline::report::News`]), so a run also tells what others
 //! left that died. It is noted as told afterwards: a run that dies in between makes the next one tell it again.
@@ -15,6 +15,7 @@ use pipeline::lake::Lake;
 use pipeline::report::{Counts, News, Outcome, RunReport};
 use schemars::JsonSchema;
 use serde::Serialize;
+use url::Url;
 
 /// Version of a notice's shape.
 const SCHEMA: u32 = 1;
@@ -79,17 +80,37 @@ impl<'a> Notice<'a> {
     }
 }
 
+/// The folder of a lake in a bucket that holds notices, by run.
+pub(crate) const FOLDER: &str = "notices";
+
 /// The file of a lake to which notices are appended.
 pub(crate) fn file_of(lake: &Path) -> PathBuf {
     lake.join("notices.jsonl")
 }
 
-/// Tells what waits in the lake since `run` or runs before it.
-pub(crate) async fn publish(lake: &Lake, folder: &Path, run: &RunReport) -> Result<()> {
+/// Tells what waits in the lake at `location` since `run` or runs before it.
+pub(crate) async fn publish(lake: &Lake, location: &Url, run: &RunReport) -> Result<()> {
     let news = lake.news().await?;
-    append(folder, &news, run)?;
+    match location.to_file_path() {
+        Ok(folder) => append(&folder, &news, run)?,
+        Err(()) if news.is_empty() => {}
+        Err(()) => {
+            let name = format!("{FOLDER}/{}.jsonl", run.run);
+            lake.stores().write(location, &name, lines(&news, run)?).await?;
+        }
+    }
     failpoint::pass(failpoint::TOLD);
     Ok(lake.told(&news).await?)
+}
+
+/// Notices, each on a line.
+fn lines(news: &[News], run: &RunReport) -> Result<String> {
+    let mut lines = String::new();
+    for notice in news.iter().map(|news| Notice::of(news, run)) {
+        lines.push_str(&serde_json::to_string(&notice).context("a notice cannot be written down")?);
+        lines.push('\n');
+    }
+    Ok(lines)
 }
 
 /// Appends notices to the lake's file.
@@ -99,11 +120,7 @@ fn append(lake: &Path, news: &[News], run: &RunReport) -> Result<()> {
     if news.is_empty() {
         return Ok(());
     }
-    let mut lines = String::new();
-    for notice in news.iter().map(|news| Notice::of(news, run)) {
-        lines.push_str(&serde_json::to_string(&notice).context("a notice cannot be written down")?);
-        lines.push('\n');
-    }
+    let lines = lines(news, run)?;
     let path = file_of(lake);
     let append = || -> std::io::Result<()> {
         fs::create_dir_all(lake)?;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use indicatif::MultiProgress;
-use pipeline::Stores;
 use pipeline::contract::{Contract, Contracts, TableName};
 use pipeline::lake::Lake;
 use pipeline::stop::Stop;
 
+use crate::buckets;
 use crate::config::Config;
 use crate::contracts;
 use crate::exit::usage;
@@ -55,7 +55,8 @@ impl Session {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
         let settings = self.config.settings.clone();
-        let lake = Lake::open(settings, Stores::default(), contracts, accounts).await?;
+        let stores = buckets::stores(&self.config).await?;
+        let lake = Lake::open(settings, stores, contracts, accounts).await?;
         let lake = lake.with_isolated_reader(self.reader.clone());
         Ok(lake.with_stop(self.stop.clone()))
     }

@@ -238,7 +238,7 @@ impl Lake {
     }
 
     /// Which store serves an address.
-    pub(crate) fn stores(&self) -> &Stores {
+    pub fn stores(&self) -> &Stores {
         &self.stores
     }
 

@@ -15,12 +15,14 @@ use pipeline::lake::Settings;
 use schemars::JsonSchema;
 use serde::Serialize;
 use toml::{Table, Value};
+use url::Url;
 
 use crate::exit::usage;
 use layer::Layer;
 use options::{KEYS, SECRETS};
 use origin::Origin;
 
+pub(crate) use location::to_url;
 pub(crate) use options::Options;
 
 /// Name of the file, in the current folder or in the lake.
@@ -29,14 +31,18 @@ pub(crate) const FILE_NAME: &str = "marketlake.toml";
 /// Everything that is in force.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Folder of the lake.
-    pub(crate) lake: PathBuf,
+    /// Where the lake is.
+    pub(crate) lake: Url,
     /// What the pipeline needs to know.
     pub(crate) settings: Settings,
     /// Folder of the user's own contracts.
     pub(crate) contracts: Option<PathBuf>,
     /// Log filter, where somebody named one.
     pub(crate) log: Option<String>,
+    /// Region of buckets, where somebody named one.
+    pub(crate) region: Option<String>,
+    /// Key of KMS for new objects, where somebody named one.
+    pub(crate) kms_key: Option<String>,
     /// Accounts, each with its own alias.
     pub(crate) accounts: Vec<Account>,
     /// The file that was read.
@@ -110,7 +116,7 @@ impl Config {
     fn from_layers(mut layers: Layer, file: Option<PathBuf>, unknown_variables: Vec<String>) -> Result<Self> {
         let lake = text(&layers, "lake").context("there is no lake")?;
         for (key, folder) in [("raw", "raw"), ("curated", "curated")] {
-            let below = location::relative_to(Path::new(&lake), folder);
+            let below = location::below(&lake, folder);
             layers
                 .entry(key.to_owned())
                 .or_insert((Value::String(below), Origin::Below("lake")));
@@ -139,10 +145,12 @@ impl Config {
         let accounts = options.account.unwrap_or_default();
         check(&accounts)?;
         Ok(Self {
-            lake: location::to_path(&location::to_url(&lake)?)?,
+            lake: location::to_url(&lake)?,
             settings,
             contracts: options.contracts.map(PathBuf::from),
             log: options.log,
+            region: options.region,
+            kms_key: options.kms_key,
             accounts,
             file,
             entries: KEYS.iter().map(|key| entry(key, &layers)).collect(),
@@ -150,13 +158,14 @@ impl Config {
         })
     }
 
-    /// The curated zone as a folder.
-    ///
-    /// # Errors
-    ///
-    /// When it is no local folder.
-    pub(crate) fn curated_folder(&self) -> Result<PathBuf> {
-        location::to_path(&self.settings.curated)
+    /// The lake as a folder of this machine; none where it is in a bucket.
+    pub(crate) fn lake_folder(&self) -> Option<PathBuf> {
+        self.lake.to_file_path().ok()
+    }
+
+    /// The curated zone as a folder of this machine; none where it is in a bucket.
+    pub(crate) fn curated_folder(&self) -> Option<PathBuf> {
+        self.settings.curated.to_file_path().ok()
     }
 }
 

@@ -81,6 +81,16 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_integer")]
     pub(crate) spill_limit: Option<Size>,
 
+    /// Region of buckets [default: as AWS is configured]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+
+    /// Key of KMS that new objects in buckets are encrypted with [default: as the bucket says]
+    #[arg(long, global = true, value_name = "ARN", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key: Option<String>,
+
     // A secret has no flag: command lines are visible to everybody on the machine.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +102,7 @@ pub(crate) struct Options {
 }
 
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 14] = [
+pub(crate) const KEYS: [&str; 16] = [
     "lake",
     "raw",
     "curated",
@@ -105,6 +115,8 @@ pub(crate) const KEYS: [&str; 14] = [
     "memory_limit",
     "spill_dir",
     "spill_limit",
+    "region",
+    "kms_key",
     "personal_key",
     "account",
 ];

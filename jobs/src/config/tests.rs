@@ -86,7 +86,7 @@ fn a_path_in_the_file_is_seen_from_the_file_and_zones_lie_below_the_lake() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(FILE_NAME), "lake = \"data\"\n").unwrap();
     let config = resolve(folder.path(), &Options::default(), &[]).unwrap();
-    assert_eq!(config.lake, folder.path().join("data"));
+    assert_eq!(config.lake_folder(), Some(folder.path().join("data")));
     assert_eq!(
         config.settings.raw.to_file_path().unwrap(),
         folder.path().join("data/raw")
@@ -180,6 +180,9 @@ fn the_sample_file_has_every_option_of_an_account() {
         alias: _,
         source: _,
         raw,
+        region,
+        role,
+        external_id,
         zone: _,
         since,
         until,
@@ -189,7 +192,8 @@ fn the_sample_file_has_every_option_of_an_account() {
         csv,
         keep: _,
     } = account;
-    assert!(raw.is_some() && since.is_some() && until.is_some() && currency.is_some());
+    assert!(raw.is_some() && region.is_some() && role.is_some() && external_id.is_some());
+    assert!(since.is_some() && until.is_some() && currency.is_some());
     assert!(!marketplaces.is_empty() && !fields.is_empty());
     let pipeline::account::CsvOverride {
         delimiter,
@@ -201,6 +205,19 @@ fn the_sample_file_has_every_option_of_an_account() {
     assert!(
         delimiter.is_some() && header.is_some() && columns.is_some() && null.is_some() && !rename.is_empty()
     );
+}
+
+#[test]
+fn zones_of_a_lake_in_a_bucket_lie_in_the_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = Options {
+        lake: Some("s3://retail/lake/".to_owned()),
+        ..Options::default()
+    };
+    let config = resolve(folder.path(), &flags, &[]).unwrap();
+    assert_eq!(config.settings.raw.as_str(), "s3://retail/lake/raw");
+    assert_eq!(config.settings.curated.as_str(), "s3://retail/lake/curated");
+    assert_eq!((config.lake_folder(), config.curated_folder()), (None, None));
 }
 
 #[test]

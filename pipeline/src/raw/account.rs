@@ -23,6 +23,15 @@ pub struct Account {
     /// `<source>/<alias>/` in the raw root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// Region of the bucket of an own root, where it is not that of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// ARN of the role that may read an own root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What the owner of that role wants to hear from those who take it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// IANA name of its time zone.
     #[serde(default = "utc")]
     pub zone: chrono_tz::Tz,
@@ -58,6 +67,9 @@ impl Account {
             alias: alias.to_owned(),
             source: source.to_owned(),
             raw: None,
+            region: None,
+            role: None,
+            external_id: None,
             zone: utc(),
             since: None,
             until: None,

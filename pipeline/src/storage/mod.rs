@@ -11,6 +11,7 @@ mod folder;
 mod lease;
 mod place;
 mod sending;
+mod shelf;
 mod sink;
 mod spill;
 mod stores;

@@ -1,13 +1,17 @@
-//! The folder of the demo's lake.
+//! The lake of the demo: a folder, or a bucket whose objects are made in a folder first.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use pipeline::Stores;
 use pipeline::account::Account;
 use serde::Serialize;
+use tempfile::TempDir;
+use url::Url;
 
+use crate::buckets;
 use crate::config::{Config, FILE_NAME, Options};
 use crate::exit::usage;
 use crate::notice;
@@ -15,74 +19,129 @@ use crate::notice;
 /// First line of the configuration that the demo writes; it marks a lake that the demo may make anew.
 const MARK: &str = "# Made by `marketlake demo`, which may overwrite this lake as long as this line is here.";
 
+/// The configuration of a lake in a bucket, in the current folder.
+const OF_BUCKET: &str = "marketlake-demo.toml";
+
 /// Sources of which the demo makes raw objects.
 const SOURCES: [&str; 5] = ["ads", "ams", "jwo", "sp_api", "yojaka"];
 
-/// A folder that belongs to the demo.
+/// A lake that belongs to the demo.
 #[derive(Debug)]
 pub(super) struct Folder {
+    /// Where the lake is.
+    lake: Url,
+    /// What the configuration says of buckets, so that it holds for who uses it later.
+    region: Option<String>,
+    kms_key: Option<String>,
+    /// The folder that raw objects are made in.
     path: PathBuf,
+    /// The configuration.
+    file: PathBuf,
+    stores: Stores,
+    /// Where the lake is in a bucket: what is made is gone with it, once it was delivered.
+    temporary: Option<TempDir>,
 }
 
 #[derive(Serialize)]
 struct File<'a> {
     lake: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key: Option<&'a str>,
     /// So that hashed columns have values; what is demonstrated is no secret.
     personal_key: &'a str,
     account: &'a [Account],
 }
 
 impl Folder {
-    /// Takes the lake's folder when it is new, empty, or made by an earlier demo; that one's work is removed.
+    /// Takes the lake when it is new, empty, or made by an earlier demo; that one's work is removed.
     ///
     /// # Errors
     ///
     /// A usage error when anything else is there.
-    pub(super) fn claim(config: &Config) -> Result<Self> {
-        let folder = Self {
-            path: config.lake.clone(),
-        };
-        let inside = config.settings.raw.to_file_path() == Ok(folder.raw())
-            && config.settings.curated.to_file_path() == Ok(folder.path.join("curated"));
-        if !inside {
+    pub(super) async fn claim(config: &Config) -> Result<Self> {
+        let zone = |name| Url::parse(&format!("{}/{name}", config.lake.as_str().trim_end_matches('/')));
+        if config.settings.raw != zone("raw")? || config.settings.curated != zone("curated")? {
             return Err(usage(
                 "the demo makes its own raw and curated zone in the lake; leave raw and curated alone",
             ));
         }
-        let shown = folder.path.display();
-        let occupied = match fs::read_dir(&folder.path) {
+        let folder = Self::of(config).await?;
+        folder.make_way().await?;
+        // Marked before anything else is in it, so that a demo that breaks off can be repeated.
+        folder.write(format!("{MARK}\n")).await?;
+        Ok(folder)
+    }
+
+    async fn of(config: &Config) -> Result<Self> {
+        let stores = buckets::stores(config).await?;
+        let local = config.lake_folder();
+        let temporary = match &local {
+            Some(_) => None,
+            None => Some(TempDir::new().context("there is no temporary folder for what the demo makes")?),
+        };
+        let path = local.or(temporary.as_ref().map(|folder| folder.path().to_owned()));
+        let path = path.context("the demo has no folder to work in")?;
+        Ok(Self {
+            lake: config.lake.clone(),
+            region: config.region.clone(),
+            kms_key: config.kms_key.clone(),
+            file: match &temporary {
+                Some(_) => PathBuf::from(OF_BUCKET),
+                None => path.join(FILE_NAME),
+            },
+            path,
+            stores,
+            temporary,
+        })
+    }
+
+    /// Removes what an earlier demo left, or refuses what somebody else has there.
+    async fn make_way(&self) -> Result<()> {
+        let is_marked = |text: &[u8]| text.starts_with(MARK.as_bytes());
+        if self.is_in_bucket() {
+            let mine = self.stores.read(&self.lake, FILE_NAME).await?;
+            if !mine.is_some_and(|text| is_marked(&text)) && !self.stores.is_empty(&self.lake).await? {
+                return Err(self.is_taken(&format!("name another prefix with --lake than {}", self.lake)));
+            }
+            if fs::read(&self.file).is_ok_and(|text| !is_marked(&text)) {
+                return Err(self.is_taken(&format!(
+                    "{OF_BUCKET} is in this folder; call it from another one"
+                )));
+            }
+            return self.clear().await;
+        }
+        let shown = self.path.display();
+        let occupied = match fs::read_dir(&self.path) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
         };
         if occupied {
-            if !folder.is_marked() {
-                return Err(usage(format!(
-                    "{shown} is not empty and was not made by a demo; name another folder with --lake"
-                )));
+            if !fs::read(&self.file).is_ok_and(|text| is_marked(&text)) {
+                return Err(self.is_taken(&format!("{shown}: name another folder with --lake")));
             }
-            folder.clear()?;
+            self.clear().await?;
         }
-        fs::create_dir_all(&folder.path).with_context(|| format!("{shown} cannot be made"))?;
-        // Marked before anything else is in it, so that a demo that breaks off can be repeated.
-        folder.write(format!("{MARK}\n"))?;
-        Ok(folder)
+        fs::create_dir_all(&self.path).with_context(|| format!("{shown} cannot be made"))
     }
 
-    fn is_marked(&self) -> bool {
-        fs::read_to_string(self.config_file()).is_ok_and(|text| text.starts_with(MARK))
+    fn is_taken(&self, way_out: &str) -> anyhow::Error {
+        usage(format!(
+            "what is there is not empty and was not made by a demo; {way_out}"
+        ))
     }
 
     /// Removes what a demo makes, and nothing else: raw objects of other sources than its own stay.
-    fn clear(&self) -> Result<()> {
-        let raw = SOURCES.map(|source| self.raw().join(source));
-        for zone in raw.into_iter().chain([self.path.join("curated")]) {
-            match fs::remove_dir_all(&zone) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("{} cannot be removed", zone.display()));
-                }
-                _ => {}
-            }
+    async fn clear(&self) -> Result<()> {
+        let raw = SOURCES.map(|source| format!("raw/{source}"));
+        let raw = raw.iter().map(String::as_str);
+        for name in raw.chain(["curated", notice::FOLDER]) {
+            self.stores.remove(&self.lake, name).await?;
+        }
+        if self.is_in_bucket() {
+            return Ok(());
         }
         // Where nothing else is in it.
         let _ = fs::remove_dir(self.raw());
@@ -94,43 +153,76 @@ impl Folder {
         }
     }
 
-    /// Writes the configuration of a lake with these accounts.
-    pub(super) fn write_config(&self, accounts: &[Account]) -> Result<()> {
+    /// Brings the raw objects that were made to where the lake is, and writes the configuration of a lake with these
+    /// accounts.
+    pub(super) async fn deliver(&self, accounts: &[Account]) -> Result<()> {
+        if self.is_in_bucket() {
+            let made = Url::from_directory_path(self.raw()).ok();
+            let made = made.context("the temporary folder has no absolute path")?;
+            let raw = Url::parse(&format!("{}/raw", self.lake.as_str().trim_end_matches('/')))?;
+            self.stores.copy(&made, &raw).await?;
+        }
         let file = File {
-            lake: ".",
+            lake: if self.is_in_bucket() {
+                self.lake.as_str()
+            } else {
+                "."
+            },
+            region: self.region.as_deref(),
+            kms_key: self.kms_key.as_deref(),
             personal_key: "demo",
             account: accounts,
         };
         let text = toml::to_string(&file).context("accounts cannot be written down")?;
-        self.write(format!("{MARK}\n\n{text}"))
+        self.write(format!("{MARK}\n\n{text}")).await
     }
 
-    fn write(&self, text: String) -> Result<()> {
-        let path = self.config_file();
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+    async fn write(&self, text: String) -> Result<()> {
+        if self.is_in_bucket() {
+            self.stores.write(&self.lake, FILE_NAME, text.clone()).await?;
+        }
+        fs::write(&self.file, text).with_context(|| format!("{} cannot be written", self.file.display()))
     }
 
-    /// The folder itself.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    fn is_in_bucket(&self) -> bool {
+        self.temporary.is_some()
     }
 
-    /// Root of the raw zone.
+    /// The lake, as people write it.
+    pub(super) fn shown(&self) -> String {
+        match self.is_in_bucket() {
+            true => self.lake.as_str().trim_end_matches('/').to_owned(),
+            false => self.path.display().to_string(),
+        }
+    }
+
+    /// The folder in which raw objects are made.
     pub(super) fn raw(&self) -> PathBuf {
         self.path.join("raw")
     }
 
     /// The configuration.
-    pub(super) fn config_file(&self) -> PathBuf {
-        self.path.join(FILE_NAME)
+    pub(super) fn config_file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where it is told what runs did.
+    pub(super) fn notices(&self) -> String {
+        match self.is_in_bucket() {
+            true => format!("{}/{}/", self.shown(), notice::FOLDER),
+            false => notice::file_of(&self.path).display().to_string(),
+        }
     }
 
     /// How a person calls the program on this lake from the current folder.
     pub(super) fn call(&self) -> String {
+        if self.is_in_bucket() {
+            return format!("marketlake --config {OF_BUCKET}");
+        }
         let default = Options::defaults()
             .lake
             .and_then(|lake| std::path::absolute(lake).ok());
-        if default.as_deref() == Some(self.path()) && !Path::new(FILE_NAME).exists() {
+        if default.as_deref() == Some(&*self.path) && !Path::new(FILE_NAME).exists() {
             "marketlake".to_owned()
         } else {
             format!("marketlake --lake {}", self.path.display())
@@ -150,34 +242,34 @@ mod tests {
         Config::load(&flags, None).unwrap()
     }
 
-    #[test]
-    fn a_lake_with_other_things_in_it_is_refused_and_left_alone() {
+    #[tokio::test]
+    async fn a_lake_with_other_things_in_it_is_refused_and_left_alone() {
         let lake = tempfile::tempdir().unwrap();
         let file = lake.path().join("curated");
         fs::write(&file, "precious").unwrap();
-        let refused = Folder::claim(&config(lake.path())).unwrap_err().to_string();
+        let refused = Folder::claim(&config(lake.path())).await.unwrap_err().to_string();
         assert!(refused.contains("was not made by a demo"), "{refused}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
         assert_eq!(fs::read_dir(lake.path()).unwrap().count(), 1);
     }
 
-    #[test]
-    fn a_lake_of_an_earlier_demo_is_made_anew_but_strange_files_stay() {
+    #[tokio::test]
+    async fn a_lake_of_an_earlier_demo_is_made_anew_but_strange_files_stay() {
         let lake = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(&config(lake.path())).unwrap();
+        let folder = Folder::claim(&config(lake.path())).await.unwrap();
         fs::create_dir_all(folder.raw().join("jwo")).unwrap();
         fs::write(lake.path().join("mine.sql"), "SELECT 1").unwrap();
-        Folder::claim(&config(lake.path())).unwrap();
+        Folder::claim(&config(lake.path())).await.unwrap();
         assert!(!folder.raw().exists());
         fs::create_dir_all(folder.raw().join("shop")).unwrap();
         fs::create_dir_all(folder.raw().join("ams")).unwrap();
-        Folder::claim(&config(lake.path())).unwrap();
+        Folder::claim(&config(lake.path())).await.unwrap();
         assert!(folder.raw().join("shop").exists() && !folder.raw().join("ams").exists());
         assert!(lake.path().join("mine.sql").exists());
     }
 
-    #[test]
-    fn zones_outside_the_lake_are_refused() {
+    #[tokio::test]
+    async fn zones_outside_the_lake_are_refused() {
         let lake = tempfile::tempdir().unwrap();
         let path = |name: &str| Some(lake.path().join(name).to_string_lossy().into_owned());
         let flags = Options {
@@ -188,21 +280,22 @@ mod tests {
         let config = Config::load(&flags, None).unwrap();
         assert!(
             Folder::claim(&config)
+                .await
                 .unwrap_err()
                 .to_string()
                 .contains("leave raw and curated alone")
         );
     }
 
-    #[test]
-    fn the_configuration_that_is_written_can_be_read() {
+    #[tokio::test]
+    async fn the_configuration_that_is_written_can_be_read() {
         let lake = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(&config(lake.path())).unwrap();
+        let folder = Folder::claim(&config(lake.path())).await.unwrap();
         let account: Account =
             toml::from_str("alias = \"corner\"\nsource = \"jwo\"\nsince = \"2026-03-01\"").unwrap();
-        folder.write_config(std::slice::from_ref(&account)).unwrap();
-        let read = Config::load(&Options::default(), Some(&folder.config_file())).unwrap();
+        folder.deliver(std::slice::from_ref(&account)).await.unwrap();
+        let read = Config::load(&Options::default(), Some(folder.config_file())).unwrap();
         assert_eq!(read.accounts, [account]);
-        assert_eq!(read.lake, folder.path());
+        assert_eq!(read.lake_folder().as_deref(), Some(lake.path()));
     }
 }

@@ -7,12 +7,12 @@ mod results;
 use anyhow::Result;
 use chrono::{Days, NaiveDate, Utc};
 use demo::Generated;
-use pipeline::Stores;
 use pipeline::lake::Lake;
 use pipeline::report::{RunReport, SCHEMA};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::buckets;
 use crate::cli::DemoArgs;
 use crate::config::{Config, Options};
 use crate::contracts;
@@ -34,7 +34,7 @@ const DEATHS: [(&str, &str); 2] = [
 pub(crate) struct Document<'a> {
     /// Version of this document's shape.
     schema: u32,
-    /// Folder of the lake.
+    /// Where the lake is.
     lake: String,
     /// Raw objects made.
     objects: u64,
@@ -50,8 +50,8 @@ pub(crate) struct Document<'a> {
 
 /// Makes the lake, works on it and shows what came out.
 pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> {
-    let folder = Folder::claim(&session.config)?;
-    let made = make(&folder, arguments)?;
+    let folder = Folder::claim(&session.config).await?;
+    let made = make(&folder, arguments).await?;
     say(session, &introduction(&folder, &made))?;
     if arguments.generate_only {
         say(
@@ -66,10 +66,11 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
         say(session, "\n")?;
     }
     let mut worked = worked?;
-    let config = Config::load(&Options::default(), Some(folder.config_file().as_path()))?;
+    let config = Config::load(&Options::default(), Some(folder.config_file()))?;
+    let stores = buckets::stores(&config).await?;
     let lake = Lake::open(
         config.settings,
-        Stores::default(),
+        stores,
         contracts::load(config.contracts.as_deref())?,
         config.accounts,
     )
@@ -99,7 +100,7 @@ struct Worked {
     code: u8,
 }
 
-fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
+async fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
     let before_today = Utc::now().date_naive() - Days::new(u64::from(arguments.days));
     let options = demo::Options {
         scale: arguments.scale,
@@ -108,7 +109,7 @@ fn make(folder: &Folder, arguments: &DemoArgs) -> Result<Generated> {
         start: arguments.first.unwrap_or(before_today),
     };
     let made = demo::generate(&folder.raw(), &options)?;
-    folder.write_config(&made.accounts)?;
+    folder.deliver(&made.accounts).await?;
     Ok(made)
 }
 
@@ -192,8 +193,8 @@ fn summary(report: &RunReport) -> String {
 
 fn introduction(folder: &Folder, made: &Generated) -> String {
     let mut text = format!(
-        "A raw zone in {}: {} objects, {}, {} accounts, days: {}\n\nTroubles in it:\n",
-        folder.raw().display(),
+        "A raw zone in {}/raw: {} objects, {}, {} accounts, days: {}\n\nTroubles in it:\n",
+        folder.shown(),
         count(made.objects),
         bytes(made.bytes),
         made.accounts.len(),
@@ -232,7 +233,7 @@ fn farewell(folder: &Folder, made: &Generated) -> String {
            {call} why ads.sp_campaigns --where \"campaign_id = '{campaign}' AND activity_date = '{day}'\"\n  \
            {call} query 'SELECT * FROM retail.ad_share_daily'\n  \
            {}  what was told about the runs\n",
-        crate::notice::file_of(folder.path()).display(),
+        folder.notices(),
     )
 }
 
@@ -255,7 +256,7 @@ fn document(session: &Session, folder: &Folder, made: &Generated, worked: &Worke
     }
     session.output.document(&Document {
         schema: SCHEMA,
-        lake: folder.path().display().to_string(),
+        lake: folder.shown(),
         objects: made.objects,
         bytes: made.bytes,
         story: &made.story,

@@ -61,9 +61,12 @@ fn list(tables: &[describe::Table]) -> String {
     grid.to_string()
 }
 
-/// Makes the catalog say what the tables of the lake are by now.
+/// Makes the catalog say what the tables of the lake are by now. Tables in a bucket have none yet.
 pub(super) async fn register(session: &Session, lake: &Lake) -> Result<()> {
-    let catalog = LocalCatalog::in_folder(&session.config.curated_folder()?);
+    let Some(curated) = session.config.curated_folder() else {
+        return Ok(());
+    };
+    let catalog = LocalCatalog::in_folder(&curated);
     register_in(&catalog, lake.described().await?).await
 }
 

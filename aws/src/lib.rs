@@ -1,0 +1,92 @@
+//! What the program says to AWS: who it is there, and the buckets that it reads and writes.
+//!
+//! Credentials, region and endpoints are found once, by the same rules as in every program that Amazon makes: environment,
+//! profiles, web identity, the role of a task or of a machine. Whatever else the environment holds changes nothing.
+
+mod bucket;
+mod credentials;
+mod endpoint;
+mod error;
+mod explained;
+mod refused;
+mod renewing;
+mod role;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use object_store::ObjectStore;
+
+pub use error::{Error, Result};
+pub use role::Role;
+
+use credentials::Credentials;
+
+/// How long a connection may take to come about, and one try of a request until it is answered.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Who the program is at AWS, and where its services are.
+#[derive(Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    own: Arc<Credentials>,
+}
+
+/// How a bucket is reached, where that is not as it is for the program itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Its region.
+    pub region: Option<String>,
+    /// The role that may use it.
+    pub role: Option<Role>,
+    /// The key of KMS that new objects are encrypted with; none: as the bucket says.
+    pub kms_key: Option<String>,
+}
+
+impl Aws {
+    /// Finds out who the program is. No credentials are asked for before something needs them.
+    ///
+    /// # Errors
+    ///
+    /// When the environment asks for something that would let two writers of a lake overwrite each other's work.
+    pub async fn load(region: Option<&str>) -> Result<Self> {
+        refused::check(std::env::vars())?;
+        // The same cryptography as of the stores, which bring their own client.
+        let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ANSWER);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client.build_https())
+            .timeout_config(timeouts.build());
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let config = loader.load().await;
+        let own = Arc::new(Credentials::of_chain(&config)?);
+        Ok(Self { config, own })
+    }
+
+    /// The store of a bucket. Nothing is asked of it.
+    ///
+    /// # Errors
+    ///
+    /// When no region is known, or something cannot be as it is configured.
+    pub fn bucket(&self, name: &str, access: &Access) -> Result<Arc<dyn ObjectStore>> {
+        let region = access.region.as_deref();
+        let region = region.or_else(|| self.config.region().map(AsRef::as_ref));
+        let endpoint = endpoint::of_bucket(&self.config, name, region)?;
+        let credentials = match &access.role {
+            Some(role) => Arc::new(Credentials::of_role(&self.config, role, &endpoint.region)),
+            None => self.own.clone(),
+        };
+        bucket::open(name, endpoint, credentials, access.kms_key.as_deref())
+    }
+}

@@ -1,0 +1,195 @@
+//! Requests whose credentials were refused as expired are signed again, with new ones.
+//!
+//! A store signs a request once, also for its repetitions, and credentials can end before their time: when somebody revokes
+//! the sessions of a role, or when the clock of this machine is late.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::ClientOptions;
+use object_store::aws::{AwsAuthorizer, AwsCredential};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+};
+
+use crate::credentials::Credentials;
+use crate::explained::code;
+
+const TOKEN: &str = "x-amz-security-token";
+const DIGEST: &str = "x-amz-content-sha256";
+
+/// Connects a store that uses these credentials in a region.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) region: String,
+}
+
+impl HttpConnector for Connecting {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(Renewing {
+            client: ReqwestConnector::default().connect(options)?,
+            credentials: self.credentials.clone(),
+            region: self.region.clone(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Renewing {
+    client: HttpClient,
+    credentials: Arc<Credentials>,
+    region: String,
+}
+
+#[async_trait]
+impl HttpService for Renewing {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok());
+        let Some(token) = token.map(str::to_owned) else {
+            // What has no token does not end.
+            return self.client.execute(request).await;
+        };
+        let mut again = request.clone();
+        let answer = self.client.execute(request).await?;
+        let status = answer.status().as_u16();
+        if ![400, 401, 403].contains(&status) {
+            return Ok(answer);
+        }
+        let (parts, body) = answer.into_parts();
+        let body = body.bytes().await?;
+        // The answer to a question for an object alone has no body, whatever is wrong.
+        let is_expired = match body.is_empty() {
+            true => status == 400,
+            false => says_expired(&String::from_utf8_lossy(&body)),
+        };
+        if is_expired && let Some(credential) = self.credentials.other_than(&token).await {
+            sign(&mut again, &credential, &self.region);
+            return self.client.execute(again).await;
+        }
+        Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+fn says_expired(answer: &str) -> bool {
+    matches!(
+        code(answer),
+        Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired")
+    )
+}
+
+/// Signs a request that was signed before.
+fn sign(request: &mut HttpRequest, credential: &AwsCredential, region: &str) {
+    // A payload of several pieces is not hashed by who signs it; what it was hashed to stands in the request.
+    let digest = request
+        .headers()
+        .get(DIGEST)
+        .and_then(|digest| digest.to_str().ok());
+    let digest = digest.and_then(from_hex);
+    let headers = request.headers_mut();
+    headers.remove("authorization");
+    headers.remove(TOKEN);
+    AwsAuthorizer::new(credential, "s3", region).authorize(request, digest.as_deref());
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use object_store::client::HttpRequestBody;
+
+    use super::*;
+    use crate::credentials::tests::living;
+
+    /// Answers one token with an error, and notes what was asked.
+    #[derive(Debug, Default, Clone)]
+    struct Server {
+        refuses: &'static str,
+        status: u16,
+        body: &'static str,
+        seen: Arc<Mutex<Vec<HttpRequest>>>,
+    }
+
+    #[async_trait]
+    impl HttpService for Server {
+        async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let refused = request
+                .headers()
+                .get(TOKEN)
+                .is_some_and(|token| token == self.refuses);
+            self.seen.lock().unwrap().push(request);
+            let body = if refused { self.body } else { "fine" };
+            let mut answer = HttpResponse::new(body.to_owned().into());
+            if refused {
+                *answer.status_mut() = self.status.try_into().unwrap();
+            }
+            Ok(answer)
+        }
+    }
+
+    const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
+
+    async fn asked(server: &Server, lives: &[Option<Duration>]) -> u16 {
+        let credentials = Arc::new(living(lives));
+        let held = object_store::CredentialProvider::get_credential(&*credentials).await;
+        let renewing = Renewing {
+            client: HttpClient::new(server.clone()),
+            credentials,
+            region: "eu-west-1".to_owned(),
+        };
+        let mut request = HttpRequest::new(HttpRequestBody::from("bytes".to_owned()));
+        *request.uri_mut() = "http://host/retail/a".parse().unwrap();
+        AwsAuthorizer::new(&held.unwrap(), "s3", "eu-west-1").authorize(&mut request, None);
+        renewing.call(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_refused_as_expired_is_signed_again() {
+        for (status, body) in [(400, "<Error><Code>ExpiredToken</Code></Error>"), (400, "")] {
+            let server = Server {
+                refuses: "token-0",
+                status,
+                body,
+                ..Server::default()
+            };
+            assert_eq!(asked(&server, &[HOUR, HOUR]).await, 200);
+            let seen = server.seen.lock().unwrap();
+            let [first, second] = seen.as_slice() else {
+                panic!("{seen:?}")
+            };
+            assert_eq!(second.headers()[TOKEN], "token-1");
+            assert_eq!(second.headers()[DIGEST], first.headers()[DIGEST]);
+            assert_eq!(second.headers().get_all("authorization").iter().count(), 1);
+            assert_ne!(
+                first.headers()["authorization"],
+                second.headers()["authorization"]
+            );
+            assert_eq!(second.body().as_bytes(), first.body().as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn other_refusals_and_those_without_new_credentials_are_passed_on() {
+        for (status, body, lives) in [
+            (403, "<Error><Code>AccessDenied</Code></Error>", vec![HOUR, HOUR]),
+            (403, "", vec![HOUR, HOUR]),
+            (400, "<Error><Code>ExpiredToken</Code></Error>", vec![HOUR]),
+        ] {
+            let server = Server {
+                refuses: "token-0",
+                status,
+                body,
+                ..Server::default()
+            };
+            assert_eq!(asked(&server, &lives).await, status);
+            assert_eq!(server.seen.lock().unwrap().len(), 1);
+        }
+    }
+}
