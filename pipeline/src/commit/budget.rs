@@ -3,7 +3,7 @@
 use crate::contract::Budget;
 use crate::system::ledger::{ObjectResult, Taken};
 
-use crate::ingest::read::ObjectRows;
+use crate::ingest::object_rows::ObjectRows;
 
 /// What of a batch was rejected, and of how much.
 struct Rejected {
@@ -96,7 +96,7 @@ fn told(budget: &Budget, batch: i64, rejected: &Rejected) -> Option<String> {
 mod tests {
     use super::*;
     use crate::contract::Otherwise;
-    use crate::ingest::read::CHANGED;
+    use crate::ingest::object_rows::CHANGED;
     use crate::shape::Reject;
 
     fn object(rows_read: u64, rejects: usize) -> ObjectRows {

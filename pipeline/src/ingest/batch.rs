@@ -18,8 +18,8 @@ use crate::system::ledger::{Claim, ObjectResult, Taken};
 use crate::system::quarantine::{self, QuarantineRow};
 
 use super::documents::{Gathered, gather};
+use super::object_rows::ObjectRows;
 use super::portions::{KeyedRows, put_documents, put_keys};
-use super::read::ObjectRows;
 use super::row_buffer::BufferedRows;
 use super::waiting::held_up;
 use crate::commit::budget;

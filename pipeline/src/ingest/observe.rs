@@ -14,8 +14,9 @@ use crate::report::Silent;
 use crate::shape::{BatchStamp, Shaper};
 
 use super::group::Group;
-use super::read::{Pace, TableReader, Telling, read_objects};
+use super::read::{Pace, TableReader, read_objects};
 use super::row_buffer::{Budget, RowBuffer};
+use super::watch::Telling;
 use crate::commit::table;
 
 /// Bytes of rows that are handed on together.

@@ -1,4 +1,4 @@
-//! Where the rows of an object come from: who delivered it, with what beside it, and in which dialect.
+//! The start of reading an object: who delivered it, with what beside it, and in which dialect.
 
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::runtime::Handle;
@@ -12,20 +12,10 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::raw::account::Account;
 use crate::raw::manifest::Manifest;
 use crate::raw::{Deliveries, RawObject};
-use crate::shape::Origin;
+use crate::shape::Source;
 use crate::storage::{Place, Stores};
 
-use super::read::CHANGED;
-
-/// An object with what decides how its rows are read and shaped.
-#[derive(Clone)]
-pub(crate) struct Source {
-    pub(crate) object: RawObject,
-    pub(crate) account: Account,
-    pub(crate) manifest: Option<Manifest>,
-    /// What a document says beside its rows.
-    pub(crate) header: Vec<(String, String)>,
-}
+use super::object_rows::CHANGED;
 
 impl Source {
     /// Of an object, with what was delivered beside it; nothing of the object itself is read.
@@ -37,15 +27,6 @@ impl Source {
             manifest,
             header: Vec::new(),
         })
-    }
-
-    pub(crate) fn origin(&self) -> Origin<'_> {
-        Origin {
-            object: &self.object,
-            account: &self.account,
-            manifest: self.manifest.as_ref(),
-            header: &self.header,
-        }
     }
 
     /// Starts decoding the object on a thread of its own; an error ends the stream. So many decoded batches wait.
@@ -83,9 +64,7 @@ impl Source {
         });
         Ok((receiver, decoder))
     }
-}
 
-impl Source {
     /// What a reader asks the store for. Where the listing gave a tag, the read itself is refused when the object has
     /// another one by now; a file is looked at.
     async fn meta(&self, place: &Place) -> Result<ObjectMeta> {

@@ -26,7 +26,7 @@ use crate::report::Observer;
 use crate::storage::{Lease, Place};
 
 use super::notebook::Notes;
-use super::read::Watch;
+use super::watch::Watch;
 
 /// Attempts without a commit after which objects are read one at a time.
 const CAREFUL_AFTER: usize = 3;

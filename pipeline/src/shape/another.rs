@@ -6,17 +6,18 @@ use crate::contract::{ColumnType, is_lineage};
 use crate::error::Result;
 
 use super::Shaper;
-use super::fields::{Fields, Origin};
+use super::fields::Fields;
+use super::source::Source;
 
 impl Shaper {
     /// Why the object is of another data set, by its manifest and by what it says beside its rows; none where it is not, or
     /// says nothing of that.
-    pub(crate) fn is_another(&self, origin: &Origin<'_>) -> Option<String> {
+    pub(crate) fn is_another(&self, source: &Source) -> Option<String> {
         self.feed.only.iter().find_map(|(field, only)| {
             let said = if is_lineage(field) {
-                origin.constant(field)
+                source.constant(field)
             } else {
-                origin.headed(field).map(str::to_owned)
+                source.headed(field).map(str::to_owned)
             };
             self.another(field, only, &said?)
         })
@@ -26,19 +27,19 @@ impl Shaper {
     pub(super) fn check_others(
         &self,
         fields: &Fields<'_>,
-        source: &[u32],
-        origin: &Origin<'_>,
+        raw_rows: &[u32],
+        source: &Source,
         reasons: &mut [Vec<String>],
     ) -> Result<()> {
         for (field, only) in &self.feed.only {
             // Of these the object as a whole is judged.
-            if is_lineage(field) || origin.headed(field).is_some() {
+            if is_lineage(field) || source.headed(field).is_some() {
                 continue;
             }
             let texts = fields
                 .first_of(std::slice::from_ref(field), &ColumnType::Text)?
                 .texts;
-            for (row, reasons) in source.iter().zip(&mut *reasons) {
+            for (row, reasons) in raw_rows.iter().zip(&mut *reasons) {
                 let row = *row as usize;
                 if texts.is_valid(row) {
                     reasons.extend(self.another(field, only, texts.value(row)));

@@ -13,7 +13,7 @@ use crate::contract::{Column, ColumnType, Contract, Covers, Keep, is_lineage};
 use crate::error::{Error, Result};
 use crate::raw::manifest::{Parts, Period};
 
-use super::fields::Origin;
+use super::source::Source;
 use super::{Shaper, days_since_epoch, order_of};
 
 /// The lineage field that a manifest states and that is guessed without one.
@@ -52,7 +52,7 @@ impl Shaper {
     }
 
     /// What the object says as a document; none where the table does not keep documents.
-    pub(crate) fn declared(&self, origin: &Origin<'_>) -> Result<Option<Declared>> {
+    pub(crate) fn declared(&self, source: &Source) -> Result<Option<Declared>> {
         let Keep::LatestDocument {
             per,
             newest_by,
@@ -64,8 +64,11 @@ impl Shaper {
             return Ok(None);
         };
         let (mut fixed, mut otherwise) = (BTreeMap::new(), BTreeMap::new());
-        let asked = match (covers, origin.manifest.and_then(|manifest| manifest.period)) {
-            (Covers::Days(_), None) => self.stated(period, origin)?,
+        let asked = match (
+            covers,
+            source.manifest.as_ref().and_then(|manifest| manifest.period),
+        ) {
+            (Covers::Days(_), None) => self.stated(period, source)?,
             (Covers::Days(_), asked) => asked,
             _ => None,
         };
@@ -77,7 +80,7 @@ impl Shaper {
             let Some(column) = self.contract.column(name) else {
                 continue;
             };
-            let Some((first, value)) = self.constant(column, origin)? else {
+            let Some((first, value)) = self.constant(column, source)? else {
                 continue;
             };
             let values = if first && *covers != Covers::Rows {
@@ -91,17 +94,24 @@ impl Shaper {
         for name in newest_by {
             match self.contract.column(name) {
                 Some(column) => {
-                    let value = self.constant(column, origin)?.map(|(_, value)| value);
-                    parts.push(cast(&StringArray::from(vec![value]), column, origin.account.zone)?.values);
+                    let value = self.constant(column, source)?.map(|(_, value)| value);
+                    parts.push(cast(&StringArray::from(vec![value]), column, source.account.zone)?.values);
                 }
-                None => parts.extend(ordering(name, origin)?),
+                None => parts.extend(ordering(name, source)?),
             }
         }
         Ok(Some(Declared {
-            id: origin.manifest.map(|manifest| manifest.document_id.clone()),
-            made: origin.manifest.and_then(|manifest| manifest.generated_at),
-            parts: origin
+            id: source
                 .manifest
+                .as_ref()
+                .map(|manifest| manifest.document_id.clone()),
+            made: source
+                .manifest
+                .as_ref()
+                .and_then(|manifest| manifest.generated_at),
+            parts: source
+                .manifest
+                .as_ref()
                 .map_or_else(Parts::default, |manifest| manifest.parts),
             order: order_of(&parts, 1)?.value(0).to_owned(),
             fixed,
@@ -112,10 +122,10 @@ impl Shaper {
     }
 
     /// The days that were asked for as the document itself states them, in columns that have one value in all of it.
-    fn stated(&self, period: &[String], origin: &Origin<'_>) -> Result<Option<Period>> {
+    fn stated(&self, period: &[String], source: &Source) -> Result<Option<Period>> {
         let mut days = Vec::new();
         for column in period.iter().filter_map(|name| self.contract.column(name)) {
-            let value = self.constant(column, origin)?;
+            let value = self.constant(column, source)?;
             days.extend(value.and_then(|(_, day)| day.parse::<NaiveDate>().ok()));
         }
         let (Some(from), Some(to)) = (days.first(), days.last()) else {
@@ -126,17 +136,17 @@ impl Shaper {
 
     /// The value of a column in a row without fields of its own, as text, and whether no field of a row can say
     /// otherwise.
-    fn constant(&self, column: &Column, origin: &Origin<'_>) -> Result<Option<(bool, String)>> {
+    fn constant(&self, column: &Column, source: &Source) -> Result<Option<(bool, String)>> {
         if column.personal.is_some() {
             return Ok(None);
         }
         for (index, name) in column.from.iter().enumerate() {
-            let Some(value) = origin.constant(name) else {
+            let Some(value) = source.constant(name) else {
                 continue;
             };
             // What an account states stands below what rows say; a header field is one of every row.
-            let first = index == 0 && (is_lineage(name) || origin.headed(name).is_some());
-            let typed = cast(&StringArray::from(vec![value]), column, origin.account.zone)?.values;
+            let first = index == 0 && (is_lineage(name) || source.headed(name).is_some());
+            let typed = cast(&StringArray::from(vec![value]), column, source.account.zone)?.values;
             let text = convert(&typed, &DataType::Utf8)?;
             let text = text.as_string::<i32>();
             return Ok(text.is_valid(0).then(|| (first, text.value(0).to_owned())));
@@ -148,10 +158,10 @@ impl Shaper {
     pub(super) fn check_document(
         &self,
         rows: &RecordBatch,
-        origin: &Origin<'_>,
+        source: &Source,
         reasons: &mut [Vec<String>],
     ) -> Result<()> {
-        let Some(declared) = self.declared(origin)? else {
+        let Some(declared) = self.declared(source)? else {
             return Ok(());
         };
         let column = |name: &str| {
@@ -193,14 +203,17 @@ impl Shaper {
 /// The parts of a document's order that a lineage field of `newest_by` gives, one row each. The time at which a
 /// document was made is known by its manifest alone: without one its path's time and that of its last change stand in
 /// for it, and a document whose time is known comes after one whose time is guessed.
-pub(super) fn ordering(name: &str, origin: &Origin<'_>) -> Result<Vec<ArrayRef>> {
+pub(super) fn ordering(name: &str, source: &Source) -> Result<Vec<ArrayRef>> {
     if name == GENERATED_AT {
-        let known = origin.manifest.and_then(|manifest| manifest.generated_at);
+        let known = source
+            .manifest
+            .as_ref()
+            .and_then(|manifest| manifest.generated_at);
         let guess = |time: DateTime<Utc>| known.is_none().then_some(time);
         let times = [
             known,
-            guess(origin.object.period.and_utc()),
-            guess(origin.object.modified),
+            guess(source.object.period.and_utc()),
+            guess(source.object.modified),
         ];
         let instant = |time: Option<DateTime<Utc>>| {
             let micros = time.map(|time| time.timestamp_micros());
@@ -210,8 +223,8 @@ pub(super) fn ordering(name: &str, origin: &Origin<'_>) -> Result<Vec<ArrayRef>>
     }
     let column = Column::ordering_lineage(name)
         .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
-    let text = StringArray::from(vec![origin.constant(name)]);
-    Ok(vec![cast(&text, &column, origin.account.zone)?.values])
+    let text = StringArray::from(vec![source.constant(name)]);
+    Ok(vec![cast(&text, &column, source.account.zone)?.values])
 }
 
 /// Names and columns of the parts of a row's order.

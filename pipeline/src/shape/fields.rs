@@ -7,79 +7,15 @@ use arrow::array::{
     Array, ArrayRef, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
     new_null_array,
 };
-use chrono::{DateTime, SecondsFormat, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::contract::{ColumnType, OPTION, Privacy, Shown};
+use crate::contract::{ColumnType, Privacy, Shown};
 use crate::decode::shown;
 use crate::error::Result;
 use crate::layout::{HASH, ROW};
-use crate::raw::RawObject;
-use crate::raw::account::Account;
-use crate::raw::manifest::Manifest;
 
 use super::delivered::Delivered;
-
-/// What every row of an object has in common.
-pub(crate) struct Origin<'a> {
-    /// The object.
-    pub(crate) object: &'a RawObject,
-    /// The account that delivered it.
-    pub(crate) account: &'a Account,
-    /// What was delivered beside it.
-    pub(crate) manifest: Option<&'a Manifest>,
-    /// Header fields of a document, which all of its rows have; none where there are none.
-    pub(crate) header: &'a [(String, String)],
-}
-
-impl Origin<'_> {
-    /// The header field of that name.
-    pub(super) fn headed(&self, name: &str) -> Option<&str> {
-        let found = self.header.iter().find(|(field, _)| field == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    /// Names of the fields that rows have which say nothing themselves, lineage aside.
-    pub(crate) fn constants(&self) -> impl Iterator<Item = &str> {
-        let headed = self.header.iter().map(|(name, _)| name.as_str());
-        headed.chain(self.account.stated().map(|(name, _)| name))
-    }
-
-    /// The value of a field of a row that says nothing itself; none when `name` is no such field, or nothing is said
-    /// about it.
-    pub(super) fn constant(&self, name: &str) -> Option<String> {
-        self.lineage(name)
-            .or_else(|| self.headed(name).map(str::to_owned))
-            .or_else(|| self.stated_as(name).map(str::to_owned))
-    }
-
-    /// The value of a lineage field that is the same for all rows; none when `name` is no such field, or nothing is
-    /// said about it.
-    fn lineage(&self, name: &str) -> Option<String> {
-        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
-        if let Some(manifest) = self.manifest
-            && let Some(said) = said(manifest, name)
-        {
-            return Some(said);
-        }
-        Some(match name {
-            "_object" => self.object.uri.clone(),
-            "_path" => self.object.path.clone(),
-            "_modified" => instant(self.object.modified),
-            "_generated_at" => instant(self.object.period.and_utc()),
-            "_period" => self.object.period.date().to_string(),
-            "_part" => self.object.part.to_string(),
-            "_account" => self.account.alias.clone(),
-            _ => return None,
-        })
-    }
-
-    fn stated_as(&self, name: &str) -> Option<&str> {
-        self.account
-            .stated()
-            .find_map(|(field, value)| (field == name).then_some(value))
-    }
-}
+use super::source::Source;
 
 /// Which cells of fields that SQL handed on unchanged have no value but the account's, by field.
 pub(crate) type Filled = HashMap<String, Vec<bool>>;
@@ -91,28 +27,12 @@ pub(crate) struct Values {
     pub(crate) stated: Vec<bool>,
 }
 
-/// The lineage that a manifest gives; none where it does not say.
-fn said(manifest: &Manifest, name: &str) -> Option<String> {
-    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
-    match name {
-        "_generated_at" => manifest.generated_at.map(instant),
-        "_requested_at" => manifest.requested_at.map(instant),
-        "_requested_from" => manifest.period.map(|period| period.from.to_string()),
-        "_requested_to" => manifest.period.map(|period| period.to.to_string()),
-        "_part" if manifest.parts.of > 1 => Some(manifest.parts.number.to_string()),
-        "_document" => Some(manifest.document_id.clone()),
-        "_report_type" => manifest.report_type.clone(),
-        "_marketplaces" => Some(manifest.marketplace_ids.join(",")).filter(|ids| !ids.is_empty()),
-        name => manifest.options.get(name.strip_prefix(OPTION)?).cloned(),
-    }
-}
-
 /// Raw rows of one batch with everything that a column's `from` can name.
 pub(crate) struct Fields<'a> {
     /// The fields of the rows themselves, by their names.
     own: BTreeMap<&'a str, Delivered<'a>>,
     rows: &'a [i64],
-    origin: &'a Origin<'a>,
+    source: &'a Source,
     privacy: &'a Privacy,
     /// What of each may be written down.
     shown: BTreeMap<&'a str, Shown>,
@@ -125,7 +45,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn new(
         raw: &'a RecordBatch,
         rows: &'a [i64],
-        origin: &'a Origin<'a>,
+        source: &'a Source,
         privacy: &'a Privacy,
     ) -> Self {
         let fields = raw.schema_ref().fields().iter();
@@ -134,7 +54,7 @@ impl<'a> Fields<'a> {
             shown: names.clone().map(|name| (name, privacy.shown(name))).collect(),
             own: names.zip(raw.columns().iter().map(Delivered::new)).collect(),
             rows,
-            origin,
+            source,
             privacy,
             filled: None,
         }
@@ -149,7 +69,7 @@ impl<'a> Fields<'a> {
     ) -> Self {
         Self {
             filled: Some(filled),
-            ..Self::new(raw, rows, delivered.origin, delivered.privacy)
+            ..Self::new(raw, rows, delivered.source, delivered.privacy)
         }
     }
 
@@ -169,7 +89,7 @@ impl<'a> Fields<'a> {
         let found = self.sources(names);
         let texts = found.iter().map(|source| self.texts_of(source));
         let texts = texts.collect::<Result<Vec<_>>>()?;
-        if let ([Source::Own(_, None) | Source::Row | Source::Hash], [Some(texts)]) =
+        if let ([ValueSource::Own(_, None) | ValueSource::Row | ValueSource::Hash], [Some(texts)]) =
             (found.as_slice(), texts.as_slice())
         {
             return Ok(Values {
@@ -204,49 +124,49 @@ impl<'a> Fields<'a> {
     /// The values of the one delivered field that the first of the named fields can only be, as they were delivered.
     pub(crate) fn only_of(&self, names: &[String]) -> Option<&'a ArrayRef> {
         match self.sources(names).as_slice() {
-            [Source::Own(own, None)] => Some(own.values()),
+            [ValueSource::Own(own, None)] => Some(own.values()),
             _ => None,
         }
     }
 
     /// Where the values of the fields come from, the first that has one row by row; none where there are no fields of
     /// these names.
-    fn sources(&self, names: &[String]) -> Vec<Source<'_, 'a>> {
+    fn sources(&self, names: &[String]) -> Vec<ValueSource<'_, 'a>> {
         let mut sources = Vec::new();
         for name in names {
             let own = self.own.get(name.as_str());
             if name == ROW && own.is_none() {
-                sources.push(Source::Row);
+                sources.push(ValueSource::Row);
                 continue;
             }
             if name == HASH && own.is_none() {
-                sources.push(Source::Hash);
+                sources.push(ValueSource::Hash);
                 continue;
             }
-            if let Some(value) = self.origin.lineage(name) {
-                sources.push(Source::Object(value));
+            if let Some(value) = self.source.lineage(name) {
+                sources.push(ValueSource::Object(value));
                 continue;
             }
             if let Some(own) = own {
                 let filled = self.filled.and_then(|filled| filled.get(name));
-                sources.push(Source::Own(own, filled.map(Vec::as_slice)));
+                sources.push(ValueSource::Own(own, filled.map(Vec::as_slice)));
             }
             let adds = self.filled.is_none() || own.is_none();
-            let stated = self.origin.stated_as(name).filter(|_| adds);
-            sources.extend(stated.map(Source::Account));
+            let stated = self.source.stated_as(name).filter(|_| adds);
+            sources.extend(stated.map(ValueSource::Account));
         }
         sources
     }
 
     /// The texts of a source, row by row; none where it has one for all of them.
-    fn texts_of(&self, source: &Source<'_, '_>) -> Result<Option<StringArray>> {
+    fn texts_of(&self, source: &ValueSource<'_, '_>) -> Result<Option<StringArray>> {
         Ok(match source {
-            Source::Own(own, _) => Some(own.texts()?.clone()),
-            Source::Row => Some(StringArray::from_iter_values(
+            ValueSource::Own(own, _) => Some(own.texts()?.clone()),
+            ValueSource::Row => Some(StringArray::from_iter_values(
                 self.rows.iter().map(i64::to_string),
             )),
-            Source::Hash => Some(self.hash_texts()?),
-            Source::Object(_) | Source::Account(_) => None,
+            ValueSource::Hash => Some(self.hash_texts()?),
+            ValueSource::Object(_) | ValueSource::Account(_) => None,
         })
     }
 
@@ -365,7 +285,7 @@ pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
 }
 
 /// Where a field's values come from.
-enum Source<'a, 'b> {
+enum ValueSource<'a, 'b> {
     /// The rows, and which of their cells only the account states.
     Own(&'a Delivered<'b>, Option<&'a [bool]>),
     /// The ordinals of the rows.
@@ -378,7 +298,7 @@ enum Source<'a, 'b> {
     Account(&'a str),
 }
 
-impl Source<'_, '_> {
+impl ValueSource<'_, '_> {
     /// The value that all rows have.
     fn of_all(&self) -> Option<&str> {
         match self {

@@ -16,40 +16,39 @@ pub(crate) mod personal;
 mod plans;
 mod raw_sql;
 mod rules;
+mod source;
 mod stamp;
 mod stated;
+mod typed;
 
-pub(crate) use fields::{Origin, map_builder};
+pub(crate) use fields::map_builder;
+pub(crate) use source::Source;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
-};
-use arrow::compute::{filter_record_batch, take};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::array::{BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Column, Contract, Feed, Personal, Privacy, RawFeed, Unreadable, mask};
+use crate::contract::{Contract, Feed, Privacy, RawFeed, mask};
 use crate::decode::RawBatch;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::raw::RawObject;
-use crate::raw::account::{Account, AccountKeep};
+use crate::raw::account::Account;
 
-use cast::{Quoting, cast_quoting};
+use check::Checked;
 pub(crate) use check::Checks;
 pub(crate) use document::{Declared, order_parts};
-use fields::Fields;
+use fields::{Fields, Filled};
 pub(crate) use order::order_of;
 use personal::Pseudonyms;
 use raw_sql::RawSql;
 pub(crate) use rules::days_since_epoch;
 pub(crate) use stamp::BatchStamp;
-use stamp::Stamped;
-use stated::Stated;
 
 /// A row that did not get in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,12 +136,11 @@ impl Shaper {
             manifest: None,
             document: None,
         };
-        let account = Account::unconfigured(&self.contract.name.source, "");
-        let origin = Origin {
-            object: &object,
-            account: &account,
+        let source = Source {
+            account: Account::unconfigured(&self.contract.name.source, ""),
+            object,
             manifest: None,
-            header: &[],
+            header: Vec::new(),
         };
         let nothing = RawBatch {
             fields: RecordBatch::new_empty(Arc::new(Schema::empty())),
@@ -152,7 +150,7 @@ impl Shaper {
             batch: 0,
             claimed_at: DateTime::UNIX_EPOCH,
         };
-        let shaped = self.shape(&nothing, &origin, stamp).await;
+        let shaped = self.shape(&nothing, &source, stamp).await;
         // That there is no object says nothing.
         shaped
             .map(|_| ())
@@ -185,148 +183,117 @@ impl Shaper {
     }
 
     /// Shapes the raw rows of one object.
-    pub(crate) async fn shape(
-        &self,
-        raw: &RawBatch,
-        origin: &Origin<'_>,
-        stamp: BatchStamp,
-    ) -> Result<Shaped> {
+    pub(crate) async fn shape(&self, raw: &RawBatch, source: &Source, stamp: BatchStamp) -> Result<Shaped> {
         let gathered = anywhere::gathered(raw, &self.privacy)?;
         let raw = gathered.as_ref().unwrap_or(raw);
-        let delivered = Fields::new(&raw.fields, &raw.rows, origin, &self.privacy);
-        let selected = match &self.sql {
-            Some(sql) => Some(sql.select(&delivered, &raw.fields, origin).await?),
-            None => None,
-        };
-        // Row of the raw batch behind each shaped row.
-        let source: Vec<u32> = match &selected {
-            Some(selected) => selected.source.clone(),
-            None => (0..delivered.len() as u32).collect(),
-        };
-        let indices = UInt32Array::from(source.clone());
-        let ordinals: Vec<i64> = source.iter().map(|row| raw.rows[*row as usize]).collect();
-        let made = match (&self.sql, &selected) {
-            (Some(sql), Some(selected)) => {
-                let filled = sql.filled(&delivered, origin, &source);
-                Some((selected.as_fields(&delivered, &indices, self.wants_hash)?, filled))
-            }
-            _ => None,
-        };
-        let made = made
-            .as_ref()
-            .map(|(made, filled)| Fields::made(made, &ordinals, &delivered, filled));
-        let mut stated = Stated::default();
-        let mut reasons: Vec<Vec<String>> = vec![Vec::new(); source.len()];
-        let mut unreadable: Vec<(usize, &str)> = Vec::new();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        for column in &self.contract.columns {
-            let fields = made.as_ref().unwrap_or(&delivered);
-            let exact = fields.only_of(&column.from).filter(|_| column.personal.is_none());
-            if let Some(values) = exact.and_then(|values| cast::exact(values, &column.ty)) {
-                columns.push(values);
-                continue;
-            }
-            let values = if column.from == ["*"] {
-                take(&delivered.all()?, &indices, None)?
-            } else {
-                let values = fields.first_of(&column.from, &column.ty)?;
-                // Of whole rows an empty cell says that there is no value any more: the account's is as new as they.
-                if origin.account.keep == AccountKeep::LatestValue {
-                    stated.add(&column.name, values.stated);
-                }
-                Arc::new(values.texts)
-            };
-            columns.push(self.typed(column, values, origin, &mut reasons, &mut unreadable)?);
-        }
-        let stamped = Stamped {
-            fields: &delivered,
-            stated: &stated,
-            indices: &indices,
-            origin,
-            stamp,
-        };
-        self.bookkeeping(&mut columns, &stamped)?;
-        // Not before the order is made, which is one of all digits.
-        let columns = columns.into_iter().map(layout::in_whole_millis).collect();
-        let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
-
-        self.require(&rows, &mut reasons);
-        self.check_others(&delivered, &source, origin, &mut reasons)?;
-        self.check_unknown(&delivered, &source, &mut reasons);
-        self.check_window(&rows, origin, &mut reasons)?;
-        self.check_document(&rows, origin, &mut reasons)?;
-        let mut checked = self.checks.evaluate(&rows, &mut reasons)?;
-        checked.add_unreadable(&unreadable, &reasons);
-
-        let failed = selected.map(|selected| selected.failed).unwrap_or_default();
-        let filtered = match &self.sql {
-            Some(_) => (delivered.len() as u64).saturating_sub(distinct(&source) + failed.len() as u64),
-            None => 0,
-        };
-        let mut rejects = reasons
-            .iter()
-            .zip(&source)
-            .filter(|(reasons, _)| !reasons.is_empty())
-            .map(|(reasons, row)| {
-                Ok(Reject {
-                    row: Some(delivered.rows()[*row as usize]),
-                    reason: reasons.join("; "),
-                    text: delivered.text(*row as usize)?,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        for (row, reason) in failed {
-            rejects.push(Reject {
-                row: Some(delivered.rows()[row as usize]),
-                reason,
-                text: delivered.text(row as usize)?,
-            });
-        }
-        let good = BooleanArray::from_iter(reasons.iter().map(|reasons| Some(reasons.is_empty())));
+        let delivered = Fields::new(&raw.fields, &raw.rows, source, &self.privacy);
+        let chosen = self.choose(&delivered, &raw.fields, source).await?;
+        let mut faults = Faults::of(chosen.raw_rows.len());
+        let rows = self.typed(&delivered, &chosen, source, stamp, &mut faults)?;
+        let checked = self.check(&rows, &delivered, chosen.raw_rows.values(), source, &mut faults)?;
+        let is_good = BooleanArray::from_iter(faults.reasons.iter().map(|reasons| Some(reasons.is_empty())));
         Ok(Shaped {
-            rows: filter_record_batch(&rows, &good)?,
-            rejects,
-            filtered,
+            rows: filter_record_batch(&rows, &is_good)?,
+            filtered: chosen.filtered,
+            rejects: rejects(&delivered, chosen, faults)?,
             warned: checked.warned,
             held: checked.held,
             content: self.keeps_documents().then(|| delivered.hashes()).transpose()?,
         })
     }
 
-    /// Casts one column; failures go to the rows' reasons, or where the column is null then to what is unreadable. Personal
-    /// values never get further than here.
-    fn typed<'a>(
-        &self,
-        column: &'a Column,
-        values: ArrayRef,
-        origin: &Origin<'_>,
-        reasons: &mut [Vec<String>],
-        unreadable: &mut Vec<(usize, &'a str)>,
-    ) -> Result<ArrayRef> {
-        if matches!(values.data_type(), DataType::Map(..)) {
-            return Ok(values);
-        }
-        let texts: &StringArray = values.as_string();
-        match column.personal {
-            Some(Personal::Drop) => return Ok(new_null_array(&column.ty.arrow(), texts.len())),
-            Some(Personal::Hash) => return Ok(Arc::new(self.pseudonyms.of(texts))),
-            None => {}
-        }
-        let quoting = match self.unquoted.contains(&column.name) {
-            true => Quoting::Never,
-            false => Quoting::Values,
+    /// Runs the contract's SQL; without one each raw row is one of the table's.
+    async fn choose(&self, delivered: &Fields<'_>, raw: &RecordBatch, source: &Source) -> Result<Chosen> {
+        let Some(sql) = &self.sql else {
+            return Ok(Chosen {
+                raw_rows: (0..delivered.len() as u32).collect::<Vec<_>>().into(),
+                made: None,
+                failed: Vec::new(),
+                filtered: 0,
+            });
         };
-        let cast = cast_quoting(texts, column, origin.account.zone, quoting)?;
-        for (row, reason) in cast.failures {
-            match column.unreadable {
-                Unreadable::Reject => reasons[row].push(reason),
-                Unreadable::Null => unreadable.push((row, &column.name)),
-            }
-        }
-        Ok(cast.values)
+        let selected = sql.select(delivered, raw, source).await?;
+        let filled = sql.filled(delivered, source, selected.raw_rows.values());
+        let made = selected.as_fields(delivered, self.wants_hash)?;
+        let given = distinct(selected.raw_rows.values()) + selected.failed.len() as u64;
+        Ok(Chosen {
+            raw_rows: selected.raw_rows,
+            made: Some((made, filled)),
+            failed: selected.failed,
+            filtered: (delivered.len() as u64).saturating_sub(given),
+        })
+    }
+
+    /// Looks for what the contract does not allow: each row has all of its reasons afterwards.
+    fn check(
+        &self,
+        rows: &RecordBatch,
+        delivered: &Fields<'_>,
+        raw_rows: &[u32],
+        source: &Source,
+        faults: &mut Faults<'_>,
+    ) -> Result<Checked> {
+        let reasons = &mut faults.reasons;
+        self.require(rows, reasons);
+        self.check_others(delivered, raw_rows, source, reasons)?;
+        self.check_unknown(delivered, raw_rows, reasons);
+        self.check_window(rows, source, reasons)?;
+        self.check_document(rows, source, reasons)?;
+        let mut checked = self.checks.evaluate(rows, reasons)?;
+        // Not before all else: of rows that do not get in it says nothing.
+        checked.add_unreadable(&faults.unreadable, reasons);
+        Ok(checked)
     }
 }
 
-fn distinct(source: &[u32]) -> u64 {
-    source.iter().collect::<HashSet<_>>().len() as u64
+/// The raw rows that become rows of the table, before their values have types.
+struct Chosen {
+    /// Row of the raw batch behind each row of the table.
+    raw_rows: UInt32Array,
+    /// What the SQL made of them, and what of that only the account states; none without SQL.
+    made: Option<(RecordBatch, Filled)>,
+    /// Rows of the raw batch over which the SQL fails, each with the reason.
+    failed: Vec<(u32, String)>,
+    /// Rows that the SQL's WHERE dropped.
+    filtered: u64,
+}
+
+/// What is wrong with the rows.
+struct Faults<'a> {
+    /// For each row why it does not get in.
+    reasons: Vec<Vec<String>>,
+    /// Rows in which a column is null because its value cannot be read.
+    unreadable: Vec<(usize, &'a str)>,
+}
+
+impl Faults<'_> {
+    /// Of so many rows with which nothing is wrong so far.
+    fn of(rows: usize) -> Self {
+        Self {
+            reasons: vec![Vec::new(); rows],
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The rows that do not get in, and those over which the SQL fails.
+fn rejects(delivered: &Fields<'_>, chosen: Chosen, faults: Faults<'_>) -> Result<Vec<Reject>> {
+    let reject = |row: u32, reason: String| {
+        Ok(Reject {
+            row: Some(delivered.rows()[row as usize]),
+            reason,
+            text: delivered.text(row as usize)?,
+        })
+    };
+    let faulty = faults.reasons.iter().zip(chosen.raw_rows.values());
+    faulty
+        .filter(|(reasons, _)| !reasons.is_empty())
+        .map(|(reasons, row)| (*row, reasons.join("; ")))
+        .chain(chosen.failed)
+        .map(|(row, reason)| reject(row, reason))
+        .collect()
+}
+
+fn distinct(rows: &[u32]) -> u64 {
+    rows.iter().collect::<HashSet<_>>().len() as u64
 }

@@ -18,7 +18,8 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::layout::{HASH, ROW, SOURCE_ROW};
 
 use super::apart::{Select, Taken};
-use super::fields::{Fields, Filled, Origin};
+use super::fields::{Fields, Filled};
+use super::source::Source;
 
 /// A SELECT over `raw`, with the row's ordinal added so that each result leads back to its raw row.
 pub(crate) struct RawSql {
@@ -35,7 +36,7 @@ pub(crate) struct Selected {
     /// The selected columns as text.
     pub(crate) rows: RecordBatch,
     /// For each result the index of its raw row.
-    pub(crate) source: Vec<u32>,
+    pub(crate) raw_rows: UInt32Array,
     /// Indices of the raw rows over which the SQL fails, each with the reason.
     pub(crate) failed: Vec<(u32, String)>,
 }
@@ -43,16 +44,11 @@ pub(crate) struct Selected {
 impl Selected {
     /// The selected columns as text fields, for columns to pick from. The hash, where it is wanted, is that of the
     /// delivered row.
-    pub(crate) fn as_fields(
-        &self,
-        delivered: &Fields<'_>,
-        source: &UInt32Array,
-        wants_hash: bool,
-    ) -> Result<RecordBatch> {
+    pub(crate) fn as_fields(&self, delivered: &Fields<'_>, wants_hash: bool) -> Result<RecordBatch> {
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         if wants_hash {
             fields.push(Field::new(HASH, DataType::Utf8, true));
-            columns.push(take(&delivered.hash_texts()?, source, None)?);
+            columns.push(take(&delivered.hash_texts()?, &self.raw_rows, None)?);
         }
         for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
             if field.name() != SOURCE_ROW && field.name() != HASH {
@@ -60,7 +56,7 @@ impl Selected {
                 columns.push(column.clone());
             }
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(source.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.raw_rows.len()));
         Ok(RecordBatch::try_new_with_options(
             Arc::new(Schema::new(fields)),
             columns,
@@ -166,7 +162,7 @@ impl RawSql {
         &self,
         fields: &Fields<'_>,
         raw: &RecordBatch,
-        origin: &Origin<'_>,
+        source: &Source,
     ) -> Result<Selected> {
         let delivered = raw
             .schema_ref()
@@ -174,7 +170,7 @@ impl RawSql {
             .iter()
             .map(|field| field.name().as_str());
         let named = self.columns.iter().map(String::as_str);
-        let stated = origin.account.stated().map(|(name, _)| name);
+        let stated = source.account.stated().map(|(name, _)| name);
         let mut names: Vec<Field> = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for name in delivered.chain(named).chain(stated).chain([ROW]) {
@@ -192,7 +188,7 @@ impl RawSql {
             ));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(names)), columns)?;
-        let failed = |error: Error| error.with("object", &origin.object.uri);
+        let failed = |error: Error| error.with("object", &source.object.uri);
         let Taken { rows, failed } = self.select.run(&batch).await.map_err(failed)?;
         let position: HashMap<i64, u32> = fields
             .rows()
@@ -209,22 +205,26 @@ impl RawSql {
             .last()
             .and_then(|column| column.as_primitive_opt::<Int64Type>());
         let ordinals = ordinals.ok_or_else(|| Error::internal("SQL gave no columns"))?;
-        let source = ordinals
+        let raw_rows = ordinals
             .values()
             .iter()
             .map(index)
             .collect::<Result<Vec<u32>>>()?;
         let failed = failed.into_iter().map(|(row, reason)| Ok((index(&row)?, reason)));
         let failed = failed.collect::<Result<Vec<_>>>()?;
-        Ok(Selected { rows, source, failed })
+        Ok(Selected {
+            rows,
+            raw_rows: raw_rows.into(),
+            failed,
+        })
     }
 
     /// Which cells of the fields that the SQL hands on only the account states.
-    pub(crate) fn filled(&self, delivered: &Fields<'_>, origin: &Origin<'_>, source: &[u32]) -> Filled {
-        let fields = origin.account.stated().map(|(name, _)| name);
+    pub(crate) fn filled(&self, delivered: &Fields<'_>, source: &Source, raw_rows: &[u32]) -> Filled {
+        let fields = source.account.stated().map(|(name, _)| name);
         fields
             .filter(|name| !self.made.contains(*name))
-            .map(|name| (name.to_owned(), delivered.lacks(name, source)))
+            .map(|name| (name.to_owned(), delivered.lacks(name, raw_rows)))
             .collect()
     }
 }

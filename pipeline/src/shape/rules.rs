@@ -5,7 +5,8 @@ use arrow::datatypes::Date32Type;
 use chrono::{Datelike, NaiveDate};
 
 use super::Shaper;
-use super::fields::{Fields, Origin};
+use super::fields::Fields;
+use super::source::Source;
 use crate::contract::Unknown;
 use crate::delta::partition;
 use crate::error::{Error, Result};
@@ -42,11 +43,11 @@ impl Shaper {
     }
 
     /// Rows with fields that no column names, where the contract refuses them.
-    pub(super) fn check_unknown(&self, fields: &Fields<'_>, source: &[u32], reasons: &mut [Vec<String>]) {
+    pub(super) fn check_unknown(&self, fields: &Fields<'_>, raw_rows: &[u32], reasons: &mut [Vec<String>]) {
         if self.feed.unknown != Unknown::Refuse {
             return;
         }
-        for (row, reasons) in source.iter().zip(reasons) {
+        for (row, reasons) in raw_rows.iter().zip(reasons) {
             for name in fields.unknown_in(*row as usize) {
                 reasons.push(format!(
                     "field {name} is not in the contract, which refuses unknown fields"
@@ -60,7 +61,7 @@ impl Shaper {
     pub(super) fn check_window(
         &self,
         rows: &RecordBatch,
-        origin: &Origin<'_>,
+        source: &Source,
         reasons: &mut [Vec<String>],
     ) -> Result<()> {
         let Some(window) = self.feed.key_window_days else {
@@ -73,7 +74,7 @@ impl Shaper {
             .column_by_name(name)
             .ok_or_else(|| Error::internal("partition column is missing").with("column", name))?
             .as_primitive::<Date32Type>();
-        let period = origin.object.period.date();
+        let period = source.object.period.date();
         for (row, reasons) in reasons.iter_mut().enumerate() {
             if !dates.is_valid(row) {
                 continue;

@@ -11,8 +11,9 @@ use chrono::{DateTime, Utc};
 use super::Shaper;
 use super::cast::cast;
 use super::document;
-use super::fields::{Fields, Origin};
+use super::fields::Fields;
 use super::order::order_of;
+use super::source::Source;
 use super::stated::Stated;
 use crate::contract::Column;
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ pub(super) struct Stamped<'a> {
     /// Row of `fields` behind each shaped row.
     pub(super) indices: &'a UInt32Array,
     /// Where the rows come from.
-    pub(super) origin: &'a Origin<'a>,
+    pub(super) source: &'a Source,
     /// The batch that they go into.
     pub(super) stamp: BatchStamp,
 }
@@ -49,14 +50,14 @@ impl Shaper {
             fields,
             stated,
             indices,
-            origin,
+            source,
             stamp,
         } = *stamped;
         let rows = indices.len();
         for field in self.schema.fields().iter().skip(self.contract.columns.len()) {
             let column: ArrayRef = match field.name().as_str() {
                 layout::EXTRA => take(&fields.unknown()?, indices, None)?,
-                layout::OBJECT => Arc::new(StringArray::new_repeated(&origin.object.uri, rows)),
+                layout::OBJECT => Arc::new(StringArray::new_repeated(&source.object.uri, rows)),
                 layout::ROW => take(&Int64Array::from(fields.rows().to_vec()), indices, None)?,
                 layout::BATCH => Arc::new(Int64Array::from(vec![stamp.batch; rows])),
                 layout::LOADED_AT => {
@@ -65,7 +66,7 @@ impl Shaper {
                 }
                 layout::HASH => take(&fields.hashes()?, indices, None)?,
                 layout::ORDER => Arc::new(self.order(columns, stamped)?),
-                layout::OLDER => stated.older(rows, origin.account.keep == AccountKeep::LatestRow)?,
+                layout::OLDER => stated.older(rows, source.account.keep == AccountKeep::LatestRow)?,
                 _ => new_null_array(field.data_type(), rows),
             };
             columns.push(column);
@@ -78,7 +79,7 @@ impl Shaper {
         let Stamped {
             fields,
             indices,
-            origin,
+            source,
             ..
         } = *stamped;
         let mut parts = Vec::new();
@@ -88,14 +89,14 @@ impl Shaper {
                 parts.push(values.clone());
             } else if self.keeps_documents() {
                 let all = UInt32Array::from(vec![0; indices.len()]);
-                for part in document::ordering(name, origin)? {
+                for part in document::ordering(name, source)? {
                     parts.push(take(&part, &all, None)?);
                 }
             } else {
                 let column = Column::ordering_lineage(name)
                     .ok_or_else(|| Error::internal("newest_by names no column").with("column", name))?;
                 let texts = fields.first_of(&column.from, &column.ty)?.texts;
-                let values = cast(&texts, &column, origin.account.zone)?.values;
+                let values = cast(&texts, &column, source.account.zone)?.values;
                 parts.push(take(&values, indices, None)?);
             }
         }

@@ -23,8 +23,8 @@ use crate::raw::RawObject;
 use crate::shape::Declared;
 use crate::system::ledger::{Coverage, DocumentResult};
 
+use super::object_rows::ObjectRows;
 use super::parts::folder;
-use super::read::ObjectRows;
 use super::row_buffer::{BufferedRows, Portion};
 use crate::commit::notes::Notes;
 

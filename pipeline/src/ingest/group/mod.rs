@@ -23,11 +23,13 @@ use crate::system::ledger::{Claim, Draft, Ledger};
 
 use super::batch::ingest_batch;
 use super::lookback::LookBack;
+use super::object_rows::ObjectRows;
 use super::pending::Pending;
 use super::poison::PoisonLog;
-use super::read::{ObjectRows, Pace, TableReader, Telling, Watch, read_objects};
+use super::read::{Pace, TableReader, read_objects};
 use super::row_buffer::{Budget, RowBuffer};
 use super::waiting::waiting_of;
+use super::watch::{Telling, Watch};
 use crate::commit::table;
 use crate::commit::tally::Tallies;
 use crate::commit::{State, TableRun, state};
