@@ -12,7 +12,9 @@
 
 mod attempts;
 mod audit;
+mod audited;
 mod compact;
+mod copies;
 mod history;
 mod looked;
 mod needed;
