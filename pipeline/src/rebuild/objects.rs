@@ -16,7 +16,7 @@ use crate::ingest;
 use crate::layout;
 use crate::query::{SnapshotTable, session};
 use crate::raw::manifest;
-use crate::raw::{Beside, Identity, RawObject};
+use crate::raw::{Beside, Identity, Listing, RawObject};
 use crate::request::Selection;
 use crate::storage::Stores;
 use crate::system::ledger::{Ledger, LedgerRow, latest_results};
@@ -45,13 +45,12 @@ pub(super) async fn sources(
     ledger: &Ledger,
     standing: &Standing,
 ) -> Result<Sources> {
-    let (lake, name) = (job.lake, &job.contract.name);
     let selection = Selection {
         from: job.options.from,
         to: job.options.to,
         ..Selection::default()
     };
-    let zone = lake.raw_zone();
+    let zone = job.lake.raw_zone();
     let listing = zone.list(job.contract, feed, &[], &selection).await?;
     if standing.adopts
         && let Some(refused) = listing.refused.first()
@@ -59,44 +58,79 @@ pub(super) async fn sources(
         // The ledger does not know what may lie there.
         return Err(Error::new(Kind::Io, refused.clone()));
     }
-    let listed: HashMap<&str, &RawObject> = listing
-        .objects
-        .iter()
-        .map(|object| (object.path.as_str(), object))
-        .collect();
-    let rows = ledger.rows(name).await?;
+    let rows = ledger.rows(&job.contract.name).await?;
     let rejected: HashSet<Identity> = latest_results(&rows)
         .into_iter()
         .filter(|(_, row)| row.is_reject())
         .map(|(identity, _)| identity)
         .collect();
+    let listed = by_path(&listing);
     let mut sources = Sources::default();
+    for mut object in claimed(&rows, &selection) {
+        let now = state_now(job, &listed, &mut object).await?;
+        let is_rejected = rejected.contains(&object.identity());
+        sources.add_claimed(object, now, is_rejected);
+    }
+    if standing.adopts {
+        if let Some(snapshot) = &standing.snapshot {
+            let rows_of = objects_of_rows(job, snapshot).await?;
+            sources.miss_unknown(rows_of, &listing);
+        }
+        for object in &listing.objects {
+            sources.take(object.clone());
+        }
+    }
+    ingest::name_documents(job.lake.stores(), job.contract, sources.objects.values_mut()).await?;
+    Ok(sources)
+}
+
+fn by_path(listing: &Listing) -> HashMap<&str, &RawObject> {
+    let objects = listing.objects.iter();
+    objects.map(|object| (object.path.as_str(), object)).collect()
+}
+
+/// The objects of the selected days that were claimed, each state of one once.
+fn claimed(rows: &[LedgerRow], selection: &Selection) -> impl Iterator<Item = RawObject> {
     let mut seen = HashSet::new();
-    for mut object in rows
-        .iter()
+    rows.iter()
         .filter(|row| row.is_claim())
         .filter_map(LedgerRow::raw_object)
         .filter(|object| within(object.period.date(), selection.from, selection.to))
-    {
-        if !seen.insert(object.identity()) {
-            continue;
-        }
-        let now = match listed.get(object.path.as_str()) {
-            Some(now) => {
-                object.uri.clone_from(&now.uri);
-                Some(State::of(now))
-            }
-            None => {
-                zone.relocate(job.contract, [&mut object]);
-                object.uri = object.moved_to.take().unwrap_or(object.uri);
-                head(&object, lake.stores()).await?
-            }
-        };
+        .filter(move |object| seen.insert(object.identity()))
+}
+
+/// What lies there now of a claimed object, which is told where that is; none where nothing does.
+async fn state_now(
+    job: &Job<'_>,
+    listed: &HashMap<&str, &RawObject>,
+    object: &mut RawObject,
+) -> Result<Option<State>> {
+    if let Some(now) = listed.get(object.path.as_str()) {
+        object.uri.clone_from(&now.uri);
+        return Ok(Some(State::of(now)));
+    }
+    job.lake.raw_zone().relocate(job.contract, [&mut *object]);
+    if let Some(moved_to) = object.moved_to.take() {
+        object.uri = moved_to;
+    }
+    head(object, job.lake.stores()).await
+}
+
+impl Sources {
+    fn take(&mut self, object: RawObject) {
+        self.objects.insert(object.identity(), object);
+    }
+
+    fn miss(&mut self, object: RawObject, why: &str) {
+        self.missing.push(format!("{}: {why}", object.uri));
+        self.take(object);
+    }
+
+    /// Adds a claimed object by what lies there now; whether all that it gave was a reject.
+    fn add_claimed(&mut self, object: RawObject, now: Option<State>, is_rejected: bool) {
         match now {
-            Some(State { manifest: None, .. })
-                if object.manifest.is_some() && !rejected.contains(&object.identity()) =>
-            {
-                sources.miss(object, "its manifest is gone");
+            Some(State { manifest: None, .. }) if object.manifest.is_some() && !is_rejected => {
+                self.miss(object, "its manifest is gone");
             }
             Some(now) if now.size == object.size => {
                 let claimed = object.identity();
@@ -108,50 +142,32 @@ pub(super) async fn sources(
                 };
                 let identity = object.identity();
                 if identity != claimed {
-                    sources.delivered_again.insert(identity);
+                    self.delivered_again.insert(identity);
                 }
-                sources.take(object);
+                self.take(object);
             }
             // What gave nothing but a reject is not missed, and its reject goes where something else was delivered in its
             // place, which is an object of its own.
-            Some(_) if rejected.contains(&object.identity()) => {}
-            None if rejected.contains(&object.identity()) => sources.take(object),
-            Some(_) => sources.miss(object, "other content was delivered in its place"),
-            None => sources.miss(object, "is gone"),
+            Some(_) if is_rejected => {}
+            None if is_rejected => self.take(object),
+            Some(_) => self.miss(object, "other content was delivered in its place"),
+            None => self.miss(object, "is gone"),
         }
-    }
-    if standing.adopts {
-        if let Some(snapshot) = &standing.snapshot {
-            let known: HashSet<String> = sources
-                .objects
-                .values()
-                .map(|object| object.uri.clone())
-                .chain(listed.values().map(|object| object.uri.clone()))
-                .collect();
-            for object in objects_of_rows(job, snapshot).await? {
-                if !known.contains(&object) {
-                    sources
-                        .missing
-                        .push(format!("{object} is gone, and the table has rows of it"));
-                }
-            }
-        }
-        for object in &listing.objects {
-            sources.take(object.clone());
-        }
-    }
-    ingest::name_documents(lake.stores(), job.contract, sources.objects.values_mut()).await?;
-    Ok(sources)
-}
-
-impl Sources {
-    fn take(&mut self, object: RawObject) {
-        self.objects.insert(object.identity(), object);
     }
 
-    fn miss(&mut self, object: RawObject, why: &str) {
-        self.missing.push(format!("{}: {why}", object.uri));
-        self.take(object);
+    /// Notes the objects of these addresses that neither the ledger names nor the raw zone has.
+    fn miss_unknown(&mut self, addresses: Vec<String>, listing: &Listing) {
+        let known: HashSet<&str> = self
+            .objects
+            .values()
+            .chain(&listing.objects)
+            .map(|object| object.uri.as_str())
+            .collect();
+        let unknown = addresses
+            .into_iter()
+            .filter(|address| !known.contains(address.as_str()));
+        self.missing
+            .extend(unknown.map(|address| format!("{address} is gone, and the table has rows of it")));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::apply;
-use crate::apply::sorted::{self, Target};
+use crate::apply::sorted::{self, Sorted, Target};
 use crate::commit;
 use crate::commit::{Attempt, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
@@ -193,46 +193,29 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         sources,
         staging,
     } = staged;
-    let (lake, contract) = (job.lake, job.contract);
     let attempt = Attempt::new();
     let claim = Claim {
         draft: Draft {
-            table: contract.name.clone(),
+            table: job.contract.name.clone(),
             batch: standing.next(),
-            rules: contract.fingerprint(),
+            rules: job.contract.fingerprint(),
             objects: sources.objects.into_values().collect(),
             inputs: Vec::new(),
         },
         claimed_at: commit::now(),
     };
-    let log = lake.table_log(&contract.name)?;
-    let target = Target {
-        log: &log,
-        schema: layout::schema(contract),
-        partition: &contract.partition,
-        sort: contract.sort(),
-        file_size: contract.file_size,
-        options: apply::options(contract),
-        attempt: &attempt.id,
-        data_change: true,
-        stamp: Some((claim.draft.batch, claim.claimed_at)),
-    };
-    let (staged_log, staged) = staging.table().await?;
-    let context = session(lake.room())?;
-    let rows = context.read_table(Arc::new(SnapshotTable::new(&staged_log, &staged)))?;
-    let stop = lake.stop();
-    let sorted = stop.unless(sorted::write(rows, &target, |_| Ok(()))).await?;
+    let (log, rows) = staging.table().await?;
+    let sorted = write(job, &claim, &attempt.id, SnapshotTable::new(&log, &rows)).await?;
     let (results, counts) = staging.results(&claim, &attempt.id).await?;
     // Whoever accepts that objects are gone has been asked.
     let over_budget = match sources.missing.is_empty() {
-        true => commit::excess_of_results(&contract.quarantine, claim.draft.batch, &results),
+        true => commit::excess_of_results(&job.contract.quarantine, claim.draft.batch, &results),
         false => None,
     };
+    let rejects = staging.rejects(&claim, &attempt.id, job.lake.curated());
     let side = SideFile {
         results,
-        quarantine: stop
-            .unless(staging.rejects(&claim, &attempt.id, lake.curated()))
-            .await?,
+        quarantine: job.lake.stop().unless(rejects).await?,
     };
     let batch = claim.draft.batch;
     let ready = Ready {
@@ -241,7 +224,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         attempt,
         sorted,
         side,
-        accounts: commit::accounts_of(&staged)?,
+        accounts: commit::accounts_of(&rows)?,
         inputs: Vec::new(),
         counts,
         warned: BTreeMap::new(),
@@ -250,17 +233,7 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
     if !commit(job, ledger, ready, tally).await? {
         return Ok(false);
     }
-    let privacy = contract.privacy();
-    if privacy.has_secrets() && job.options.from.is_none() && job.options.to.is_none() {
-        let discreet = |reason: &str| privacy.discreet(reason);
-        let forgotten = quarantine::forget_texts(lake.curated(), &contract.name, batch, discreet).await;
-        if let Err(error) = forgotten {
-            tally.say(format!(
-                "texts of earlier rejects are still in the quarantine; {}",
-                error.chain()
-            ));
-        }
-    }
+    forget_secrets(job, batch, tally).await;
     if let Err(error) = staging.remove().await {
         tally.say(format!("the table is made anew; {}", error.chain()));
     }
@@ -278,4 +251,39 @@ async fn finish(job: &Job<'_>, ledger: &mut Ledger, staged: Staged<'_>, tally: &
         ));
     }
     Ok(true)
+}
+
+/// Writes the staged rows into sorted files of the table, as rows of the claimed batch.
+async fn write(job: &Job<'_>, claim: &Claim, attempt: &str, staged: SnapshotTable) -> Result<Sorted> {
+    let (lake, contract) = (job.lake, job.contract);
+    let target = Target {
+        log: &lake.table_log(&contract.name)?,
+        schema: layout::schema(contract),
+        partition: &contract.partition,
+        sort: contract.sort(),
+        file_size: contract.file_size,
+        options: apply::options(contract),
+        attempt,
+        data_change: true,
+        stamp: Some((claim.draft.batch, claim.claimed_at)),
+    };
+    let rows = session(lake.room())?.read_table(Arc::new(staged))?;
+    lake.stop().unless(sorted::write(rows, &target, |_| Ok(()))).await
+}
+
+/// Takes out of the quarantine what texts of earlier rejects say that may not be written down any more. Of a part of the
+/// table nobody knows which of them are meant.
+async fn forget_secrets(job: &Job<'_>, batch: i64, tally: &mut Tally) {
+    let privacy = job.contract.privacy();
+    if !privacy.has_secrets() || job.options.from.is_some() || job.options.to.is_some() {
+        return;
+    }
+    let discreet = |reason: &str| privacy.discreet(reason);
+    let (curated, table) = (job.lake.curated(), &job.contract.name);
+    if let Err(error) = quarantine::forget_texts(curated, table, batch, discreet).await {
+        tally.say(format!(
+            "texts of earlier rejects are still in the quarantine; {}",
+            error.chain()
+        ));
+    }
 }
