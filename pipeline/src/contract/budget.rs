@@ -34,7 +34,7 @@ impl Budget {
         let rows = budget.number("rows", found).filter(|rows| {
             let fits = (0.0..=1.0).contains(rows);
             if !fits {
-                budget.with_place("rows", |at| {
+                budget.with_position("rows", |at| {
                     let message = format!("rows {rows} is not a share of the rows");
                     found.add_with_help(Code::BadValue, at, message, "write 0.01 for one row in a hundred");
                 });
@@ -43,7 +43,7 @@ impl Budget {
         });
         let otherwise = budget.word("else", found).unwrap_or(Otherwise::Warn);
         if otherwise == Otherwise::Quarantine {
-            budget.with_place("else", |at| {
+            budget.with_position("else", |at| {
                 let help = "use warn or hold";
                 found.add_with_help(Code::BadValue, at, "the rows are in quarantine already", help);
             });

@@ -141,12 +141,12 @@ impl fmt::Display for Code {
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) file: Arc<str>,
     pub(super) line: usize,
 }
 
-impl Place {
+impl Position {
     /// Whether it is among what all tables of a folder share: what fits only some of them is no mistake there.
     pub(super) fn is_shared(&self) -> bool {
         self.file.ends_with("/_defaults.toml")
@@ -161,25 +161,25 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Adds a mistake that needs no advice.
-    pub(super) fn add(&mut self, code: Code, place: &Place, message: impl Into<String>) {
-        self.push(code, place, message.into(), None);
+    pub(super) fn add(&mut self, code: Code, position: &Position, message: impl Into<String>) {
+        self.push(code, position, message.into(), None);
     }
 
     /// Adds a mistake and what to do about it.
     pub(super) fn add_with_help(
         &mut self,
         code: Code,
-        place: &Place,
+        position: &Position,
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(code, place, message.into(), Some(help.into()));
+        self.push(code, position, message.into(), Some(help.into()));
     }
 
-    fn push(&mut self, code: Code, place: &Place, message: String, help: Option<String>) {
+    fn push(&mut self, code: Code, position: &Position, message: String, help: Option<String>) {
         self.list.push(Diagnostic {
-            file: place.file.to_string(),
-            line: place.line,
+            file: position.file.to_string(),
+            line: position.line,
             code,
             message,
             help,

@@ -36,11 +36,11 @@ const LOOKS: usize = 16;
 const MANY: usize = 8;
 
 /// Files of one partition that become fewer, or one.
-pub(super) struct Heap {
-    pub(super) files: Vec<DataFile>,
+struct Candidates {
+    files: Vec<DataFile>,
 }
 
-/// A heap, and the files that take its place.
+/// Files of one partition, and those that take their place.
 struct Done {
     old: Vec<DataFile>,
     new: Sorted,
@@ -58,20 +58,20 @@ pub(super) async fn compact(
     let stop = upkeep.lake.stop();
     let remembered = upkeep.lake.remembered()?;
     let mut looked = Looked::read(&remembered, subject).await;
-    let mut heaps = stop.unless(heaps(subject, &snapshot, &mut looked)).await?;
+    let mut candidates = stop.unless(candidates(subject, &snapshot, &mut looked)).await?;
     if upkeep.options.dry_run {
-        done.partitions = heaps.len() as u64;
+        done.partitions = candidates.len() as u64;
         return Ok(());
     }
     looked.keep(&remembered, subject).await;
-    heaps.reverse();
+    candidates.reverse();
     failpoint::pass("before_compaction");
-    while !heaps.is_empty() {
+    while !candidates.is_empty() {
         let attempt = Attempt::new();
         let (mut parts, mut bytes) = (Vec::new(), 0);
-        while let Some(heap) = heaps.pop() {
-            bytes += heap.files.iter().map(|file| file.size).sum::<u64>();
-            let part = rearrange(upkeep, subject, &snapshot, heap, &attempt);
+        while let Some(of_partition) = candidates.pop() {
+            bytes += of_partition.files.iter().map(|file| file.size).sum::<u64>();
+            let part = rearrange(upkeep, subject, &snapshot, of_partition, &attempt);
             parts.push(stop.unless(part).await?);
             if bytes >= COMMIT_BYTES || parts.len() >= COMMIT_PARTITIONS {
                 break;
@@ -90,39 +90,43 @@ pub(super) async fn compact(
     Ok(())
 }
 
-/// What is worth to be rearranged, a heap a partition. Files that were looked at need not be again.
-async fn heaps(subject: &Subject<'_>, snapshot: &Snapshot, looked: &mut Looked) -> Result<Vec<Heap>> {
+/// What is worth to be rearranged, partition by partition. Files that were looked at need not be again.
+async fn candidates(
+    subject: &Subject<'_>,
+    snapshot: &Snapshot,
+    looked: &mut Looked,
+) -> Result<Vec<Candidates>> {
     let mut partitions: BTreeMap<&PartitionValues, Vec<&DataFile>> = BTreeMap::new();
     for file in snapshot.files.iter() {
         partitions.entry(&file.partition).or_default().push(file);
     }
-    let (mut heaps, mut unknown) = (Vec::new(), Vec::new());
+    let (mut candidates, mut unknown) = (Vec::new(), Vec::new());
     looked.only(snapshot);
     for files in partitions.into_values() {
         let (small, large): (Vec<_>, Vec<_>) = files
             .into_iter()
             .partition(|file| file.size < subject.file_size() / 4 * 3);
-        let heap = worth_it(small.clone());
-        let of_heap: BTreeSet<&Path> = heap.iter().map(|file| &file.path).collect();
+        let worth = worth_it(small.clone());
+        let chosen: BTreeSet<&Path> = worth.iter().map(|file| &file.path).collect();
         let others = large.into_iter().chain(small);
-        let asked = others.filter(|file| !of_heap.contains(&file.path) && !looked.knows(file));
-        unknown.extend(asked.map(|file| (heaps.len(), file)));
-        heaps.push(heap);
+        let asked = others.filter(|file| !chosen.contains(&file.path) && !looked.knows(file));
+        unknown.extend(asked.map(|file| (candidates.len(), file)));
+        candidates.push(worth);
     }
     let looks = unknown
         .into_iter()
-        .map(|(heap, file)| async move { Ok::<_, Error>((heap, file, is_ragged(subject, file).await?)) });
+        .map(|(index, file)| async move { Ok::<_, Error>((index, file, is_ragged(subject, file).await?)) });
     let mut looks = stream::iter(looks).buffered(LOOKS);
-    while let Some((heap, file, is_ragged)) = looks.try_next().await? {
+    while let Some((index, file, is_ragged)) = looks.try_next().await? {
         match is_ragged {
-            true => heaps[heap].push(file),
+            true => candidates[index].push(file),
             false => looked.note(file),
         }
     }
-    let worth = heaps.into_iter().filter(|heap| !heap.is_empty());
+    let worth = candidates.into_iter().filter(|files| !files.is_empty());
     Ok(worth
-        .map(|heap| Heap {
-            files: heap.into_iter().cloned().collect(),
+        .map(|files| Candidates {
+            files: files.into_iter().cloned().collect(),
         })
         .collect())
 }
@@ -151,11 +155,11 @@ async fn rearrange(
     upkeep: &Upkeep<'_>,
     subject: &Subject<'_>,
     snapshot: &Snapshot,
-    heap: Heap,
+    candidates: Candidates,
     attempt: &Attempt,
 ) -> Result<Done> {
     let context = session(upkeep.lake.room())?;
-    let table = SnapshotTable::of_files(&subject.log, snapshot, Arc::new(heap.files.clone()));
+    let table = SnapshotTable::of_files(&subject.log, snapshot, Arc::new(candidates.files.clone()));
     let target = Target {
         log: &subject.log,
         schema: snapshot.schema.clone(),
@@ -169,7 +173,7 @@ async fn rearrange(
     };
     let rows = context.read_table(Arc::new(table))?;
     let new = sorted::write(rows, &target, |_| Ok(())).await?;
-    let known: Option<u64> = heap.files.iter().map(DataFile::rows).sum();
+    let known: Option<u64> = candidates.files.iter().map(DataFile::rows).sum();
     if known.is_some_and(|known| known != new.rows) {
         attempt.discard(&subject.log, &new.adds).await;
         return Err(Error::internal("rearranged files have another number of rows")
@@ -177,7 +181,10 @@ async fn rearrange(
             .with("before", known.unwrap_or_default())
             .with("after", new.rows));
     }
-    Ok(Done { old: heap.files, new })
+    Ok(Done {
+        old: candidates.files,
+        new,
+    })
 }
 
 /// Puts the new files in the place of the old ones, as far as those are all still there; the number of partitions for

@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A folder for temporary files, and how much they may take there. Its clones share that.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spill(Arc<Place>);
+pub(crate) struct Spill(Arc<SpillFolder>);
 
 #[derive(Debug, Default)]
-struct Place {
+struct SpillFolder {
     /// None: that of the operating system.
     folder: Option<PathBuf>,
     /// None: whatever the folder holds.
@@ -36,10 +36,10 @@ pub(crate) struct NoRoom {
 impl Spill {
     /// In this folder, with so many bytes at most.
     pub(crate) fn new(folder: Option<PathBuf>, limit: Option<u64>) -> Self {
-        Self(Arc::new(Place {
+        Self(Arc::new(SpillFolder {
             folder,
             limit,
-            ..Place::default()
+            ..SpillFolder::default()
         }))
     }
 
@@ -56,7 +56,7 @@ impl Spill {
         Ok(SpillFile {
             file: file.map_err(told)?,
             bytes: AtomicU64::new(0),
-            place: self.0.clone(),
+            folder: self.0.clone(),
         })
     }
 
@@ -80,7 +80,7 @@ impl Spill {
     }
 }
 
-impl Place {
+impl SpillFolder {
     fn no_room(&self) -> NoRoom {
         NoRoom {
             folder: self.folder.clone().unwrap_or_else(std::env::temp_dir),
@@ -145,7 +145,7 @@ impl StdError for NoRoom {}
 pub(crate) struct SpillFile {
     file: File,
     bytes: AtomicU64,
-    place: Arc<Place>,
+    folder: Arc<SpillFolder>,
 }
 
 impl SpillFile {
@@ -160,8 +160,8 @@ impl SpillFile {
     /// [`NoRoom`] where there is none.
     pub(crate) fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        let full = |kind: ErrorKind| io::Error::new(kind, self.place.no_room());
-        if !self.place.take(length) {
+        let full = |kind: ErrorKind| io::Error::new(kind, self.folder.no_room());
+        if !self.folder.take(length) {
             return Err(full(ErrorKind::QuotaExceeded));
         }
         let at = self.bytes.fetch_add(length, Ordering::Relaxed);
@@ -209,7 +209,7 @@ impl Seek for SpillFile {
 
 impl Drop for SpillFile {
     fn drop(&mut self) {
-        self.place.used.fetch_sub(self.len(), Ordering::Relaxed);
+        self.folder.used.fetch_sub(self.len(), Ordering::Relaxed);
     }
 }
 

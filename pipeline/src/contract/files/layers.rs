@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::toml::{self, Table, Value};
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::name::is_name;
 use crate::contract::{SourceFile, TableName};
 
@@ -51,7 +51,7 @@ impl Layers {
                 Some((name, _)) if RESERVED.contains(&name.source.as_str()) => {
                     let message = format!("a folder cannot be called {}", name.source);
                     let help = "so are tables called that this program or SQL keeps for itself";
-                    found.add_with_help(Code::BadName, &Place { file, line: 1 }, message, help);
+                    found.add_with_help(Code::BadName, &Position { file, line: 1 }, message, help);
                 }
                 Some((name, "toml")) => {
                     let table = toml::parse(&file, &source.text, found);
@@ -68,7 +68,7 @@ impl Layers {
                 }
                 _ => found.add_with_help(
                     Code::StrayFile,
-                    &Place { file, line: 1 },
+                    &Position { file, line: 1 },
                     "not a contract: the path does not fit <source>/<table>.toml or <source>/<table>.sql",
                     "names are [a-z][a-z0-9_]*",
                 ),
@@ -82,13 +82,13 @@ impl Layers {
         let known = self.names();
         for (name, sql) in self.layers.last().iter().flat_map(|layer| &layer.sql) {
             if !known.contains(name) {
-                let place = Place {
+                let position = Position {
                     file: sql.file.clone(),
                     line: 1,
                 };
                 found.add(
                     Code::StrayFile,
-                    &place,
+                    &position,
                     format!("there is no {}/{}.toml beside it", name.source, name.table),
                 );
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 
 /// Keys and values in the order of the text.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) value: Value,
-    pub(crate) at: Place,
+    pub(crate) at: Position,
 }
 
 /// The values that contracts use.
@@ -92,32 +92,32 @@ impl Table {
         lower
     }
 
-    /// The place of every key and list item, by its path: `csv.header`, `key.0`.
-    pub(crate) fn places(&self) -> BTreeMap<String, Place> {
-        let mut places = BTreeMap::new();
+    /// The position of every key and list item, by its path: `csv.header`, `key.0`.
+    pub(crate) fn positions(&self) -> BTreeMap<String, Position> {
+        let mut positions = BTreeMap::new();
         for entry in &self.entries {
-            entry.node.note(entry.key.clone(), &mut places);
+            entry.node.note(entry.key.clone(), &mut positions);
         }
-        places
+        positions
     }
 }
 
 impl Node {
-    fn note(&self, path: String, places: &mut BTreeMap<String, Place>) {
+    fn note(&self, path: String, positions: &mut BTreeMap<String, Position>) {
         match &self.value {
             Value::Table(table) => {
                 for entry in &table.entries {
-                    entry.node.note(format!("{path}.{}", entry.key), places);
+                    entry.node.note(format!("{path}.{}", entry.key), positions);
                 }
             }
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    item.note(format!("{path}.{index}"), places);
+                    item.note(format!("{path}.{index}"), positions);
                 }
             }
             _ => {}
         }
-        places.insert(path, self.at.clone());
+        positions.insert(path, self.at.clone());
     }
 }
 
@@ -126,18 +126,18 @@ pub(crate) fn parse(file: &Arc<str>, text: &str, found: &mut Findings) -> Option
     let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let place = lines.place(error.span().map_or(0, |span| span.start));
+        let position = lines.position(error.span().map_or(0, |span| span.start));
         let message = error.message().trim();
         if message.starts_with("duplicate key") {
             found.add(
                 Code::Duplicate,
-                &place,
+                &position,
                 format!("{} is written twice", lines.word(error.span())),
             );
         } else {
             found.add(
                 Code::Syntax,
-                &place,
+                &position,
                 format!("not TOML: {}", message.replace('\n', " ")),
             );
         }
@@ -159,8 +159,8 @@ impl<'a> Lines<'a> {
         Self { file, text, ends }
     }
 
-    fn place(&self, offset: usize) -> Place {
-        Place {
+    fn position(&self, offset: usize) -> Position {
+        Position {
             file: self.file.clone(),
             line: 1 + self.ends.partition_point(|end| *end < offset),
         }
@@ -177,7 +177,7 @@ impl<'a> Lines<'a> {
             key: AsRef::<str>::as_ref(key.get_ref()).to_owned(),
             node: Node {
                 value: self.value(value.get_ref()),
-                at: self.place(key.span().start),
+                at: self.position(key.span().start),
             },
         };
         Table {
@@ -193,7 +193,7 @@ impl<'a> Lines<'a> {
             DeValue::Array(items) => {
                 let node = |item: &toml::Spanned<DeValue<'_>>| Node {
                     value: self.value(item.get_ref()),
-                    at: self.place(item.span().start),
+                    at: self.position(item.span().start),
                 };
                 Value::List(items.iter().map(node).collect())
             }

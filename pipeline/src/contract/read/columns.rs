@@ -1,7 +1,7 @@
 //! The `[columns]` of a contract.
 
 use super::section::{Section, mistyped, owned};
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::files::toml::{Entry, Table, Value};
 use crate::contract::name::is_name;
 use crate::contract::{Column, ColumnType, LINEAGE, Pick, Unreadable, Zone, is_lineage};
@@ -9,7 +9,7 @@ use crate::contract::{Column, ColumnType, LINEAGE, Pick, Unreadable, Zone, is_li
 /// Reads the columns in their order. Where the rows come from other tables, only type and doc can be said.
 pub(crate) fn read(
     section: &Section<'_>,
-    start: &Place,
+    start: &Position,
     has_inputs: bool,
     found: &mut Findings,
 ) -> Vec<Column> {
@@ -53,7 +53,7 @@ fn column(entry: &Entry, has_inputs: bool, found: &mut Findings) -> Option<Colum
     Some(column)
 }
 
-fn fill(column: &mut Column, section: &Section<'_>, at: &Place, has_inputs: bool, found: &mut Findings) {
+fn fill(column: &mut Column, section: &Section<'_>, at: &Position, has_inputs: bool, found: &mut Findings) {
     section.only(
         &[
             "type",
@@ -102,7 +102,7 @@ fn fill(column: &mut Column, section: &Section<'_>, at: &Place, has_inputs: bool
     column.unreadable = section.word("unreadable", found).unwrap_or(Unreadable::Reject);
 }
 
-fn check_name(name: &str, at: &Place, found: &mut Findings) {
+fn check_name(name: &str, at: &Position, found: &mut Findings) {
     if name.starts_with('_') {
         let message = format!("column {name:?} starts with an underscore, as bookkeeping columns do");
         found.add_with_help(
@@ -120,7 +120,7 @@ fn check_name(name: &str, at: &Place, found: &mut Findings) {
     }
 }
 
-fn column_type(text: &str, at: &Place, found: &mut Findings) -> ColumnType {
+fn column_type(text: &str, at: &Position, found: &mut Findings) -> ColumnType {
     text.parse().unwrap_or_else(|message: String| {
         match instead(text) {
             Some(help) => found.add_with_help(Code::UnknownType, at, format!("{text:?} is not a type"), help),
@@ -154,7 +154,7 @@ fn instead(text: &str) -> Option<&'static str> {
     })
 }
 
-fn check_from(column: &mut Column, at: &Place, found: &mut Findings) {
+fn check_from(column: &mut Column, at: &Position, found: &mut Findings) {
     let name = &column.name;
     if column.from.is_empty() {
         let message = format!("column {name:?} is from no field");
@@ -184,7 +184,7 @@ fn check_from(column: &mut Column, at: &Place, found: &mut Findings) {
     }
 }
 
-fn check_zone(column: &mut Column, section: &Section<'_>, at: &Place, found: &mut Findings) {
+fn check_zone(column: &mut Column, section: &Section<'_>, at: &Position, found: &mut Findings) {
     let Some(zone) = section.word("zone", found) else {
         return;
     };

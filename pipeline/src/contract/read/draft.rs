@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::section::{Section, owned};
 use super::{columns, feed};
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::files::layers::{Resolved, SqlText};
 use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName};
 
@@ -49,7 +49,7 @@ pub(crate) struct Draft {
     pub(crate) sql: Option<SqlText>,
     pub(crate) siblings: Vec<TableName>,
     file: Arc<str>,
-    places: BTreeMap<String, Place>,
+    positions: BTreeMap<String, Position>,
 }
 
 impl Draft {
@@ -57,7 +57,7 @@ impl Draft {
     pub(crate) fn read(name: &TableName, resolved: Resolved, found: &mut Findings) -> Self {
         let Resolved { file, table, sql } = resolved;
         let section = Section::new(&table);
-        let start = Place {
+        let start = Position {
             file: file.clone(),
             line: 1,
         };
@@ -98,19 +98,19 @@ impl Draft {
             sql,
             siblings,
             file,
-            places: table.places(),
+            positions: table.positions(),
         }
     }
 
     /// Where a key stands, by its path such as `columns.order_id` or `key.0`; else where what is around it does.
-    pub(crate) fn at(&self, path: &str) -> Place {
+    pub(crate) fn at(&self, path: &str) -> Position {
         let mut path = path;
         loop {
-            match (self.places.get(path), path.rsplit_once('.')) {
-                (Some(place), _) => return place.clone(),
+            match (self.positions.get(path), path.rsplit_once('.')) {
+                (Some(position), _) => return position.clone(),
                 (None, Some((around, _))) => path = around,
                 (None, None) => {
-                    return Place {
+                    return Position {
                         file: self.file.clone(),
                         line: 1,
                     };
@@ -121,13 +121,13 @@ impl Draft {
 
     /// Whether a key is written down, be it rightly or wrongly.
     pub(crate) fn says(&self, path: &str) -> bool {
-        self.places.contains_key(path)
+        self.positions.contains_key(path)
     }
 
     /// A line of the SQL file.
-    pub(crate) fn at_sql(&self, line: usize) -> Place {
+    pub(crate) fn at_sql(&self, line: usize) -> Position {
         let file = self.sql.as_ref().map_or(&self.file, |sql| &sql.file);
-        Place {
+        Position {
             file: file.clone(),
             line: line.max(1),
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::keep::{days, minutes};
 use super::section::{Section, owned};
 use super::{format, keep};
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::{Expect, InputFeed, PathPattern, RawFeed, TableName, Unknown};
 
 /// Reads the keys for raw objects.
-pub(crate) fn raw(section: &Section<'_>, start: &Place, found: &mut Findings) -> RawFeed {
+pub(crate) fn raw(section: &Section<'_>, start: &Position, found: &mut Findings) -> RawFeed {
     refuse(section, &["recompute"], "needs inputs", found);
     for key in ["path", "keep", "format"]
         .into_iter()
@@ -78,14 +78,14 @@ pub(crate) fn tables(section: &Section<'_>, key: &str, found: &mut Findings) -> 
         }
     }
     if names.is_empty() && key == "inputs" {
-        section.with_place(key, |at| found.add(Code::BadValue, at, "inputs names no table"));
+        section.with_position(key, |at| found.add(Code::BadValue, at, "inputs names no table"));
     }
     names
 }
 
 fn refuse(section: &Section<'_>, keys: &[&str], why: &str, found: &mut Findings) {
     for key in keys {
-        section.with_place(key, |at| found.add(Code::WrongFeed, at, format!("{key} {why}")));
+        section.with_position(key, |at| found.add(Code::WrongFeed, at, format!("{key} {why}")));
     }
 }
 
@@ -131,7 +131,7 @@ fn expect(section: &Section<'_>, found: &mut Findings) -> Option<Expect> {
     let mut duration = |key: &str| {
         let Some(text) = expect.text(key, found) else {
             if !expect.has(key) {
-                section.with_place("expect", |at| {
+                section.with_position("expect", |at| {
                     found.add(Code::MissingKey, at, format!("expect has no {key}"))
                 });
             }

@@ -33,7 +33,7 @@ pub(crate) fn read(section: &Section<'_>, found: &mut Findings) -> Format {
         },
         Some("parquet") => Format::Parquet,
         Some(unknown) => {
-            section.with_place("format", |at| {
+            section.with_position("format", |at| {
                 let message = format!("{unknown:?} is not a format");
                 let help = "use csv, tsv, json, json_rows or parquet";
                 found.add_with_help(Code::BadValue, at, message, help);
@@ -58,7 +58,7 @@ fn refuse_others(section: &Section<'_>, json: Option<&Table>, format: &Format, f
     };
     let mut refuse = |section: &Section<'_>, keys: &[&str]| {
         for key in keys.iter().filter(|key| !has.contains(key)) {
-            section.with_place(key, |at| {
+            section.with_position(key, |at| {
                 if !at.is_shared() {
                     let message = format!("{key} has no meaning for the format {}", format.name());
                     found.add(Code::WrongFeed, at, message);
@@ -123,7 +123,7 @@ fn csv(section: &Section<'_>, found: &mut Findings) -> CsvFormat {
     }
     format.rename = rename(&csv, found);
     let distinct: BTreeSet<_> = format.columns.iter().collect();
-    section.with_place("csv", |at| {
+    section.with_position("csv", |at| {
         if distinct.len() < format.columns.len() {
             found.add(Code::BadCsv, at, "csv columns name a column twice");
         }

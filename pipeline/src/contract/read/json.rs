@@ -45,7 +45,7 @@ pub(crate) fn document(section: &Section<'_>, table: &Table, found: &mut Finding
 /// That `rows` is missing, said where the options or else the format stand.
 pub(crate) fn missing_rows(section: &Section<'_>, found: &mut Findings) {
     let key = if section.has("json") { "json" } else { "format" };
-    section.with_place(key, |at| {
+    section.with_position(key, |at| {
         let help = "name the array whose elements are rows, such as json = { rows = \"salesByAsin\" }";
         found.add_with_help(Code::MissingKey, at, "json has no rows", help);
     });

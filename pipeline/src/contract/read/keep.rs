@@ -16,7 +16,7 @@ pub(crate) fn read(section: &Section<'_>, found: &mut Findings) -> Keep {
     let word = section.text("keep", found);
     match word.as_ref().map(|keep| keep.text) {
         Some("every_row") => {
-            section.with_place("newest_by", |at| {
+            section.with_position("newest_by", |at| {
                 if !at.is_shared() {
                     found.add(Code::NewestBy, at, "every_row keeps every row, so none is newest");
                 }
@@ -66,14 +66,14 @@ fn shrink(section: &Section<'_>, found: &mut Findings) -> Option<Shrink> {
     shrink.only(&["below", "older_than", "else"], "shrink", found);
     let below = shrink.number("below", found);
     if below.is_none() && !shrink.has("below") {
-        section.with_place("shrink", |at| {
+        section.with_position("shrink", |at| {
             found.add(Code::MissingKey, at, "shrink has no below");
         });
     }
     let below = below.filter(|below| {
         let fits = *below > 0.0 && *below <= 1.0;
         if !fits {
-            shrink.with_place("below", |at| {
+            shrink.with_position("below", |at| {
                 let message = format!("below {below} is not a share of the rows");
                 found.add_with_help(
                     Code::BadValue,
@@ -91,7 +91,7 @@ fn shrink(section: &Section<'_>, found: &mut Findings) -> Option<Shrink> {
     };
     let otherwise = shrink.word("else", found).unwrap_or(Otherwise::Warn);
     if otherwise == Otherwise::Quarantine {
-        shrink.with_place("else", |at| {
+        shrink.with_position("else", |at| {
             found.add_with_help(
                 Code::BadValue,
                 at,

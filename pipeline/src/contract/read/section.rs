@@ -1,6 +1,6 @@
 //! Typed reading of one table of a document.
 
-use crate::contract::diagnostic::{Code, Findings, Place};
+use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::files::toml::{Node, Table, Value};
 
 /// A table of a document whose keys are asked for by type; what has another type is reported and counts as absent.
@@ -11,7 +11,7 @@ pub(crate) struct Section<'a> {
 /// A text and where it stands.
 pub(crate) struct Located<'a> {
     pub(crate) text: &'a str,
-    pub(crate) at: &'a Place,
+    pub(crate) at: &'a Position,
 }
 
 impl<'a> Section<'a> {
@@ -39,7 +39,7 @@ impl<'a> Section<'a> {
     }
 
     /// Calls `say` with the place of a key that is there.
-    pub(crate) fn with_place(&self, key: &str, say: impl FnOnce(&Place)) {
+    pub(crate) fn with_position(&self, key: &str, say: impl FnOnce(&Position)) {
         if let Some(node) = self.table.get(key) {
             say(&node.at);
         }

@@ -27,7 +27,7 @@ pub(super) enum Stop {
 /// The cells of one record.
 #[derive(Default)]
 pub(super) struct Cells {
-    places: Vec<Place>,
+    spans: Vec<Span>,
     /// Quoted cells without the doubling of their quotes, one after another.
     undoubled: Vec<u8>,
     length: usize,
@@ -35,7 +35,7 @@ pub(super) struct Cells {
 }
 
 /// Where a cell stands: in the text of the record, or among the undoubled cells.
-struct Place {
+struct Span {
     start: usize,
     end: usize,
     undoubled: bool,
@@ -157,7 +157,7 @@ impl Dialect {
 impl Cells {
     /// Forgets the record.
     pub(super) fn clear(&mut self) {
-        self.places.clear();
+        self.spans.clear();
         self.undoubled.clear();
         self.length = 0;
         self.bare_quote = false;
@@ -165,7 +165,7 @@ impl Cells {
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.places.len()
+        self.spans.len()
     }
 
     /// Bytes of the record, its line end among them.
@@ -180,15 +180,15 @@ impl Cells {
 
     /// The cells without their quotes, of the record that was read from `text`.
     pub(super) fn of<'a>(&'a self, text: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
-        self.places.iter().map(move |place| {
-            let from = if place.undoubled { &self.undoubled } else { text };
-            &from[place.start..place.end]
+        self.spans.iter().map(move |span| {
+            let from = if span.undoubled { &self.undoubled } else { text };
+            &from[span.start..span.end]
         })
     }
 
     #[inline]
     fn push(&mut self, start: usize, end: usize) {
-        self.places.push(Place {
+        self.spans.push(Span {
             start,
             end,
             undoubled: false,
@@ -204,7 +204,7 @@ impl Cells {
             rest = &rest[quote + 2..];
         }
         self.undoubled.extend_from_slice(rest);
-        self.places.push(Place {
+        self.spans.push(Span {
             start,
             end: self.undoubled.len(),
             undoubled: true,
@@ -214,6 +214,6 @@ impl Cells {
     /// Bytes held.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.places.capacity() * size_of::<Place>() + self.undoubled.capacity()
+        self.spans.capacity() * size_of::<Span>() + self.undoubled.capacity()
     }
 }

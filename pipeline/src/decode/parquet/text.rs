@@ -18,7 +18,7 @@ pub(super) fn of(column: &dyn Array, mut fault: impl FnMut(usize, &str)) -> Resu
         text.clear();
         if is_null(column, row) {
             texts.append_null();
-        } else if let Err(what) = writer.write(row, Place::Column, &mut text) {
+        } else if let Err(what) = writer.write(row, Within::Column, &mut text) {
             fault(row, what);
             texts.append_null();
         } else {
@@ -30,7 +30,7 @@ pub(super) fn of(column: &dyn Array, mut fault: impl FnMut(usize, &str)) -> Resu
 
 /// Where a value stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Within {
     Column,
     Json,
 }
@@ -50,7 +50,8 @@ enum Writer<'a> {
     Map(&'a dyn Array, Box<(Self, &'a dyn Array, Self)>),
 }
 
-type Written = Result<(), &'static str>;
+/// Nothing, or what the value is that no text can be made of.
+type Wrote = Result<(), &'static str>;
 
 impl<'a> Writer<'a> {
     fn of(array: &'a dyn Array) -> Result<Self> {
@@ -86,27 +87,27 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the value at an index, which is not null.
-    fn write(&self, index: usize, place: Place, text: &mut String) -> Written {
+    fn write(&self, index: usize, within: Within, text: &mut String) -> Wrote {
         match self {
-            Self::Text(array) => string(array.value(index), place, text),
+            Self::Text(array) => string(array.value(index), within, text),
             Self::Bytes(array) => match std::str::from_utf8(array.as_binary::<i32>().value(index)) {
-                Ok(value) => string(value, place, text),
+                Ok(value) => string(value, within, text),
                 Err(_) => return Err("has bytes that are no text"),
             },
             Self::Bare(formatter) => plain(formatter, index, text)?,
             Self::Decimal(array, scale) => decimal(array.value(index), *scale, text),
-            Self::Float(formatter, array) if place == Place::Column || is_finite(*array, index) => {
+            Self::Float(formatter, array) if within == Within::Column || is_finite(*array, index) => {
                 plain(formatter, index, text)?;
             }
             Self::Float(formatter, _) | Self::Quoted(formatter) => {
                 let mut value = String::new();
                 plain(formatter, index, &mut value)?;
-                string(&value, place, text);
+                string(&value, within, text);
             }
             Self::Struct(members) => {
                 let members = members.iter();
                 object(members, text, |(name, array, writer), text| {
-                    string(name, Place::Json, text);
+                    string(name, Within::Json, text);
                     text.push(':');
                     writer.json(*array, index, text)
                 })?;
@@ -127,8 +128,8 @@ impl<'a> Writer<'a> {
                 let (keys, array, values) = entries.as_ref();
                 object(offsets[index]..offsets[index + 1], text, |at, text| {
                     let mut key = String::new();
-                    keys.write(at as usize, Place::Column, &mut key)?;
-                    string(&key, Place::Json, text);
+                    keys.write(at as usize, Within::Column, &mut key)?;
+                    string(&key, Within::Json, text);
                     text.push(':');
                     values.json(*array, at as usize, text)
                 })?;
@@ -137,12 +138,12 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn json(&self, array: &dyn Array, index: usize, text: &mut String) -> Written {
+    fn json(&self, array: &dyn Array, index: usize, text: &mut String) -> Wrote {
         if is_null(array, index) {
             text.push_str("null");
             return Ok(());
         }
-        self.write(index, Place::Json, text)
+        self.write(index, Within::Json, text)
     }
 }
 
@@ -154,8 +155,8 @@ fn is_null(array: &dyn Array, index: usize) -> bool {
 fn object<T>(
     members: impl Iterator<Item = T>,
     text: &mut String,
-    mut write: impl FnMut(T, &mut String) -> Written,
-) -> Written {
+    mut write: impl FnMut(T, &mut String) -> Wrote,
+) -> Wrote {
     text.push('{');
     for (count, member) in members.enumerate() {
         if count > 0 {
@@ -167,7 +168,7 @@ fn object<T>(
     Ok(())
 }
 
-fn plain(formatter: &ArrayFormatter<'_>, index: usize, text: &mut String) -> Written {
+fn plain(formatter: &ArrayFormatter<'_>, index: usize, text: &mut String) -> Wrote {
     let value = formatter.value(index);
     value.write(text).map_err(|_| "is beyond what can be written")
 }
@@ -186,10 +187,10 @@ fn decimal(value: i128, scale: usize, text: &mut String) {
 }
 
 /// Text as it is, or in quotes.
-fn string(value: &str, place: Place, text: &mut String) {
-    match place {
-        Place::Column => text.push_str(value),
-        Place::Json => text.push_str(&serde_json::Value::from(value).to_string()),
+fn string(value: &str, within: Within, text: &mut String) {
+    match within {
+        Within::Column => text.push_str(value),
+        Within::Json => text.push_str(&serde_json::Value::from(value).to_string()),
     }
 }
 

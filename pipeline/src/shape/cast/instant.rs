@@ -22,7 +22,7 @@ pub(super) struct Reading {
 }
 
 /// A point in time as it is written.
-struct Written {
+struct WrittenTime {
     /// Since 1970-01-01T00:00 on the writer's clock.
     micros: i64,
     /// Seconds that the writer's clock is ahead of UTC, if it says so.
@@ -35,7 +35,7 @@ impl Reading {
         let days = match text.len() {
             10 => day(text.as_bytes()).ok_or(Fault::IsNot)?,
             _ => {
-                let Written { micros, ahead } = written(text.as_bytes()).ok_or(Fault::IsNot)?;
+                let WrittenTime { micros, ahead } = written(text.as_bytes()).ok_or(Fault::IsNot)?;
                 let local = match ahead {
                     Some(seconds) if !self.as_written => {
                         self.local(micros - seconds * SECOND).ok_or_else(outside)?
@@ -55,7 +55,7 @@ impl Reading {
     /// Microseconds since 1970-01-01T00:00Z; finer fractions are cut off. Where the clock was set back and a time
     /// came twice, the earlier.
     pub(super) fn timestamp(&self, text: &str) -> Result<i64, Fault> {
-        let Written { micros, ahead } = written(text.as_bytes()).ok_or(Fault::IsNot)?;
+        let WrittenTime { micros, ahead } = written(text.as_bytes()).ok_or(Fault::IsNot)?;
         let instant = match ahead {
             Some(seconds) => micros - seconds * SECOND,
             None => self.instant(micros)?,
@@ -115,7 +115,7 @@ fn day(text: &[u8]) -> Option<i32> {
 }
 
 /// `YYYY-MM-DD HH:MM[:SS[.f]][offset]`, with a space or T between, and one to nine digits of fraction.
-fn written(text: &[u8]) -> Option<Written> {
+fn written(text: &[u8]) -> Option<WrittenTime> {
     let (date, rest) = text.split_first_chunk::<10>()?;
     let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, rest @ ..] = rest else {
         return None;
@@ -134,7 +134,7 @@ fn written(text: &[u8]) -> Option<Written> {
     };
     let seconds = i64::from(hour * 3600 + minute * 60 + second);
     let micros = i64::from(day(date)?) * DAY + seconds * SECOND + fraction;
-    Some(Written {
+    Some(WrittenTime {
         micros,
         ahead: offset(rest)?,
     })

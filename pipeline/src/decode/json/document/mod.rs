@@ -35,7 +35,7 @@ pub(in crate::decode) struct DocumentRows {
     again: Option<Box<dyn Input>>,
     format: JsonDocument,
     limits: Limits,
-    place: Place,
+    stage: Stage,
     /// Name and text of what is copied down.
     header: Vec<(String, String)>,
     /// Of the elements of the array.
@@ -49,7 +49,7 @@ pub(in crate::decode) struct DocumentRows {
 
 /// How far reading has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Stage {
     Start,
     Rows,
     Rest,
@@ -142,7 +142,7 @@ impl DocumentRows {
             again,
             format: format.clone(),
             limits,
-            place: Place::Start,
+            stage: Stage::Start,
             header: Vec::new(),
             elements: Level::new(prefix, format.inner.clone(), limits.fields),
             nested: None,
@@ -161,25 +161,25 @@ impl DocumentRows {
             if self.batch.is_full(&self.limits) {
                 return Ok(self.batch.take()?.map(Decoded::Rows));
             }
-            match self.place {
-                Place::Start => {
+            match self.stage {
+                Stage::Start => {
                     self.start()?;
-                    self.place = Place::Rows;
+                    self.stage = Stage::Rows;
                     return Ok(Some(Decoded::Header(self.header.clone())));
                 }
-                Place::Rows => {
+                Stage::Rows => {
                     if !self.take_nested() {
                         match self.walker.element()? {
                             Some(first) => self.take_element(first)?,
-                            None => self.place = Place::Rest,
+                            None => self.stage = Stage::Rest,
                         }
                     }
                 }
-                Place::Rest => {
+                Stage::Rest => {
                     while self.walker.walk()? != Met::End {}
-                    self.place = Place::End;
+                    self.stage = Stage::End;
                 }
-                Place::End => return Ok(self.batch.take()?.map(Decoded::Rows)),
+                Stage::End => return Ok(self.batch.take()?.map(Decoded::Rows)),
             }
         }
     }
