@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
@@ -232,6 +232,16 @@ pub(crate) fn indexed(contract: &Contract) -> Vec<String> {
 /// Whether a column describes where a row comes from rather than what it says.
 pub(crate) fn is_bookkeeping(name: &str) -> bool {
     name.starts_with('_')
+}
+
+/// A builder of `map<text, text>` with the entry names that tables use.
+pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
+    let names = MapFieldNames {
+        entry: "key_value".into(),
+        key: "key".into(),
+        value: "value".into(),
+    };
+    MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
 }
 
 /// The day before, for look-backs; the first day there is has none.

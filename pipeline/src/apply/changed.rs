@@ -14,7 +14,7 @@ use crate::contract::{ColumnType, Contract, Feed, Keep};
 use crate::delta::partition::{PartitionValues, RowPartitions};
 use crate::delta::{ChangedPart, ChangedRows, DataFile};
 use crate::error::{Error, Result};
-use crate::keep::{Groups, key_positions, take_rows};
+use crate::keep::{RowsByKey, key_positions, take_rows};
 
 use super::file_edit::FileEdit;
 
@@ -56,7 +56,7 @@ impl Parts {
             Scopes::of(&rows, &columns)?,
         );
         let all: Vec<usize> = (0..rows.num_columns()).collect();
-        for members in Groups::of(&rows, &all)?.iter() {
+        for members in RowsByKey::of(&rows, &all)?.iter() {
             let part = self.scope(places.of_row(members[0]), scopes.of_row(members[0]));
             part.inserted += members.len() as u64;
         }

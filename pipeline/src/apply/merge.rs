@@ -17,7 +17,7 @@ use crate::contract::Contract;
 use crate::delta::DataFile;
 use crate::delta::partition::RowPartitions;
 use crate::error::Result;
-use crate::keep::{Folded, Groups, Stays, key_positions, stays};
+use crate::keep::{Folded, RowsByKey, Stays, key_positions, stays};
 use crate::layout;
 
 /// Plans how the folded rows of a batch go into the table. `periods` are the first and the last day that the
@@ -55,7 +55,7 @@ fn settled(contract: &Contract, batch: &Folded, copies: &Copies) -> Result<Plan>
         &schema,
         copies.rows.iter().chain([&project(&batch.rows, &schema)?]),
     )?;
-    let members = Groups::with_copies(batch.rows.num_rows(), &copies.keys);
+    let members = RowsByKey::with_copies(batch.rows.num_rows(), &copies.keys);
     let stays = stays(contract, &rows, &members)?;
     match &stays {
         Stays::Row { conflicts, .. } => plan.counts.rows_conflicting += conflicts,

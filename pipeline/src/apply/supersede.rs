@@ -19,9 +19,8 @@ use crate::contract::Contract;
 use crate::delta::DataFile;
 use crate::delta::partition::PartitionValues;
 use crate::error::{Error, Result};
-use crate::keep::{Cell, Documents, Memory, Replaced, insert_ascending, texts};
+use crate::keep::{Cell, Documents, Memory, Recorded, Replaced, insert_ascending, texts};
 use crate::layout::{OBJECT, ORDER};
-use crate::system::ledger::Recorded;
 use crate::write::Found;
 
 /// What the table has in a cell.

@@ -79,7 +79,7 @@ mod tests {
     use arrow::array::{Date32Array, Decimal128Array, TimestampMicrosecondArray};
 
     use super::*;
-    use crate::shape::map_builder;
+    use crate::layout::map_builder;
 
     #[test]
     fn values_read_as_people_write_them_and_extra_fields_stand_alone() {

@@ -8,9 +8,9 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::layout::{HASH, OBJECT, ROW};
 
-use super::{Groups, numbers, texts};
+use super::{RowsByKey, numbers, texts};
 
-pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> {
+pub(super) fn winners(rows: &RecordBatch, members: &RowsByKey) -> Result<Vec<u32>> {
     let (hash, object, ordinal) = (numbers(rows, HASH)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (hash(row), object(row), ordinal(row));
     Ok(members
@@ -20,7 +20,7 @@ pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> 
 }
 
 /// Rows whose content differs from the row that stays.
-pub(super) fn conflicts(rows: &RecordBatch, members: &Groups, winners: &[u32]) -> Result<u64> {
+pub(super) fn conflicts(rows: &RecordBatch, members: &RowsByKey, winners: &[u32]) -> Result<u64> {
     let hash = numbers(rows, HASH)?;
     let differing =
         |(rows, winner): (&[u32], &u32)| rows.iter().filter(|row| hash(**row) != hash(*winner)).count();

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 
 use super::cells::take_rows;
-use super::groups::{Groups, key_positions};
+use super::rows_by_key::{RowsByKey, key_positions};
 use super::{every_row, latest_row, latest_value};
 use crate::contract::{Contract, Feed, Keep};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ pub(crate) struct Folded {
     /// The rows, in the order in which their keys first appear.
     pub(crate) rows: RecordBatch,
     /// Per result the rows that were folded.
-    pub(crate) members: Groups,
+    pub(crate) members: RowsByKey,
     /// Where a result is one of the folded rows: which.
     pub(crate) winner: Vec<Option<u32>>,
     /// Rows that other rows of their key made superfluous.
@@ -38,7 +38,7 @@ pub(crate) enum Stays {
 
 /// Finds what stays of the rows of each key. Where one stays as it is, only the [`deciding_columns`] of the rows are
 /// looked at.
-pub(crate) fn stays(contract: &Contract, rows: &RecordBatch, members: &Groups) -> Result<Stays> {
+pub(crate) fn stays(contract: &Contract, rows: &RecordBatch, members: &RowsByKey) -> Result<Stays> {
     let Feed::Raw(feed) = &contract.feed else {
         return Err(
             Error::internal("rows of a table with inputs are not folded").with("table", &contract.name)
@@ -63,7 +63,7 @@ pub(crate) fn stays(contract: &Contract, rows: &RecordBatch, members: &Groups) -
 
 /// Folds the rows of each key to one. They are in the table's schema.
 pub(crate) fn fold(contract: &Contract, rows: &RecordBatch) -> Result<Folded> {
-    let members = Groups::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
+    let members = RowsByKey::of(rows, &key_positions(rows.schema_ref(), contract.key())?)?;
     let absorbed = members.iter().map(|members| members.len() as u64 - 1).sum();
     let (rows, winner, conflicts) = match stays(contract, rows, &members)? {
         Stays::Row { winners, conflicts } => {

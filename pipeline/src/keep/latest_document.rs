@@ -8,15 +8,12 @@
 //! that the table has in the cell, and the documents recorded before.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use roaring::RoaringBitmap;
 
-use crate::system::ledger::{Coverage, Recorded};
-
-/// Values of `per`, in its order, as text.
-pub(crate) type Cell = Vec<String>;
+use super::coverage::{Cell, Coverage, covered};
 
 /// The documents of a batch with their rows.
 pub(crate) struct Documents {
@@ -123,79 +120,6 @@ impl Documents {
             None => document.cells.keys().cloned().collect(),
             Some(covers) => covered(&self.per, self.days.as_deref(), covers),
         }
-    }
-}
-
-/// The cells of a coverage; none where it does not say the value of a column.
-pub(crate) fn covered(per: &[String], day: Option<&str>, covers: &Coverage) -> Vec<Cell> {
-    let cell = |date: Option<NaiveDate>| -> Option<Cell> {
-        let value = |name: &String| match date {
-            Some(date) if day == Some(name) => Some(date.to_string()),
-            _ => covers.fixed.get(name).cloned(),
-        };
-        per.iter().map(value).collect()
-    };
-    match covers.days {
-        None => cell(None).into_iter().collect(),
-        Some((first, last)) => {
-            let days = first.iter_days().take_while(|day| *day <= last);
-            days.filter_map(|day| cell(Some(day))).collect()
-        }
-    }
-}
-
-/// Recorded documents, found by the cells that they cover.
-pub(crate) struct Memory<'a> {
-    per: &'a [String],
-    day: Option<usize>,
-    by_fixed: HashMap<Vec<&'a str>, Vec<&'a Recorded>>,
-}
-
-impl<'a> Memory<'a> {
-    /// Of these documents, for the cells of a batch's.
-    pub(crate) fn new(documents: &'a Documents, recorded: &'a [Recorded]) -> Self {
-        let day = documents
-            .days
-            .as_ref()
-            .and_then(|day| documents.per.iter().position(|name| name == day));
-        let mut memory = Self {
-            per: &documents.per,
-            day,
-            by_fixed: HashMap::new(),
-        };
-        for document in recorded {
-            let fixed: Option<Vec<&str>> = memory
-                .fixed_columns()
-                .map(|name| document.covers.fixed.get(name).map(String::as_str))
-                .collect();
-            if let Some(fixed) = fixed {
-                memory.by_fixed.entry(fixed).or_default().push(document);
-            }
-        }
-        memory
-    }
-
-    fn fixed_columns(&self) -> impl Iterator<Item = &'a String> + use<'a> {
-        let day = self.day;
-        let per = self.per;
-        (0..per.len())
-            .filter(move |index| Some(*index) != day)
-            .map(move |index| &per[index])
-    }
-
-    /// The newest recorded document that covers the cell.
-    pub(crate) fn newest(&self, cell: &Cell) -> Option<&'a str> {
-        let fixed: Vec<&str> = (0..cell.len())
-            .filter(|index| Some(*index) != self.day)
-            .map(|index| cell[index].as_str())
-            .collect();
-        let day: Option<NaiveDate> = self.day.and_then(|day| cell[day].parse().ok());
-        let known = self.by_fixed.get(&fixed)?;
-        let covering = known.iter().filter(|document| match document.covers.days {
-            Some((first, last)) => day.is_some_and(|day| first <= day && day <= last),
-            None => true,
-        });
-        covering.map(|document| document.order.as_str()).max()
     }
 }
 

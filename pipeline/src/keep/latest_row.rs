@@ -10,9 +10,9 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::layout::{HASH, OBJECT, ORDER, ROW};
 
-use super::{Groups, numbers, texts};
+use super::{RowsByKey, numbers, texts};
 
-pub(super) fn winners(rows: &RecordBatch, members: &Groups) -> Result<Vec<u32>> {
+pub(super) fn winners(rows: &RecordBatch, members: &RowsByKey) -> Result<Vec<u32>> {
     let (order, hash) = (texts(rows, ORDER)?, numbers(rows, HASH)?);
     let (object, ordinal) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
     let place = |row: u32| (order(row), hash(row), Reverse((object(row), ordinal(row))));

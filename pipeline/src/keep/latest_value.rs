@@ -2,10 +2,10 @@
 //!
 //! Invariant: a cell holds the value with the greatest (order, value) among all observations of its key and column.
 //! An empty cell is no observation, unless its row states the whole of its record: then null is a value like any other,
-//! less than those of its time. Of `extra` such a row says that no other key has a value. `_order` is the greatest order of any observation of the key; `_older` holds the order of every
-//! value that is older than that, so that a row of the table is an observation whose cells have orders of their
-//! own, and no history needs to be read again. Each key of `extra` is a column in this sense. Columns that pick
-//! `min` or `max` are such maxima by value alone.
+//! less than those of its time. Of `extra` such a row says that no other key has a value. `_order` is the greatest order
+//! of any observation of the key; `_older` holds the order of every value that is older than that, so that a row of the
+//! table is an observation whose cells have orders of their own, and no history needs to be read again. Each key of
+//! `extra` is a column in this sense. Columns that pick `min` or `max` are such maxima by value alone.
 //!
 //! A value that no object says, only its account, has the empty order, which is less than any other: it stands where
 //! no object has a value, and any value of an object replaces it, in whatever order they come.
@@ -24,69 +24,19 @@ use arrow::compute::{SortOptions, take};
 
 use crate::contract::{Contract, EXTRA, Pick};
 use crate::error::{Error, Result};
-use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW, WHOLE};
-use crate::shape::map_builder;
+use crate::layout::{BATCH, LOADED_AT, OBJECT, OLDER, ORDER, ROW, WHOLE, map_builder};
 
-use super::{Groups, entries, numbers, texts};
+use super::{RowsByKey, entries, numbers, texts};
 
-/// Folds the rows of each group to one.
-pub(super) fn fold(contract: &Contract, rows: &RecordBatch, groups: &Groups) -> Result<RecordBatch> {
-    let orders = texts(rows, ORDER)?;
-    let cells = Cells::new(rows)?;
-    let (objects, ordinals) = (texts(rows, OBJECT)?, numbers(rows, ROW)?);
-    let place = |row: u32| (orders(row), Reverse((objects(row), ordinals(row))));
-    let newest: Vec<u32> = groups
-        .iter()
-        .filter_map(|group| group.iter().copied().max_by_key(|row| place(*row)))
-        .collect();
-    let ranks = Ranks::new(groups, &cells);
-    let whole: Vec<Option<&str>> = groups.iter().map(|rows| cells.newest_whole(rows)).collect();
-    let mut older: Vec<Ages> = vec![Ages::new(); groups.len()];
+/// Folds the rows of each key to one.
+pub(super) fn fold(contract: &Contract, rows: &RecordBatch, by_key: &RowsByKey) -> Result<RecordBatch> {
+    let mut folding = Folding::of(rows, by_key)?;
     let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(rows.num_columns());
-    for (position, field) in rows.schema_ref().fields().iter().enumerate() {
-        let name = field.name().as_str();
-        let column = rows.column(position);
-        let taken = |winners: Vec<Option<u32>>| -> Result<ArrayRef> {
-            Ok(take(column, &UInt32Array::from(winners), None)?)
-        };
-        let folded = match name {
-            _ if contract.key().iter().any(|key| key == name) => {
-                taken(newest.iter().copied().map(Some).collect())?
-            }
-            ORDER | OBJECT | ROW => taken(newest.iter().copied().map(Some).collect())?,
-            BATCH | LOADED_AT => taken(extremes(column, groups, Pick::Max)?)?,
-            EXTRA => fold_extra(column.as_map(), &cells, groups, &whole, &newest, &mut older)?,
-            OLDER => {
-                columns.push(None);
-                continue;
-            }
-            _ => {
-                let pick = contract.column(name).map_or(Pick::Newest, |column| column.pick);
-                match pick {
-                    Pick::Newest => taken(newest_values(
-                        name, column, &cells, groups, &ranks, &whole, &newest, &mut older,
-                    )?)?,
-                    pick => taken(extremes(column, groups, pick)?)?,
-                }
-            }
-        };
-        columns.push(Some(folded));
+    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        columns.push(folding.column(contract, field.name(), column)?);
     }
-    for ((ages, whole), newest) in older.iter_mut().zip(&whole).zip(&newest) {
-        if let Some(whole) = whole {
-            let is_older = *whole < orders(*newest);
-            ages.insert(WHOLE.to_owned(), is_older.then(|| (*whole).to_owned()));
-        }
-    }
-    let mut builder = map_builder();
-    for ages in &older {
-        for (cell, order) in ages {
-            builder.keys().append_value(cell);
-            builder.values().append_option(order.as_deref());
-        }
-        builder.append(!ages.is_empty())?;
-    }
-    let older: ArrayRef = Arc::new(builder.finish());
+    // It says which of the other columns' values are older than their rows.
+    let older = folding.older()?;
     let columns = columns
         .into_iter()
         .map(|column| column.unwrap_or_else(|| older.clone()))
@@ -141,17 +91,17 @@ impl<'a> Cells<'a> {
 
 /// The rows of each key from the newest to the oldest.
 struct Ranks {
-    /// Those of a key together, as in the groups.
+    /// Those of a key together, keys in their order.
     rows: Vec<u32>,
     /// Whether that is their order in all columns: no two are of one time, and no cell is older than its row.
     is_clear: Vec<bool>,
 }
 
 impl Ranks {
-    fn new(groups: &Groups, cells: &Cells<'_>) -> Self {
+    fn new(by_key: &RowsByKey, cells: &Cells<'_>) -> Self {
         let order = |row: &u32| cells.orders.value(*row as usize);
-        let (mut ranked, mut is_clear) = (Vec::new(), Vec::with_capacity(groups.len()));
-        for rows in groups.iter() {
+        let (mut ranked, mut is_clear) = (Vec::new(), Vec::with_capacity(by_key.len()));
+        for rows in by_key.iter() {
             let start = ranked.len();
             ranked.extend_from_slice(rows);
             let ranked = &mut ranked[start..];
@@ -166,67 +116,148 @@ impl Ranks {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; what all columns have in common"
-)]
-fn newest_values(
-    name: &str,
-    column: &ArrayRef,
-    cells: &Cells<'_>,
-    groups: &Groups,
-    ranks: &Ranks,
-    whole: &[Option<&str>],
-    newest: &[u32],
-    older: &mut [Ages],
-) -> Result<Vec<Option<u32>>> {
-    let compare = comparator(column)?;
-    let mut winners = Vec::with_capacity(groups.len());
-    let mut start = 0;
-    for (group, rows) in groups.iter().enumerate() {
-        let says = |row: &u32| column.is_valid(*row as usize);
-        let ranked = &ranks.rows[start..start + rows.len()];
-        start += rows.len();
-        let winner = match ranks.is_clear[group] {
-            true => ranked.iter().copied().find(says),
-            false => rows.iter().copied().filter(says).max_by(|a, b| {
-                let by_order = cells.order(*a, name).cmp(cells.order(*b, name));
-                by_order.then_with(|| compare(*a as usize, *b as usize))
-            }),
-        };
-        let winner = winner.filter(|row| is_not_before(whole[group], cells.order(*row, name)));
-        if let Some(winner) = winner {
-            let order = cells.order(winner, name);
-            if order < cells.orders.value(newest[group] as usize) {
-                older[group].insert(name.to_owned(), Some(order.to_owned()));
-            }
-        }
-        winners.push(winner);
+/// What all columns have in common while they are folded.
+struct Folding<'a> {
+    by_key: &'a RowsByKey,
+    cells: Cells<'a>,
+    ranks: Ranks,
+    /// Per key the row whose order is the greatest.
+    newest: Vec<u32>,
+    /// Per key the order of the newest statement of its whole record; none where there is none.
+    whole: Vec<Option<&'a str>>,
+    /// Per key what `_older` is going to have.
+    older: Vec<Ages>,
+}
+
+impl<'a> Folding<'a> {
+    fn of(rows: &'a RecordBatch, by_key: &'a RowsByKey) -> Result<Self> {
+        let cells = Cells::new(rows)?;
+        let (orders, objects, ordinals) = (texts(rows, ORDER)?, texts(rows, OBJECT)?, numbers(rows, ROW)?);
+        let place = |row: u32| (orders(row), Reverse((objects(row), ordinals(row))));
+        let newest = |rows: &[u32]| rows.iter().copied().max_by_key(|row| place(*row));
+        Ok(Self {
+            ranks: Ranks::new(by_key, &cells),
+            newest: by_key.iter().filter_map(newest).collect(),
+            whole: by_key.iter().map(|rows| cells.newest_whole(rows)).collect(),
+            older: vec![Ages::new(); by_key.len()],
+            cells,
+            by_key,
+        })
     }
-    Ok(winners)
+
+    /// The values that stay of a column; none of `_older`, which is made when all others are.
+    fn column(&mut self, contract: &Contract, name: &str, column: &ArrayRef) -> Result<Option<ArrayRef>> {
+        let winners = match name {
+            OLDER => return Ok(None),
+            EXTRA => return self.extra(column.as_map()).map(Some),
+            ORDER | OBJECT | ROW => self.newest.iter().copied().map(Some).collect(),
+            BATCH | LOADED_AT => self.extremes(column, Pick::Max)?,
+            _ if contract.key().iter().any(|key| key == name) => {
+                self.newest.iter().copied().map(Some).collect()
+            }
+            _ => match contract.column(name).map_or(Pick::Newest, |column| column.pick) {
+                Pick::Newest => self.newest_values(name, column)?,
+                pick => self.extremes(column, pick)?,
+            },
+        };
+        Ok(Some(take(column, &UInt32Array::from(winners), None)?))
+    }
+
+    /// Per key the row of the newest value; notes where that is older than its row.
+    fn newest_values(&mut self, name: &str, column: &ArrayRef) -> Result<Vec<Option<u32>>> {
+        let compare = comparator(column)?;
+        let cells = &self.cells;
+        let mut winners = Vec::with_capacity(self.by_key.len());
+        let mut start = 0;
+        for (key, rows) in self.by_key.iter().enumerate() {
+            let says = |row: &u32| column.is_valid(*row as usize);
+            let ranked = &self.ranks.rows[start..start + rows.len()];
+            start += rows.len();
+            let winner = match self.ranks.is_clear[key] {
+                true => ranked.iter().copied().find(says),
+                false => rows.iter().copied().filter(says).max_by(|a, b| {
+                    let by_order = cells.order(*a, name).cmp(cells.order(*b, name));
+                    by_order.then_with(|| compare(*a as usize, *b as usize))
+                }),
+            };
+            let winner = winner.filter(|row| is_not_before(self.whole[key], cells.order(*row, name)));
+            if let Some(winner) = winner {
+                let order = cells.order(winner, name);
+                if order < cells.orders.value(self.newest[key] as usize) {
+                    self.older[key].insert(name.to_owned(), Some(order.to_owned()));
+                }
+            }
+            winners.push(winner);
+        }
+        Ok(winners)
+    }
+
+    /// Per key the row of the smallest or greatest value; that a whole record has none takes nothing away from these.
+    fn extremes(&self, column: &ArrayRef, pick: Pick) -> Result<Vec<Option<u32>>> {
+        let compare = comparator(column)?;
+        let ordered = |a: &u32, b: &u32| match pick {
+            Pick::Min => compare(*b as usize, *a as usize),
+            _ => compare(*a as usize, *b as usize),
+        };
+        let says = |row: &u32| column.is_valid(*row as usize);
+        let extreme = |rows: &[u32]| rows.iter().copied().filter(says).max_by(ordered);
+        Ok(self.by_key.iter().map(extreme).collect())
+    }
+
+    /// The newest value of each of a key's fields that are not the contract's; notes which are older than their rows.
+    fn extra(&mut self, maps: &MapArray) -> Result<ArrayRef> {
+        let mut builder = map_builder();
+        for (key, rows) in self.by_key.iter().enumerate() {
+            let row_order = self.cells.orders.value(self.newest[key] as usize);
+            let mut kept: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+            for row in rows {
+                for (field, value) in entries(maps, *row as usize) {
+                    let Some(value) = value else { continue };
+                    let candidate = (self.cells.order(*row, &cell_of(field)), value);
+                    if !is_not_before(self.whole[key], candidate.0) {
+                        continue;
+                    }
+                    match kept.get(field) {
+                        Some(best) if *best >= candidate => {}
+                        _ => {
+                            kept.insert(field, candidate);
+                        }
+                    }
+                }
+            }
+            for (field, (order, value)) in &kept {
+                builder.keys().append_value(field);
+                builder.values().append_value(value);
+                if *order < row_order {
+                    self.older[key].insert(cell_of(field), Some((*order).to_owned()));
+                }
+            }
+            builder.append(!kept.is_empty())?;
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    /// The column `_older`, when all others are folded.
+    fn older(&mut self) -> Result<ArrayRef> {
+        let mut builder = map_builder();
+        for ((ages, whole), newest) in self.older.iter_mut().zip(&self.whole).zip(&self.newest) {
+            if let Some(whole) = whole {
+                let is_older = *whole < self.cells.orders.value(*newest as usize);
+                ages.insert(WHOLE.to_owned(), is_older.then(|| (*whole).to_owned()));
+            }
+            for (cell, order) in ages.iter() {
+                builder.keys().append_value(cell);
+                builder.values().append_option(order.as_deref());
+            }
+            builder.append(!ages.is_empty())?;
+        }
+        Ok(Arc::new(builder.finish()))
+    }
 }
 
 /// Whether a value of this order stands beside what the whole record said last.
 fn is_not_before(whole: Option<&str>, order: &str) -> bool {
     whole.is_none_or(|whole| order >= whole)
-}
-
-/// The smallest or greatest value of each group; that a whole record has none takes nothing away from these.
-fn extremes(column: &ArrayRef, groups: &Groups, pick: Pick) -> Result<Vec<Option<u32>>> {
-    let compare = comparator(column)?;
-    let ordered = |a: &u32, b: &u32| match pick {
-        Pick::Min => compare(*b as usize, *a as usize),
-        _ => compare(*a as usize, *b as usize),
-    };
-    Ok(groups
-        .iter()
-        .map(|rows| {
-            rows.iter()
-                .copied()
-                .filter(|row| column.is_valid(*row as usize))
-                .max_by(ordered)
-        })
-        .collect())
 }
 
 /// Compares two values of a column, nulls first; maps by their entries in the order of their keys.
@@ -246,45 +277,6 @@ fn comparator(column: &ArrayRef) -> Result<DynComparator> {
             nulls_first: true,
         },
     )?)
-}
-
-fn fold_extra(
-    maps: &MapArray,
-    cells: &Cells<'_>,
-    groups: &Groups,
-    whole: &[Option<&str>],
-    newest: &[u32],
-    older: &mut [Ages],
-) -> Result<ArrayRef> {
-    let mut builder = map_builder();
-    for (group, rows) in groups.iter().enumerate() {
-        let row_order = cells.orders.value(newest[group] as usize);
-        let mut kept: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
-        for row in rows {
-            for (key, value) in entries(maps, *row as usize) {
-                let Some(value) = value else { continue };
-                let candidate = (cells.order(*row, &cell_of(key)), value);
-                if !is_not_before(whole[group], candidate.0) {
-                    continue;
-                }
-                match kept.get(key) {
-                    Some(best) if *best >= candidate => {}
-                    _ => {
-                        kept.insert(key, candidate);
-                    }
-                }
-            }
-        }
-        for (key, (order, value)) in &kept {
-            builder.keys().append_value(key);
-            builder.values().append_value(value);
-            if *order < row_order {
-                older[group].insert(cell_of(key), Some((*order).to_owned()));
-            }
-        }
-        builder.append(!kept.is_empty())?;
-    }
-    Ok(Arc::new(builder.finish()))
 }
 
 /// Name of an `extra` key in `_older`: no column name contains a dot.

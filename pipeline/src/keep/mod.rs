@@ -5,17 +5,17 @@
 //! or in another order; and the rows of the table are observations like those of a batch.
 
 mod cells;
+mod coverage;
 mod every_row;
 mod fold;
-mod groups;
 mod latest_document;
 mod latest_row;
 mod latest_value;
+mod rows_by_key;
 pub(crate) mod shrink;
 
 pub(crate) use cells::{entries, numbers, take_rows, texts};
+pub(crate) use coverage::{Cell, Coverage, Memory, Recorded, covered};
 pub(crate) use fold::{Folded, Stays, deciding_columns, fold, stays};
-pub(crate) use groups::{Groups, key_positions};
-pub(crate) use latest_document::{
-    Cell, Document, Documents, Memory, Replaced, Share, covered, insert_ascending,
-};
+pub(crate) use latest_document::{Document, Documents, Replaced, Share, insert_ascending};
+pub(crate) use rows_by_key::{RowsByKey, key_positions};

@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
-    new_null_array,
-};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, new_null_array};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::contract::{ColumnType, Privacy, Shown};
 use crate::decode::shown;
 use crate::error::Result;
-use crate::layout::{HASH, ROW};
+use crate::layout::{HASH, ROW, map_builder};
 
 use super::delivered::Delivered;
 use super::source::Source;
@@ -272,16 +269,6 @@ impl<'a> Fields<'a> {
             .map(move |(name, column)| (*name, column, shown(name)));
         own.filter(|(_, _, shown)| *shown != Shown::Nothing)
     }
-}
-
-/// A builder of `map<text, text>` with the entry names that tables use.
-pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
-    let names = MapFieldNames {
-        entry: "key_value".into(),
-        key: "key".into(),
-        value: "value".into(),
-    };
-    MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
 }
 
 /// Where a field's values come from.

@@ -21,7 +21,6 @@ mod stamp;
 mod stated;
 mod typed;
 
-pub(crate) use fields::map_builder;
 pub(crate) use source::Source;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 
 use crate::error::Result;
-use crate::layout::{STATED, WHOLE};
-
-use super::fields::map_builder;
+use crate::layout::{STATED, WHOLE, map_builder};
 
 /// Cells that have their value from the account, by column.
 #[derive(Default)]

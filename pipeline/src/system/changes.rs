@@ -20,7 +20,7 @@ use crate::delta::ChangedPart;
 use crate::delta::partition::PartitionValues;
 use crate::delta::{Commit, DeltaLog, Landed, Snapshot, indexed, write_partitioned};
 use crate::error::{Context, Error, Kind, Result};
-use crate::shape::map_builder;
+use crate::layout::map_builder;
 
 use super::columns::{instant_field, instants, int_field, ints, text_field, texts};
 

@@ -17,7 +17,7 @@ use url::Url;
 use crate::contract::{Contract, SourceFile, load};
 use crate::delta::{Commit, DeltaLog, Snapshot, partition};
 use crate::layout;
-use crate::shape::map_builder;
+use crate::layout::map_builder;
 
 use crate::apply::{OpenFiles, Plan, WorkingSet, merge, merge_copies};
 use crate::keep::{fold, key_positions, take_rows};

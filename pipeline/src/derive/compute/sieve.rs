@@ -18,7 +18,7 @@ use chrono::NaiveDate;
 use crate::contract::Contract;
 use crate::delta::partition;
 use crate::error::{Error, Result};
-use crate::keep::{Groups, key_positions};
+use crate::keep::{RowsByKey, key_positions};
 use crate::layout;
 use crate::shape::Checks;
 use crate::system::ledger::Claim;
@@ -243,7 +243,7 @@ impl<'a> Sieve<'a> {
         };
         let end = rows.num_rows() as u32 - 1;
         let mut kept = Vec::new();
-        for members in Groups::of(&rows, &self.key)?.iter() {
+        for members in RowsByKey::of(&rows, &self.key)?.iter() {
             let goes_on = is_rejected && members[0] == 0;
             let copied = goes_on || members.len() > 1;
             for row in members.iter().filter(|row| copied && !(goes_on && **row == 0)) {

@@ -10,9 +10,10 @@ use crate::contract::TableName;
 use crate::delta::{DeltaLog, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::inspect::reason;
+use crate::keep::Coverage;
 use crate::lake::Lake;
 use crate::report::{ObjectEntry, ObjectState, ReasonCount, SCHEMA, WhyObject};
-use crate::system::ledger::{Coverage, Ledger, LedgerRow, ObjectResult};
+use crate::system::ledger::{Ledger, LedgerRow, ObjectResult};
 use crate::system::quarantine::{self, QuarantineRow};
 
 use super::names::names;

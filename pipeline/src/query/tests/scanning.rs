@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::contract::ColumnType;
-use crate::shape::map_builder;
+use crate::layout::map_builder;
 
 fn schema(columns: &[(&str, ColumnType)]) -> SchemaRef {
     let field = |(name, ty): &(&str, ColumnType)| Field::new(*name, ty.arrow(), true);

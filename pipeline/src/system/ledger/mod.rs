@@ -14,7 +14,7 @@ mod tests;
 
 pub(crate) use claim::{Claim, Draft, InputRange};
 pub(crate) use rest::Left;
-pub(crate) use result::{Coverage, DocumentResult, ObjectResult, Recorded, Taken, latest_results};
+pub(crate) use result::{DocumentResult, ObjectResult, Taken, latest_results};
 pub(crate) use schema::LedgerRow;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -29,6 +29,7 @@ use crate::curated::Curated;
 use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
 use crate::error::Result;
 use crate::failpoint;
+use crate::keep::Recorded;
 use crate::raw::{Identity, RawObject};
 
 use small::Gathered;

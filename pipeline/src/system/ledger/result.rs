@@ -1,11 +1,12 @@
 //! What became of each claimed object: the rows that a record appends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::TableName;
+use crate::keep::Coverage;
 use crate::raw::{Beside, Content, Identity, RawObject};
 
 use super::schema::{self, CLAIM, LedgerRow, REFUSED, REJECTED, RESULT, TAKEN};
@@ -64,24 +65,6 @@ pub(crate) struct DocumentResult {
     pub(crate) order: String,
     /// What it covers whatever its rows are; none: what its rows say.
     pub(crate) covers: Option<Coverage>,
-}
-
-/// What a document covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Coverage {
-    /// Column of `per` to its one value, as text; the column of days is not here.
-    pub(crate) fixed: BTreeMap<String, String>,
-    /// First and last day; none where no column takes the days.
-    pub(crate) days: Option<(NaiveDate, NaiveDate)>,
-}
-
-/// A document of an earlier batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recorded {
-    /// Its place among all documents of the table.
-    pub(crate) order: String,
-    /// What it covers.
-    pub(crate) covers: Coverage,
 }
 
 impl ObjectResult {

@@ -14,15 +14,15 @@ use crate::row_hash::hash_rows;
 type Known = HashMap<u64, u32, BuildNoHasher>;
 
 /// Rows of a batch by key, in the order in which keys first appear.
-pub(crate) struct Groups {
+pub(crate) struct RowsByKey {
     /// The rows, those of a key together and ascending.
     rows: Vec<u32>,
     /// Where the rows of each key begin, and where the last ones end.
     starts: Vec<u32>,
 }
 
-impl Groups {
-    /// Groups the rows by the columns at `key`; null is a value like any other.
+impl RowsByKey {
+    /// RowsByKey the rows by the columns at `key`; null is a value like any other.
     pub(crate) fn of(rows: &RecordBatch, key: &[usize]) -> Result<Self> {
         let columns: Vec<ArrayRef> = key.iter().map(|column| rows.column(*column).clone()).collect();
         let order = SortOptions::default();
@@ -164,15 +164,15 @@ mod tests {
             None,
         ]));
         let rows = RecordBatch::try_from_iter([("word", words), ("number", numbers)]).unwrap();
-        let groups = Groups::of(&rows, &[0, 1]).unwrap();
+        let groups = RowsByKey::of(&rows, &[0, 1]).unwrap();
         assert_eq!(groups.len(), 4);
         assert_eq!(
             groups.iter().collect::<Vec<_>>(),
             [&[0, 3][..], &[1, 4], &[2], &[5]]
         );
-        let copies = Groups::with_copies(3, &[2, 0, 2]);
+        let copies = RowsByKey::with_copies(3, &[2, 0, 2]);
         assert_eq!(copies.iter().collect::<Vec<_>>(), [&[1, 3][..], &[4], &[0, 2, 5]]);
-        let by_number = Groups::of(&rows, &[1]).unwrap();
+        let by_number = RowsByKey::of(&rows, &[1]).unwrap();
         assert_eq!(by_number.iter().collect::<Vec<_>>(), [&[0, 2, 3][..], &[1, 4, 5]]);
     }
 }
