@@ -6,7 +6,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use chrono::Utc;
 use deltalake_core::kernel::Add;
-use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use uuid::Uuid;
 
@@ -14,23 +13,16 @@ use super::changed::Parts;
 use super::file_edit::FileEdit;
 use super::open_files::OpenFiles;
 use super::plan::Plan;
-use crate::blocking::blocking;
+use super::workers::{self, CORES};
 use crate::contract::{ColumnType, Contract};
 use crate::delta::DataFile;
 use crate::delta::partition::{self, PartitionValues, RowPartitions};
 use crate::error::Result;
 use crate::layout;
-use crate::storage::{Sending, Sent, Sink};
-use crate::write::{Edit, WriteOptions, rewrite};
-
-/// Threads that are kept busy.
-const CORES: usize = 2;
-/// Files written at the same time, one of which may wait for the disk; each is one blocking task that holds one column
-/// of one row group.
-const AT_ONCE: usize = CORES + 1;
+use crate::write::{Edit, FileJob, FileResult, WriteOptions};
 
 /// The files that a plan wrote.
-pub(super) struct Written {
+pub(super) struct WrittenFiles {
     /// What it takes away, and what it adds in its place.
     pub(super) files: Vec<(Option<DataFile>, Option<Add>)>,
     /// The partitions that it changes.
@@ -44,7 +36,7 @@ pub(super) async fn write_files(
     files: &[DataFile],
     plan: Plan,
     attempt: &str,
-) -> Result<Written> {
+) -> Result<WrittenFiles> {
     let schema = layout::file_schema(&plan.rows.schema(), &contract.partition);
     let places = RowPartitions::of(&plan.rows, &contract.partition)?;
     let (rows, edits) = plan.settle(files, &contract.partition)?;
@@ -54,9 +46,8 @@ pub(super) async fn write_files(
         .iter()
         .map(|field| rows.schema_ref().index_of(field.name()))
         .collect::<Result<_, _>>()?;
-    let job = Job {
-        table,
-        content: rows.project(&kept)?,
+    let content = Content {
+        rows: rows.project(&kept)?,
         schema,
         partition: &contract.partition,
         options: WriteOptions {
@@ -66,38 +57,32 @@ pub(super) async fn write_files(
         },
         attempt,
     };
-    let job = &job;
-    let mut written = futures::stream::iter(edits)
-        .map(|edit| {
-            let values = match (&edit.old, edit.inserts.first()) {
-                (Some(file), _) => file.partition.clone(),
-                (None, Some(row)) => places.of_row(*row).clone(),
-                (None, None) => PartitionValues::new(),
-            };
-            job.write(edit, values)
-        })
-        .buffer_unordered(AT_ONCE);
-    let (mut files, mut sending) = (Vec::new(), Sending::default());
-    while let Some((old, new)) = written.try_next().await? {
-        let new = match new {
-            Some((add, sent)) => {
-                sending.add(sent).await?;
-                Some(add)
-            }
-            None => None,
+    let (mut old, mut values, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+    for edit in edits {
+        let of_edit = match (&edit.old, edit.inserts.first()) {
+            (Some(file), _) => file.partition.clone(),
+            (None, Some(row)) => places.of_row(*row).clone(),
+            (None, None) => PartitionValues::new(),
         };
-        files.push((old, new));
+        old.push(edit.old.clone());
+        jobs.push((!edit.dropped).then(|| content.job(edit, &of_edit)));
+        values.push(of_edit);
     }
-    sending.all().await?;
-    Ok(Written { files, partitions })
+    let results = workers::run(table, jobs).await?;
+    let new = results
+        .into_iter()
+        .zip(values)
+        .map(|(result, values)| Some(add(result?, values)));
+    Ok(WrittenFiles {
+        files: old.into_iter().zip(new).collect(),
+        partitions,
+    })
 }
 
 /// What all files of a plan are written with.
-struct Job<'a> {
-    /// The files that they take the place of.
-    table: &'a OpenFiles,
+struct Content<'a> {
     /// The plan's rows, without the partition columns.
-    content: RecordBatch,
+    rows: RecordBatch,
     /// Columns of a file.
     schema: SchemaRef,
     /// Partition columns.
@@ -107,57 +92,40 @@ struct Job<'a> {
     attempt: &'a str,
 }
 
-impl Job<'_> {
-    /// Writes one file: what it takes the place of, and what there is now, if anything.
-    async fn write(
-        &self,
-        edit: FileEdit,
-        values: PartitionValues,
-    ) -> Result<(Option<DataFile>, Option<(Add, Sent)>)> {
-        if edit.dropped {
-            return Ok((edit.old, None));
-        }
-        let old = match &edit.old {
-            Some(file) => Some(self.table.open(file, 0).await?),
-            None => None,
-        };
+impl Content<'_> {
+    /// The file that an edit makes, in the partition of these values.
+    fn job(&self, edit: FileEdit, values: &PartitionValues) -> FileJob {
         let name = format!(
             "{}part-{}-{}.zstd.parquet",
-            partition::folder(&values, self.partition),
+            partition::folder(values, self.partition),
             self.attempt,
             Uuid::new_v4()
         );
-        let path = Path::from(name);
-        let (place, target) = (self.table.log().place().clone(), path.clone());
-        let (updates, deletes, inserts) = (edit.updates, edit.deletes, edit.inserts);
-        let (rows, schema, options) = (self.content.clone(), self.schema.clone(), self.options.clone());
-        let written = blocking(move || {
-            let mut sink = Sink::new(&place, &target)?;
-            let edit = Edit {
-                updates,
-                deletes,
-                inserts,
-                rows: &rows,
-            };
-            match rewrite(old.as_deref(), &schema, &edit, &options, &mut sink)? {
-                Some(written) => Ok(Some((written, sink.finish()?))),
-                None => Ok(None),
-            }
-        })
-        .await?;
-        let new = written.map(|(written, sent)| {
-            let add = Add {
-                path: path.to_string(),
-                partition_values: values.into_iter().collect(),
-                size: written.bytes as i64,
-                modification_time: Utc::now().timestamp_millis(),
-                data_change: true,
-                stats: Some(written.stats.to_delta_json()),
-                ..Add::default()
-            };
-            (add, sent)
-        });
-        Ok((edit.old, new))
+        FileJob {
+            target: Path::from(name),
+            old: edit.old.map(|file| (file.path.clone(), file.size)),
+            edit: Edit {
+                updates: edit.updates,
+                deletes: edit.deletes,
+                inserts: edit.inserts,
+                rows: self.rows.clone(),
+            },
+            schema: self.schema.clone(),
+            options: self.options.clone(),
+        }
+    }
+}
+
+/// The action that adds a file of a partition.
+fn add(file: FileResult, values: PartitionValues) -> Add {
+    Add {
+        path: file.path.to_string(),
+        partition_values: values.into_iter().collect(),
+        size: file.written.bytes as i64,
+        modification_time: Utc::now().timestamp_millis(),
+        data_change: true,
+        stats: Some(file.written.stats.to_delta_json()),
+        ..Add::default()
     }
 }
 

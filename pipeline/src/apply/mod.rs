@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  folded rows ------> merge: against copies of their keys --.
-//!  documents --------> supersede: against the table's cells ---> Plan -> files (row by row edits, side by side)
+//!  documents --------> supersede: against the table's cells ---> Plan -> files -> workers: a job a file
 //!  computed rows ----> replace: of whole values -------------'            |
 //!  copies of a key --> merge_copies -------------------------'        WorkingSet: the files between two portions
 //!  rows of a query --> sorted: new files alone                            |
@@ -23,6 +23,7 @@ pub(crate) mod sorted;
 mod supersede;
 #[cfg(test)]
 mod tests;
+mod workers;
 mod working_set;
 
 pub(crate) use changed::replaced_partitions;

@@ -55,26 +55,31 @@ impl OpenFiles {
 
     /// A file, of which so many Bloom filters a row group are going to be asked.
     pub(crate) async fn open(&self, file: &DataFile, filters: usize) -> Result<Arc<OpenFile>> {
-        if let Some(open) = self.held().files.get(&file.path) {
-            return Ok(open.clone());
-        }
         let rows = file.rows().unwrap_or(0);
         let filters = rows.saturating_mul(FILTER_BYTES * filters as u64);
-        let opened = OpenFile::open_with(
-            self.log.store().clone(),
-            file.path.clone(),
-            file.size,
-            filters.min(FILTERS_BYTES),
-        );
-        let opened = opened
+        self.open_with(&file.path, file.size, filters.min(FILTERS_BYTES))
+            .await
+    }
+
+    /// A file of so many bytes that another is going to take the place of: no filter of it is asked any more.
+    pub(crate) async fn open_to_rewrite(&self, path: &Path, size: u64) -> Result<Arc<OpenFile>> {
+        self.open_with(path, size, 0).await
+    }
+
+    /// A file, with so many bytes more than its footer where it is not open yet.
+    async fn open_with(&self, path: &Path, size: u64, more: u64) -> Result<Arc<OpenFile>> {
+        if let Some(open) = self.held().files.get(path) {
+            return Ok(open.clone());
+        }
+        let opened = OpenFile::open_with(self.log.store().clone(), path.clone(), size, more)
             .await
             .map_err(|error| error.with("table", self.log.table()))?;
         let opened = Arc::new(opened);
         let mut held = self.held();
         let bytes = held.bytes + opened.held_bytes();
-        if bytes <= HELD_BYTES && !held.files.contains_key(&file.path) {
+        if bytes <= HELD_BYTES && !held.files.contains_key(path) {
             held.bytes = bytes;
-            held.files.insert(file.path.clone(), opened.clone());
+            held.files.insert(path.clone(), opened.clone());
         }
         Ok(opened)
     }

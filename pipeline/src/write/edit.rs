@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// What happens to the rows of one file: some are replaced in place, some go away, some are new.
 #[derive(Debug, Clone)]
-pub struct Edit<'a> {
+pub struct Edit {
     /// (ordinal of a file's row, row of `rows` that replaces it), by ascending file row.
     pub updates: Vec<(u64, u32)>,
     /// Ordinals of the file's rows that go away, ascending, none of them updated.
@@ -17,18 +17,18 @@ pub struct Edit<'a> {
     /// Rows of `rows` that are new in the file.
     pub inserts: Vec<u32>,
     /// The new rows, with the columns of the file to be written (no partition columns).
-    pub rows: &'a RecordBatch,
+    pub rows: RecordBatch,
 }
 
-impl<'a> Edit<'a> {
+impl Edit {
     /// All of `rows` are new.
-    pub fn insert(rows: &'a RecordBatch) -> Self {
+    pub fn insert(rows: &RecordBatch) -> Self {
         let inserts = (0..rows.num_rows() as u32).collect();
         Self {
             updates: Vec::new(),
             deletes: Vec::new(),
             inserts,
-            rows,
+            rows: rows.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  open     the end of the old file: filters, page index, footer
 //!  find     rows of the file whose key is among the keys of the batch
-//!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their keys, the others
+//!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their indices, the others
 //!           decoded, patched, encoded
 //!  stats    what the Delta log says about the new file
 //! ```
@@ -15,6 +15,7 @@
 mod columns;
 mod edit;
 mod fresh;
+mod job;
 mod options;
 mod read;
 mod rewrite;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use edit::Edit;
 pub use fresh::FileWriter;
+pub(crate) use job::{FileJob, FileResult};
 pub use options::{WriteOptions, Written};
 pub use read::batches::Batches;
 pub use read::find::{Found, find};

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 pub fn rewrite<W: Write + Send>(
     old: Option<&OpenFile>,
     schema: &SchemaRef,
-    edit: &Edit<'_>,
+    edit: &Edit,
     options: &WriteOptions,
     sink: W,
 ) -> Result<Option<Written>> {
@@ -42,7 +42,7 @@ pub fn rewrite<W: Write + Send>(
     let file_properties = properties(schema, options, 1)?.build();
     let mut writer = SerializedFileWriter::new(sink, parquet.root_schema_ptr(), Arc::new(file_properties))?;
     for pieces in &groups {
-        let group = Group {
+        let group = RowGroup {
             pieces,
             old,
             schema,
@@ -59,16 +59,16 @@ pub fn rewrite<W: Write + Send>(
 }
 
 /// A row group to be written.
-struct Group<'a> {
+struct RowGroup<'a> {
     pieces: &'a [Piece<'a>],
     old: Option<&'a OpenFile>,
     schema: &'a SchemaRef,
     parquet: &'a SchemaDescriptor,
-    edit: &'a Edit<'a>,
+    edit: &'a Edit,
     options: &'a WriteOptions,
 }
 
-impl Group<'_> {
+impl RowGroup<'_> {
     fn write<W: Write + Send>(&self, target: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         if self.options.threads < 2 || self.rows() < self.options.small_row_group_rows {
             let mut sources = self.sources();

@@ -48,7 +48,7 @@ impl Piece<'_> {
 /// merged into few; the others stay as they are.
 pub(super) fn plan<'a>(
     old: Option<&OpenFile>,
-    edit: &'a Edit<'_>,
+    edit: &'a Edit,
     options: &WriteOptions,
 ) -> Vec<Vec<Piece<'a>>> {
     let spans = old.map_or(Vec::new(), |file| {
@@ -82,7 +82,7 @@ pub(super) fn plan<'a>(
     groups
 }
 
-fn part<'a>(group: usize, span: &Range<u64>, edit: &'a Edit<'_>) -> Part<'a> {
+fn part<'a>(group: usize, span: &Range<u64>, edit: &'a Edit) -> Part<'a> {
     Part {
         group,
         start: span.start,

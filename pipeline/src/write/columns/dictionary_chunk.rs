@@ -1,8 +1,8 @@
-//! Column chunks that store each value once, and for each row its key: edited by the keys alone.
+//! Column chunks that store each value once, and for each row its index: edited by the indices alone.
 //!
 //! Decoding the values of all rows and looking each up again to encode it is most of the work of a file in which few
 //! rows change. The bounds of a chunk are what the library says of its least and its greatest value; dictionary and
-//! pages of keys are our own.
+//! pages of indices are our own.
 
 use std::borrow::Cow;
 use std::io;
@@ -32,7 +32,7 @@ use crate::error::Result;
 use crate::write::read::chunks::Chunks;
 use crate::write::row_groups::Part;
 
-/// The key of rows without a value.
+/// The index of rows without a value.
 const NULL: u32 = u32::MAX;
 /// Distinct values that are found without an index of them.
 const FEW: usize = 8;
@@ -40,36 +40,36 @@ const FEW: usize = 8;
 const PAGE_ROWS: usize = 20_000;
 
 /// The values of one column in one row group.
-pub(crate) struct Keyed {
+pub(crate) struct DictionaryChunk {
     column: ColumnDescPtr,
     values: Dictionary,
-    /// Per row the place of its value.
-    keys: Vec<u32>,
+    /// Per row the index of its value.
+    indices: Vec<u32>,
 }
 
-impl Keyed {
+impl DictionaryChunk {
     /// Reads a chunk of a column of type `data_type`; none where it is not of this form, or not readable: reading it
     /// as a column tells why.
     pub(crate) fn read(chunk: &ColumnChunkMetaData, data_type: &DataType, chunks: &Chunks) -> Option<Self> {
         let column = chunk.column_descr_ptr();
-        let is_keyed = chunk.dictionary_page_offset().is_some()
+        let has_dictionary = chunk.dictionary_page_offset().is_some()
             && chunk.page_encoding_stats().is_some()
             && !is_plain(chunk)
             && chunk.bloom_filter_offset().is_none();
-        if !is_keyed || !is_handled(data_type, &column) {
+        if !has_dictionary || !is_handled(data_type, &column) {
             return None;
         }
         let rows = chunk.num_values() as usize;
         let mut pages = SerializedPageReader::new(Arc::new(chunks.clone()), chunk, rows, None).ok()?;
-        let mut keyed = Self {
+        let mut read = Self {
             values: Dictionary::new(column.physical_type())?,
             column,
-            keys: Vec::with_capacity(rows),
+            indices: Vec::with_capacity(rows),
         };
         while let Some(page) = pages.get_next_page().ok()? {
-            keyed.add(&page, rows)?;
+            read.add(&page, rows)?;
         }
-        (keyed.keys.len() == rows).then_some(keyed)
+        (read.indices.len() == rows).then_some(read)
     }
 
     /// Takes the values of some rows; none where they are not of few distinct values.
@@ -79,10 +79,10 @@ impl Keyed {
         }
         let physical = column.physical_type();
         let mut values = Dictionary::new(physical)?;
-        let (mut keys, mut buffer, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
+        let (mut indices, mut buffer, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
         for row in rows {
             let Some(value) = value(new, *row as usize, physical, &mut buffer) else {
-                keys.push(NULL);
+                indices.push(NULL);
                 continue;
             };
             if values.get(last) != Some(value) {
@@ -92,15 +92,19 @@ impl Keyed {
             if values.len() > FEW {
                 return None;
             }
-            keys.push(last as u32);
+            indices.push(last as u32);
         }
-        Some(Self { column, values, keys })
+        Some(Self {
+            column,
+            values,
+            indices,
+        })
     }
 
     /// Takes a page of a chunk of so many rows.
     fn add(&mut self, page: &Page, rows: usize) -> Option<()> {
         match page {
-            Page::DictionaryPage { buf, num_values, .. } if self.keys.is_empty() => {
+            Page::DictionaryPage { buf, num_values, .. } if self.indices.is_empty() => {
                 self.values.read(buf, *num_values as usize)
             }
             Page::DataPage {
@@ -109,27 +113,29 @@ impl Keyed {
                 encoding: Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY,
                 def_level_encoding: Encoding::RLE,
                 ..
-            } if *num_values as usize <= rows - self.keys.len() => self.add_keys(buf, *num_values as usize),
+            } if *num_values as usize <= rows - self.indices.len() => {
+                self.add_indices(buf, *num_values as usize)
+            }
             _ => None,
         }
     }
 
-    fn add_keys(&mut self, page: &[u8], rows: usize) -> Option<()> {
-        let first = self.keys.len();
+    fn add_indices(&mut self, page: &[u8], rows: usize) -> Option<()> {
+        let first = self.indices.len();
         let (levels, page) = levels(page, self.column.max_def_level() > 0, rows)?;
         let valid = rows - levels.iter().filter(|level| **level == 0).count();
         if valid > 0 {
-            let (width, keys) = page.split_first()?;
-            decode(keys, u32::from(*width), valid, &mut self.keys)?;
+            let (width, indices) = page.split_first()?;
+            decode(indices, u32::from(*width), valid, &mut self.indices)?;
         }
         let known = self.values.len() as u32;
-        if self.keys[first..].iter().any(|key| *key >= known) {
+        if self.indices[first..].iter().any(|index| *index >= known) {
             return None;
         }
         if valid < rows {
-            let mut keys = self.keys.split_off(first).into_iter();
-            let key = |level| if level == 0 { Some(NULL) } else { keys.next() };
-            self.keys.extend(levels.into_iter().filter_map(key));
+            let mut indices = self.indices.split_off(first).into_iter();
+            let index = |level| if level == 0 { Some(NULL) } else { indices.next() };
+            self.indices.extend(levels.into_iter().filter_map(index));
         }
         Some(())
     }
@@ -138,7 +144,9 @@ impl Keyed {
     pub(crate) fn keeps_values(&self, part: &Part<'_>, new: &ArrayRef) -> bool {
         let mut bytes = Vec::new();
         part.updates.iter().all(|(row, new_row)| {
-            let old = self.values.get(self.keys[(row - part.start) as usize] as usize);
+            let old = self
+                .values
+                .get(self.indices[(row - part.start) as usize] as usize);
             old == value(new, *new_row as usize, self.column.physical_type(), &mut bytes)
         })
     }
@@ -148,7 +156,7 @@ impl Keyed {
         let (mut values, mut rows, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for (row, new_row) in part.updates {
             let row = (row - part.start) as usize;
-            self.keys[row] = NULL;
+            self.indices[row] = NULL;
             if let Some(value) = value(new, *new_row as usize, self.column.physical_type(), &mut bytes) {
                 let start = values.len();
                 values.extend_from_slice(value);
@@ -158,11 +166,11 @@ impl Keyed {
         let new_values = rows.iter().map(|(_, value)| &values[value.clone()]);
         let places = self.values.places(new_values);
         for ((row, _), place) in rows.iter().zip(places) {
-            self.keys[*row] = place;
+            self.indices[*row] = place;
         }
         if !part.deletes.is_empty() {
             let (mut row, mut deletes) = (part.start, part.deletes);
-            self.keys.retain(|_| {
+            self.indices.retain(|_| {
                 let goes = deletes.first() == Some(&row);
                 deletes = &deletes[usize::from(goes)..];
                 row += 1;
@@ -174,8 +182,8 @@ impl Keyed {
 
     fn forget_unused(&mut self) {
         let mut is_used = vec![false; self.values.len()];
-        for key in self.keys.iter().filter(|key| **key != NULL) {
-            is_used[*key as usize] = true;
+        for index in self.indices.iter().filter(|index| **index != NULL) {
+            is_used[*index as usize] = true;
         }
         if is_used.iter().all(|is_used| *is_used) {
             return;
@@ -186,19 +194,19 @@ impl Keyed {
             places.push(used);
             used += u32::from(*is_used);
         }
-        for key in self.keys.iter_mut().filter(|key| **key != NULL) {
-            *key = places[*key as usize];
+        for index in self.indices.iter_mut().filter(|index| **index != NULL) {
+            *index = places[*index as usize];
         }
         self.values.retain(&is_used);
     }
 
-    /// The chunk; none where it would better have no keys, has no values at all, or lacks one that it must have.
+    /// The chunk; none where it would better have no indices, has no values at all, or lacks one that it must have.
     pub(crate) fn write(&self, properties: WriterProperties) -> Result<Option<ReadyChunk>> {
-        let nulls = self.keys.iter().filter(|key| **key == NULL).count();
+        let nulls = self.indices.iter().filter(|index| **index == NULL).count();
         let lacks = nulls > 0 && self.column.max_def_level() == 0;
         let is_large =
             self.values.page().len() > properties.column_dictionary_page_size_limit(self.column.path());
-        if lacks || is_large || self.values.len() == 0 || self.values.len() > self.keys.len() / 2 {
+        if lacks || is_large || self.values.len() == 0 || self.values.len() > self.indices.len() / 2 {
             return Ok(None);
         }
         let codec = properties.compression(self.column.path());
@@ -215,21 +223,21 @@ impl Keyed {
             is_sorted: false,
         })?;
         let first = chunk.sink.bytes_written();
-        let (mut pages, mut index) = (0, OffsetIndexBuilder::new());
+        let (mut pages, mut offsets) = (0, OffsetIndexBuilder::new());
         let mut text_bytes = 0;
-        for keys in self.keys.chunks(PAGE_ROWS) {
-            let (page, bytes) = self.page(keys);
+        for indices in self.indices.chunks(PAGE_ROWS) {
+            let (page, bytes) = self.page(indices);
             let written = chunk.write(&page, |buf| Page::DataPage {
                 buf,
-                num_values: keys.len() as u32,
+                num_values: indices.len() as u32,
                 encoding: Encoding::RLE_DICTIONARY,
                 def_level_encoding: Encoding::RLE,
                 rep_level_encoding: Encoding::RLE,
                 statistics: None,
             })?;
-            index.append_row_count(keys.len() as i64);
-            index.append_offset_and_size(written.offset as i64, written.compressed_size as i32);
-            index.append_unencoded_byte_array_data_bytes(bytes);
+            offsets.append_row_count(indices.len() as i64);
+            offsets.append_offset_and_size(written.offset as i64, written.compressed_size as i32);
+            offsets.append_unencoded_byte_array_data_bytes(bytes);
             text_bytes += bytes.unwrap_or(0);
             pages += 1;
         }
@@ -248,7 +256,7 @@ impl Keyed {
                 counted(PageType::DATA_PAGE, Encoding::RLE_DICTIONARY, pages),
             ])
             .set_compression(codec)
-            .set_num_values(self.keys.len() as i64)
+            .set_num_values(self.indices.len() as i64)
             .set_total_compressed_size(bytes.len() as i64)
             .set_total_uncompressed_size(uncompressed)
             .set_dictionary_page_offset(Some(0))
@@ -259,34 +267,34 @@ impl Keyed {
         }
         let close = ColumnCloseResult {
             bytes_written: bytes.len() as u64,
-            rows_written: self.keys.len() as u64,
+            rows_written: self.indices.len() as u64,
             metadata: metadata.build()?,
             bloom_filter: None,
             column_index: None,
-            offset_index: Some(index.build()),
+            offset_index: Some(offsets.build()),
         };
-        Ok(Some(ReadyChunk::Keyed(bytes, close)))
+        Ok(Some(ReadyChunk::Dictionary(bytes, close)))
     }
 
-    /// A data page of rows with these keys, and how many bytes their values have where they are text.
-    fn page(&self, keys: &[u32]) -> (Vec<u8>, Option<i64>) {
+    /// A data page of rows with these indices, and how many bytes their values have where they are text.
+    fn page(&self, indices: &[u32]) -> (Vec<u8>, Option<i64>) {
         let mut page = Vec::new();
         if self.column.max_def_level() > 0 {
-            let levels: Vec<u32> = keys.iter().map(|key| u32::from(*key != NULL)).collect();
+            let levels: Vec<u32> = indices.iter().map(|index| u32::from(*index != NULL)).collect();
             let levels = encode(&levels, 1);
             page.extend((levels.len() as u32).to_le_bytes());
             page.extend(levels);
         }
         let width = width(self.values.len().saturating_sub(1) as u32);
         page.push(width as u8);
-        let valid: Cow<'_, [u32]> = if keys.contains(&NULL) {
-            keys.iter().copied().filter(|key| *key != NULL).collect()
+        let valid: Cow<'_, [u32]> = if indices.contains(&NULL) {
+            indices.iter().copied().filter(|index| *index != NULL).collect()
         } else {
-            keys.into()
+            indices.into()
         };
         page.extend(encode(&valid, width));
         let is_text = self.column.physical_type() == Physical::BYTE_ARRAY;
-        let size = |key: &u32| self.values.get(*key as usize).map_or(0, <[u8]>::len) as i64;
+        let size = |index: &u32| self.values.get(*index as usize).map_or(0, <[u8]>::len) as i64;
         (page, is_text.then(|| valid.iter().map(size).sum()))
     }
 

@@ -14,8 +14,8 @@ use crate::write::read::chunks::Chunks;
 pub(crate) enum ReadyChunk {
     /// As it is in the old file.
     Copied(Chunks, ColumnCloseResult),
-    /// Old values with new keys.
-    Keyed(Bytes, ColumnCloseResult),
+    /// Distinct values with new indices.
+    Dictionary(Bytes, ColumnCloseResult),
     Encoded(ArrowColumnChunk),
 }
 
@@ -23,7 +23,7 @@ impl ReadyChunk {
     pub(crate) fn append<W: Write + Send>(self, target: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         match self {
             Self::Copied(chunks, close) => target.append_column(&chunks, close)?,
-            Self::Keyed(bytes, close) => target.append_column(&bytes, close)?,
+            Self::Dictionary(bytes, close) => target.append_column(&bytes, close)?,
             Self::Encoded(chunk) => chunk.append_to_row_group(target)?,
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Parquet's hybrid of runs and packed bits, in which levels and keys of dictionaries are stored.
+//! Parquet's hybrid of runs and packed bits, in which levels and indices into dictionaries are stored.
 //!
 //! A sequence of pieces, each headed by a variable-length integer whose lowest bit tells what follows: 0, a value
 //! that repeats as often as the other bits say; 1, as many groups of eight packed values.

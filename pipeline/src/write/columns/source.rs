@@ -12,7 +12,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::dictionary_chunk::Keyed;
+use super::dictionary_chunk::DictionaryChunk;
 use super::encode::{is_plain, properties};
 use super::patch::Patched;
 use super::plain;
@@ -126,11 +126,11 @@ fn of_few_values(
     if stored_otherwise.iter().any(|columns| columns.contains(name)) {
         return Ok(None);
     }
-    let Some(keyed) = Keyed::of_few(column.parquet.column(leaf), column.new, rows) else {
+    let Some(dictionary) = DictionaryChunk::of_few(column.parquet.column(leaf), column.new, rows) else {
         return Ok(None);
     };
     let properties = properties(&single(column.field), options, 1)?.build();
-    Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
+    Ok(dictionary.write(properties)?.map(|chunk| vec![chunk]))
 }
 
 /// An old row group and what of it is in memory.
@@ -145,7 +145,7 @@ pub(crate) struct OldSource<'a> {
 
 impl<'a> OldSource<'a> {
     /// The column's chunks without encoding its values anew: as they are, if the edit leaves the values as they are,
-    /// or with other keys into its distinct values; none where neither is possible.
+    /// or with other indices into its distinct values; none where neither is possible.
     pub(crate) fn kept(
         &mut self,
         column: &Column<'_>,
@@ -160,25 +160,27 @@ impl<'a> OldSource<'a> {
         let keeps_rows = self.part.deletes.is_empty();
         let is_untouched =
             keeps_rows && (self.part.updates.is_empty() || options.key.contains(column.field.name()));
-        let keyed = if is_untouched {
+        let dictionary = if is_untouched {
             None
         } else {
-            self.keyed(column, &chunks)
+            self.dictionary_chunk(column, &chunks)
         };
-        if is_untouched || keeps_rows && self.keeps_values(column, &chunks, keyed.as_ref())? {
+        if is_untouched || keeps_rows && self.keeps_values(column, &chunks, dictionary.as_ref())? {
             let leaves = self.file.leaves(column.field.name());
             let copies = leaves.map(|leaf| self.copied_chunk(leaf, &chunks));
             return copies.collect::<Result<_>>().map(Some);
         }
-        let Some(mut keyed) = keyed else { return Ok(None) };
-        keyed.edit(&self.part, column.new);
+        let Some(mut dictionary) = dictionary else {
+            return Ok(None);
+        };
+        dictionary.edit(&self.part, column.new);
         let properties = properties(&single(column.field), options, 1)?.build();
-        Ok(keyed.write(properties)?.map(|chunk| vec![chunk]))
+        Ok(dictionary.write(properties)?.map(|chunk| vec![chunk]))
     }
 
-    /// The column by the keys of its values, where it is stored so.
-    fn keyed(&self, column: &Column<'_>, chunks: &Chunks) -> Option<Keyed> {
-        Keyed::read(self.only_chunk(column)?, column.field.data_type(), chunks)
+    /// The column by the indices of its values, where it is stored so.
+    fn dictionary_chunk(&self, column: &Column<'_>, chunks: &Chunks) -> Option<DictionaryChunk> {
+        DictionaryChunk::read(self.only_chunk(column)?, column.field.data_type(), chunks)
     }
 
     /// The column's chunk, where it has no more than one.
@@ -200,10 +202,15 @@ impl<'a> OldSource<'a> {
     }
 
     /// Whether every updated row has its old value of this column again.
-    fn keeps_values(&self, column: &Column<'_>, chunks: &Chunks, keyed: Option<&Keyed>) -> Result<bool> {
+    fn keeps_values(
+        &self,
+        column: &Column<'_>,
+        chunks: &Chunks,
+        dictionary: Option<&DictionaryChunk>,
+    ) -> Result<bool> {
         let updates = self.part.updates;
-        if let Some(keyed) = keyed {
-            return Ok(keyed.keeps_values(&self.part, column.new));
+        if let Some(dictionary) = dictionary {
+            return Ok(dictionary.keeps_values(&self.part, column.new));
         }
         let chunk = self.only_chunk(column);
         if let Some(keeps) =

@@ -57,7 +57,7 @@ fn options(row_group_rows: usize) -> WriteOptions {
     }
 }
 
-fn rewritten(file: &OpenFile, schema: &SchemaRef, edit: &Edit<'_>, options: &WriteOptions) -> Vec<u8> {
+fn rewritten(file: &OpenFile, schema: &SchemaRef, edit: &Edit, options: &WriteOptions) -> Vec<u8> {
     let mut bytes = Vec::new();
     rewrite(Some(file), schema, edit, options, &mut bytes)
         .unwrap()
@@ -80,7 +80,7 @@ fn an_update_rewrites_only_the_chunks_whose_values_change() {
         updates: vec![(1500, 0)],
         deletes: vec![],
         inserts: vec![],
-        rows: &new_row,
+        rows: new_row.clone(),
     };
     let after = rewritten(&old, &new_row.schema(), &edit, &options);
     let new = open(after.clone());
@@ -129,7 +129,7 @@ fn bloom_filters_survive_copies_edits_and_merges() {
         updates: vec![(10, 0)],
         deletes: vec![1500],
         inserts: (1..10).collect(),
-        rows: &new_rows,
+        rows: new_rows.clone(),
     };
     let file = has_every_key(&rewritten(&file, &new_rows.schema(), &edit, &options));
     assert_eq!(file.groups(), 4);
@@ -142,7 +142,7 @@ fn bloom_filters_survive_copies_edits_and_merges() {
         updates: vec![],
         deletes: vec![],
         inserts: vec![],
-        rows: &new_rows,
+        rows: new_rows.clone(),
     };
     let merged = has_every_key(&rewritten(&file, &new_rows.schema(), &nothing, &options));
     assert_eq!((merged.groups(), merged.rows()), (1, 3008));
@@ -159,7 +159,7 @@ fn edits_are_right_across_batches_of_one_row_group() {
         updates: vec![(65_535, 0), (65_536, 1), (149_999, 2)],
         deletes: vec![0, 65_537, 131_072],
         inserts: vec![3],
-        rows: &new_rows,
+        rows: new_rows.clone(),
     };
     let after = read_plainly(&rewritten(&old, &all.schema(), &edit, &options), &all.schema());
     let pieces = [
@@ -196,7 +196,7 @@ fn a_foreign_file_with_other_types_is_brought_to_the_schema() {
         updates: vec![(2, 0)],
         deletes: vec![],
         inserts: vec![],
-        rows: &new_rows,
+        rows: new_rows.clone(),
     };
     let after = rewritten(&old, &new_rows.schema(), &edit, &options(10));
     let old_rows: Vec<ArrayRef> = vec![
@@ -277,7 +277,7 @@ fn an_edit_that_does_not_fit_the_file_is_refused() {
             updates,
             deletes,
             inserts,
-            rows: &new_rows,
+            rows: new_rows.clone(),
         };
         rewrite(Some(&file), &new_rows.schema(), &edit, &options(10), Vec::new()).is_err()
     };

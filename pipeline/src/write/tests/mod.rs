@@ -1,8 +1,8 @@
 //! Tests of the write primitive as a whole, against naive models.
 
 mod carrying;
+mod dictionaries;
 mod finding;
-mod keying;
 mod opening;
 mod rewriting;
 mod sinking;

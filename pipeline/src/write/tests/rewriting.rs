@@ -300,7 +300,7 @@ fn apply(
         updates,
         deletes,
         inserts,
-        rows: &new_rows,
+        rows: new_rows.clone(),
     };
     let mut sink = Vec::new();
     let written = rewrite(old.as_ref(), &schema, &edit, &options(), &mut sink).unwrap();

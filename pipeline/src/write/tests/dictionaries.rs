@@ -1,4 +1,4 @@
-//! Chunks that are edited by their keys, against files that hold the same rows from the beginning.
+//! Chunks that are edited by their indices, against files that hold the same rows from the beginning.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ fn check(old: &RecordBatch, changes: &[(u64, bool)], new_kinds: i64, nulls: bool
         updates: updates.clone(),
         deletes: deletes.clone(),
         inserts: Vec::new(),
-        rows: &new,
+        rows: new.clone(),
     };
     let mut bytes = Vec::new();
     let written = rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes)
@@ -145,7 +145,7 @@ fn replaced(old: &RecordBatch, new: &RecordBatch) -> Vec<u8> {
         updates: (0..ROWS).zip(0..).collect(),
         deletes: Vec::new(),
         inserts: Vec::new(),
-        rows: new,
+        rows: new.clone(),
     };
     let options = WriteOptions::default();
     let file = open(file_of(old, &options));
@@ -155,7 +155,7 @@ fn replaced(old: &RecordBatch, new: &RecordBatch) -> Vec<u8> {
 }
 
 #[test]
-fn updates_of_few_values_leave_keys_and_only_values_in_use() {
+fn updates_of_few_values_leave_indices_and_only_values_in_use() {
     let old = batch(0..ROWS as i64, 40, true);
     let changes: Vec<(u64, bool)> = (0..ROWS).step_by(50).map(|row| (row, false)).collect();
     check(&old, &changes, 1000, true);
@@ -191,7 +191,7 @@ fn a_dictionary_in_a_column_that_has_none_by_now_goes() {
         updates: vec![(3, 0)],
         deletes: vec![5],
         inserts: Vec::new(),
-        rows: &new,
+        rows: new.clone(),
     };
     let mut bytes = Vec::new();
     rewrite(Some(&file), &old.schema(), &edit, &options, &mut bytes).unwrap();
@@ -278,7 +278,7 @@ proptest! {
             updates: rows.iter().copied().zip(0..).collect(),
             deletes: Vec::new(),
             inserts: Vec::new(),
-            rows: &new,
+            rows: new.clone(),
         };
         let options = WriteOptions::default();
         let file = open(file_of(&old, &options));
