@@ -6,6 +6,7 @@
 //! whatever they are called on the way; what is not understood is refused.
 
 mod exact;
+mod join;
 mod known;
 mod walk;
 
