@@ -59,6 +59,7 @@ impl Proposal {
 /// again where another writer's commit came first and changed what it was made for. `known` is what is to be recorded, where
 /// that is known before the work; `inputs` are the versions of inputs
 /// that are taken in, by application id.
+#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
 pub(crate) async fn commit_batch(
     run: &mut TableRun<'_>,
     batch: i64,

@@ -78,6 +78,7 @@ pub(crate) async fn run_derived(
 }
 
 /// Works on an open claim and claims what is new in the inputs until nothing is left, or somebody else has the table.
+#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
 async fn batches(
     lake: &Lake,
     contract: &Contract,

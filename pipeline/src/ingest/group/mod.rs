@@ -162,6 +162,7 @@ struct Request<'a> {
 }
 
 /// Works on open claims and claims what is new until nothing is left, or somebody else has the tables.
+#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
 async fn batches(
     lake: &Lake,
     request: Request<'_>,
@@ -341,6 +342,7 @@ async fn batches(
 }
 
 /// Works on the open claims of some tables together: each object is read once.
+#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
 async fn work(
     lake: &Lake,
     ledger: &mut Ledger,
