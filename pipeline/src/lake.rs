@@ -57,6 +57,23 @@ const WORKED_ON: usize = 4;
 pub const AMPLE: usize = 1 << 30;
 
 impl Settings {
+    /// Of a lake and its raw zone below `root`, for tests: small batches, no look-back, nobody is waited for.
+    #[cfg(test)]
+    pub(crate) fn of_test(root: &Url) -> Self {
+        Self {
+            curated: root.join("curated").unwrap(),
+            raw: root.join("raw").unwrap(),
+            batch_objects: 10,
+            batch_bytes: 1 << 20,
+            lookback_days: 0,
+            busy_wait: Duration::ZERO,
+            personal_key: None,
+            memory_limit: 1 << 26,
+            spill_dir: None,
+            spill_limit: None,
+        }
+    }
+
     /// Days of the look-back; none where everything is always listed.
     pub fn look_back(&self) -> Option<u32> {
         Some(self.lookback_days).filter(|days| *days > 0)

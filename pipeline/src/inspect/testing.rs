@@ -1,13 +1,13 @@
 //! A lake in a folder of its own, with claims and results but without any run.
 
-use std::time::Duration;
-
+use arrow::array::RecordBatch;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use deltalake_core::kernel::Action;
 use tempfile::TempDir;
 use url::Url;
 
 use crate::contract::{TableName, builtin, load};
-use crate::delta::Commit;
+use crate::delta::{Commit, DeltaLog, Snapshot, write_partitioned};
 use crate::lake::{Lake, Settings};
 use crate::layout;
 use crate::raw::RawObject;
@@ -27,16 +27,8 @@ impl TestLake {
         let folder = tempfile::tempdir().unwrap();
         let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
         let settings = Settings {
-            curated: root.join("curated").unwrap(),
-            raw: root.join("raw").unwrap(),
-            batch_objects: 10,
-            batch_bytes: 1 << 20,
             lookback_days: 3,
-            busy_wait: Duration::ZERO,
-            personal_key: None,
-            memory_limit: 1 << 26,
-            spill_dir: None,
-            spill_limit: None,
+            ..Settings::of_test(&root)
         };
         let account = Account {
             since: NaiveDate::from_ymd_opt(2026, 3, 1),
@@ -147,4 +139,25 @@ impl TestLake {
 
 pub(super) fn table(name: &str) -> TableName {
     name.parse().unwrap()
+}
+
+/// Creates a table of these rows; the version that has them. Files are skipped by the `indexed` columns.
+pub(super) async fn filled(
+    log: &DeltaLog,
+    rows: &RecordBatch,
+    partition: &[String],
+    indexed: &[&str],
+) -> Snapshot {
+    let base = log
+        .load_or_create(&rows.schema(), partition, &[], "")
+        .await
+        .unwrap();
+    let adds = write_partitioned(log, rows, partition, indexed).await.unwrap();
+    let commit = Commit {
+        operation: "CURATE",
+        actions: adds.into_iter().map(Action::Add).collect(),
+        ..Commit::default()
+    };
+    log.commit(&base, commit).await.unwrap();
+    log.load().await.unwrap().unwrap()
 }

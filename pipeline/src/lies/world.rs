@@ -104,15 +104,8 @@ fn lake_settings(folder: &TempDir, curated: &str) -> Settings {
     let root = Url::from_directory_path(folder.path().canonicalize().unwrap()).unwrap();
     Settings {
         curated: root.join(curated).unwrap(),
-        raw: root.join("raw").unwrap(),
         batch_objects: 3,
-        batch_bytes: 1 << 20,
-        lookback_days: 0,
-        busy_wait: Duration::ZERO,
-        personal_key: None,
-        memory_limit: 1 << 26,
-        spill_dir: None,
-        spill_limit: None,
+        ..Settings::of_test(&root)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use object_store::local::LocalFileSystem;
@@ -34,16 +33,8 @@ guests = "int"
 async fn lake(folder: &Path, store: Counting) -> Lake {
     let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
     let settings = Settings {
-        curated: root.join("curated").unwrap(),
-        raw: root.join("raw").unwrap(),
         batch_objects: 1,
-        batch_bytes: 1 << 20,
-        lookback_days: 0,
-        busy_wait: Duration::ZERO,
-        personal_key: None,
-        memory_limit: 1 << 26,
-        spill_dir: None,
-        spill_limit: None,
+        ..Settings::of_test(&root)
     };
     let visits = SourceFile {
         path: "shop/visits.toml".to_owned(),

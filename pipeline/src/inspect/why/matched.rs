@@ -55,11 +55,10 @@ mod tests {
 
     use arrow::array::{ArrayRef, Date32Array, Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
-    use deltalake_core::kernel::Action;
     use url::Url;
 
     use super::*;
-    use crate::delta::{Commit, write_partitioned};
+    use crate::inspect::testing::filled;
 
     async fn table(folder: &tempfile::TempDir) -> (DeltaLog, Snapshot) {
         let log = DeltaLog::at("a.b", Url::from_directory_path(folder.path()).unwrap()).unwrap();
@@ -81,24 +80,7 @@ mod tests {
             ),
         ])
         .unwrap();
-        let partition = ["day".to_owned()];
-        let base = log
-            .load_or_create(&rows.schema(), &partition, &[], "")
-            .await
-            .unwrap();
-        let adds = write_partitioned(&log, &rows, &partition, &["n"]).await.unwrap();
-        let actions = adds.into_iter().map(Action::Add).collect();
-        log.commit(
-            &base,
-            Commit {
-                operation: "CURATE",
-                actions,
-                ..Commit::default()
-            },
-        )
-        .await
-        .unwrap();
-        let snapshot = log.load().await.unwrap().unwrap();
+        let snapshot = filled(&log, &rows, &["day".to_owned()], &["n"]).await;
         (log, snapshot)
     }
 

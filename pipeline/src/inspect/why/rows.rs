@@ -128,13 +128,11 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, new_null_array};
-    use deltalake_core::kernel::Action;
 
     use super::*;
     use crate::contract::{builtin, load};
-    use crate::delta::{Commit, write_partitioned};
     use crate::error::Kind;
-    use crate::inspect::testing::{TestLake, table};
+    use crate::inspect::testing::{TestLake, filled, table};
 
     #[tokio::test]
     async fn rows_of_a_computed_table_name_their_inputs() {
@@ -151,24 +149,7 @@ mod tests {
         });
         let rows = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
         let log = test.lake.table_log(&name).unwrap();
-        let base = log
-            .load_or_create(&schema, &contract.partition, &[], "")
-            .await
-            .unwrap();
-        let adds = write_partitioned(&log, &rows, &contract.partition, &["baskets"])
-            .await
-            .unwrap();
-        let actions = adds.into_iter().map(Action::Add).collect();
-        log.commit(
-            &base,
-            Commit {
-                operation: "CURATE",
-                actions,
-                ..Commit::default()
-            },
-        )
-        .await
-        .unwrap();
+        filled(&log, &rows, &contract.partition, &["baskets"]).await;
 
         let answer = test.lake.why_rows(&name, "baskets > 1").await.unwrap();
         assert_eq!((answer.matched, answer.rows.len()), (1, 1));
