@@ -117,7 +117,7 @@ impl ObjectStore for Bucket {
         let parts = self.store.put_multipart_opts(path, options).await;
         Ok(Box::new(Upload {
             parts: self.explained(Asked::Write, parts)?,
-            store: self.store.clone(),
+            store: Arc::new(self.store.clone()),
             path: path.clone(),
             explaining: self.explaining.clone(),
             bytes: 0,

@@ -71,6 +71,13 @@ impl Explaining {
                     source: because(format!("there is no bucket {bucket} at {}", self.server), source),
                 }
             }
+            // Of a listing a refusal is a failure like any other.
+            Error::Generic { source, .. } if source.to_string().contains("status code: 403") => {
+                Error::PermissionDenied {
+                    path: format!("s3://{bucket}/"),
+                    source: self.refusal(asked, source),
+                }
+            }
             Error::Generic { store, source } => Error::Generic {
                 store,
                 source: match self.failure(&source.to_string()) {
@@ -110,9 +117,10 @@ impl Explaining {
             Some(
                 "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException",
             ) => Some(elsewhere()),
-            Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired") => {
+            Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
                 Some("the credentials have expired, and their source has no others".to_owned())
             }
+            Some("InvalidToken") => Some(format!("{server} does not accept the token of the credentials")),
             Some(code) if code.starts_with("KMS.") => Some(format!(
                 "the key that objects of {bucket} are encrypted with cannot be used"
             )),
@@ -217,6 +225,17 @@ mod tests {
                 "{said}"
             );
         }
+        let listing = Error::Generic {
+            store: "S3",
+            source: "status code: 403: <Error><Code>AccessDenied</Code></Error>".into(),
+        };
+        let error = explaining().explain(Asked::List, listing);
+        let said = error.to_string();
+        assert!(matches!(error, Error::PermissionDenied { .. }));
+        assert!(
+            said.contains("s3://retail/") && said.contains("s3:ListBucket"),
+            "{said}"
+        );
         let refused = Error::PermissionDenied {
             path: String::new(),
             source: answer("InvalidAccessKeyId"),

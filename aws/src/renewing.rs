@@ -1,4 +1,4 @@
-//! Requests whose credentials were refused as expired are signed again, with new ones.
+//! Requests whose credentials were refused as expired are signed again, with new ones, and answers that are cut are none.
 //!
 //! A store signs a request once, also for its repetitions, and credentials can end before their time: when somebody revokes
 //! the sessions of a role, or when the clock of this machine is late.
@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use object_store::ClientOptions;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
 };
 
 use crate::credentials::Credentials;
@@ -48,10 +49,10 @@ impl HttpService for Renewing {
         let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok());
         let Some(token) = token.map(str::to_owned) else {
             // What has no token does not end.
-            return self.client.execute(request).await;
+            return self.whole(request).await;
         };
         let mut again = request.clone();
-        let answer = self.client.execute(request).await?;
+        let answer = self.whole(request).await?;
         let status = answer.status().as_u16();
         if ![400, 401, 403].contains(&status) {
             return Ok(answer);
@@ -65,8 +66,28 @@ impl HttpService for Renewing {
         };
         if is_expired && let Some(credential) = self.credentials.other_than(&token).await {
             sign(&mut again, &credential, &self.region);
-            return self.client.execute(again).await;
+            return self.whole(again).await;
         }
+        Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+impl Renewing {
+    /// The answer, with its body unless that is an object's: a store asks for the rest of an object whose bytes end too early,
+    /// but does not ask again for a page of a listing, or for what is the matter.
+    async fn whole(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let is_page = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("list-type="));
+        let may_be_object = request.method() == "GET" && !is_page;
+        let answer = self.client.execute(request).await?;
+        if may_be_object && answer.status().is_success() {
+            return Ok(answer);
+        }
+        let (parts, body) = answer.into_parts();
+        let body = body.bytes().await;
+        let body = body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }

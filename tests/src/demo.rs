@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use cases::{CaseLake, Delivery, LakeUnderTest};
+use cases::{Delivery, LakeUnderTest, Rejected, Rows};
 use chrono::NaiveDate;
 use pipeline::contract::TableName;
 
@@ -62,30 +62,35 @@ impl Demo {
     }
 }
 
+/// The rows of a table, and what waits in quarantine for it.
+pub type Looked = (Rows, Vec<Rejected>);
+
 /// The rows and the quarantine of every table as text.
 ///
 /// # Errors
 ///
 /// When they cannot be read.
 pub fn fingerprints(lake: &LakeUnderTest) -> Result<Vec<(String, String)>> {
-    of_tables(lake.contracts()?.into_keys(), lake)
+    of_tables(lake.contracts()?.into_keys(), &|table| {
+        Ok((lake.rows(table)?, lake.quarantine(table)?))
+    })
 }
 
-/// The rows and the quarantine of these tables as text, wherever their lake is.
+/// The rows and the quarantine of these tables as text, wherever their lake is; `look` gives those of one.
 ///
 /// # Errors
 ///
 /// When they cannot be read.
 pub fn of_tables(
     names: impl IntoIterator<Item = TableName>,
-    lake: &dyn CaseLake,
+    look: &dyn Fn(&str) -> Result<Looked>,
 ) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for name in names {
         let name = name.to_string();
-        let rows = (name.clone(), lake.rows(&name)?.to_csv());
-        let rejects: Vec<String> = lake
-            .quarantine(&name)?
+        let (rows, rejects) = look(&name)?;
+        let rows = (name.clone(), rows.to_csv());
+        let rejects: Vec<String> = rejects
             .into_iter()
             .map(|reject| format!("{} {:?} {}\n", reject.object, reject.row, reject.reason))
             .collect();

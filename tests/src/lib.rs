@@ -9,6 +9,7 @@ pub mod jwo;
 mod lake;
 mod program;
 pub mod reports;
+pub mod s3;
 pub mod shop;
 pub mod tree;
 mod zone;

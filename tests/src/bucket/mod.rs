@@ -4,6 +4,7 @@
 //! object with whole seconds, as some servers do. A run works through a [`Mortal`] view of it; what such a run knows is gone
 //! with it, what it wrote stays.
 
+mod looking;
 mod mortal;
 mod shelf;
 mod slow;
@@ -13,18 +14,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cases::{Case, CaseLake, Death, Delivery, Lakes, Rejected, Rows, Run, contracts, select};
+use cases::{Case, CaseLake, Death, Delivery, Lakes, Rejected, Rows, Run, contracts};
 use object_store::ObjectStore;
 use pipeline::Stores;
 use pipeline::account::Account;
 use pipeline::contract::{Contracts, TableName};
 use pipeline::lake::{Lake, Settings};
 use pipeline::report::{RunReport, Silent};
-use pipeline::request::{QuarantineFilter, Selection};
+use pipeline::request::Selection;
 use pipeline::secret::Secret;
 use tokio::runtime::Runtime;
 use url::Url;
 
+pub(crate) use looking::{quarantine, rows};
 pub use mortal::Mortal;
 pub use shelf::{LONG_AGO, Shelf};
 pub use slow::Slow;
@@ -65,7 +67,7 @@ impl Buckets {
     }
 
     fn bucket(&self, case: &Case) -> Result<Bucket> {
-        let settings = settings(case.says.personal_key.clone())?;
+        let settings = settings(ROOT, case.says.personal_key.clone())?;
         Ok(Bucket {
             shelf: Arc::default(),
             runtime: self.runtime.handle().clone(),
@@ -131,7 +133,7 @@ impl Bucket {
             runtime: runtime.handle().clone(),
             contracts: contracts(None)?,
             accounts: accounts.map_or(Ok(Vec::new()), toml::Value::try_into)?,
-            settings: settings(key.map(str::to_owned))?,
+            settings: settings(ROOT, key.map(str::to_owned))?,
         })
     }
 
@@ -243,48 +245,21 @@ impl CaseLake for Bucket {
     }
 
     fn rows(&self, table: &str) -> Result<Rows> {
-        let contract = self
-            .contracts
-            .get(&parse(table)?)
-            .context("there is no such table")?;
         let lake = self.looked_at()?;
-        let Ok(batches) = self.runtime.block_on(lake.query(&select(contract))) else {
-            return Ok(Rows::default());
-        };
-        let mut lines = Vec::new();
-        let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
-        let mut writer = builder.build::<_, arrow::json::writer::LineDelimited>(&mut lines);
-        writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
-        writer.finish()?;
-        drop(writer);
-        Rows::parse(contract, std::str::from_utf8(&lines)?, &format!("{ROOT}raw/"))
+        self.runtime.block_on(looking::rows(&lake, table, ROOT))
     }
 
     fn quarantine(&self, table: &str) -> Result<Vec<Rejected>> {
-        let filter = QuarantineFilter {
-            table: Some(parse(table)?),
-            ..QuarantineFilter::default()
-        };
         let lake = self.looked_at()?;
-        let rows = self.runtime.block_on(lake.quarantine_show(&filter, usize::MAX))?;
-        let rejected = rows.into_iter().map(|row| Rejected {
-            table: row.table,
-            object: row.object.replace(&format!("{ROOT}raw/"), ""),
-            row: row.row,
-            reason: row.reason,
-            text: row.text,
-        });
-        let mut rejected: Vec<Rejected> = rejected.collect();
-        rejected.sort_by(|a, b| (&a.object, a.row, &a.reason).cmp(&(&b.object, b.row, &b.reason)));
-        Ok(rejected)
+        self.runtime.block_on(looking::quarantine(&lake, table, ROOT))
     }
 }
 
-/// The limits that the program has where nobody says others.
-fn settings(personal_key: Option<String>) -> Result<Settings> {
+/// The limits that the program has where nobody says others, of a lake at this address, with the slash at its end.
+pub(crate) fn settings(root: &str, personal_key: Option<String>) -> Result<Settings> {
     Ok(Settings {
-        curated: Url::parse(ROOT)?.join("curated")?,
-        raw: Url::parse(ROOT)?.join("raw")?,
+        curated: Url::parse(root)?.join("curated")?,
+        raw: Url::parse(root)?.join("raw")?,
         batch_objects: 2_000,
         batch_bytes: 1 << 30,
         lookback_days: 0,

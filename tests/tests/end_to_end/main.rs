@@ -22,6 +22,7 @@ mod rejects;
 mod remote;
 mod room;
 mod rules;
+mod s3;
 mod schemas;
 mod secrets;
 mod stop;

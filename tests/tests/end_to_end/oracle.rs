@@ -50,17 +50,18 @@ fn duckdb_computes_the_same_tables_from_the_raw_files_and_reads_ours() -> Result
     Ok(())
 }
 
-/// Python with the pinned packages, in a folder beside the build; made when it is not there or the pins changed.
+/// Python with the packages that a folder pins, in a folder beside the build; made when it is not there or the pins changed.
 pub(crate) fn environment(folder: &Path) -> Result<PathBuf> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let requirements = folder.join("requirements.txt");
     let pins = fs::read_to_string(&requirements)?;
     let program = marketlake_tests::program()?;
+    let name = folder.file_name().context("the folder has no name")?;
     let place = program
         .parent()
         .context("the program is in no folder")?
-        .join("oracle-python");
+        .join(format!("{}-python", name.display()));
     let (python, mark) = (place.join("bin/python"), place.join("installed.txt"));
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == pins) {
         return Ok(python);
@@ -90,9 +91,10 @@ pub(crate) fn environment(folder: &Path) -> Result<PathBuf> {
         &python,
         &[install.as_slice(), &[requirements.as_os_str()]].concat(),
     )
-    .context(
-        "the packages in tests/oracle/requirements.txt could not be installed: is a package index reachable?",
-    )?;
+    .context(format!(
+        "the packages in {} could not be installed: is a package index reachable?",
+        requirements.display()
+    ))?;
     fs::write(&mark, pins)?;
     Ok(python)
 }
