@@ -3,7 +3,7 @@
 use anyhow::Result;
 use arrow::array::StringArray;
 use pipeline::cast::cast;
-use pipeline::contract::{Column, ColumnType, Pick, Unreadable, Zone};
+use pipeline::contract::{Column, ColumnType};
 
 use super::written::{self, Written};
 
@@ -148,17 +148,7 @@ pub(super) fn infer(name: &str, values: &StringArray) -> Result<Kind> {
 
 /// Whether every text is a value of a type.
 pub(super) fn casts(name: &str, ty: &ColumnType, values: &StringArray) -> Result<bool> {
-    let column = Column {
-        name: name.to_owned(),
-        from: vec![name.to_owned()],
-        ty: ty.clone(),
-        doc: None,
-        zone: Zone::Utc,
-        personal: None,
-        required: false,
-        pick: Pick::Newest,
-        unreadable: Unreadable::Reject,
-    };
+    let column = Column::plain(name, ty.clone());
     Ok(cast(values, &column, chrono_tz::Tz::UTC)?.failures.is_empty())
 }
 

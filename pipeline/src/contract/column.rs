@@ -68,8 +68,8 @@ pub enum Personal {
 }
 
 impl Column {
-    /// A column of a lineage field, as `newest_by` can name one without the table having it.
-    pub(crate) fn lineage(name: &str, ty: ColumnType) -> Self {
+    /// A column of which nothing is said but its name and its type.
+    pub fn plain(name: &str, ty: ColumnType) -> Self {
         Self {
             name: name.to_owned(),
             from: vec![name.to_owned()],
@@ -83,13 +83,14 @@ impl Column {
         }
     }
 
-    /// A field of [`LINEAGE`](super::LINEAGE) that rows can be ordered by, as a column.
+    /// A field of [`LINEAGE`](super::LINEAGE) that rows can be ordered by, as a column: `newest_by` can name it without the
+    /// table having it.
     pub(crate) fn ordering_lineage(name: &str) -> Option<Self> {
         let ty = match name {
             "_modified" | "_generated_at" | "_requested_at" => ColumnType::Timestamp,
             "_row" | "_part" => ColumnType::Int,
             _ => return None,
         };
-        Some(Self::lineage(name, ty))
+        Some(Self::plain(name, ty))
     }
 }

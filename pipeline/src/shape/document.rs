@@ -243,7 +243,7 @@ pub(crate) fn order_parts(contract: &Contract, keep: &Keep) -> Vec<(String, Opti
         }
     }
     if documents {
-        let text = Column::lineage("_document", ColumnType::Text);
+        let text = Column::plain("_document", ColumnType::Text);
         parts.push(("_document".to_owned(), Some(text)));
         parts.push(("content".to_owned(), None));
     }

@@ -28,17 +28,7 @@ pub(crate) fn read(
 fn column(entry: &Entry, has_inputs: bool, found: &mut Findings) -> Option<Column> {
     let name = entry.key.as_str();
     check_name(name, &entry.node.at, found);
-    let mut column = Column {
-        name: name.to_owned(),
-        from: vec![name.to_owned()],
-        ty: ColumnType::Text,
-        doc: None,
-        zone: Zone::Utc,
-        personal: None,
-        required: false,
-        pick: Pick::Newest,
-        unreadable: Unreadable::Reject,
-    };
+    let mut column = Column::plain(name, ColumnType::Text);
     match &entry.node.value {
         Value::Text(text) => column.ty = column_type(text, &entry.node.at, found),
         Value::Table(table) => fill(

@@ -3,44 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::feed::RAW_KEYS;
+use super::keep::DOCUMENT_KEYS;
 use super::section::{Section, owned};
 use super::{columns, feed};
 use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::files::layers::{Resolved, SqlText};
 use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName};
 
-pub(crate) const KEYS: [&str; 30] = [
-    "description",
-    "path",
-    "format",
-    "charset",
-    "csv",
-    "tsv",
-    "json",
-    "keep",
+/// Keys of every contract beside its description; those of tables that are fed by raw objects, and of documents, stand
+/// where they are read.
+const KEYS: [&str; 10] = [
     "key",
-    "identity",
-    "newest_by",
     "partition",
     "sort",
     "file_size",
-    "key_window",
-    "unknown",
-    "harmless",
-    "only",
-    "siblings",
-    "expect",
     "inputs",
     "recompute",
     "extends",
     "columns",
     "checks",
-    "per",
-    "covers",
-    "period",
-    "shrink",
     "quarantine",
 ];
+
+/// All keys that a contract can have.
+pub(crate) fn keys() -> Vec<&'static str> {
+    [&["description"][..], &RAW_KEYS, &KEYS, &DOCUMENT_KEYS].concat()
+}
 
 /// A contract that may still be wrong, and where its parts stand.
 #[derive(Debug)]
@@ -61,7 +50,7 @@ impl Draft {
             file: file.clone(),
             line: 1,
         };
-        section.only(&KEYS, "a contract", found);
+        section.only(&keys(), "a contract", found);
         let description = section
             .text("description", found)
             .map(|text| text.text.to_owned());

@@ -8,6 +8,25 @@ use super::{format, keep};
 use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::{Expect, InputFeed, PathPattern, RawFeed, TableName, Unknown};
 
+/// Keys of tables that are fed by raw objects alone.
+pub(crate) const RAW_KEYS: [&str; 15] = [
+    "path",
+    "format",
+    "charset",
+    "csv",
+    "tsv",
+    "json",
+    "keep",
+    "newest_by",
+    "key_window",
+    "identity",
+    "unknown",
+    "harmless",
+    "only",
+    "siblings",
+    "expect",
+];
+
 /// Reads the keys for raw objects.
 pub(crate) fn raw(section: &Section<'_>, start: &Position, found: &mut Findings) -> RawFeed {
     refuse(section, &["recompute"], "needs inputs", found);
@@ -38,25 +57,8 @@ pub(crate) fn raw(section: &Section<'_>, start: &Position, found: &mut Findings)
 
 /// Reads the keys for input tables.
 pub(crate) fn inputs(section: &Section<'_>, found: &mut Findings) -> InputFeed {
-    let raw = [
-        "path",
-        "format",
-        "charset",
-        "csv",
-        "tsv",
-        "json",
-        "keep",
-        "newest_by",
-        "key_window",
-        "identity",
-        "unknown",
-        "harmless",
-        "only",
-        "siblings",
-        "expect",
-    ];
     let why = "is for raw objects, but the rows come from inputs";
-    refuse(section, &raw, why, found);
+    refuse(section, &RAW_KEYS, why, found);
     refuse(section, &keep::DOCUMENT_KEYS, why, found);
     InputFeed {
         inputs: tables(section, "inputs", found),

@@ -2,7 +2,7 @@
 
 use super::super::{LINEAGE, Personal, Pick, Unknown, Zone};
 use super::*;
-use crate::contract::read::draft::KEYS;
+use crate::contract::read::draft::keys;
 
 const REFERENCE: &str = include_str!("../../../../docs/contracts.md");
 
@@ -11,7 +11,7 @@ fn every_key_word_lineage_field_and_code_is_in_the_reference() {
     fn words<T: Word>() -> impl Iterator<Item = &'static str> {
         T::WORDS.iter().map(|(word, _)| *word)
     }
-    let named = KEYS.into_iter().chain(LINEAGE);
+    let named = keys().into_iter().chain(LINEAGE);
     let words = words::<Charset>()
         .chain(words::<Header>())
         .chain(words::<Unknown>())

@@ -94,7 +94,7 @@ mod tests {
             let Some(exact) = exact(&values, ty) else {
                 return false;
             };
-            let read = cast(&texts, &Column::lineage("a", ty.clone()), chrono_tz::Tz::UTC).unwrap();
+            let read = cast(&texts, &Column::plain("a", ty.clone()), chrono_tz::Tz::UTC).unwrap();
             assert!(read.failures.is_empty(), "{ty}: {:?}", read.failures);
             assert_eq!(&exact, &read.values, "{ty}");
             true

@@ -3,20 +3,10 @@ use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type, TimestampMicroseco
 use chrono_tz::Tz;
 
 use super::*;
-use crate::contract::{Personal, Pick, Unreadable};
+use crate::contract::Personal;
 
 fn column(name: &str, ty: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        from: vec![name.to_owned()],
-        ty: ty.parse().unwrap(),
-        doc: None,
-        zone: Zone::Utc,
-        personal: None,
-        required: false,
-        pick: Pick::Newest,
-        unreadable: Unreadable::Reject,
-    }
+    Column::plain(name, ty.parse().unwrap())
 }
 
 fn cast_utc(texts: &[Option<&str>], column: &Column) -> Cast {
