@@ -6,6 +6,7 @@
 //!  rewrite  unchanged column chunks copied as bytes, those with dictionaries edited by their indices, the others
 //!           decoded, patched, encoded
 //!  stats    what the Delta log says about the new file
+//!  job      all of this for one file, as a value: whoever reaches the store can do it
 //! ```
 //!
 //! Nothing here knows of tables or logs: the unit is a file, and files are independent of each other. Everything
