@@ -33,10 +33,10 @@ fn a_mistake_in_the_file_exits_with_2_and_one_line_that_names_the_place() {
 #[test]
 fn storage_that_is_not_in_this_build_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
-    let output = marketlake(folder.path(), &["--raw", "s3://bucket/raw", "config"]);
+    let output = marketlake(folder.path(), &["--raw", "gs://bucket/raw", "config"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("s3:// is not in this build"),
+        stderr(&output).contains("gs:// is not in this build"),
         "{}",
         stderr(&output)
     );
