@@ -36,7 +36,7 @@ impl FileJob {
     /// Blocks; see [`OpenFile`].
     ///
     /// # Errors
-    /// As [`rewrite`]; storage errors of the new file (`Io`).
+    /// As [`rewrite()`]; storage errors of the new file (`Io`).
     pub(crate) fn write(self, place: &Place, old: Option<&OpenFile>) -> Result<Option<(FileResult, Sent)>> {
         let mut sink = Sink::new(place, &self.target)?;
         let Some(written) = rewrite(old, &self.schema, &self.edit, &self.options, &mut sink)? else {
