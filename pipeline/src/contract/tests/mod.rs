@@ -5,6 +5,7 @@ mod folders;
 mod formats;
 mod mistakes;
 mod parts;
+mod planned;
 mod reference;
 
 use super::*;
