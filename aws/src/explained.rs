@@ -57,7 +57,11 @@ impl Explaining {
         let bucket = &self.bucket;
         match error {
             Error::PermissionDenied { path, source } => Error::PermissionDenied {
-                path: format!("s3://{bucket}/{path}"),
+                // Of many objects the first one will do.
+                path: match asked {
+                    Asked::Delete => format!("s3://{bucket}/{}", path.split(',').next().unwrap_or_default()),
+                    _ => format!("s3://{bucket}/{path}"),
+                },
                 source: self.refusal(asked, source),
             },
             Error::Unauthenticated { path, source } => Error::Unauthenticated {
@@ -71,13 +75,20 @@ impl Explaining {
                     source: because(format!("there is no bucket {bucket} at {}", self.server), source),
                 }
             }
-            // Of a listing a refusal is a failure like any other.
-            Error::Generic { source, .. } if source.to_string().contains("status code: 403") => {
-                Error::PermissionDenied {
+            // What is gone already is deleted; some servers say that it is not there.
+            Error::Generic { source, .. }
+                if asked == Asked::Delete && code(&source.to_string()) == Some("NoSuchKey") =>
+            {
+                Error::NotFound {
                     path: format!("s3://{bucket}/"),
-                    source: self.refusal(asked, source),
+                    source,
                 }
             }
+            // Of a listing, and of one object among many, a refusal is a failure like any other.
+            Error::Generic { source, .. } if is_refusal(&source.to_string()) => Error::PermissionDenied {
+                path: format!("s3://{bucket}/"),
+                source: self.refusal(asked, source),
+            },
             Error::Generic { store, source } => Error::Generic {
                 store,
                 source: match self.failure(&source.to_string()) {
@@ -149,10 +160,17 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// The code of an answer of S3.
+/// The code of an answer of S3, or of what an answer about many objects says of one of them.
 pub(crate) fn code(answer: &str) -> Option<&str> {
-    let (_, rest) = answer.split_once("<Code>")?;
-    rest.split_once("</").map(|(code, _)| code)
+    let between = |begin: &str, end: &str| {
+        let (_, rest) = answer.split_once(begin)?;
+        rest.split_once(end).map(|(code, _)| code)
+    };
+    between("<Code>", "</").or_else(|| between("(code: ", ")"))
+}
+
+fn is_refusal(answer: &str) -> bool {
+    answer.contains("status code: 403") || code(answer) == Some("AccessDenied")
 }
 
 fn without_user(address: &str) -> String {
@@ -264,6 +282,23 @@ mod tests {
             said.contains("there is no bucket retail at http://host:1"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn of_many_objects_those_that_are_gone_are_not_there_and_those_that_stay_are_refused() {
+        let deleted = |code: &str| {
+            let said = format!("DeleteObjects request failed for key raw/a: it is so (code: {code})");
+            let failed = Error::Generic {
+                store: "S3",
+                source: said.into(),
+            };
+            explaining().explain(Asked::Delete, failed)
+        };
+        assert!(matches!(deleted("NoSuchKey"), Error::NotFound { .. }));
+        let refused = deleted("AccessDenied");
+        assert!(matches!(refused, Error::PermissionDenied { .. }));
+        assert!(refused.to_string().contains("s3:DeleteObject"), "{refused}");
+        assert!(matches!(deleted("InternalError"), Error::Generic { .. }));
     }
 
     #[test]
