@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::beside::Beside;
 use crate::contract::TableName;
 use crate::delta::{DeltaLog, Patience};
 use crate::error::Result;
@@ -13,6 +14,7 @@ pub(crate) struct Curated {
     root: Place,
     patience: Patience,
     logs: Mutex<BTreeMap<String, DeltaLog>>,
+    beside: Beside,
 }
 
 impl Curated {
@@ -27,6 +29,7 @@ impl Curated {
             root,
             patience,
             logs: Mutex::default(),
+            beside: Beside::default(),
         }
     }
 
@@ -61,6 +64,11 @@ impl Curated {
         self.root.below(&format!("marketlake/{name}"))
     }
 
+    /// Begins something that nothing waits for until the end.
+    pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.beside.begin(task);
+    }
+
     /// Waits for what still goes on beside the work on the tables: with the process it would end undone.
     pub(crate) async fn settled(&self) {
         let logs: Vec<DeltaLog> = {
@@ -70,6 +78,7 @@ impl Curated {
         for log in logs {
             log.settled().await;
         }
+        self.beside.ended().await;
     }
 
     fn log(&self, name: String) -> Result<DeltaLog> {

@@ -21,7 +21,7 @@ use crate::raw::{RawZone, check_roots};
 use crate::secret::Secret;
 use crate::shape::personal::Pseudonyms;
 use crate::stop::Stop;
-use crate::storage::{Place, Spill, Stores};
+use crate::storage::{Lease, Leases, Place, Spill, Stores};
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -276,14 +276,22 @@ impl Lake {
         place.context(Kind::Internal, "nobody may work any more")
     }
 
+    /// Gives a lease back: on a disk at once, in a bucket beside what comes next. A staged lake is soon asked for it again.
+    pub(crate) async fn give_back(&self, lease: Lease) {
+        match self.curated.is_local() || self.is_staged {
+            true => lease.release().await,
+            false => self.curated.begin(lease.release()),
+        }
+    }
+
     /// Folder of rows that are staged for tables to be made anew.
     pub(crate) fn rebuilds(&self) -> Result<Place> {
         self.curated.own("rebuild")
     }
 
     /// Folder of what says who works on a table.
-    pub(crate) fn locks(&self) -> Result<Place> {
-        self.curated.own("locks")
+    pub(crate) fn leases(&self) -> Result<Leases> {
+        self.curated.own("locks").map(Leases::at)
     }
 
     /// Folder of the attempts' side files and poison logs.

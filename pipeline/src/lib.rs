@@ -11,6 +11,7 @@ extern crate self as pipeline;
 
 mod apply;
 mod backoff;
+mod beside;
 mod blocking;
 mod commit;
 pub mod contract;

@@ -20,7 +20,7 @@ use crate::storage::Stores;
 use crate::storage::counting::{Counting, Requests};
 
 /// Batches in which the history came in, however many days it has: the batch that is counted is followed by no checkpoint.
-const BATCHES: usize = 10;
+const BATCHES: usize = 12;
 
 /// The day of the batch that is counted.
 fn today() -> NaiveDate {
@@ -138,24 +138,30 @@ async fn stream_after(days: u64) -> Requests {
     shop.counted().await
 }
 
-/// Fails where there are more, with all of them.
-fn at_most(requests: &Requests, most: usize, most_in_sequence: usize) {
-    println!(
-        "{} requests, {} in sequence",
-        requests.all.len(),
-        requests.in_sequence
-    );
+/// What is asked, at most so much. A machine that has other work tells turns apart that were one, so that it is counted
+/// again; fails with all that was asked where it is always more.
+async fn at_most(most: usize, most_in_sequence: usize, asked: impl AsyncFn() -> Requests) -> Requests {
+    let mut requests = asked().await;
+    for _ in 0..2 {
+        println!(
+            "{} requests, {} in sequence",
+            requests.all.len(),
+            requests.in_sequence
+        );
+        if requests.all.len() <= most && requests.in_sequence <= most_in_sequence {
+            return requests;
+        }
+        requests = asked().await;
+    }
     let is_within = requests.all.len() <= most && requests.in_sequence <= most_in_sequence;
     assert!(is_within, "not {most} and {most_in_sequence}: {requests}");
+    requests
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_messages_costs_the_days_that_it_touches() {
-    let (short, long) = (stream_after(10).await, stream_after(400).await);
-    for requests in [&short, &long] {
-        // 120 and 25 are wanted: docs/performance.md.
-        at_most(requests, 200, 80);
-    }
+    let short = at_most(120, 25, async || stream_after(10).await).await;
+    let long = at_most(120, 25, async || stream_after(400).await).await;
     // Files of a day are as long in both.
     let (few, many) = (short.data_bytes(), long.data_bytes());
     assert!(
@@ -214,9 +220,8 @@ async fn orders_after(days: u64) -> Requests {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarter_of_an_hour_of_orders_costs_its_key_window() {
-    let (short, long) = (orders_after(35).await, orders_after(350).await);
-    // 250 and 30 are wanted: docs/performance.md.
-    at_most(&short, 500, 150);
-    // Both tables of orders look into 72 days instead of 36.
-    at_most(&long, short.all.len() + 2 * 36 + 20, short.in_sequence + 30);
+    at_most(250, 30, async || orders_after(35).await).await;
+    // Both tables of orders look into 72 days instead of 36, of which 32 are asked at the same time: more than the 250 and 30
+    // that are wanted.
+    at_most(250 + 2 * 36, 35, async || orders_after(350).await).await;
 }

@@ -1,13 +1,14 @@
 //! A batch goes into its table: planned, committed and recorded, again as long as other writers come first.
 
 use deltalake_core::kernel::{Action, Add};
+use serde_json::Value;
 
 use super::side_file::SideFile;
 use crate::commit::record::{Batch, settle};
 use crate::commit::table::{self, Opened, Table};
 use crate::commit::tally::{Summary, Tally};
 use crate::contract::{Contract, StoredAccounts};
-use crate::delta::{Commit, changes};
+use crate::delta::{Commit, Which, changes};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::lake::Lake;
@@ -57,9 +58,7 @@ impl Proposal {
 
 /// Commits a batch and records it. `propose` writes its files for a version of the table, or ends the work; it is asked
 /// again where another writer's commit came first and changed what it was made for. `known` is what is to be recorded, where
-/// that is known before the work; `inputs` are the versions of inputs
-/// that are taken in, by application id.
-#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
+/// that is known before the work; `inputs` are the versions of inputs that are taken in, by application id.
 pub(crate) async fn commit_batch(
     run: &mut TableRun<'_>,
     batch: i64,
@@ -71,16 +70,14 @@ pub(crate) async fn commit_batch(
     let (lake, contract) = (run.lake, run.contract);
     let name = &contract.name;
     let mut backoff = lake.table_log(name)?.races();
-    let mut side_file: Option<String> = None;
+    let mut side_file: Option<Value> = None;
     let mut lost: Option<(u64, Proposal)> = None;
+    // Whoever commits to another version than the newest has lost.
+    let mut which = Which::Known;
     loop {
         lake.stop().check()?;
-        let table = match table::open_for(lake, run.ledger, contract, &run.delivered).await? {
-            Opened::Ready(table) => table,
-            Opened::Held(reasons) => {
-                run.tally.hold(reasons);
-                return Ok(());
-            }
+        let Some(table) = open(run, which).await? else {
+            return Ok(());
         };
         if table.taken >= batch {
             // Another runner finished the batch; its record is caught up before the next one.
@@ -94,23 +91,16 @@ pub(crate) async fn commit_batch(
                 .with("table", name)
                 .with("batch", batch));
         }
-        let mut proposal = None;
-        if let Some((from, before)) = lost.take() {
-            if before.is_still_right(from, &table).await? {
-                proposal = Some(before);
-            } else {
-                attempt.discard(&table.log, before.adds()).await;
-            }
-        }
-        let proposal = match proposal {
+        let kept = kept(lost.take(), attempt, &table).await?;
+        let proposal = match kept {
             Some(proposal) => proposal,
             None => {
                 // Nothing reads the side file before the commit, so the disk is waited for beside the work.
                 let writing = async {
                     match (&side_file, &known) {
                         (None, Some(side)) => {
-                            let path = side.write(lake.curated(), name, batch, &attempt.id).await?;
-                            Ok(Some(path))
+                            let said = side.put(lake.curated(), name, batch, &attempt.id).await?;
+                            Ok(Some(said))
                         }
                         _ => Ok(side_file.clone()),
                     }
@@ -120,14 +110,14 @@ pub(crate) async fn commit_batch(
                 side_file = path;
                 let Some(proposal) = proposal else { return Ok(()) };
                 if let Some(side) = &proposal.side {
-                    side_file = Some(side.write(lake.curated(), name, batch, &attempt.id).await?);
+                    side_file = Some(side.put(lake.curated(), name, batch, &attempt.id).await?);
                 }
                 failpoint::pass("after_files");
                 proposal
             }
         };
         let side_file = side_file
-            .as_deref()
+            .clone()
             .ok_or_else(|| Error::internal("batch has nothing to record").with("table", name))?;
         let summary = Summary {
             millis: attempt.millis(),
@@ -136,9 +126,7 @@ pub(crate) async fn commit_batch(
         let commit = Commit {
             operation: "CURATE",
             actions: table.growth.iter().chain(&proposal.actions).cloned().collect(),
-            txns: std::iter::once((run.ledger.app(), batch))
-                .chain(inputs.iter().cloned())
-                .collect(),
+            txns: txns(run.ledger, batch, inputs),
             about: about(batch, side_file, &summary)?,
         };
         failpoint::pass("before_commit");
@@ -162,6 +150,37 @@ pub(crate) async fn commit_batch(
             }
             Attempted::Lost => backoff.lost(&name.to_string()).await?,
         }
+        which = Which::Newest;
         lost = Some((table.snapshot.version, proposal));
     }
+}
+
+/// Opens the table; none where a person is asked.
+async fn open(run: &mut TableRun<'_>, which: Which) -> Result<Option<Box<Table>>> {
+    let opened = table::open_for(run.lake, run.ledger, run.contract, &run.delivered, which).await?;
+    Ok(match opened {
+        Opened::Ready(table) => Some(table),
+        Opened::Held(reasons) => {
+            run.tally.hold(reasons);
+            None
+        }
+    })
+}
+
+/// A proposal that lost, with the version that it was made for, where it is right for this one, too; else its files go.
+async fn kept(lost: Option<(u64, Proposal)>, attempt: &Attempt, table: &Table) -> Result<Option<Proposal>> {
+    let Some((from, proposal)) = lost else {
+        return Ok(None);
+    };
+    if proposal.is_still_right(from, table).await? {
+        return Ok(Some(proposal));
+    }
+    attempt.discard(&table.log, proposal.adds()).await;
+    Ok(None)
+}
+
+/// What the table and its inputs come to with the batch.
+fn txns(ledger: &Ledger, batch: i64, inputs: &[(String, i64)]) -> Vec<(String, i64)> {
+    let own = std::iter::once((ledger.app(), batch));
+    own.chain(inputs.iter().cloned()).collect()
 }

@@ -42,11 +42,11 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 
 /// What the commit of a batch says about itself, so that whoever comes next can record it.
-pub(crate) fn about(batch: i64, side: &str, summary: &Summary) -> Result<Map<String, Value>> {
+pub(crate) fn about(batch: i64, side: Value, summary: &Summary) -> Result<Map<String, Value>> {
     let Value::Object(mut about) = json!(summary) else {
         return Err(Error::internal("summary of a batch has no JSON form"));
     };
     about.insert("batch".to_owned(), json!(batch));
-    about.insert("side".to_owned(), json!(side));
+    about.insert(side_file::SIDE.to_owned(), side);
     Ok(about)
 }

@@ -63,18 +63,18 @@ pub(crate) async fn catch_up(
         return Ok(());
     }
     let missing = || {
-        Error::internal("commit of the last batch names no side file")
+        Error::internal("commit of the last batch does not say what is to be recorded")
             .with("table", name)
             .with("batch", taken)
     };
     let (version, about) = last.ok_or_else(missing)?;
-    let side = about.get("side").and_then(Value::as_str).ok_or_else(missing)?;
+    let side = SideFile::of(lake.curated(), about).await?.ok_or_else(missing)?;
     let batch = Batch {
         number: taken,
         version: *version,
         summary: serde_json::from_value(about.clone())
             .context(Kind::Foreign, "commit of the last batch has no summary")?,
-        side: SideFile::read(lake.curated(), side).await?,
+        side,
     };
     record(lake, ledger, name, &batch, tally.run(), goes_on).await?;
     tally.committed(batch.version, batch.summary);
@@ -148,16 +148,26 @@ async fn record(
         at: report.ended_at,
         table: batch.summary.report(name, batch.version),
     };
-    let left = outbox::put(curated, &news);
-    // Each is there once, whichever of the others are; the ledger says that all of them are.
-    let (quarantined, changed, ran, left) = futures::join!(quarantined, changed, ran, left);
-    let mut errors = [quarantined, changed, ran, left]
-        .into_iter()
-        .filter_map(Result::err);
-    if let Some(first) = errors.next() {
-        errors.for_each(|error| tracing::warn!(table = %name, %error, "batch is not recorded"));
-        return Err(first);
-    }
+    let told = outbox::put(curated, &news);
+    // Each is there once, whichever of the others are.
+    let parts = async {
+        let (quarantined, changed, ran, told) = futures::join!(
+            Box::pin(quarantined),
+            Box::pin(changed),
+            Box::pin(ran),
+            Box::pin(told)
+        );
+        let mut errors = [quarantined, changed, ran, told]
+            .into_iter()
+            .filter_map(Result::err);
+        match errors.next() {
+            Some(first) => {
+                errors.for_each(|error| tracing::warn!(table = %name, %error, "batch is not recorded"));
+                Err(first)
+            }
+            None => Ok(()),
+        }
+    };
     let mut results = batch.side.results.clone();
     for result in &mut results {
         result.commit_version = Some(batch.version);
@@ -167,7 +177,10 @@ async fn record(
         rest: rest(lake, name, batch).filter(|_| goes_on),
         changed: counts.files_added + counts.files_removed > 0,
     };
-    ledger.record(name, batch.number, &results, left).await?;
+    // The ledger says that all of them are there.
+    ledger
+        .record(name, batch.number, &results, left, Box::pin(parts))
+        .await?;
     failpoint::pass("after_record");
     Ok(())
 }

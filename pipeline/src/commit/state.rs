@@ -4,6 +4,7 @@ use super::record::{catch_up, complete};
 use super::table::{self, Opened};
 use super::tally::Tally;
 use crate::contract::{Contract, TableName};
+use crate::delta::Which;
 use crate::error::{Error, Kind, Result};
 use crate::lake::Lake;
 use crate::system::ledger::{Claim, Ledger};
@@ -23,9 +24,27 @@ pub(crate) async fn state(
     lake: &Lake,
     ledger: &mut Ledger,
     contract: &Contract,
+    which: Which,
     tally: &mut Tally,
 ) -> Result<State> {
+    if which == Which::Known && !lake.curated().is_local() {
+        let state = standing(lake, ledger, contract, which, tally).await;
+        // What looks wrong may only be old.
+        if matches!(state, Ok(State::Open(_) | State::Idle(_))) {
+            return state;
+        }
+    }
     ledger.refresh().await?;
+    standing(lake, ledger, contract, Which::Newest, tally).await
+}
+
+async fn standing(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    contract: &Contract,
+    which: Which,
+    tally: &mut Tally,
+) -> Result<State> {
     let name = &contract.name;
     // A table is made with its first batch: by then it is known whose rows it has, and its definition says so.
     let claimed = ledger.progress(name).claimed;
@@ -37,7 +56,7 @@ pub(crate) async fn state(
             return Ok(State::Open(claimed_as(ledger, name, claimed).await?));
         }
     }
-    let table = match table::open(lake, ledger, contract).await? {
+    let table = match table::open(lake, ledger, contract, which).await? {
         Opened::Ready(table) => table,
         Opened::Held(reasons) => {
             complete(lake, ledger, name, tally).await?;
@@ -45,6 +64,9 @@ pub(crate) async fn state(
         }
     };
     let progress = ledger.progress(name);
+    if table.taken < progress.recorded && which == Which::Known {
+        return Err(Error::new(Kind::Conflict, "table went on").with("table", name));
+    }
     if progress.claimed > table.taken && ledger.claimed_anew(name) == progress.claimed {
         return Ok(State::Held(vec![format!(
             "making the table anew was begun and not finished; run `marketlake rebuild {name}` again"

@@ -7,7 +7,7 @@ use deltalake_core::kernel::{Action, MetadataExt, StructType};
 use serde_json::Value;
 
 use crate::contract::{Contract, StoredAccounts};
-use crate::delta::{DeltaLog, Snapshot, Work, indexed};
+use crate::delta::{DeltaLog, Snapshot, Which, Work, indexed};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::layout;
@@ -53,8 +53,8 @@ pub(crate) enum Opened {
 }
 
 /// Opens the table of a contract, creating it in a new lake.
-pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract) -> Result<Opened> {
-    open_for(lake, ledger, contract, &StoredAccounts::new()).await
+pub(crate) async fn open(lake: &Lake, ledger: &Ledger, contract: &Contract, which: Which) -> Result<Opened> {
+    open_for(lake, ledger, contract, &StoredAccounts::new(), which).await
 }
 
 /// As [`open`], to take in rows of these accounts.
@@ -63,12 +63,16 @@ pub(crate) async fn open_for(
     ledger: &Ledger,
     contract: &Contract,
     delivered: &StoredAccounts,
+    which: Which,
 ) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
+    if which == Which::Newest {
+        log.load().await?;
+    }
     let schema = layout::described(contract);
     let properties = properties(lake, ledger, contract, delivered)?;
     let snapshot = log
-        .load_or_create(&schema, &contract.partition, &properties, &contract.description)
+        .known_or_create(&schema, &contract.partition, &properties, &contract.description)
         .await?;
     let (taken, last) = checked(&log, &snapshot, ledger).await?;
 

@@ -102,6 +102,17 @@ impl Tallies {
         self.tables.extend(others.tables);
     }
 
+    /// Takes out the tally of a table, to count beside the others, until it is given back.
+    pub(crate) fn lend(&mut self, table: &TableName) -> Tally {
+        let tally = self.tables.remove(table);
+        tally.unwrap_or_else(|| Tally::new(self.run.clone()))
+    }
+
+    /// Takes it back.
+    pub(crate) fn give_back(&mut self, table: &TableName, tally: Tally) {
+        self.tables.insert(table.clone(), tally);
+    }
+
     /// Takes out the tally of a table; none where the run did not come to it.
     pub(crate) fn take(&mut self, table: &TableName) -> Option<Tally> {
         self.tables.remove(table)

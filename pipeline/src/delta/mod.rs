@@ -4,7 +4,6 @@
 //! used: it re-bases a commit on versions that it never looked at, and its conflict check lets a removal pass beside a
 //! compaction of the same rows. Here a commit lands at exactly the version after the one it was planned from, or is lost.
 
-mod beside;
 mod bounds;
 mod changed_part;
 mod changes;
@@ -34,7 +33,7 @@ pub(crate) use changes::{Change, changes};
 pub(crate) use file::DataFile;
 pub(crate) use history::{Kept, LogFile};
 pub(crate) use landing::Patience;
-pub(crate) use log::{Commit, DeltaLog, Landed};
+pub(crate) use log::{Addition, Append, Appended, Commit, DeltaLog, Landed, Which};
 pub(crate) use replay::Work;
 pub(crate) use rows::{read_files, write_partitioned};
 pub(crate) use snapshot::Snapshot;

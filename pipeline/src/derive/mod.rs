@@ -6,14 +6,17 @@ mod work;
 
 pub(crate) use compute::{Computation, Destination, Input, Part, put};
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::future::try_join_all;
+use futures::try_join;
 
 use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
-use crate::delta::changes;
+use crate::delta::{Snapshot, Which, changes};
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
@@ -30,7 +33,7 @@ use crate::commit::budget;
 use crate::commit::notes::Notes;
 use crate::commit::side_file::SideFile;
 use crate::commit::table::{self, Opened, Table};
-use crate::commit::tally::{Summary, Tallies, Tally};
+use crate::commit::tally::{Summary, Tally};
 use crate::commit::{Attempt, Proposal, TableRun, commit_batch};
 use crate::commit::{State, state};
 use crate::ingest::poison::PoisonLog;
@@ -54,142 +57,207 @@ impl Lake {
 /// Commits of an input that change no rows are passed over until there are so many of them.
 const PASSED_OVER: u64 = 100;
 
-/// Brings a table with inputs up to date with them.
+/// Brings a table with inputs up to date with them. `ledger` is the one that says so, where it has been read.
 pub(crate) async fn run_derived(
     lake: &Lake,
     contract: &Contract,
+    ledger: Option<Ledger>,
     selection: &Selection,
     observer: &dyn Observer,
-    tallies: &mut Tallies,
+    tally: &mut Tally,
 ) -> Result<()> {
-    let tally = tallies.of(&contract.name);
+    let Feed::Inputs(feed) = &contract.feed else {
+        return Ok(());
+    };
     let names = [contract.name.clone()];
-    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(mut lease) = lake.stop().unless(Lease::ask(&locks, &names, patience)).await? else {
+    let (leases, patience) = (lake.leases()?, lake.settings().busy_wait);
+    let Some(mut lease) = lake.stop().unless(Lease::ask(&leases, &names, patience)).await? else {
         tally.busy();
         return Ok(());
     };
-    let done = batches(lake, contract, selection, &mut lease, observer, tally).await;
-    lease.release().await;
+    let rounds = async {
+        let ledger = match ledger {
+            Some(ledger) => ledger,
+            None => Ledger::open(lake.curated()).await?,
+        };
+        let mut rounds = Rounds {
+            lake,
+            contract,
+            feed,
+            is_asked_for: selection.tables.contains(&contract.name),
+            looked_at: selection.release.contains(&contract.name),
+            observer,
+            ledger,
+            which: Which::Known,
+        };
+        rounds.all(&mut lease, tally).await
+    };
+    let done = rounds.await;
+    lake.give_back(lease).await;
     if done? == Turn::Theirs {
         tally.busy();
     }
     Ok(())
 }
 
-/// Works on an open claim and claims what is new in the inputs until nothing is left, or somebody else has the table.
-#[expect(clippy::too_many_lines, reason = "its steps have no names yet")]
-async fn batches(
-    lake: &Lake,
-    contract: &Contract,
-    selection: &Selection,
-    lease: &mut Lease,
-    observer: &dyn Observer,
-    tally: &mut Tally,
-) -> Result<Turn> {
-    let Feed::Inputs(feed) = &contract.feed else {
-        return Ok(Turn::Ours);
-    };
-    let mut ledger = Ledger::open(lake.curated()).await?;
-    let mut looked_at = selection.release.contains(&contract.name);
-    loop {
-        let state = match state(lake, &mut ledger, contract, tally).await {
-            Ok(state) => state,
-            Err(error) => {
-                tally.stop(&error);
-                return Ok(Turn::Ours);
+/// The work of a run on one table.
+struct Rounds<'a> {
+    lake: &'a Lake,
+    contract: &'a Contract,
+    feed: &'a InputFeed,
+    /// Whether somebody asked for this table by name.
+    is_asked_for: bool,
+    /// Whether a person has looked at what was open when the run began.
+    looked_at: bool,
+    observer: &'a dyn Observer,
+    ledger: Ledger,
+    /// Which version says where the table stands.
+    which: Which,
+}
+
+impl Rounds<'_> {
+    /// Works on an open claim and claims what is new in the inputs until nothing is left, or somebody else has the table.
+    async fn all(&mut self, lease: &mut Lease, tally: &mut Tally) -> Result<Turn> {
+        loop {
+            let which = std::mem::replace(&mut self.which, Which::Known);
+            let round = match state(self.lake, &mut self.ledger, self.contract, which, tally).await {
+                Err(error) => {
+                    tally.stop(&error);
+                    Break(Turn::Ours)
+                }
+                Ok(State::Held(reasons)) => {
+                    tally.hold(reasons);
+                    Break(Turn::Ours)
+                }
+                Ok(State::Open(claim)) if self.lake.stop().is_asked() => {
+                    tally.leave(claim.draft.batch);
+                    Break(Turn::Ours)
+                }
+                // On the heap: the work is large.
+                Ok(State::Open(claim)) => Box::pin(self.take_in(&claim, lease, tally)).await?,
+                Ok(State::Idle(taken)) => Box::pin(self.claim(taken, lease, tally)).await?,
+            };
+            if let Break(turn) = round {
+                return Ok(turn);
             }
+        }
+    }
+
+    /// Computes what is claimed.
+    async fn take_in(
+        &mut self,
+        claim: &Claim,
+        lease: &mut Lease,
+        tally: &mut Tally,
+    ) -> Result<ControlFlow<Turn>> {
+        let (lake, contract) = (self.lake, self.contract);
+        match lake.stop().unless(lease.hold()).await? {
+            Turn::Ours => {}
+            Turn::AfterAnother => {
+                // Who had it may have done this.
+                self.which = Which::Newest;
+                return Ok(Continue(()));
+            }
+            Turn::Theirs => return Ok(Break(Turn::Theirs)),
+        }
+        if std::mem::take(&mut self.looked_at) {
+            tally.release(claim.draft.batch);
+        }
+        let _place = lake.place_at_work().await?;
+        let inputs = &claim.draft.inputs;
+        self.observer
+            .batch_started(&[contract.name.to_string()], inputs.len() as u64, 0);
+        let batches = [(contract.name.clone(), claim.draft.batch)];
+        let (attempts, ledger) = (lake.attempts()?, self.ledger.id());
+        let mut poison = PoisonLog::open(&attempts, lease, ledger, &batches, self.observer).await?;
+        if let Some(reason) = poison.begin_batch(lake, &contract.name).await? {
+            tally.hold([cannot(contract, claim, &reason)]);
+            return Ok(Break(Turn::Ours));
+        }
+        let done = recompute(lake, &mut self.ledger, contract, self.feed, claim, tally).await;
+        // Whatever it did not do, this process did not die of it.
+        poison.close().await;
+        if let Err(error) = done {
+            tally.fail_with(claim.draft.batch, &error);
+        }
+        // A claim has all news that there were, and mostly there are no more.
+        let is_recorded = self.ledger.progress(&contract.name).recorded == claim.draft.batch;
+        if tally.is_over() || is_recorded && self.ledger.has_seen(&contract.name, &self.feed.inputs) {
+            return Ok(Break(Turn::Ours));
+        }
+        Ok(Continue(()))
+    }
+
+    /// Claims what is new in the inputs; the end where nothing is.
+    async fn claim(&mut self, taken: i64, lease: &mut Lease, tally: &mut Tally) -> Result<ControlFlow<Turn>> {
+        self.looked_at = false;
+        let (lake, contract, feed) = (self.lake, self.contract, self.feed);
+        if let Some(missing) = without_inputs(lake, &self.ledger, feed).await? {
+            if self.is_asked_for {
+                tally.say(format!("input {missing} does not exist yet"));
+            }
+            return Ok(Break(Turn::Ours));
+        }
+        // No table is made under rules that have to be changed before they work; one that is there is held under others than
+        // its own.
+        if taken == 0 && !lake.table_log(&contract.name)?.exists().await? {
+            verify(lake, contract, feed).await?;
+        }
+        let Opened::Ready(table) = table::open(lake, &self.ledger, contract, Which::Known).await? else {
+            self.which = Which::Newest;
+            return Ok(Continue(()));
         };
-        match state {
-            State::Held(reasons) => {
-                tally.hold(reasons);
-                return Ok(Turn::Ours);
-            }
-            State::Open(claim) if lake.stop().is_asked() => {
-                tally.leave(claim.draft.batch);
-                return Ok(Turn::Ours);
-            }
-            State::Open(claim) => {
-                match lake.stop().unless(lease.hold()).await? {
-                    Turn::Ours => {}
-                    // Who had it may have done this.
-                    Turn::AfterAnother => continue,
-                    Turn::Theirs => return Ok(Turn::Theirs),
-                }
-                if std::mem::take(&mut looked_at) {
-                    tally.release(claim.draft.batch);
-                }
-                let _place = lake.place_at_work().await?;
-                observer.batch_started(&[contract.name.to_string()], claim.draft.inputs.len() as u64, 0);
-                let batches = [(contract.name.clone(), claim.draft.batch)];
-                let mut poison =
-                    PoisonLog::open(&lake.attempts()?, lease, ledger.id(), &batches, observer).await?;
-                if let Some(reason) = poison.begin_batch(lake, &contract.name).await? {
-                    tally.hold([cannot(contract, &claim, &reason)]);
-                    return Ok(Turn::Ours);
-                }
-                let done = recompute(lake, &mut ledger, contract, feed, &claim, tally).await;
-                // Whatever it did not do, this process did not die of it.
-                poison.close().await;
-                if let Err(error) = done {
-                    tally.fail_with(claim.draft.batch, &error);
-                }
-                if tally.is_over() {
-                    return Ok(Turn::Ours);
-                }
-                // A claim has all news that there were, and mostly there are no more.
-                let is_recorded = ledger.progress(&contract.name).recorded == claim.draft.batch;
-                if is_recorded && are_newest(lake, &claim.draft.inputs).await? {
-                    return Ok(Turn::Ours);
-                }
-            }
-            State::Idle(taken) => {
-                looked_at = false;
-                if let Some(missing) = without_inputs(lake, &ledger, feed).await? {
-                    if selection.tables.contains(&contract.name) {
-                        tally.say(format!("input {missing} does not exist yet"));
-                    }
-                    return Ok(Turn::Ours);
-                }
-                // No table is made under rules that have to be changed before they work; one that is there is held under
-                // others than its own.
-                if taken == 0 && !lake.table_log(&contract.name)?.exists().await? {
-                    verify(lake, contract, feed).await?;
-                }
-                let Opened::Ready(table) = table::open(lake, &ledger, contract).await? else {
-                    continue;
-                };
-                let news = news(lake, &ledger, contract, feed, &table);
-                let Some(inputs) = lake.stop().unless(news).await? else {
-                    return Ok(Turn::Ours);
-                };
-                let draft = Draft {
-                    table: contract.name.clone(),
-                    batch: taken + 1,
-                    rules: contract.fingerprint(),
-                    objects: Vec::new(),
-                    inputs,
-                };
-                match lake.stop().unless(lease.hold()).await? {
-                    Turn::Ours => {}
-                    // Who had it may have taken these in.
-                    Turn::AfterAnother => continue,
-                    Turn::Theirs => return Ok(Turn::Theirs),
-                }
-                crate::system::load_ahead(lake.curated())?;
-                // What is claimed now would only wait.
-                lake.stop().check()?;
-                ledger.claim(&[draft], table::now()).await?;
-            }
+        let Some(inputs) = lake.stop().unless(self.news(&table)).await? else {
+            return Ok(Break(Turn::Ours));
+        };
+        let draft = Draft {
+            table: contract.name.clone(),
+            batch: taken + 1,
+            rules: contract.fingerprint(),
+            objects: Vec::new(),
+            inputs: inputs.clone(),
+        };
+        crate::system::load_ahead(lake.curated())?;
+        // What is claimed now would only wait.
+        lake.stop().check()?;
+        let mut turn = Turn::Ours;
+        let since = self.ledger.at();
+        let hold = async {
+            let held = lake.stop().unless(lease.hold());
+            let (held, are_newest) = try_join!(held, are_newest(lake, &inputs, since))?;
+            turn = held;
+            Ok(turn == Turn::Ours && are_newest)
+        };
+        if !self.ledger.claim(&[draft], table::now(), hold).await? {
+            // Who had it may have taken these in, or the inputs went on.
+            self.which = Which::Newest;
+        }
+        Ok(match turn {
+            Turn::Theirs => Break(turn),
+            Turn::Ours | Turn::AfterAnother => Continue(()),
+        })
+    }
+
+    /// What the inputs have that the table has not taken in; none where nothing changed. Where what is known of them says so
+    /// it may be old.
+    async fn news(&self, table: &Table) -> Result<Option<Vec<InputRange>>> {
+        let news =
+            async |which| news(self.lake, &self.ledger, (self.contract, self.feed), table, which).await;
+        match news(Which::Known).await? {
+            None => news(Which::Newest).await,
+            known => Ok(known),
         }
     }
 }
 
-/// Whether no version follows those of a claim.
-async fn are_newest(lake: &Lake, inputs: &[InputRange]) -> Result<bool> {
-    let looks = inputs
-        .iter()
-        .map(async |input| lake.table_log(&input.table)?.is_newest(input.to).await);
+/// Whether the inputs of a claim are as new as they were at an instant after which the ledger was read: the claim says that it
+/// has seen all that the ledger knows of.
+async fn are_newest(lake: &Lake, inputs: &[InputRange], since: Instant) -> Result<bool> {
+    let looks = inputs.iter().map(async |input| {
+        let newest = lake.table_log(&input.table)?.load_since(since).await?;
+        let is_it = |newest: Snapshot| newest.version == input.to && newest.id == input.id;
+        Ok::<_, Error>(newest.is_some_and(is_it))
+    });
     Ok(!try_join_all(looks).await?.contains(&false))
 }
 
@@ -205,7 +273,7 @@ async fn without_inputs(lake: &Lake, ledger: &Ledger, feed: &InputFeed) -> Resul
         return Ok(missing.first().map(|name| (*name).clone()));
     }
     for name in missing {
-        table::open(lake, ledger, lake.contract(name)?).await?;
+        table::open(lake, ledger, lake.contract(name)?, Which::Newest).await?;
     }
     Ok(None)
 }
@@ -215,18 +283,22 @@ pub(crate) fn input_app(id: &str) -> String {
     format!("marketlake:input:{id}")
 }
 
-/// What the inputs have that the table has not taken in; none where nothing changed. An input that somebody else wrote to is refused, so that no
-/// claim names a version of it that it does not keep.
+/// What these versions of the inputs have that the table has not taken in; none where nothing changed. An input that somebody
+/// else wrote to is refused, so that no claim names a version of it that it does not keep.
 async fn news(
     lake: &Lake,
     ledger: &Ledger,
-    contract: &Contract,
-    feed: &InputFeed,
+    (contract, feed): (&Contract, &InputFeed),
     table: &Table,
+    which: Which,
 ) -> Result<Option<Vec<InputRange>>> {
     let looks = feed.inputs.iter().map(async |name| {
         let log = lake.table_log(name)?;
-        let snapshot = log.load().await?.ok_or_else(|| {
+        let snapshot = match which {
+            Which::Known => log.known().await?,
+            Which::Newest => log.load_since(ledger.at()).await?,
+        };
+        let snapshot = snapshot.ok_or_else(|| {
             Error::new(Kind::NotFound, "input vanished")
                 .with("input", name)
                 .with("table", &contract.name)
@@ -374,7 +446,7 @@ pub(crate) async fn compute_alone(lake: &Lake, ledger: &Ledger, contract: &Contr
     let Some(claim) = ledger.claim_of(&contract.name, newest).await? else {
         return Ok(());
     };
-    let Opened::Ready(table) = table::open(lake, ledger, contract).await? else {
+    let Opened::Ready(table) = table::open(lake, ledger, contract, Which::Newest).await? else {
         return Ok(());
     };
     let inputs = inputs(lake, &claim).await?;

@@ -333,7 +333,7 @@ impl Watch for PoisonLog<'_> {
 mod tests {
     use super::*;
     use crate::report::Silent;
-    use crate::storage::Place;
+    use crate::storage::{Leases, Place};
 
     async fn after(lines: &[&str]) -> (usize, usize) {
         let folder = tempfile::tempdir().unwrap();
@@ -341,7 +341,10 @@ mod tests {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(folder.path().join("l-shop.orders-7.journal"), text).unwrap();
         let place = Place::of_folder(folder.path());
-        let lease = Lease::take(&place, &[], Duration::ZERO).await.unwrap().unwrap();
+        let lease = Lease::take(&Leases::at(place.clone()), &[], Duration::ZERO)
+            .await
+            .unwrap()
+            .unwrap();
         let poison = PoisonLog::open(&place, &lease, "l", &batches, &Silent)
             .await
             .unwrap();

@@ -16,6 +16,9 @@ use super::one_object::OneObject;
 use super::row_buffer::RowBuffer;
 use super::watch::Watch;
 
+/// Objects of a bucket that are read at the same time, where there is memory.
+const FETCHED_AT_ONCE: usize = 8;
+
 /// What is read at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -33,10 +36,13 @@ impl Pace {
         batches: 1,
     };
 
-    /// As much as two processors and the memory allow.
+    /// As much as two processors and the memory allow. Of a bucket it is the answers that take time.
     pub(crate) fn within(settings: &Settings) -> Self {
         Self {
-            objects: 2,
+            objects: match settings.raw.scheme() {
+                "file" => 2,
+                _ => settings.at_once(FETCHED_AT_ONCE).max(2),
+            },
             batches: settings.at_once(2),
         }
     }

@@ -78,7 +78,11 @@ impl TestLake {
         };
         assert!(
             ledger
-                .claim(&[draft], DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(batch))
+                .claim(
+                    &[draft],
+                    DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(batch),
+                    async { Ok(true) }
+                )
                 .await
                 .unwrap()
         );
@@ -114,7 +118,13 @@ impl TestLake {
         };
         let results: Vec<ObjectResult> = claim.draft.objects.iter().map(result).collect();
         ledger
-            .record(&claim.draft.table, claim.draft.batch, &results, Left::default())
+            .record(
+                &claim.draft.table,
+                claim.draft.batch,
+                &results,
+                Left::default(),
+                async { Ok(()) },
+            )
             .await
             .unwrap();
     }

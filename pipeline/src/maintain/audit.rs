@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use crate::commit::table::Table;
 use crate::commit::{Opened, open};
 use crate::contract::Contract;
-use crate::delta::DataFile;
+use crate::delta::{DataFile, Which};
 use crate::error::Result;
 use crate::layout;
 use crate::query::{SnapshotTable, session};
@@ -38,7 +38,7 @@ pub(super) async fn audit(
         return Ok(());
     };
     // Also refuses a table that is not what the last batch left.
-    let table = match open(upkeep.lake, &upkeep.ledger, contract).await? {
+    let table = match open(upkeep.lake, &upkeep.ledger, contract, Which::Newest).await? {
         Opened::Ready(table) => table,
         Opened::Held(reasons) => {
             done.messages

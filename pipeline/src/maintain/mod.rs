@@ -99,8 +99,8 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
             source: "marketlake".to_owned(),
             table: "maintain".to_owned(),
         };
-        let (locks, name) = (lake.locks()?, [name]);
-        let lease = Lease::take(&locks, &name, lake.settings().busy_wait);
+        let (leases, name) = (lake.leases()?, [name]);
+        let lease = Lease::take(&leases, &name, lake.settings().busy_wait);
         match lake.stop().unless(lease).await {
             Ok(None) => {
                 report.tables = subjects.iter().map(busy).collect();

@@ -5,6 +5,7 @@ mod provider;
 mod pruning;
 mod room;
 mod session;
+mod small_files;
 mod statement;
 #[cfg(test)]
 mod tests;

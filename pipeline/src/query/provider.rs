@@ -22,9 +22,10 @@ use crate::layout;
 use crate::storage::Place;
 
 use super::pruning::prune;
+use super::small_files::SmallFiles;
 
 /// Bytes at the end of a file that are read first: footer and page index of most files.
-const TAIL_BYTES: usize = 64 << 10;
+pub(super) const TAIL_BYTES: usize = 64 << 10;
 
 /// The files of a snapshot, or some of them, with the columns of its schema in their order and of their types.
 ///
@@ -37,6 +38,8 @@ pub(crate) struct SnapshotTable {
     /// Columns as a scan has them: those of the files, then those of the partition.
     stored: TableSchema,
     files: Arc<Vec<DataFile>>,
+    /// None on a disk, where nothing is gained by reading whole files.
+    small: Option<Arc<SmallFiles>>,
 }
 
 impl SnapshotTable {
@@ -61,6 +64,7 @@ impl SnapshotTable {
             schema: snapshot.schema.clone(),
             stored,
             files,
+            small: (!log.place().is_local()).then(|| Arc::new(SmallFiles::new(log.place().store().clone()))),
         }
     }
 
@@ -162,7 +166,10 @@ impl TableProvider for SnapshotTable {
             .map(|file| self.partitioned(file))
             .collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(partitioned).split_files(session.config().target_partitions());
-        let source = ParquetSource::new(self.stored.clone()).with_metadata_size_hint(TAIL_BYTES);
+        let mut source = ParquetSource::new(self.stored.clone()).with_metadata_size_hint(TAIL_BYTES);
+        if let Some(small) = &self.small {
+            source = source.with_parquet_file_reader_factory(small.clone());
+        }
         let source = Arc::new(source);
         let config = FileScanConfigBuilder::new(self.store(session)?, source)
             .with_file_groups(groups)

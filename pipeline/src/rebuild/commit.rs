@@ -9,7 +9,7 @@ use crate::apply::sorted::Sorted;
 use crate::commit;
 use crate::commit::{Attempt, Attempted, Batch, Notes, Opened, SideFile, Summary, Tally};
 use crate::contract::StoredAccounts;
-use crate::delta::{Commit, DataFile, DeltaLog, Snapshot};
+use crate::delta::{Commit, DataFile, DeltaLog, Snapshot, Which};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::layout;
@@ -72,7 +72,7 @@ pub(super) async fn commit(
     failpoint::pass("after_rebuild_claim");
     let side = ready
         .side
-        .write(lake.curated(), name, batch, &ready.attempt.id)
+        .put(lake.curated(), name, batch, &ready.attempt.id)
         .await?;
     failpoint::pass("before_rebuild_commit");
     let mut backoff = log.races();
@@ -109,7 +109,7 @@ pub(super) async fn commit(
             txns: std::iter::once((ledger.app(), batch))
                 .chain(ready.inputs.clone())
                 .collect(),
-            about: commit::about(batch, &side, &summary)?,
+            about: commit::about(batch, side.clone(), &summary)?,
         };
         match ready.attempt.land(&log, &base.snapshot, change).await? {
             Attempted::In { version, doubt } => {
@@ -135,7 +135,7 @@ pub(super) async fn commit(
 async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog, accounts: &StoredAccounts) -> Result<Base> {
     let contract = job.contract;
     if let Some(range) = range::of(contract, job.options)? {
-        return match commit::open_for(job.lake, ledger, contract, accounts).await? {
+        return match commit::open_for(job.lake, ledger, contract, accounts, Which::Newest).await? {
             Opened::Ready(table) => {
                 let files = table.snapshot.files.iter();
                 Ok(Base {

@@ -19,8 +19,8 @@ use super::{Ended, Job, busy};
 pub(super) async fn rebuild(job: &Job<'_>, feed: &InputFeed, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let names = [job.contract.name.clone()];
-    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
+    let (leases, patience) = (lake.leases()?, lake.settings().busy_wait);
+    let Some(lease) = lake.stop().unless(Lease::take(&leases, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
     let ended = make_anew(job, feed, tally).await;

@@ -104,8 +104,8 @@ impl Lake {
 async fn attempt(job: &Job<'_>, tally: &mut Tally) -> Result<Option<Ended>> {
     let lake = job.lake;
     let lease = [lease(&job.contract.name)];
-    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(lease) = lake.stop().unless(Lease::take(&locks, &lease, patience)).await? else {
+    let (leases, patience) = (lake.leases()?, lake.settings().busy_wait);
+    let Some(lease) = lake.stop().unless(Lease::take(&leases, &lease, patience)).await? else {
         let message = "another rebuild of the table is at work".to_owned();
         return Ok(Some(Ended {
             outcome: Outcome::Busy,

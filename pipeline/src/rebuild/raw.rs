@@ -8,6 +8,7 @@ use crate::apply::sorted::{self, Sorted, Target};
 use crate::commit;
 use crate::commit::{Attempt, Opened, SideFile, Tally};
 use crate::contract::RawFeed;
+use crate::delta::Which;
 use crate::error::Result;
 use crate::failpoint;
 use crate::layout;
@@ -35,8 +36,8 @@ pub(super) async fn rebuild(job: &Job<'_>, feed: &RawFeed, tally: &mut Tally) ->
     }
     failpoint::pass("after_staging");
     let names = [job.contract.name.clone()];
-    let (locks, patience) = (lake.locks()?, lake.settings().busy_wait);
-    let Some(lease) = lake.stop().unless(Lease::take(&locks, &names, patience)).await? else {
+    let (leases, patience) = (lake.leases()?, lake.settings().busy_wait);
+    let Some(lease) = lake.stop().unless(Lease::take(&leases, &names, patience)).await? else {
         return Ok(Some(busy()));
     };
     let ended = make_anew(job, feed, &mut ledger, tally).await;
@@ -83,7 +84,7 @@ struct Staged<'a> {
 async fn stage<'a>(job: &'a Job<'a>, feed: &RawFeed, ledger: &Ledger) -> Result<Result<Staged<'a>, Ended>> {
     let standing = Standing::of(job.lake, ledger, job.contract).await?;
     if range::of(job.contract, job.options)?.is_some()
-        && let Opened::Held(mut reasons) = commit::open(job.lake, ledger, job.contract).await?
+        && let Opened::Held(mut reasons) = commit::open(job.lake, ledger, job.contract, Which::Newest).await?
     {
         reasons.push("only the whole table can be made anew: leave --from and --to away".to_owned());
         return Ok(Err(Ended {

@@ -265,7 +265,7 @@ pub(crate) async fn clean(lake: &Lake, cutoff: DateTime<Utc>, dry_run: bool) -> 
             removed += 1;
             continue;
         }
-        let lease = Lease::take(&lake.locks()?, &[lease(&table)], Duration::ZERO).await?;
+        let lease = Lease::take(&lake.leases()?, &[lease(&table)], Duration::ZERO).await?;
         if let Some(lease) = lease {
             let done = folder.remove_all().await;
             lease.release().await;

@@ -77,10 +77,13 @@ pub(crate) async fn run(
         }
         let busy = standing.busy(lake, level, selection).await;
         standing.is_old |= !busy.is_empty();
+        let known = standing.ledger();
         let computed = busy.into_iter().map(async |contract| {
             let mut tallies = Tallies::new(run.clone());
-            if let Err(error) = run_derived(lake, contract, selection, observer, &mut tallies).await {
-                tallies.of(&contract.name).fail(&error);
+            let tally = tallies.of(&contract.name);
+            let done = run_derived(lake, contract, known.clone(), selection, observer, tally).await;
+            if let Err(error) = done {
+                tally.fail(&error);
             }
             tallies
         });

@@ -1,4 +1,4 @@
-//! What the ledger says of all tables. It is read once, and again only after something was done: in a bucket a run that finds
+//! What the ledger says of all tables. It is read once, and goes on with what this run does: in a bucket a run that finds
 //! nothing asks it once and no table.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(super) struct Standing {
     /// Whether it is taken at its word: in a bucket. On a disk a look at a table costs next to nothing, and finds at once what
     /// somebody else did to it.
     counts: bool,
-    /// Whether something was done since.
+    /// Whether something was done since. What others do meanwhile is news to the next run.
     pub(super) is_old: bool,
 }
 
@@ -42,10 +42,15 @@ impl Standing {
         standing
     }
 
+    /// The ledger, where it is taken at its word.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        self.ledger.clone().filter(|_| self.counts)
+    }
+
     async fn now(&mut self, lake: &Lake) -> Result<Option<&Ledger>> {
         if std::mem::take(&mut self.is_old) {
             match &mut self.ledger {
-                Some(ledger) => ledger.refresh().await?,
+                Some(ledger) => ledger.follow().await?,
                 None => self.ledger = Ledger::open_existing(lake.curated()).await?,
             }
         }

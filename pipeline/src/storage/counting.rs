@@ -15,7 +15,7 @@ use object_store::{
 use tokio::sync::watch;
 
 /// Who asks nothing for so long waits for an answer.
-const QUIET: Duration = Duration::from_millis(40);
+const QUIET: Duration = Duration::from_millis(120);
 /// Keys of one page of a listing, and of one request that deletes.
 const PAGE: usize = 1000;
 
@@ -41,6 +41,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// Bytes that came or went.
     pub(crate) bytes: u64,
+    /// The turn in which it was answered.
+    pub(crate) turn: usize,
 }
 
 /// What was asked between two looks.
@@ -76,8 +78,14 @@ impl fmt::Display for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.all.len();
         writeln!(f, "{count} requests, {} in sequence", self.in_sequence)?;
-        for Request { asked, path, bytes } in &self.all {
-            writeln!(f, "  {asked:?} {path} {bytes}")?;
+        for Request {
+            asked,
+            path,
+            bytes,
+            turn,
+        } in &self.all
+        {
+            writeln!(f, "  {turn}: {asked:?} {path} {bytes}")?;
         }
         Ok(())
     }
@@ -146,7 +154,13 @@ impl Counting {
             seen.waiting += 1;
             seen.requests.at_once = seen.requests.at_once.max(seen.waiting);
             let path = path.map_or_else(String::new, Path::to_string);
-            seen.requests.all.push(Request { asked, path, bytes });
+            let turn = seen.requests.in_sequence + 1;
+            seen.requests.all.push(Request {
+                asked,
+                path,
+                bytes,
+                turn,
+            });
         }
         loop {
             let _ = tokio::time::timeout(QUIET, turns.changed()).await;

@@ -20,7 +20,7 @@ mod uploads;
 
 pub(crate) use entry::Entry;
 pub(crate) use failure::StoreFailure;
-pub(crate) use lease::{Carried, Lease, Turn};
+pub(crate) use lease::{Carried, Lease, Leases, Turn};
 pub(crate) use place::{Place, remove};
 pub(crate) use sending::Sending;
 pub(crate) use sink::{Sent, Sink};

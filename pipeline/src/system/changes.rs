@@ -16,9 +16,8 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::ColumnType;
 use crate::curated::Curated;
-use crate::delta::ChangedPart;
 use crate::delta::partition::PartitionValues;
-use crate::delta::{Commit, DeltaLog, Landed, Snapshot, indexed, write_partitioned};
+use crate::delta::{Addition, Append, Appended, ChangedPart, DeltaLog, Snapshot, indexed, write_partitioned};
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout::map_builder;
 
@@ -53,36 +52,38 @@ struct About {
 pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) -> Result<()> {
     let log = curated.system("changes")?;
     let app = format!("changes:{}", table.load_at(version).await?.id);
-    let mut written: Option<(u64, Vec<Add>)> = None;
-    let mut backoff = log.races();
+    let mut snapshot = known_or_create(&log).await?;
     loop {
-        let snapshot = load_or_create(&log).await?;
         let seen = snapshot.txn(&app).map(|seen| seen as u64);
         if seen >= Some(version) {
             return Ok(());
         }
-        let seen = seen.unwrap_or(version - 1);
-        let adds = match written.take().filter(|(from, _)| *from == seen) {
-            Some((_, adds)) => adds,
-            None => write(&log, table, seen, version).await?,
+        let adds = write(&log, table, seen.unwrap_or(version - 1), version).await?;
+        let progress = (app.clone(), version as i64);
+        let plan = move |snapshot: &Snapshot| {
+            let is_as_written = snapshot.txn(&progress.0).map(|seen| seen as u64) == seen;
+            Ok(is_as_written.then(|| Addition {
+                actions: adds.iter().cloned().map(Action::Add).collect(),
+                txns: vec![progress.clone()],
+            }))
         };
-        let commit = Commit {
+        let append = Append {
             operation: "CHANGES",
-            actions: adds.iter().cloned().map(Action::Add).collect(),
-            txns: vec![(app.clone(), version as i64)],
             about: Map::from_iter([("table".to_owned(), json!(table.table()))]),
+            base: snapshot,
+            plan: Arc::new(plan),
         };
-        match log.commit(&snapshot, commit).await? {
-            Landed::At(_) => return Ok(()),
-            Landed::Lost => backoff.lost(log.table()).await?,
+        match log.append(append).await? {
+            Appended::In(_) => return Ok(()),
+            // Somebody else brought them up to another version.
+            Appended::Not(newest) => snapshot = newest,
         }
-        written = Some((seen, adds));
     }
 }
 
-async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
+async fn known_or_create(log: &DeltaLog) -> Result<Snapshot> {
     let description = "Which parts of tables commits changed.";
-    log.load_or_create(&schema(), &[TABLE.to_owned()], &[indexed(&BOUNDED)], description)
+    log.known_or_create(&schema(), &[TABLE.to_owned()], &[indexed(&BOUNDED)], description)
         .await
 }
 

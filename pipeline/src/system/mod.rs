@@ -13,12 +13,14 @@ pub(crate) mod runs;
 
 pub(crate) use open_rejects::{latest_batches, open_rejects};
 
+use std::sync::Arc;
+
 use deltalake_core::kernel::{Action, Add};
 use serde_json::{Map, json};
 
 use crate::curated::Curated;
-use crate::delta::{Commit, DeltaLog, Landed, Snapshot};
-use crate::error::{Error, Kind, Result};
+use crate::delta::{Addition, Append, DeltaLog, Snapshot};
+use crate::error::Result;
 
 /// Begins to load the tables to which the record of a batch goes.
 pub(crate) fn load_ahead(curated: &Curated) -> Result<()> {
@@ -28,31 +30,30 @@ pub(crate) fn load_ahead(curated: &Curated) -> Result<()> {
     Ok(())
 }
 
-/// Adds files to a table in one commit, exactly once: not when `progress` (app id and version) says that it was
-/// done before, nor when the files are there.
+/// Adds files to a table, exactly once: not when `progress` (app id and version) says that it was done before, nor when the
+/// files are there.
 async fn append(
     log: &DeltaLog,
-    mut snapshot: Snapshot,
+    base: Snapshot,
     operation: &'static str,
-    adds: &[Add],
+    adds: Vec<Add>,
     progress: Option<(String, i64)>,
 ) -> Result<()> {
-    let mut backoff = log.races();
-    while !done(&snapshot, adds, progress.as_ref()) {
-        let commit = Commit {
-            operation,
+    let about = Map::from_iter([("files".to_owned(), json!(adds.len()))]);
+    let plan = move |snapshot: &Snapshot| {
+        let is_open = !done(snapshot, &adds, progress.as_ref());
+        Ok(is_open.then(|| Addition {
             actions: adds.iter().cloned().map(Action::Add).collect(),
             txns: progress.iter().cloned().collect(),
-            about: Map::from_iter([("files".to_owned(), json!(adds.len()))]),
-        };
-        match log.commit(&snapshot, commit).await? {
-            Landed::At(_) => return Ok(()),
-            Landed::Lost => backoff.lost(log.table()).await?,
-        }
-        snapshot = log.load().await?.ok_or_else(|| {
-            Error::new(Kind::NotFound, "table vanished while it was written to").with("table", log.table())
-        })?;
-    }
+        }))
+    };
+    let append = Append {
+        operation,
+        about,
+        base,
+        plan: Arc::new(plan),
+    };
+    log.append(append).await?;
     Ok(())
 }
 

@@ -95,7 +95,7 @@ impl<'a> Writer<'a> {
 
     async fn write(&mut self) -> Result<()> {
         let log = log(self.curated)?;
-        load_or_create(&log).await?;
+        known_or_create(&log).await?;
         let rows = batch(&self.waiting)?;
         self.written
             .extend(write_partitioned(&log, &rows, &partition(), &BOUNDED).await?);
@@ -120,8 +120,8 @@ pub(crate) async fn record(curated: &Curated, adds: &[Add], progress: (String, i
         return Ok(());
     }
     let log = log(curated)?;
-    let snapshot = load_or_create(&log).await?;
-    super::append(&log, snapshot, "QUARANTINE", adds, Some(progress)).await
+    let snapshot = known_or_create(&log).await?;
+    super::append(&log, snapshot, "QUARANTINE", adds.to_vec(), Some(progress)).await
 }
 
 /// The rejects, of one table or of all, that are `wanted`; open or not.
@@ -216,8 +216,8 @@ fn log(curated: &Curated) -> Result<DeltaLog> {
     curated.system("quarantine")
 }
 
-async fn load_or_create(log: &DeltaLog) -> Result<Snapshot> {
-    log.load_or_create(
+async fn known_or_create(log: &DeltaLog) -> Result<Snapshot> {
+    log.known_or_create(
         &schema(),
         &partition(),
         &[indexed(&BOUNDED)],

@@ -57,7 +57,7 @@ pub(crate) async fn append(
     let log = log(curated)?;
     let partition = [DAY.to_owned()];
     let snapshot = log
-        .load_or_create(
+        .known_or_create(
             &schema(),
             &partition,
             &[indexed(&BOUNDED)],
@@ -65,7 +65,7 @@ pub(crate) async fn append(
         )
         .await?;
     let adds = write_partitioned(&log, &batch(report, &tables)?, &partition, &BOUNDED).await?;
-    super::append(&log, snapshot, "RUN", &adds, progress).await
+    super::append(&log, snapshot, "RUN", adds, progress).await
 }
 
 /// Records where a run did not get through, and leaves that to be told: each batch was recorded with its commit. What

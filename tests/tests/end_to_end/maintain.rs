@@ -257,17 +257,30 @@ fn what_a_computed_table_has_still_to_read_stays_however_old_it_is() -> Result<(
 
 #[test]
 fn leftovers_of_batches_that_were_recorded_go() -> Result<()> {
-    let lake = batches(3)?;
+    let lake = new_lake(ACCOUNT)?;
+    // What is to be recorded of a batch with rejects is in a file of its own.
+    let deliver = |number: usize| {
+        lake.deliver(&report(
+            &format!("{:02}:45", 12 + number),
+            &format!("B-{number}"),
+            "ten",
+        ))?;
+        lake.deliver(&numbered(number))
+    };
+    for number in 0..3 {
+        deliver(number)?;
+        lake.run(&[])?.exits_with(0)?;
+    }
     let attempts = lake.path().join("curated/marketlake/attempts");
     let side_files = || Ok::<_, anyhow::Error>(tree(&attempts)?.keys().filter(|path| path.is_file()).count());
-    lake.deliver(&numbered(3))?;
+    deliver(3)?;
     ensure!(lake.run_until("after_files", &[])?.died());
     let before = side_files()?;
     lake.call(&["maintain"])?.exits_with(0)?;
     assert_eq!(side_files()?, before, "young ones stay");
     age(&lake.path().join("curated"), 20)?;
     let done = lake.call(&["maintain"])?.exits_with(0)?;
-    ensure!(done.document()?["leftovers_removed"].as_u64() >= Some(9));
+    ensure!(done.document()?["leftovers_removed"].as_u64() >= Some(6));
     let open: Vec<_> = tree(&attempts)?
         .into_keys()
         .filter(|path| path.is_file())

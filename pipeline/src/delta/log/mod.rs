@@ -1,43 +1,58 @@
 //! The log of one table: loading it, creating it, and committing to it by compare-and-swap.
 
-use std::collections::HashMap;
+mod append;
+mod checkpoint;
+mod commit;
+mod held;
+
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::Schema;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::{
-    Action, CommitInfo, MetadataExt, Protocol, StructType, Transaction, new_metadata,
-};
+use deltalake_core::kernel::{Action, MetadataExt, Protocol, StructType, new_metadata};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
-use deltalake_core::{DeltaTable, DeltaTableError};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
-use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::beside::Beside;
 use crate::error::{Context, Error, Kind, Result};
 use crate::storage::{Place, remove};
 
-use super::beside::Beside;
 use super::guard;
 use super::landing::{Patience, land};
 use super::replay::{self, Read, Said, State, Tombstone};
 use super::snapshot::Snapshot;
 
+use append::Appends;
+pub(crate) use append::{Addition, Append, Appended};
+pub(crate) use commit::{Commit, Landed};
+use held::{Held, Texts, Written};
+
 /// Where the library finds a table, in a store that begins there.
 const TOP: &str = "file:///";
-/// Commits between two checkpoints.
+/// Commits between two checkpoints: in a bucket each entry is a request of whoever loads the table.
 const CHECKPOINT_EVERY: u64 = 20;
+const CHECKPOINT_EVERY_IN_BUCKET: u64 = 10;
 /// So many actions of a commit are worth a checkpoint of its own, if it does not repeat many times as many: whoever loads
 /// the table would read them as JSON.
 const CHECKPOINT_ACTIONS: usize = 500;
+
+/// Which version of a table is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The newest.
+    Newest,
+    /// That of [`DeltaLog::known`].
+    Known,
+}
 
 /// A table's place and its log, whether or not the table exists yet.
 #[derive(Clone)]
@@ -52,65 +67,15 @@ pub(crate) struct DeltaLog {
     /// The version that was loaded or committed last: what every part of a run begins with is mostly what the last one
     /// ended with. Whoever loads holds it, so that nobody else reads the same at the same time.
     held: Arc<Mutex<Option<Held>>>,
+    appends: Arc<Appends>,
 }
 
-/// A version that is remembered, and what its entry was written as.
-#[derive(Clone)]
-struct Held {
-    snapshot: Snapshot,
-    entry: Written,
-}
-
-/// What tells an entry from another one of its version.
-#[derive(Clone)]
-struct Written {
-    size: u64,
-    e_tag: Option<String>,
-    modified: Option<DateTime<Utc>>,
-}
-
-impl Written {
-    fn as_listed(file: ObjectMeta) -> Self {
-        Self {
-            size: file.size,
-            e_tag: file.e_tag,
-            modified: Some(file.last_modified),
-        }
-    }
-
-    /// By the tag where both have one: some stores list more of an instant than they say of one object.
-    fn is(&self, other: &Self) -> bool {
-        let is_same = match (&self.e_tag, &other.e_tag) {
-            (Some(one), Some(other)) => one == other,
-            _ => self.modified.is_some() && self.modified == other.modified,
-        };
-        is_same && self.size == other.size
-    }
+fn top() -> Result<Url> {
+    Url::parse(TOP).context(Kind::Internal, "root of a table is no address")
 }
 
 fn entry_path(version: u64) -> Path {
     Path::from(format!("_delta_log/{version:020}.json"))
-}
-
-/// One commit, planned from a snapshot.
-#[derive(Default)]
-pub(crate) struct Commit {
-    /// What kind of work it was, for the history: `CURATE`, `CLAIM`, `RECORD`.
-    pub(crate) operation: &'static str,
-    /// Added and removed files, changed metadata.
-    pub(crate) actions: Vec<Action>,
-    /// Progress of applications: app id and version.
-    pub(crate) txns: Vec<(String, i64)>,
-    /// Our own entry in the commit's information, under `marketlake`.
-    pub(crate) about: Map<String, Value>,
-}
-
-/// How a compare-and-swap ended.
-pub(crate) enum Landed {
-    /// It is in: the version that it made.
-    At(Snapshot),
-    /// Somebody else's commit took the version: plan again.
-    Lost,
 }
 
 impl DeltaLog {
@@ -129,8 +94,7 @@ impl DeltaLog {
         let store: Arc<dyn ObjectStore> =
             Arc::new(PrefixStore::new(place.store().clone(), place.path().clone()));
         // The library takes a `%` in the name of a folder for an escape: it knows no folder but the table's, as the root.
-        let top = Url::parse(TOP).context(Kind::Internal, "root of a table is no address")?;
-        let log = default_logstore(store.clone(), store.clone(), &top, &StorageConfig::default());
+        let log = default_logstore(store.clone(), store.clone(), &top()?, &StorageConfig::default());
         Ok(Self {
             table: table.into(),
             place,
@@ -139,6 +103,7 @@ impl DeltaLog {
             patience,
             beside: Beside::default(),
             held: Arc::default(),
+            appends: Arc::default(),
         })
     }
 
@@ -175,14 +140,32 @@ impl DeltaLog {
 
     /// The newest version; none when there is no table.
     pub(crate) async fn load(&self) -> Result<Option<Snapshot>> {
-        self.load_version(None).await
+        self.load_since(Instant::now()).await
     }
 
-    /// Begins to load the newest version, for a caller that will ask for it later and has other work until then.
+    /// A version that is as new as the newest was at an instant of before.
+    pub(crate) async fn load_since(&self, since: Instant) -> Result<Option<Snapshot>> {
+        let snapshot = self.look(None, since).await?;
+        self.guarded(snapshot)
+    }
+
+    /// The version that was loaded or committed last, where one was; else the newest. For whoever commits next, and loads the
+    /// newest where another one was first. On a disk a look costs next to nothing, so that it is the newest there.
+    pub(crate) async fn known(&self) -> Result<Option<Snapshot>> {
+        if !self.place.is_local()
+            && let Some(held) = self.held.lock().await.clone()
+        {
+            return self.guarded(Some(held.snapshot));
+        }
+        self.load().await
+    }
+
+    /// Begins to find out the version that is [known](Self::known), for a caller that will ask for it later and has other work
+    /// until then.
     pub(crate) fn load_ahead(&self) {
         let log = self.clone();
         // Whoever needs the version gets the error.
-        tokio::spawn(async move { log.load().await.is_ok() });
+        tokio::spawn(async move { log.known().await.is_ok() });
     }
 
     /// Waits for what still goes on beside the work on the table.
@@ -197,15 +180,16 @@ impl DeltaLog {
 
     /// A given version.
     pub(crate) async fn load_at(&self, version: u64) -> Result<Snapshot> {
-        self.load_version(Some(version)).await?.ok_or_else(|| {
+        let snapshot = self.look(Some(version), Instant::now()).await?;
+        self.guarded(snapshot)?.ok_or_else(|| {
             Error::new(Kind::NotFound, "table version does not exist")
                 .with("table", &self.table)
                 .with("version", version)
         })
     }
 
-    async fn load_version(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
-        let snapshot = self.look(version).await?;
+    /// The same, unless somebody else made of the table what this program does not understand.
+    fn guarded(&self, snapshot: Option<Snapshot>) -> Result<Option<Snapshot>> {
         if let Some(snapshot) = &snapshot {
             guard::check(&self.table, snapshot)?;
         }
@@ -214,17 +198,30 @@ impl DeltaLog {
 
     /// The newest version, whatever somebody else made of the table: to replace all of it, or to look at it.
     pub(crate) async fn load_unguarded(&self) -> Result<Option<Snapshot>> {
-        self.look(None).await
+        self.look(None, Instant::now()).await
     }
 
     /// Whether there is a table, whatever somebody else made of it.
     pub(crate) async fn exists(&self) -> Result<bool> {
-        Ok(self.look(None).await?.is_some())
+        if !self.place.is_local() && self.held.lock().await.is_some() {
+            return Ok(true);
+        }
+        Ok(self.load_unguarded().await?.is_some())
     }
 
-    async fn look(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+    /// A given version, or one as new as the newest was then.
+    async fn look(&self, version: Option<u64>, since: Instant) -> Result<Option<Snapshot>> {
         let mut held = self.held.lock().await;
+        let looked = Instant::now();
         if let Some(known) = held.clone() {
+            // Somebody has looked meanwhile.
+            if version.is_none() && known.at >= since {
+                return Ok(Some(known.snapshot));
+            }
+            // What a version has does not change, so that nobody is asked about it.
+            if version == Some(known.snapshot.version) && !self.place.is_local() {
+                return Ok(Some(known.snapshot));
+            }
             // What is held must not make a load fail.
             match self.go_on(&known, version).await {
                 Ok(Some(seen)) => {
@@ -247,6 +244,8 @@ impl DeltaLog {
             *held = read.entry.map(|entry| Held {
                 snapshot: snapshot.clone(),
                 entry: Written::as_listed(entry),
+                texts: Texts::default().followed_by(read.texts),
+                at: looked,
             });
         }
         Ok(Some(snapshot))
@@ -254,7 +253,7 @@ impl DeltaLog {
 
     /// The newest version or a given one from what is held of an earlier one; none where the log has to be read anew.
     async fn go_on(&self, held: &Held, version: Option<u64>) -> Result<Option<Held>> {
-        let known = held.snapshot.version;
+        let (known, looked) = (held.snapshot.version, Instant::now());
         if version.is_some_and(|version| version < known) {
             return Ok(None);
         }
@@ -270,13 +269,17 @@ impl DeltaLog {
             return Ok(None);
         }
         if is_newest {
-            return Ok(Some(held.clone()));
+            return Ok(Some(Held {
+                at: looked,
+                ..held.clone()
+            }));
         }
         let read = replay::read_on(self.store.as_ref(), known, held.snapshot.state(), version).await?;
         let Some(Read {
             version,
             state,
             entry: Some(entry),
+            texts,
         }) = read
         else {
             return Ok(None);
@@ -284,6 +287,8 @@ impl DeltaLog {
         Ok(Some(Held {
             snapshot: held.snapshot.advanced(version, state)?,
             entry: Written::as_listed(entry),
+            texts: held.texts.clone().followed_by(texts),
+            at: looked,
         }))
     }
 
@@ -296,9 +301,32 @@ impl DeltaLog {
         properties: &[(String, String)],
         description: &str,
     ) -> Result<Snapshot> {
-        if let Some(snapshot) = self.load().await? {
-            return Ok(snapshot);
+        self.load().await?;
+        self.known_or_create(schema, partition, properties, description)
+            .await
+    }
+
+    /// As [`Self::load_or_create`], of a table that is there the version that is [known](Self::known).
+    pub(crate) async fn known_or_create(
+        &self,
+        schema: &Schema,
+        partition: &[String],
+        properties: &[(String, String)],
+        description: &str,
+    ) -> Result<Snapshot> {
+        match self.known().await? {
+            Some(snapshot) => Ok(snapshot),
+            None => self.create(schema, partition, properties, description).await,
         }
+    }
+
+    async fn create(
+        &self,
+        schema: &Schema,
+        partition: &[String],
+        properties: &[(String, String)],
+        description: &str,
+    ) -> Result<Snapshot> {
         let commit = Commit {
             operation: "CREATE TABLE",
             actions: self.definition(schema, partition, properties, description)?,
@@ -346,7 +374,7 @@ impl DeltaLog {
         let is_large = commit.actions.len() >= CHECKPOINT_ACTIONS.max(base.files.len() / 20);
         let landed = self.write(Some(base), commit).await?;
         if let Landed::At(snapshot) = &landed
-            && (is_large || snapshot.version.is_multiple_of(CHECKPOINT_EVERY))
+            && (is_large || snapshot.version.is_multiple_of(self.checkpoint_every()))
         {
             let (log, version) = (self.clone(), snapshot.version);
             // The commit is in whether or not this succeeds, and nothing that follows it needs the checkpoint.
@@ -359,35 +387,39 @@ impl DeltaLog {
         Ok(landed)
     }
 
+    fn checkpoint_every(&self) -> u64 {
+        match self.place.is_local() {
+            true => CHECKPOINT_EVERY,
+            false => CHECKPOINT_EVERY_IN_BUCKET,
+        }
+    }
+
     async fn write(&self, base: Option<&Snapshot>, commit: Commit) -> Result<Landed> {
-        let entry: Bytes = serialise(commit)?.into();
+        let entry: Bytes = commit.entry()?.into();
         // Whatever is wrong with the entry has to be found before it is in.
         let said = Said::of_entry(&entry)?;
         let next = match base {
             Some(base) => base.followed_by(said)?,
             None => Snapshot::new(0, State::default().followed_by([(0, said)]))?,
         };
-        let (path, size) = (entry_path(next.version), entry.len() as u64);
-        let landed = land(self.store.as_ref(), &path, entry, self.patience)
+        let (path, size, begun) = (entry_path(next.version), entry.len() as u64, Instant::now());
+        let landed = land(self.store.as_ref(), &path, entry.clone(), self.patience)
             .await
             .map_err(|error| error.with("table", &self.table).with("version", next.version))?;
         let Some(e_tag) = landed else {
             return Ok(Landed::Lost);
         };
-        self.hold(
-            &next,
-            Written {
-                size,
-                e_tag,
-                modified: None,
-            },
-        )
-        .await;
+        let written = Written {
+            size,
+            e_tag,
+            modified: None,
+        };
+        self.hold(&next, written, entry, begun).await;
         Ok(Landed::At(next))
     }
 
     /// Remembers a version that was just committed, unless somebody is reading the log.
-    async fn hold(&self, snapshot: &Snapshot, mut entry: Written) {
+    async fn hold(&self, snapshot: &Snapshot, mut entry: Written, text: Bytes, at: Instant) {
         let Ok(mut held) = self.held.try_lock() else {
             return;
         };
@@ -397,32 +429,26 @@ impl DeltaLog {
                 _ => return,
             }
         }
+        let before = held
+            .take()
+            .filter(|held| held.snapshot.version < snapshot.version);
+        let texts = before.map(|held| held.texts).unwrap_or_default();
         *held = Some(Held {
             snapshot: snapshot.clone(),
             entry,
+            texts: texts.followed_by([(snapshot.version, text)]),
+            at,
         });
-    }
-
-    /// Writes a checkpoint of a version: everything that replaying the log up to it gives, files and progress alike.
-    pub(crate) async fn checkpoint(&self, version: u64) -> Result<()> {
-        self.try_checkpoint(version).await.map_err(|error| {
-            Error::from(error)
-                .with("table", &self.table)
-                .with("version", version)
-        })
-    }
-
-    /// Through our own store, so that the checkpoint is on disk before the hint that names it.
-    async fn try_checkpoint(&self, version: u64) -> std::result::Result<(), DeltaTableError> {
-        let mut table = DeltaTable::new(self.log.clone());
-        table.load_version(version).await?;
-        create_checkpoint(&table, None).await
     }
 
     /// The actions of one commit as JSON, one a line; none when the log no longer has it.
     pub(crate) async fn entry(&self, version: u64) -> Result<Option<Vec<Value>>> {
-        let Some(bytes) = self.log.read_commit_entry(version).await? else {
-            return Ok(None);
+        let bytes = match self.remembered(version).await {
+            Some(remembered) => remembered,
+            None => match self.log.read_commit_entry(version).await? {
+                Some(read) => read,
+                None => return Ok(None),
+            },
         };
         bytes
             .split(|byte| *byte == b'\n')
@@ -434,6 +460,13 @@ impl DeltaLog {
             })
             .collect::<Result<Vec<Value>>>()
             .map(Some)
+    }
+
+    /// The entry of a version, where it is remembered.
+    async fn remembered(&self, version: u64) -> Option<Bytes> {
+        let held = self.held.lock().await;
+        let held = held.as_ref().filter(|_| !self.place.is_local())?;
+        held.texts.of(version)
     }
 
     /// The files that went and that this checkpoint remembers; none where it has them in other files.
@@ -462,33 +495,6 @@ impl DeltaLog {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn serialise(commit: Commit) -> Result<Vec<u8>> {
-    let info = CommitInfo {
-        timestamp: Some(Utc::now().timestamp_millis()),
-        operation: Some(commit.operation.to_owned()),
-        engine_info: Some(format!("marketlake:{}", env!("CARGO_PKG_VERSION"))),
-        info: HashMap::from([
-            ("marketlake".to_owned(), Value::Object(commit.about)),
-            // No two entries are the same, however alike the commits are.
-            ("txnId".to_owned(), json!(Uuid::new_v4())),
-        ]),
-        ..CommitInfo::default()
-    };
-    let txns = commit
-        .txns
-        .into_iter()
-        .map(|(app, version)| Action::Txn(Transaction::new(app, version)));
-    let mut bytes = Vec::new();
-    for action in std::iter::once(Action::CommitInfo(info))
-        .chain(commit.actions)
-        .chain(txns)
-    {
-        serde_json::to_writer(&mut bytes, &action).context(Kind::Internal, "action has no JSON form")?;
-        bytes.push(b'\n');
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

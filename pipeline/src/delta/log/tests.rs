@@ -1,7 +1,12 @@
+use std::collections::HashMap;
+
 use arrow::datatypes::{DataType, Field};
 use deltalake_core::kernel::Add;
+use object_store::memory::InMemory;
 
 use super::*;
+use crate::storage::Stores;
+use crate::storage::counting::Counting;
 
 async fn commit(log: &DeltaLog, batch: i64) {
     let base = log.load().await.unwrap().unwrap();
@@ -43,7 +48,9 @@ async fn what_is_held_goes_on_with_what_others_commit_and_knows_a_log_in_its_pla
     let early = log.load_at(2).await.unwrap();
     assert_eq!((early.version, early.txn("app")), (2, Some(2)));
 
-    // Another table, with more versions than the one that is held.
+    // Another table, with more versions than the one that is held; nothing goes on beside any more.
+    log.settled().await;
+    other.settled().await;
     std::fs::remove_dir_all(folder.path().join("_delta_log")).unwrap();
     let replaced = create(&location, 101..=140).await.load().await.unwrap().unwrap();
     let seen = log.load().await.unwrap().unwrap();
@@ -116,4 +123,101 @@ async fn what_is_held_goes_on_as_if_all_were_read_anew() {
         let checkpoint = format!("_delta_log/{number:020}.checkpoint.parquet");
         assert_eq!(folder.path().join(checkpoint).exists(), many > 0);
     }
+}
+
+/// A table in a bucket, and what counts its requests.
+async fn in_bucket() -> (DeltaLog, Counting) {
+    let root = Url::parse("s3://shop/a/b").unwrap();
+    let store = Counting::new(Arc::new(InMemory::new()));
+    let stores = Stores::default().with(&root, Arc::new(store.clone())).unwrap();
+    let log = DeltaLog::new("a.b", stores.place(&root).unwrap(), Patience::default()).unwrap();
+    let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+    log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    (log, store)
+}
+
+/// An append that counts an application up to a number, once.
+async fn append(log: &DeltaLog, app: String, to: i64) -> Appended {
+    let base = log.known().await.unwrap().unwrap();
+    let plan = move |snapshot: &Snapshot| {
+        let is_next = snapshot.txn(&app).unwrap_or(0) == to - 1;
+        Ok(is_next.then(|| Addition {
+            txns: vec![(app.clone(), to)],
+            ..Addition::default()
+        }))
+    };
+    let append = Append {
+        operation: "COUNT",
+        about: serde_json::Map::new(),
+        base,
+        plan: Arc::new(plan),
+    };
+    log.append(append).await.unwrap()
+}
+
+#[tokio::test]
+async fn appends_at_the_same_time_go_together_and_each_is_in_once() {
+    let (log, _) = in_bucket().await;
+    let all = (0..20).map(|app| append(&log, format!("app{app}"), 1));
+    for appended in futures::future::join_all(all).await {
+        assert!(matches!(appended, Appended::In(_)));
+    }
+    let seen = log.load().await.unwrap().unwrap();
+    assert!((0..20).all(|app| seen.txn(&format!("app{app}")) == Some(1)));
+    assert_eq!(seen.version, 1);
+    // The same progress is stated by one commit after another, and what was done before by none.
+    let (one, other, before) = tokio::join!(
+        append(&log, "app0".to_owned(), 2),
+        append(&log, "app0".to_owned(), 3),
+        append(&log, "app1".to_owned(), 1),
+    );
+    assert!(matches!(
+        (one, other),
+        (Appended::In(_), Appended::Not(_) | Appended::In(_))
+    ));
+    assert!(matches!(before, Appended::Not(_)));
+}
+
+#[tokio::test]
+async fn an_append_that_is_stopped_takes_no_other_along_and_others_commits_do_not_harm() {
+    let (log, store) = in_bucket().await;
+    store.begin();
+    let mut first = Box::pin(append(&log, "first".to_owned(), 1));
+    // It has the turn, and its commit waits for the store.
+    let begun = tokio::time::timeout(std::time::Duration::from_millis(20), &mut first).await;
+    assert!(begun.is_err());
+    let second = append(&log, "second".to_owned(), 1);
+    let second = async {
+        tokio::join!(second, async {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            drop(first);
+        })
+    };
+    assert!(matches!(second.await.0, Appended::In(_)));
+    store.end();
+    // Another process commits: what is known here is old.
+    let other = DeltaLog::new("a.b", log.place().clone(), Patience::default()).unwrap();
+    append(&other, "other".to_owned(), 1).await;
+    assert!(matches!(
+        append(&log, "second".to_owned(), 2).await,
+        Appended::In(_)
+    ));
+    let seen = log.load().await.unwrap().unwrap();
+    assert_eq!((seen.txn("second"), seen.txn("other")), (Some(2), Some(1)));
+}
+
+#[tokio::test]
+async fn a_checkpoint_in_a_bucket_reads_what_is_remembered_once() {
+    let (log, store) = in_bucket().await;
+    for batch in 1..=25 {
+        commit(&log, batch).await;
+    }
+    log.settled().await;
+    store.begin();
+    log.checkpoint(25).await.unwrap();
+    let requests = store.end();
+    // Hint, listing, the checkpoint before, the new one and the new hint.
+    assert!(requests.all.len() <= 5, "{requests}");
+    let other = DeltaLog::new("a.b", log.place().clone(), Patience::default()).unwrap();
+    assert_eq!(other.load().await.unwrap().unwrap().txn("app"), Some(25));
 }

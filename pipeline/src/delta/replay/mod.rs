@@ -41,6 +41,8 @@ pub(super) struct Read {
     pub(super) state: State,
     /// The file of its entry; none where only the checkpoint is left of it.
     pub(super) entry: Option<ObjectMeta>,
+    /// The entries that were read, by version.
+    pub(super) texts: Vec<(u64, Bytes)>,
 }
 
 /// What `_last_checkpoint` says.
@@ -73,11 +75,36 @@ fn is_passing(error: &Error) -> bool {
     matches!(error.kind(), Kind::Foreign | Kind::NotFound)
 }
 
+/// The files that a version is read from, entries with theirs. Those beside a checkpoint are left out: a table that has such
+/// is not written to.
+pub(super) async fn files(store: &dyn ObjectStore, version: u64) -> Result<Vec<(Option<u64>, Path)>> {
+    let hint = hint(store).await?.filter(|hint| *hint <= version);
+    let gone = || Error::new(Kind::NotFound, "log no longer has a version").with("version", version);
+    let segment = segment(store, Some(version), hint).await?.ok_or_else(gone)?;
+    let parts = segment.checkpoint.into_iter();
+    let mut files: Vec<(Option<u64>, Path)> = parts.map(|part| (None, part.location)).collect();
+    let entries = segment.entries.into_iter();
+    files.extend(entries.map(|(version, entry)| (Some(version), entry.location)));
+    Ok(files)
+}
+
 async fn read_listed(
     store: &dyn ObjectStore,
     version: Option<u64>,
     hint: Option<u64>,
 ) -> Result<Option<Read>> {
+    match segment(store, version, hint).await? {
+        Some(segment) => Ok(Some(read_segment(store, segment).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The files that make up a version, or the newest, of which the checkpoint of the hint is one or older.
+async fn segment(
+    store: &dyn ObjectStore,
+    version: Option<u64>,
+    hint: Option<u64>,
+) -> Result<Option<Segment>> {
     let mut listed = None;
     if let Some(hint) = hint {
         let end = list(store, Some(hint)).await?;
@@ -89,10 +116,7 @@ async fn read_listed(
         Some(listed) => listed,
         None => list(store, None).await?,
     };
-    match listed.segment(version)? {
-        Some(segment) => Ok(Some(read_segment(store, segment).await?)),
-        None => Ok(None),
-    }
+    listed.segment(version)
 }
 
 /// A later version than one that is known, or the newest, from the entries that came in between; none where these are so
@@ -108,11 +132,12 @@ pub(super) async fn read_on(
     if entries.len() > MANY {
         return Ok(None);
     }
-    let said = read_entries(store, entries).await?;
+    let (texts, said) = read_entries(store, entries).await?;
     Ok(newest.map(|(version, entry)| Read {
         version,
         state: state.followed_by(said),
         entry: Some(entry),
+        texts,
     }))
 }
 
@@ -147,24 +172,38 @@ async fn read_segment(store: &dyn ObjectStore, segment: Segment) -> Result<Read>
     let after = entries
         .first()
         .map_or(version, |(first, _)| first.saturating_sub(1));
-    let (base, entries) = tokio::try_join!(
+    // Of a version that is a checkpoint the entry says how it came about.
+    let last = newest.clone().filter(|_| entries.is_empty());
+    let last = last.map(|file| (version, file)).into_iter().collect();
+    let (base, (mut texts, entries), (last_texts, last)) = tokio::try_join!(
         read_checkpoint(store, after, checkpoint),
-        read_entries(store, entries)
+        read_entries(store, entries),
+        read_entries(store, last),
     )?;
+    let mut state = base.followed_by(entries);
+    for (version, said) in last {
+        state = state.told_by(version, said);
+    }
+    texts.extend(last_texts);
     Ok(Read {
         version,
-        state: base.followed_by(entries),
+        state,
         entry: newest,
+        texts,
     })
 }
 
-async fn read_entries(store: &dyn ObjectStore, entries: Vec<(u64, ObjectMeta)>) -> Result<Vec<(u64, Said)>> {
+/// Entries as they stand there, and what they say.
+type Entries = (Vec<(u64, Bytes)>, Vec<(u64, Said)>);
+
+async fn read_entries(store: &dyn ObjectStore, entries: Vec<(u64, ObjectMeta)>) -> Result<Entries> {
     let read = entries.into_iter().map(|(version, file)| async move {
         let text = get(store, &file.location).await?;
         let said = Said::of_entry(&text).map_err(|error| error.with("version", version))?;
-        Ok::<_, Error>((version, said))
+        Ok::<_, Error>(((version, text), (version, said)))
     });
-    stream::iter(read).buffered(IN_FLIGHT).try_collect().await
+    let read: Vec<_> = stream::iter(read).buffered(IN_FLIGHT).try_collect().await?;
+    Ok(read.into_iter().unzip())
 }
 
 async fn read_checkpoint(store: &dyn ObjectStore, version: u64, parts: Vec<ObjectMeta>) -> Result<State> {

@@ -51,6 +51,21 @@ impl State {
         }
     }
 
+    /// The same, where the entry of the version is there, too, which says how it came about.
+    pub(super) fn told_by(mut self, version: u64, entry: Said) -> Self {
+        self.note_work(version, entry.about, entry.changes_rows);
+        self
+    }
+
+    fn note_work(&mut self, version: u64, about: Option<Value>, changes_rows: bool) {
+        let is_ours = about.as_ref().is_some_and(|about| about["batch"].is_i64());
+        match about {
+            Some(about) if is_ours => self.work = Work::Ours(version, about),
+            _ if changes_rows => self.work = Work::Foreign(version),
+            _ => {}
+        }
+    }
+
     /// After entries, oldest first, each with its version.
     pub(in crate::delta) fn followed_by(&self, entries: impl IntoIterator<Item = (u64, Said)>) -> Self {
         let mut after = self.clone();
@@ -74,12 +89,7 @@ impl State {
             progress.extend(said.txns);
             after.metadata = said.metadata.map(Arc::new).or(after.metadata);
             after.protocol = said.protocol.map(Arc::new).or(after.protocol);
-            let is_ours = said.about.as_ref().is_some_and(|about| about["batch"].is_i64());
-            match said.about {
-                Some(about) if is_ours => after.work = Work::Ours(version, about),
-                _ if said.changes_rows => after.work = Work::Foreign(version),
-                _ => {}
-            }
+            after.note_work(version, said.about, said.changes_rows);
         }
         if !named.is_empty() {
             let stay = self.files.iter().filter(|file| !named.contains_key(&*file.key()));

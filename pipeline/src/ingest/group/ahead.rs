@@ -4,10 +4,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{
-    Contract, Group, Lake, Ledger, LookBack, Pending, RawObject, Result, Selection, TableName, Tallies,
-};
 use crate::commit::rules::mark;
+use crate::commit::tally::Tallies;
+use crate::contract::{Contract, TableName};
+use crate::error::Result;
+use crate::lake::Lake;
+use crate::raw::RawObject;
+use crate::request::Selection;
+use crate::system::ledger::Ledger;
+
+use super::super::lookback::LookBack;
+use super::super::pending::Pending;
+use super::Group;
 
 /// What was found counts for so long: objects that are claimed should be as they were listed.
 const FRESH: Duration = Duration::from_secs(60);
@@ -26,6 +34,8 @@ pub(crate) enum Given {
 
 /// What a look found for a group whose tables rest.
 pub(crate) struct Ahead {
+    /// The ledger that says so.
+    pub(super) ledger: Ledger,
     pub(super) look_back: LookBack,
     pub(super) pending: Pending,
     /// How far each table was.
@@ -83,6 +93,7 @@ impl Ahead {
         let waiting = BTreeMap::new();
         let pending = Pending::of(lake, Some(ledger), &group.contracts, &narrowed, &waiting).await?;
         Ok((pending.len() <= KEPT).then(|| Self {
+            ledger: ledger.clone(),
             look_back,
             pending,
             known,
@@ -96,25 +107,17 @@ impl Ahead {
     }
 
     /// Ends the work on a group for which nothing is pending.
-    pub(super) async fn end(
-        mut self,
-        lake: &Lake,
-        group: &Group<'_>,
-        selection: &Selection,
-        tallies: &mut Tallies,
-    ) -> Result<()> {
+    pub(super) async fn end(mut self, group: &Group<'_>, selection: &Selection, tallies: &mut Tallies) {
         let contracts = group.contracts.iter();
         let idle: Vec<(&Contract, i64)> = contracts
             .map(|contract| (*contract, self.known.get(&contract.name).copied().unwrap_or(0)))
             .collect();
         let is_whole = tell(group, &mut self.pending, &idle, selection, tallies);
         if is_whole && self.look_back.is_due() {
-            let mut ledger = Ledger::open(lake.curated()).await?;
-            if let Err(error) = self.look_back.done(&mut ledger).await {
+            if let Err(error) = self.look_back.done(&mut self.ledger).await {
                 tallies.of(&group.contracts[0].name).unmarked(&error);
             }
         }
-        Ok(())
     }
 }
 

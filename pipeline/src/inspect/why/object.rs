@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::commit::{SideFile, checked};
 use crate::contract::TableName;
@@ -101,7 +100,7 @@ impl Table {
     }
 }
 
-/// What the side file of a table's newest batch says of its objects; nothing where that is not known.
+/// What a table's newest batch left to be recorded of its objects; nothing where that is not known.
 async fn unrecorded_results(
     lake: &Lake,
     ledger: &Ledger,
@@ -111,10 +110,9 @@ async fn unrecorded_results(
     let Ok((_, Some((version, about)))) = checked(log, snapshot, ledger).await else {
         return Ok(Vec::new());
     };
-    let Some(side) = about.get("side").and_then(Value::as_str) else {
+    let Some(side) = SideFile::of(lake.curated(), &about).await? else {
         return Ok(Vec::new());
     };
-    let side = SideFile::read(lake.curated(), side).await?;
     let row = |mut result: ObjectResult| {
         result.commit_version = Some(version);
         result.row()

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use serde::{Deserialize, Serialize};
@@ -23,15 +24,11 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::storage::Place;
 use crate::storage::address::join;
 
-/// How often a holder shows that it lives.
-const BEAT: Duration = if cfg!(test) {
-    Duration::from_millis(50)
-} else {
-    Duration::from_secs(5)
-};
-/// A holder whose beat stands still for so long, 20 seconds, is dead. Below the time that runners wait for one another, so that a claim is
-/// resumed by whoever comes first after a death.
-const DEAD_AFTER: Duration = BEAT.saturating_mul(4);
+use super::Leases;
+
+/// A holder whose beat stands still for so many of them, 20 seconds, is dead. Below the time that runners wait for one another,
+/// so that a claim is resumed by whoever comes first after a death.
+const DEAD_AFTER: u32 = 4;
 
 /// What the object says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +61,7 @@ pub(super) enum Tried {
 /// One lease, as this process knows it.
 pub(super) struct Kept {
     place: Place,
+    beat: Duration,
     path: Path,
     holder: String,
     state: Mutex<State>,
@@ -81,10 +79,11 @@ struct State {
 
 impl Kept {
     /// The lease of a table, of which nothing is known yet.
-    pub(super) fn new(place: Place, table: &TableName, holder: &str) -> Self {
+    pub(super) fn new(leases: &Leases, table: &TableName, holder: &str) -> Self {
         Self {
-            path: join(place.path(), &format!("{table}.lease")),
-            place,
+            path: join(leases.place.path(), &format!("{table}.lease")),
+            place: leases.place.clone(),
+            beat: leases.beat,
             holder: holder.to_owned(),
             state: Mutex::default(),
             wanted: AtomicBool::new(false),
@@ -111,7 +110,7 @@ impl Kept {
         };
         let is_dead = match &body.holder {
             None => false,
-            Some(holder) => state.is_dead(holder, &body),
+            Some(holder) => state.is_dead(holder, &body, self.beat * DEAD_AFTER),
         };
         if body.holder.is_none() || is_dead {
             let mut new = self.taken(body);
@@ -255,16 +254,14 @@ impl Kept {
 }
 
 impl State {
-    /// Whether the beat of a holder stands still: by the clocks, or, should those disagree, before our eyes.
-    fn is_dead(&mut self, holder: &str, body: &Body) -> bool {
+    /// Whether the beat of a holder stands still for so long: by the clocks, or, should those disagree, before our eyes.
+    fn is_dead(&mut self, holder: &str, body: &Body, after: Duration) -> bool {
         let now = Utc::now();
-        if (now - body.beaten_at).to_std().is_ok_and(|age| age >= DEAD_AFTER) {
+        if (now - body.beaten_at).to_std().is_ok_and(|age| age >= after) {
             return true;
         }
         match &self.seen {
-            Some((known, beat, since)) if known == holder && *beat == body.beat => {
-                since.elapsed() >= DEAD_AFTER
-            }
+            Some((known, beat, since)) if known == holder && *beat == body.beat => since.elapsed() >= after,
             _ => {
                 self.seen = Some((holder.to_owned(), body.beat, Instant::now()));
                 false
@@ -282,13 +279,13 @@ pub(super) struct Beats {
 
 impl Beats {
     /// Begins with the next beat; the leases were just taken.
-    pub(super) fn start(leases: Vec<Arc<Kept>>) -> Self {
+    pub(super) fn start(leases: Vec<Arc<Kept>>, beat: Duration) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            while timeout(BEAT, &mut stopped).await.is_err() {
-                for lease in &leases {
+            while timeout(beat, &mut stopped).await.is_err() {
+                for beaten in join_all(leases.iter().map(|lease| lease.beat())).await {
                     // The next beat may get through; without any the lease goes to somebody else.
-                    if let Err(error) = lease.beat().await {
+                    if let Err(error) = beaten {
                         tracing::debug!(%error, "lease was not kept alive");
                     }
                 }

@@ -23,16 +23,35 @@ pub(crate) use beat::Carried;
 use beat::{Beats, Kept, Tried};
 use lock::Locks;
 
-/// How often who waits for a lease tries to take it: on a disk, and in a bucket.
+/// How often who waits for a lease on a disk tries to take it. In a bucket it is five times a beat.
 const POLL: Duration = Duration::from_millis(50);
-const POLL_BUCKET: Duration = if cfg!(test) {
-    Duration::from_millis(10)
-} else {
-    Duration::from_secs(1)
-};
+const POLLS: u32 = 5;
+/// How often a holder in a bucket shows that it lives.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Where the leases of tables are.
+#[derive(Clone)]
+pub(crate) struct Leases {
+    place: Place,
+    beat: Duration,
+}
+
+impl Leases {
+    /// Those in a folder.
+    pub(crate) fn at(place: Place) -> Self {
+        Self { place, beat: BEAT }
+    }
+
+    /// The same, whose holders show so often that they live.
+    #[cfg(test)]
+    pub(crate) fn beating(self, beat: Duration) -> Self {
+        Self { beat, ..self }
+    }
+}
 
 /// The leases of some tables, which are taken together.
 pub(crate) struct Lease {
+    leases: Leases,
     tables: Vec<TableName>,
     /// How long to wait for somebody else.
     patience: Duration,
@@ -41,12 +60,11 @@ pub(crate) struct Lease {
 
 enum Held {
     Folder {
-        place: Place,
         /// None: somebody else has them.
         locks: Option<Locks>,
     },
     Bucket {
-        leases: Vec<Arc<Kept>>,
+        kept: Vec<Arc<Kept>>,
         /// None before they are taken.
         beats: Option<Beats>,
     },
@@ -66,30 +84,33 @@ pub(crate) enum Turn {
 impl Lease {
     /// What has to be held to work on these tables, which wait up to `patience` for others. On a disk it is held from here
     /// on: none when somebody else keeps it. In a bucket nothing is asked before [`Self::hold`].
-    pub(crate) async fn ask(place: &Place, tables: &[TableName], patience: Duration) -> Result<Option<Self>> {
+    pub(crate) async fn ask(
+        leases: &Leases,
+        tables: &[TableName],
+        patience: Duration,
+    ) -> Result<Option<Self>> {
         let mut tables = tables.to_vec();
         // In one order everywhere, so that two runners cannot each hold what the other one wants.
         tables.sort();
-        let held = match place.is_local() {
-            true => Held::Folder {
-                place: place.clone(),
-                locks: None,
-            },
+        let is_local = leases.place.is_local();
+        let held = match is_local {
+            true => Held::Folder { locks: None },
             false => {
                 let holder = Uuid::new_v4().to_string();
-                let kept = |table: &TableName| Arc::new(Kept::new(place.clone(), table, &holder));
+                let kept = |table: &TableName| Arc::new(Kept::new(leases, table, &holder));
                 Held::Bucket {
-                    leases: tables.iter().map(kept).collect(),
+                    kept: tables.iter().map(kept).collect(),
                     beats: None,
                 }
             }
         };
         let mut lease = Self {
+            leases: leases.clone(),
             tables,
             patience,
             held,
         };
-        match place.is_local() && lease.hold().await? == Turn::Theirs {
+        match is_local && lease.hold().await? == Turn::Theirs {
             true => Ok(None),
             false => Ok(Some(lease)),
         }
@@ -97,11 +118,11 @@ impl Lease {
 
     /// As [`Self::ask`], and takes it; none when somebody else keeps one of them.
     pub(crate) async fn take(
-        place: &Place,
+        leases: &Leases,
         tables: &[TableName],
         patience: Duration,
     ) -> Result<Option<Self>> {
-        let Some(mut lease) = Self::ask(place, tables, patience).await? else {
+        let Some(mut lease) = Self::ask(leases, tables, patience).await? else {
             return Ok(None);
         };
         Ok((lease.hold().await? != Turn::Theirs).then_some(lease))
@@ -132,14 +153,14 @@ impl Lease {
                 }
                 *locks = None;
             }
-            Held::Bucket { leases, beats } => {
-                if beats.is_none() || !leases.iter().any(|lease| lease.is_wanted()) {
+            Held::Bucket { kept, beats } => {
+                if beats.is_none() || !kept.iter().any(|lease| lease.is_wanted()) {
                     return Ok(Turn::Ours);
                 }
                 if let Some(beats) = beats.take() {
                     beats.stop().await;
                 }
-                join_all(leases.iter().map(|lease| lease.give_back())).await;
+                join_all(kept.iter().map(|lease| lease.give_back())).await;
             }
         }
         tokio::time::sleep(self.poll() * 2).await;
@@ -148,50 +169,46 @@ impl Lease {
 
     /// Gives it back. What is not given back counts as dead after a while.
     pub(crate) async fn release(self) {
-        if let Held::Bucket { leases, beats } = self.held
+        if let Held::Bucket { kept, beats } = self.held
             && let Some(beats) = beats
         {
             beats.stop().await;
-            join_all(leases.iter().map(|lease| lease.give_back())).await;
+            join_all(kept.iter().map(|lease| lease.give_back())).await;
         }
     }
 
     /// Where attempts at a batch of the table leave their notes, of which the ledger of this id numbers the batches; none on
     /// a disk, which has files for that, and where nothing is held.
     pub(crate) fn carried(&self, ledger: &str, table: &TableName, batch: i64) -> Option<Carried> {
-        let Held::Bucket {
-            leases,
-            beats: Some(_),
-        } = &self.held
-        else {
+        let Held::Bucket { kept, beats: Some(_) } = &self.held else {
             return None;
         };
         let position = self.tables.iter().position(|known| known == table)?;
-        Some(leases[position].carried(format!("{ledger}-{batch}")))
+        Some(kept[position].carried(format!("{ledger}-{batch}")))
     }
 
     fn poll(&self) -> Duration {
         match self.held {
             Held::Folder { .. } => POLL,
-            Held::Bucket { .. } => POLL_BUCKET,
+            Held::Bucket { .. } => self.leases.beat / POLLS,
         }
     }
 
     async fn try_hold(&mut self) -> Result<bool> {
         match &mut self.held {
             Held::Folder { locks: Some(_), .. } | Held::Bucket { beats: Some(_), .. } => Ok(true),
-            Held::Folder { place, locks } => {
-                *locks = Locks::try_take(place, &self.tables)?;
+            Held::Folder { locks } => {
+                *locks = Locks::try_take(&self.leases.place, &self.tables)?;
                 Ok(locks.is_some())
             }
-            Held::Bucket { leases, beats } => {
-                let tried = try_join_all(leases.iter().map(|lease| lease.try_take())).await?;
+            Held::Bucket { kept, beats } => {
+                let tried = try_join_all(kept.iter().map(|lease| lease.try_take())).await?;
                 if tried.iter().all(|tried| *tried == Tried::Taken) {
-                    *beats = Some(Beats::start(leases.clone()));
+                    *beats = Some(Beats::start(kept.clone(), self.leases.beat));
                     return Ok(true);
                 }
                 // All or none: others may want those that were free.
-                let taken = leases.iter().zip(&tried);
+                let taken = kept.iter().zip(&tried);
                 let taken = taken.filter(|(_, tried)| **tried == Tried::Taken);
                 join_all(taken.map(|(lease, _)| lease.give_back())).await;
                 Ok(false)

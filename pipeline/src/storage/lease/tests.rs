@@ -16,35 +16,32 @@ fn tables(names: &[&str]) -> Vec<TableName> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
-fn bucket() -> Place {
+fn bucket() -> Leases {
     let root = Url::parse("s3://bucket/locks").unwrap();
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    Stores::default()
-        .with(&root, store)
-        .unwrap()
-        .place(&root)
-        .unwrap()
+    let stores = Stores::default().with(&root, store).unwrap();
+    Leases::at(stores.place(&root).unwrap()).beating(Duration::from_millis(50))
 }
 
-async fn objects(place: &Place) -> usize {
-    place.files().await.unwrap().len()
+async fn objects(leases: &Leases) -> usize {
+    leases.place.files().await.unwrap().len()
 }
 
 #[tokio::test]
 async fn a_second_runner_waits_for_the_first_and_then_gives_up() {
     let folder = tempfile::tempdir().unwrap();
-    for place in [Place::of_folder(folder.path()), bucket()] {
+    for leases in [Leases::at(Place::of_folder(folder.path())), bucket()] {
         let both = tables(&["jwo.orders", "jwo.order_lines"]);
         let (orders, others) = (tables(&["jwo.orders"]), tables(&["ams.campaigns"]));
-        let first = Lease::take(&place, &both, Duration::ZERO).await.unwrap();
+        let first = Lease::take(&leases, &both, Duration::ZERO).await.unwrap();
         let first = first.unwrap();
         let wait = Duration::from_millis(60);
-        assert!(Lease::take(&place, &orders, wait).await.unwrap().is_none());
-        let other = Lease::take(&place, &others, wait).await.unwrap().unwrap();
+        assert!(Lease::take(&leases, &orders, wait).await.unwrap().is_none());
+        let other = Lease::take(&leases, &others, wait).await.unwrap().unwrap();
         other.release().await;
         first.release().await;
         assert!(
-            Lease::take(&place, &orders, Duration::ZERO)
+            Lease::take(&leases, &orders, Duration::ZERO)
                 .await
                 .unwrap()
                 .is_some()
@@ -54,36 +51,36 @@ async fn a_second_runner_waits_for_the_first_and_then_gives_up() {
 
 #[tokio::test]
 async fn nothing_is_asked_of_a_bucket_before_there_is_work_and_nothing_stays() {
-    let place = bucket();
-    let mut lease = Lease::ask(&place, &tables(&["a.b", "a.c"]), LONG)
+    let leases = bucket();
+    let mut lease = Lease::ask(&leases, &tables(&["a.b", "a.c"]), LONG)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(objects(&place).await, 0);
+    assert_eq!(objects(&leases).await, 0);
     assert_eq!(lease.give_way().await.unwrap(), Turn::Ours);
-    assert_eq!(objects(&place).await, 0);
+    assert_eq!(objects(&leases).await, 0);
     assert_eq!(lease.hold().await.unwrap(), Turn::Ours);
-    assert_eq!(objects(&place).await, 2);
+    assert_eq!(objects(&leases).await, 2);
     lease.release().await;
-    assert_eq!(objects(&place).await, 0);
+    assert_eq!(objects(&leases).await, 0);
 }
 
 #[tokio::test]
 async fn who_holds_one_of_several_gives_it_back_when_another_is_taken() {
-    let place = bucket();
-    let second = Lease::take(&place, &tables(&["a.c"]), LONG)
+    let leases = bucket();
+    let second = Lease::take(&leases, &tables(&["a.c"]), LONG)
         .await
         .unwrap()
         .unwrap();
     let both = tables(&["a.b", "a.c"]);
     assert!(
-        Lease::take(&place, &both, Duration::ZERO)
+        Lease::take(&leases, &both, Duration::ZERO)
             .await
             .unwrap()
             .is_none()
     );
     assert!(
-        Lease::take(&place, &tables(&["a.b"]), Duration::ZERO)
+        Lease::take(&leases, &tables(&["a.b"]), Duration::ZERO)
             .await
             .unwrap()
             .is_some()
@@ -93,12 +90,12 @@ async fn who_holds_one_of_several_gives_it_back_when_another_is_taken() {
 
 #[tokio::test]
 async fn who_lives_keeps_it_and_who_waits_is_let_in_between_batches() {
-    let place = bucket();
+    let leases = bucket();
     let names = tables(&["a.b"]);
-    let mut holder = Lease::take(&place, &names, LONG).await.unwrap().unwrap();
+    let mut holder = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
     let waiter = tokio::spawn({
-        let (place, names) = (place.clone(), names.clone());
-        async move { Lease::take(&place, &names, LONG).await.unwrap().unwrap() }
+        let (leases, names) = (leases.clone(), names.clone());
+        async move { Lease::take(&leases, &names, LONG).await.unwrap().unwrap() }
     });
     // Far longer than it takes to be thought dead.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -109,33 +106,33 @@ async fn who_lives_keeps_it_and_who_waits_is_let_in_between_batches() {
     let (turn, holder) = turn.await.unwrap();
     assert!(turn != Turn::Theirs);
     assert!(
-        Lease::take(&place, &names, Duration::ZERO)
+        Lease::take(&leases, &names, Duration::ZERO)
             .await
             .unwrap()
             .is_none()
     );
     holder.release().await;
-    assert_eq!(objects(&place).await, 0);
+    assert_eq!(objects(&leases).await, 0);
 }
 
 #[tokio::test]
 async fn after_a_death_the_next_one_takes_over_with_what_was_left() {
-    let place = bucket();
+    let leases = bucket();
     let names = tables(&["a.b", "a.c"]);
-    let lease = Lease::take(&place, &names, LONG).await.unwrap().unwrap();
+    let lease = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
     let notes = lease.carried("l", &names[0], 7).unwrap();
     notes.add("attempt", false).await.unwrap();
     notes.add("begin x", true).await.unwrap();
     notes.add("end x", false).await.unwrap();
     drop(lease);
 
-    let second = Lease::take(&place, &names, LONG).await.unwrap().unwrap();
+    let second = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
     let notes = second.carried("l", &names[0], 7).unwrap();
     assert_eq!(notes.text().await, ("attempt\nbegin x\n".to_owned(), 1));
     // Given back without a success: the notes stay for the next one.
     second.release().await;
-    assert_eq!(objects(&place).await, 1);
-    let third = Lease::take(&place, &names, LONG).await.unwrap().unwrap();
+    assert_eq!(objects(&leases).await, 1);
+    let third = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
     let notes = third.carried("l", &names[0], 7).unwrap();
     assert_eq!(notes.text().await.0, "attempt\nbegin x\n");
     // Those of a batch that is in are forgotten by the next one.
@@ -143,16 +140,17 @@ async fn after_a_death_the_next_one_takes_over_with_what_was_left() {
     assert_eq!(next.text().await.0, "");
     next.remove().await;
     third.release().await;
-    assert_eq!(objects(&place).await, 0);
+    assert_eq!(objects(&leases).await, 0);
 }
 
 #[tokio::test]
 async fn one_that_was_taken_from_us_is_not_taken_back_by_a_beat() {
-    let place = bucket();
+    let leases = bucket();
     let names = tables(&["a.b"]);
-    let lease = Lease::take(&place, &names, LONG).await.unwrap().unwrap();
-    let path = place.files().await.unwrap()[0].location.clone();
-    place
+    let lease = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
+    let path = leases.place.files().await.unwrap()[0].location.clone();
+    leases
+        .place
         .store()
         .put(
             &path,
@@ -161,12 +159,22 @@ async fn one_that_was_taken_from_us_is_not_taken_back_by_a_beat() {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let read = async || place.store().get(&path).await.unwrap().bytes().await.unwrap();
+    let read = async || {
+        leases
+            .place
+            .store()
+            .get(&path)
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap()
+    };
     assert!(read().await.starts_with(b"{\"holder\":\"x\""));
     // Nor does giving back what is not ours touch it.
     lease.release().await;
     assert!(read().await.starts_with(b"{\"holder\":\"x\""));
     // Its clock is far ahead, so that it is dead only before our eyes.
-    let next = Lease::take(&place, &names, LONG).await.unwrap();
+    let next = Lease::take(&leases, &names, LONG).await.unwrap();
     assert!(next.is_some());
 }

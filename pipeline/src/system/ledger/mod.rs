@@ -17,7 +17,9 @@ pub(crate) use rest::Left;
 pub(crate) use result::{DocumentResult, ObjectResult, Taken, latest_results};
 pub(crate) use schema::LedgerRow;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -26,7 +28,9 @@ use serde_json::{Map, json};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
+use crate::delta::{
+    Addition, Append, Appended, DataFile, DeltaLog, Snapshot, indexed, read_files, write_partitioned,
+};
 use crate::error::Result;
 use crate::failpoint;
 use crate::keep::Recorded;
@@ -39,6 +43,10 @@ use small::Gathered;
 pub(crate) struct Ledger {
     log: DeltaLog,
     snapshot: Snapshot,
+    /// When the version was known.
+    at: Instant,
+    /// What was claimed last through this value.
+    own: Vec<Claim>,
 }
 
 /// How far a table's batches have come in the ledger.
@@ -69,13 +77,31 @@ impl Ledger {
                 "Every raw object: claims and results.",
             )
             .await?;
-        Ok(Self { log, snapshot })
+        Ok(Self::new(log, snapshot))
+    }
+
+    fn new(log: DeltaLog, snapshot: Snapshot) -> Self {
+        Self {
+            log,
+            snapshot,
+            at: Instant::now(),
+            own: Vec::new(),
+        }
     }
 
     /// Opens the ledger below the curated root for reading; none where there is no lake yet, and none is made.
     pub(crate) async fn open_existing(curated: &Curated) -> Result<Option<Self>> {
         let log = Self::log(curated)?;
-        Ok(log.load().await?.map(|snapshot| Self { log, snapshot }))
+        Ok(log.load().await?.map(|snapshot| Self::new(log, snapshot)))
+    }
+
+    /// An instant after which it was read: what is read since then is not older than what it says.
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    fn set(&mut self, snapshot: Snapshot) {
+        (self.snapshot, self.at) = (snapshot, Instant::now());
     }
 
     /// The ledger's own table.
@@ -98,15 +124,22 @@ impl Ledger {
         table.txn(&self.app()).unwrap_or(0)
     }
 
-    /// The newest version.
-    pub(crate) async fn refresh(&mut self) -> Result<()> {
-        if self.log.is_newest(self.snapshot.version).await? {
-            return Ok(());
-        }
-        if let Some(snapshot) = self.log.load().await? {
-            self.snapshot = snapshot;
+    /// Goes on from what another value for the same ledger has done.
+    pub(crate) async fn follow(&mut self) -> Result<()> {
+        if let Some(snapshot) = self.log.known().await? {
+            self.set(snapshot);
         }
         Ok(())
+    }
+
+    /// The newest version.
+    pub(crate) async fn refresh(&mut self) -> Result<()> {
+        self.follow().await?;
+        if self.log.place().is_local() || self.log.is_newest(self.snapshot.version).await? {
+            return Ok(());
+        }
+        self.log.load().await?;
+        self.follow().await
     }
 
     /// Tables that claimed something.
@@ -118,7 +151,7 @@ impl Ledger {
     /// How far the table's batches have come.
     pub(crate) fn progress(&self, table: &TableName) -> Progress {
         Progress {
-            claimed: self.snapshot.txn(&claim_app(table)).unwrap_or(0),
+            claimed: claimed(&self.snapshot, table),
             recorded: self.snapshot.txn(&record_app(table)).unwrap_or(0),
         }
     }
@@ -143,6 +176,10 @@ impl Ledger {
 
     /// The claim of a batch.
     pub(crate) async fn claim_of(&self, table: &TableName, batch: i64) -> Result<Option<Claim>> {
+        let mut own = self.own.iter().map(|claim| (claim, &claim.draft));
+        if let Some((claim, _)) = own.find(|(_, draft)| draft.table == *table && draft.batch == batch) {
+            return Ok(Some(claim.clone()));
+        }
         let files = self
             .files(table)
             .filter(|file| schema::may_hold_batch(file, batch));
@@ -201,10 +238,17 @@ impl Ledger {
         Ok(rows)
     }
 
-    /// Claims a batch for each of the drafts in one commit. False when another runner claimed meanwhile: the
-    /// ledger is then at its newest version and the drafts must be made anew.
-    pub(crate) async fn claim(&mut self, drafts: &[Draft], claimed_at: DateTime<Utc>) -> Result<bool> {
+    /// Claims a batch for each of the drafts in one commit, unless `beside` says otherwise, which goes on while they are
+    /// written down. False where it does, and when another runner claimed meanwhile: the drafts must be made anew.
+    pub(crate) async fn claim(
+        &mut self,
+        drafts: &[Draft],
+        claimed_at: DateTime<Utc>,
+        beside: impl Future<Output = Result<bool>>,
+    ) -> Result<bool> {
         let rows: Vec<LedgerRow> = drafts.iter().flat_map(|draft| draft.rows(claimed_at)).collect();
+        let before = drafts.iter().map(|draft| (draft.table.clone(), draft.batch - 1));
+        let before: Vec<(TableName, i64)> = before.collect();
         let mut txns: Vec<(String, i64)> = drafts
             .iter()
             .map(|draft| (claim_app(&draft.table), draft.batch))
@@ -215,22 +259,28 @@ impl Ledger {
             let seen = |input: &InputRange| {
                 (
                     rest::seen_app(&draft.table, &input.table),
-                    self.news(&input.table),
+                    rest::news(&self.snapshot, &input.table),
                 )
             };
             txns.extend(draft.inputs.iter().map(seen));
         }
         failpoint::pass("before_claim");
-        let claimed = self
-            .append(
-                "CLAIM",
-                &rows,
-                |_| txns.clone(),
-                || drafts.iter().map(|d| (d.table.clone(), d.batch - 1)).collect(),
-            )
-            .await?;
+        let are_next = move |snapshot: &Snapshot| {
+            let mut before = before.iter();
+            before
+                .all(|(table, batch)| claimed(snapshot, table) == *batch)
+                .then(|| txns.clone())
+        };
+        let is_claimed = self.append("CLAIM", &rows, are_next, beside).await?;
+        if is_claimed {
+            let claim = |draft: &Draft| {
+                let rows = rows.iter().filter(|row| row.table == draft.table.to_string());
+                Claim::from_rows(&draft.table, draft.batch, rows.cloned().collect())
+            };
+            self.own = drafts.iter().filter_map(claim).collect();
+        }
         failpoint::pass("after_claim");
-        Ok(claimed)
+        Ok(is_claimed)
     }
 
     /// Claims a batch that makes a table anew, whatever was claimed for it before: its number is any greater one than
@@ -246,13 +296,11 @@ impl Ledger {
             (claim_app(&draft.table), draft.batch),
             (rebuild_app(&draft.table), draft.batch),
         ];
-        self.append(
-            "REBUILD",
-            &draft.rows(claimed_at),
-            |_| txns.clone(),
-            || HashMap::from([(draft.table.clone(), newest)]),
-        )
-        .await
+        let table = draft.table.clone();
+        let is_newest =
+            move |snapshot: &Snapshot| (claimed(snapshot, &table) == newest).then(|| txns.clone());
+        let rows = draft.rows(claimed_at);
+        self.append("REBUILD", &rows, is_newest, async { Ok(true) }).await
     }
 
     /// The newest claim that makes the table anew; 0 where there never was one.
@@ -260,25 +308,32 @@ impl Ledger {
         self.snapshot.txn(&rebuild_app(table)).unwrap_or(0)
     }
 
-    /// Records the results of a batch, once, and what is known of the table from now on.
+    /// Records the results of a batch, once, and what is known of the table from now on; once `beside` is done, which goes on
+    /// while the results are written.
     pub(crate) async fn record(
         &mut self,
         table: &TableName,
         batch: i64,
         results: &[ObjectResult],
         left: Left,
+        beside: impl Future<Output = Result<()>>,
     ) -> Result<()> {
         if self.progress(table).recorded >= batch {
-            return Ok(());
+            return beside.await;
         }
         let rows: Vec<LedgerRow> = results.iter().map(ObjectResult::row).collect();
-        let txns = |ledger: &Self| {
-            let recorded = (record_app(table), batch);
-            std::iter::once(recorded)
-                .chain(ledger.left(table, left))
-                .collect()
+        let table = table.clone();
+        let txns = move |snapshot: &Snapshot| {
+            let app = record_app(&table);
+            let is_open = snapshot.txn(&app).is_none_or(|recorded| recorded < batch);
+            is_open.then(|| {
+                std::iter::once((app, batch))
+                    .chain(rest::left(snapshot, &table, left))
+                    .collect()
+            })
         };
-        self.append("RECORD", &rows, txns, HashMap::new).await?;
+        let beside = async { beside.await.map(|()| true) };
+        self.append("RECORD", &rows, txns, beside).await?;
         Ok(())
     }
 
@@ -291,79 +346,87 @@ impl Ledger {
     /// Notes that it was, at that second.
     pub(crate) async fn note_listed_whole(&mut self, group: &str, at: i64) -> Result<()> {
         let app = listed_app(group);
-        let mut backoff = self.log.races();
         // Somebody else may have listed everything meanwhile, later than this.
-        while self.snapshot.txn(&app).is_none_or(|known| known < at) {
-            let commit = Commit {
-                operation: "LISTED",
-                txns: vec![(app.clone(), at)],
-                ..Commit::default()
-            };
-            match self.log.commit(&self.snapshot, commit).await? {
-                Landed::At(snapshot) => self.snapshot = snapshot,
-                Landed::Lost => {
-                    backoff.lost(self.log.table()).await?;
-                    self.refresh().await?;
-                }
-            }
+        self.note("LISTED", move |snapshot| {
+            let is_later = snapshot.txn(&app).is_none_or(|known| known < at);
+            is_later.then(|| vec![(app.clone(), at)])
+        })
+        .await
+    }
+
+    /// Commits what `txns` gives for the version that it comes on top of.
+    async fn note(
+        &mut self,
+        operation: &'static str,
+        txns: impl Fn(&Snapshot) -> Option<Vec<(String, i64)>> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let plan = move |snapshot: &Snapshot| {
+            Ok(txns(snapshot).map(|txns| Addition {
+                txns,
+                ..Addition::default()
+            }))
+        };
+        let append = Append {
+            operation,
+            about: Map::new(),
+            base: self.snapshot.clone(),
+            plan: Arc::new(plan),
+        };
+        match self.log.append(append).await? {
+            Appended::In(snapshot) | Appended::Not(snapshot) => self.set(snapshot),
         }
         Ok(())
     }
 
-    /// Appends rows. Where another commit came first, tries again from the newest version unless one of the
-    /// tables in `claims` has been claimed beyond the number that it has there.
+    /// Appends rows with what `txns` gives for the version that they come on top of, once `beside` is done, which goes on
+    /// while their files are written, and unless it is false. Where `txns` gives nothing for the newest version, nothing is
+    /// appended: false, too.
     async fn append(
         &mut self,
         operation: &'static str,
         rows: &[LedgerRow],
-        txns: impl Fn(&Self) -> Vec<(String, i64)>,
-        claims: impl Fn() -> HashMap<TableName, i64>,
+        txns: impl Fn(&Snapshot) -> Option<Vec<(String, i64)>> + Send + Sync + 'static,
+        beside: impl Future<Output = Result<bool>>,
     ) -> Result<bool> {
         let partitions = rows
             .iter()
             .map(|row| (row.table.as_str(), row.month.as_str()))
             .collect();
         let (batch, partition) = (LedgerRow::batch(rows)?, schema::partition());
-        let (adds, gathered) = tokio::join!(
-            write_partitioned(&self.log, &batch, &partition, &schema::BOUNDED),
-            Gathered::of(&self.log, &self.snapshot, &partitions),
+        let (adds, gathered, beside) = tokio::join!(
+            Box::pin(write_partitioned(&self.log, &batch, &partition, &schema::BOUNDED)),
+            Box::pin(Gathered::of(&self.log, &self.snapshot, &partitions)),
+            beside,
         );
         let adds = adds?;
-        let mut backoff = self.log.races();
-        loop {
-            for (table, claimed) in claims() {
-                if self.progress(&table).claimed != claimed {
-                    return Ok(false);
-                }
-            }
-            let txns = txns(self);
-            // A ledger of before gets the columns that it lacks with the first rows that have them.
-            let growth = self.snapshot.grown(&self.schema())?;
-            let commit = Commit {
-                operation,
-                actions: growth
-                    .into_iter()
-                    .chain(adds.iter().cloned().map(Action::Add))
-                    .chain(gathered.actions(&self.snapshot))
-                    .collect(),
-                txns: txns.clone(),
-                about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
-            };
-            match self.log.commit(&self.snapshot, commit).await? {
-                Landed::At(snapshot) => {
-                    self.snapshot = snapshot;
-                    return Ok(true);
-                }
-                Landed::Lost => {
-                    backoff.lost(self.log.table()).await?;
-                    self.refresh().await?;
-                    let is_done = |(app, batch): &(String, i64)| self.snapshot.txn(app) >= Some(*batch);
-                    if operation == "RECORD" && txns.first().is_some_and(is_done) {
-                        return Ok(true);
-                    }
-                }
-            }
+        if !beside? {
+            return Ok(false);
         }
+        let plan = move |snapshot: &Snapshot| {
+            let Some(txns) = txns(snapshot) else {
+                return Ok(None);
+            };
+            // A ledger of before gets the columns that it lacks with the first rows that have them.
+            let growth = snapshot.grown(&schema::schema())?;
+            let actions = growth
+                .into_iter()
+                .chain(adds.iter().cloned().map(Action::Add))
+                .chain(gathered.actions(snapshot))
+                .collect();
+            Ok(Some(Addition { actions, txns }))
+        };
+        let append = Append {
+            operation,
+            about: Map::from_iter([("rows".to_owned(), json!(rows.len()))]),
+            base: self.snapshot.clone(),
+            plan: Arc::new(plan),
+        };
+        let (is_in, snapshot) = match self.log.append(append).await? {
+            Appended::In(snapshot) => (true, snapshot),
+            Appended::Not(snapshot) => (false, snapshot),
+        };
+        self.set(snapshot);
+        Ok(is_in)
     }
 
     fn files<'a>(&'a self, table: &TableName) -> impl Iterator<Item = &'a DataFile> {
@@ -377,6 +440,11 @@ impl Ledger {
     fn schema(&self) -> SchemaRef {
         schema::schema()
     }
+}
+
+/// The greatest batch that was claimed for a table; 0 before the first.
+fn claimed(snapshot: &Snapshot, table: &TableName) -> i64 {
+    snapshot.txn(&claim_app(table)).unwrap_or(0)
 }
 
 fn claim_app(table: &TableName) -> String {

@@ -1,10 +1,8 @@
 //! Tables at rest. What the ledger says of them is enough to know that nothing is to be done to a table: a run that finds
 //! nothing looks at the ledger and at listings alone.
 
-use serde_json::Map;
-
 use crate::contract::TableName;
-use crate::delta::{Commit, Landed};
+use crate::delta::Snapshot;
 use crate::error::Result;
 
 use super::Ledger;
@@ -34,68 +32,41 @@ impl Ledger {
         if self.progress(table).claimed == 0 {
             return inputs.all(|input| self.progress(input).claimed == 0);
         }
-        inputs.all(|input| self.snapshot.txn(&seen_app(table, input)) == Some(self.news(input)))
-    }
-
-    /// A number that grows with whatever changes rows of a table.
-    pub(super) fn news(&self, table: &TableName) -> i64 {
-        self.snapshot.txn(&news_app(table)).unwrap_or(0)
-    }
-
-    /// What the record of a batch says of how it left the table.
-    pub(super) fn left(&self, table: &TableName, left: Left) -> Vec<(String, i64)> {
-        let mut said = vec![(rest_app(table), left.rest.unwrap_or(UNREST))];
-        if left.changed {
-            said.push((news_app(table), self.news(table) + 1));
-        }
-        said
+        inputs.all(|input| self.snapshot.txn(&seen_app(table, input)) == Some(news(&self.snapshot, input)))
     }
 
     /// Says that rows of a table are going to change without a batch. Until [`Self::rest`] the table is looked at by
     /// every run; tables computed from it look for what changed.
     pub(crate) async fn begin_merge(&mut self, table: &TableName) -> Result<()> {
-        self.note("MERGE", |ledger| {
-            ledger.left(
-                table,
-                Left {
-                    rest: None,
-                    changed: true,
-                },
-            )
-        })
-        .await
+        let table = table.clone();
+        let begun = Left {
+            rest: None,
+            changed: true,
+        };
+        self.note("MERGE", move |snapshot| Some(left(snapshot, &table, begun)))
+            .await
     }
 
     /// Says that what was begun is done, and that the table goes on under the rules that have this mark.
     pub(crate) async fn rest(&mut self, table: &TableName, mark: i64) -> Result<()> {
-        self.note("REST", |_| vec![(rest_app(table), mark)]).await
+        let table = table.clone();
+        self.note("REST", move |_| Some(vec![(rest_app(&table), mark)]))
+            .await
     }
+}
 
-    async fn note(
-        &mut self,
-        operation: &'static str,
-        txns: impl Fn(&Self) -> Vec<(String, i64)>,
-    ) -> Result<()> {
-        let mut backoff = self.log.races();
-        loop {
-            let commit = Commit {
-                operation,
-                txns: txns(self),
-                about: Map::new(),
-                ..Commit::default()
-            };
-            match self.log.commit(&self.snapshot, commit).await? {
-                Landed::At(snapshot) => {
-                    self.snapshot = snapshot;
-                    return Ok(());
-                }
-                Landed::Lost => {
-                    backoff.lost(self.log.table()).await?;
-                    self.refresh().await?;
-                }
-            }
-        }
+/// A number that grows with whatever changes rows of a table.
+pub(super) fn news(snapshot: &Snapshot, table: &TableName) -> i64 {
+    snapshot.txn(&news_app(table)).unwrap_or(0)
+}
+
+/// What the record of a batch, on top of this version, says of how it left the table.
+pub(super) fn left(snapshot: &Snapshot, table: &TableName, left: Left) -> Vec<(String, i64)> {
+    let mut said = vec![(rest_app(table), left.rest.unwrap_or(UNREST))];
+    if left.changed {
+        said.push((news_app(table), news(snapshot, table) + 1));
     }
+    said
 }
 
 /// The mark of a table that has to be looked at: rules have others.

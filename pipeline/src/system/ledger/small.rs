@@ -130,7 +130,7 @@ mod tests {
         let draft = draft(table, batch);
         assert!(
             ledger
-                .claim(std::slice::from_ref(&draft), Utc::now())
+                .claim(std::slice::from_ref(&draft), Utc::now(), async { Ok(true) })
                 .await
                 .unwrap()
         );
@@ -144,7 +144,7 @@ mod tests {
     async fn take(ledger: &mut Ledger, table: &TableName, batch: i64) {
         let results = claim(ledger, table, batch).await;
         ledger
-            .record(table, batch, &results, Left::default())
+            .record(table, batch, &results, Left::default(), async { Ok(()) })
             .await
             .unwrap();
     }
@@ -197,7 +197,10 @@ mod tests {
         let results = claim(&mut ledger, &table, 5).await;
         assert_eq!(ledger.files(&table).count(), 2 * 2);
         // It plans to gather the files that are gone by now.
-        behind.record(&table, 5, &results, Left::default()).await.unwrap();
+        behind
+            .record(&table, 5, &results, Left::default(), async { Ok(()) })
+            .await
+            .unwrap();
         let seen = Ledger::open(&curated(&folder)).await.unwrap();
         assert_eq!(seen.files(&table).count(), 2 * 3);
         assert_eq!(seen.rows(&table).await.unwrap().len(), 2 * 3 * 5);

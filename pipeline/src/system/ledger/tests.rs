@@ -37,7 +37,7 @@ async fn claim(ledger: &mut Ledger, batch: i64, object: RawObject) {
         inputs: Vec::new(),
     };
     let at = DateTime::UNIX_EPOCH + TimeDelta::days(batch);
-    assert!(ledger.claim(&[draft], at).await.unwrap());
+    assert!(ledger.claim(&[draft], at, async { Ok(true) }).await.unwrap());
 }
 
 fn columns(snapshot: &Snapshot) -> usize {

@@ -272,7 +272,7 @@ impl Bench {
             })
             .collect();
         self.ledger
-            .record(name, self.batch, &results, Left::default())
+            .record(name, self.batch, &results, Left::default(), async { Ok(()) })
             .await
             .unwrap();
     }

@@ -10,7 +10,7 @@ pub(crate) struct Beside(Arc<Mutex<JoinSet<()>>>);
 
 impl Beside {
     /// Begins a task.
-    pub(super) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended are forgotten.
         while tasks.try_join_next().is_some() {}
@@ -18,7 +18,7 @@ impl Beside {
     }
 
     /// Waits until all tasks that were begun have ended.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
