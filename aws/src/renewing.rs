@@ -81,7 +81,21 @@ impl Renewing {
             .query()
             .is_some_and(|query| query.contains("list-type="));
         let may_be_object = request.method() == "GET" && !is_page;
-        let answer = self.client.execute(request).await?;
+        let is_on_condition = ["if-match", "if-none-match"]
+            .iter()
+            .any(|condition| request.headers().contains_key(*condition));
+        let answer = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| match error.kind() {
+                // Repeated, it does nothing twice: who puts on condition reads what stands there before a refusal is
+                // another's work.
+                HttpErrorKind::Interrupted if is_on_condition => {
+                    HttpError::new(HttpErrorKind::Request, error)
+                }
+                _ => error,
+            })?;
         if may_be_object && answer.status().is_success() {
             return Ok(answer);
         }
@@ -193,6 +207,38 @@ mod tests {
                 second.headers()["authorization"]
             );
             assert_eq!(second.body().as_bytes(), first.body().as_bytes());
+        }
+    }
+
+    /// Lets no request through.
+    #[derive(Debug)]
+    struct Cut;
+
+    #[async_trait]
+    impl HttpService for Cut {
+        async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            Err(HttpError::new(HttpErrorKind::Interrupted, reset))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_put_on_condition_that_was_cut_is_one_that_is_repeated() {
+        let renewing = Renewing {
+            client: HttpClient::new(Cut),
+            credentials: Arc::new(living(&[])),
+            region: "eu-west-1".to_owned(),
+        };
+        for (condition, kind) in [
+            (Some("if-match"), HttpErrorKind::Request),
+            (Some("if-none-match"), HttpErrorKind::Request),
+            (None, HttpErrorKind::Interrupted),
+        ] {
+            let mut request = HttpRequest::new(HttpRequestBody::empty());
+            if let Some(condition) = condition {
+                request.headers_mut().insert(condition, "*".parse().unwrap());
+            }
+            assert_eq!(renewing.call(request).await.unwrap_err().kind(), kind);
         }
     }
 
