@@ -2,24 +2,27 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
 /// Tasks beside the main one. They end with the process, done or not: whoever wants them done waits for them.
 #[derive(Clone, Default)]
-pub(crate) struct Beside(Arc<Mutex<JoinSet<()>>>);
+pub(crate) struct Beside(Arc<Mutex<Vec<JoinHandle<()>>>>);
 
 impl Beside {
     /// Begins a task.
     pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended are forgotten.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(tokio::spawn(task));
     }
 
-    /// Waits until all tasks that were begun have ended.
+    /// Waits until all tasks that were begun have ended. They go on where nobody waits any more.
     pub(crate) async fn ended(&self) {
-        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        while tasks.join_next().await.is_some() {}
+        let tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::debug!(%error, "a task beside the work ended early");
+            }
+        }
     }
 }

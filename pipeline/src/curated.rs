@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::beside::Beside;
 use crate::contract::TableName;
-use crate::delta::{DeltaLog, Patience};
+use crate::delta::{DeltaLog, Patience, Trusted};
 use crate::error::Result;
 use crate::storage::Place;
 
@@ -15,6 +15,7 @@ pub(crate) struct Curated {
     patience: Patience,
     logs: Mutex<BTreeMap<String, DeltaLog>>,
     beside: Beside,
+    trusted: Trusted,
 }
 
 impl Curated {
@@ -30,6 +31,7 @@ impl Curated {
             patience,
             logs: Mutex::default(),
             beside: Beside::default(),
+            trusted: Trusted::default(),
         }
     }
 
@@ -64,6 +66,11 @@ impl Curated {
         self.root.below(&format!("marketlake/{name}"))
     }
 
+    /// Another job begins: what was found out for one before is looked at again.
+    pub(crate) fn begin_job(&self) {
+        self.trusted.begin();
+    }
+
     /// Begins something that nothing waits for until the end.
     pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.beside.begin(task);
@@ -87,7 +94,7 @@ impl Curated {
             return Ok(log.clone());
         }
         let place = self.root.below(&name.replacen('.', "/", 1))?;
-        let log = DeltaLog::new(name.clone(), place, self.patience)?;
+        let log = DeltaLog::new(name.clone(), place, self.patience)?.trusting(self.trusted.clone());
         logs.insert(name, log.clone());
         Ok(log)
     }

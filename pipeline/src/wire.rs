@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -54,6 +55,10 @@ impl Shop {
 
     /// Takes in what was delivered, as a process of its own.
     async fn run(&self, batch_objects: usize) {
+        self.run_on(&self.lake(batch_objects).await).await;
+    }
+
+    async fn lake(&self, batch_objects: usize) -> Lake {
         let bucket = Url::parse("s3://shop/").unwrap();
         let settings = Settings {
             curated: bucket.join("curated").unwrap(),
@@ -71,9 +76,12 @@ impl Shop {
             .with(&bucket, Arc::new(self.store.clone()) as Arc<dyn ObjectStore>)
             .unwrap();
         let contracts = load(&builtin(), &[]).unwrap();
-        let lake = Lake::open(settings, stores, contracts, self.accounts.clone())
+        Lake::open(settings, stores, contracts, self.accounts.clone())
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    async fn run_on(&self, lake: &Lake) {
         let selection = Selection {
             tables: self.tables.iter().map(|table| table.parse().unwrap()).collect(),
             ..Selection::default()
@@ -224,4 +232,38 @@ async fn a_quarter_of_an_hour_of_orders_costs_its_key_window() {
     // Both tables of orders look into 72 days instead of 36, of which 32 are asked at the same time: more than the 250 and 30
     // that are wanted.
     at_most(250 + 2 * 36, 35, async || orders_after(350).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_that_stays_open_goes_on_where_others_were_and_where_all_was_removed() {
+    let shop = Shop::new(&["ams.sp_traffic", "ams.sp_hourly"], Vec::new());
+    let lake = shop.lake(2_000).await;
+    let deliver = async |name: &str| {
+        let day = days_ago(1);
+        let folder = format!("ams/sp-traffic/year=2026/month=11/day=29/hour=12/{name}");
+        shop.deliver(folder, message(name, day, 3, 1)).await;
+    };
+    for round in 0..3 {
+        deliver(&format!("first-{round}")).await;
+        shop.run_on(&lake).await;
+        deliver(&format!("second-{round}")).await;
+        shop.run(2_000).await;
+    }
+    let curated = Path::from("curated");
+    let all: Vec<_> = shop.store.list(Some(&curated)).try_collect().await.unwrap();
+    for object in all {
+        shop.store.delete(&object.location).await.unwrap();
+    }
+    shop.run_on(&lake).await;
+    let log = lake.table_log(&"ams.sp_traffic".parse().unwrap()).unwrap();
+    let rows = log
+        .load()
+        .await
+        .unwrap()
+        .unwrap()
+        .files
+        .iter()
+        .filter_map(|file| file.rows())
+        .sum::<u64>();
+    assert_eq!(rows, 6);
 }

@@ -76,8 +76,19 @@ pub(crate) async fn commit_batch(
     let mut which = Which::Known;
     loop {
         lake.stop().check()?;
-        let Some(table) = open(run, which).await? else {
-            return Ok(());
+        let table = match table::open_for(lake, run.ledger, contract, &run.delivered, which).await {
+            Ok(Opened::Ready(table)) if table.taken == batch - 1 => table,
+            // What looks wrong may only be old.
+            _ if which == Which::Known => {
+                which = Which::Newest;
+                continue;
+            }
+            Ok(Opened::Ready(table)) => table,
+            Ok(Opened::Held(reasons)) => {
+                run.tally.hold(reasons);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         if table.taken >= batch {
             // Another runner finished the batch; its record is caught up before the next one.
@@ -153,18 +164,6 @@ pub(crate) async fn commit_batch(
         which = Which::Newest;
         lost = Some((table.snapshot.version, proposal));
     }
-}
-
-/// Opens the table; none where a person is asked.
-async fn open(run: &mut TableRun<'_>, which: Which) -> Result<Option<Box<Table>>> {
-    let opened = table::open_for(run.lake, run.ledger, run.contract, &run.delivered, which).await?;
-    Ok(match opened {
-        Opened::Ready(table) => Some(table),
-        Opened::Held(reasons) => {
-            run.tally.hold(reasons);
-            None
-        }
-    })
 }
 
 /// A proposal that lost, with the version that it was made for, where it is right for this one, too; else its files go.

@@ -58,6 +58,7 @@ pub(crate) async fn catch_up(
     if let Some((version, _)) = last.filter(merged) {
         // Maintenance may have died after its commit.
         changes::record(lake.curated(), &lake.table_log(name)?, *version).await?;
+        end_merge(lake, ledger, name, goes_on.then_some(last).flatten()).await?;
     }
     if ledger.progress(name).recorded >= taken {
         return Ok(());
@@ -79,6 +80,32 @@ pub(crate) async fn catch_up(
     record(lake, ledger, name, &batch, tally.run(), goes_on).await?;
     tally.committed(batch.version, batch.summary);
     Ok(())
+}
+
+/// Says that a merge of copies is done, where maintenance died before it could: what was computed from the table since it began
+/// may lack what it changed. Where the table does not go on, or objects wait, it is looked at by every run anyway.
+async fn end_merge(
+    lake: &Lake,
+    ledger: &mut Ledger,
+    name: &TableName,
+    last: Option<&(u64, Value)>,
+) -> Result<()> {
+    let nothing_waits = |(_, about): &&(u64, Value)| {
+        let waiting = about.get("waiting").and_then(Value::as_object);
+        waiting.is_none_or(serde_json::Map::is_empty)
+    };
+    let Some(contract) = lake
+        .contracts()
+        .get(name)
+        .filter(|_| last.filter(nothing_waits).is_some())
+    else {
+        return Ok(());
+    };
+    let mark = rules::mark(lake, contract)?;
+    match ledger.rests(name, mark) {
+        true => Ok(()),
+        false => ledger.rest(name, mark).await,
+    }
 }
 
 /// Counts a batch that is in for the run, and records it. It is in whatever fails from now on: that is said beside it, and

@@ -66,14 +66,19 @@ pub(crate) async fn open_for(
     which: Which,
 ) -> Result<Opened> {
     let log = lake.table_log(&contract.name)?;
-    if which == Which::Newest {
-        log.load().await?;
-    }
     let schema = layout::described(contract);
     let properties = properties(lake, ledger, contract, delivered)?;
-    let snapshot = log
-        .known_or_create(&schema, &contract.partition, &properties, &contract.description)
-        .await?;
+    let (partition, description) = (&contract.partition, &contract.description);
+    let snapshot = match which {
+        Which::Newest => {
+            log.load_or_create(&schema, partition, &properties, description)
+                .await?
+        }
+        Which::Known => {
+            log.known_or_create(&schema, partition, &properties, description)
+                .await?
+        }
+    };
     let (taken, last) = checked(&log, &snapshot, ledger).await?;
 
     let (mut accounts, mut grows) = match judge(lake, contract, &log, &snapshot, Ask::Rows).await? {

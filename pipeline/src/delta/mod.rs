@@ -33,7 +33,7 @@ pub(crate) use changes::{Change, changes};
 pub(crate) use file::DataFile;
 pub(crate) use history::{Kept, LogFile};
 pub(crate) use landing::Patience;
-pub(crate) use log::{Addition, Append, Appended, Commit, DeltaLog, Landed, Which};
+pub(crate) use log::{Addition, Append, Appended, Commit, DeltaLog, Landed, Trusted, Which};
 pub(crate) use replay::Work;
 pub(crate) use rows::{read_files, write_partitioned};
 pub(crate) use snapshot::Snapshot;

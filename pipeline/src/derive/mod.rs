@@ -13,7 +13,7 @@ use std::time::Instant;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::future::try_join_all;
-use futures::try_join;
+use futures::join;
 
 use crate::contract::{Contract, Feed, InputFeed, StoredAccounts, TableName};
 use crate::delta::{Snapshot, Which, changes};
@@ -224,9 +224,10 @@ impl Rounds<'_> {
         let since = self.ledger.at();
         let hold = async {
             let held = lake.stop().unless(lease.hold());
-            let (held, are_newest) = try_join!(held, are_newest(lake, &inputs, since))?;
-            turn = held;
-            Ok(turn == Turn::Ours && are_newest)
+            // Both to their ends: a lease that is cut off might be ours, and nobody would know.
+            let (held, are_newest) = join!(held, are_newest(lake, &inputs, since));
+            turn = held?;
+            Ok(turn == Turn::Ours && are_newest?)
         };
         if !self.ledger.claim(&[draft], table::now(), hold).await? {
             // Who had it may have taken these in, or the inputs went on.

@@ -79,6 +79,7 @@ impl Lake {
 }
 
 async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>) -> Result<MaintainReport> {
+    lake.curated().begin_job();
     let mut report = MaintainReport {
         schema: SCHEMA,
         dry_run: options.dry_run,

@@ -57,6 +57,7 @@ impl Lake {
     pub async fn rebuild(&self, options: &RebuildOptions, observer: &dyn Observer) -> Result<RunReport> {
         let contract = self.contract(&options.table)?;
         range::check(contract, options)?;
+        self.curated().begin_job();
         let run = RunId {
             id: Uuid::new_v4().to_string(),
             started_at: Utc::now(),

@@ -42,6 +42,7 @@ pub(crate) async fn run(
     observer: &dyn Observer,
 ) -> Result<RunReport> {
     let contracts = selected(lake, selection)?;
+    lake.curated().begin_job();
     let mut standing = Standing::of(lake).await;
     let run = RunId {
         id: Uuid::new_v4().to_string(),

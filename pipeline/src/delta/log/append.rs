@@ -111,7 +111,7 @@ impl DeltaLog {
     async fn append_together(&self, mut waiting: Vec<Waiting>) {
         let mut backoff = self.races();
         // What was committed here last is newer than what some of them know.
-        let held = self.held.lock().await.as_ref().map(|held| held.snapshot.clone());
+        let held = self.trusted_version().await.map(|held| held.snapshot);
         let (mut base, mut is_newest) = (None, false);
         while !waiting.is_empty() {
             let mut known = waiting.iter().map(|one| &one.append.base).chain(&held);
@@ -156,13 +156,21 @@ impl DeltaLog {
                     }
                 }
                 Err(error) => {
-                    waiting.extend(joint.parts);
-                    Err(error)
+                    tell_all(
+                        joint.parts,
+                        error,
+                        "append that went together with others is not known to be in",
+                    );
+                    is_newest = true;
+                    match waiting.is_empty() {
+                        true => return,
+                        false => self.there().await,
+                    }
                 }
             };
             match next {
                 Ok(next) => base = Some(next),
-                Err(error) => return tell_all(waiting, error),
+                Err(error) => return tell_all(waiting, error, "append was not made"),
             }
         }
     }
@@ -176,7 +184,7 @@ impl DeltaLog {
 }
 
 /// Tells all of them of one error.
-fn tell_all(mut waiting: Vec<Waiting>, error: Error) {
+fn tell_all(mut waiting: Vec<Waiting>, error: Error, what: &str) {
     if waiting.len() == 1
         && let Some(only) = waiting.pop()
     {
@@ -184,11 +192,7 @@ fn tell_all(mut waiting: Vec<Waiting>, error: Error) {
     }
     let (kind, error) = (error.kind(), Arc::new(error));
     for one in waiting {
-        let own = Error::new(
-            kind,
-            "append that went together with others is not known to be in",
-        );
-        one.tell(Err(own.because(error.clone())));
+        one.tell(Err(Error::new(kind, what).because(error.clone())));
     }
 }
 
@@ -198,16 +202,24 @@ struct Joint {
     parts: Vec<Waiting>,
     actions: Vec<Action>,
     txns: Vec<(String, i64)>,
-    apps: BTreeSet<String>,
+    /// Applications and files.
+    touched: BTreeSet<String>,
 }
 
 impl Joint {
-    /// Adds one, or gives it back where it states the progress of what another one does: it is planned from that one.
+    /// Adds one, or gives it back where it states the progress, or takes out a file, that another one does: it is planned from
+    /// that one.
     fn add(&mut self, one: Waiting, addition: Addition) -> Option<Waiting> {
-        if addition.txns.iter().any(|(app, _)| self.apps.contains(app)) {
+        let apps = addition.txns.iter().map(|(app, _)| app.clone());
+        let removes = addition.actions.iter().filter_map(|action| match action {
+            Action::Remove(remove) => Some(remove.path.clone()),
+            _ => None,
+        });
+        let touched: Vec<String> = apps.chain(removes).collect();
+        if touched.iter().any(|one| self.touched.contains(one)) {
             return Some(one);
         }
-        self.apps.extend(addition.txns.iter().map(|(app, _)| app.clone()));
+        self.touched.extend(touched);
         // From one version all would change the definition of the table in the same way, and a commit may do it once.
         let is_defined = self
             .actions

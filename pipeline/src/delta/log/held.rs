@@ -1,14 +1,40 @@
 //! What is remembered of a log between two looks at it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
 use super::super::snapshot::Snapshot;
+
+/// Since when what is remembered counts: since the job began, and no longer than an hour.
+#[derive(Clone)]
+pub(crate) struct Trusted(Arc<Mutex<Instant>>);
+
+/// Far below the time for which entries of a log stay.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+impl Default for Trusted {
+    /// From now on.
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Trusted {
+    /// From now on: another job begins.
+    pub(crate) fn begin(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    pub(super) fn covers(&self, at: Instant) -> bool {
+        let begun = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at >= begun && at.elapsed() < LONGEST
+    }
+}
 
 /// A version that is remembered, and what its entry was written as.
 #[derive(Clone)]

@@ -34,6 +34,7 @@ use super::snapshot::Snapshot;
 use append::Appends;
 pub(crate) use append::{Addition, Append, Appended};
 pub(crate) use commit::{Commit, Landed};
+pub(crate) use held::Trusted;
 use held::{Held, Texts, Written};
 
 /// Where the library finds a table, in a store that begins there.
@@ -64,10 +65,11 @@ pub(crate) struct DeltaLog {
     patience: Patience,
     /// What nothing that follows a commit waits for.
     beside: Beside,
-    /// The version that was loaded or committed last: what every part of a run begins with is mostly what the last one
+    /// A version that was loaded or committed: what every part of a run begins with is mostly what the last one
     /// ended with. Whoever loads holds it, so that nobody else reads the same at the same time.
     held: Arc<Mutex<Option<Held>>>,
     appends: Arc<Appends>,
+    trusted: Trusted,
 }
 
 fn top() -> Result<Url> {
@@ -104,7 +106,13 @@ impl DeltaLog {
             beside: Beside::default(),
             held: Arc::default(),
             appends: Arc::default(),
+            trusted: Trusted::default(),
         })
+    }
+
+    /// The same, of which what was known before this instant has to be looked at again.
+    pub(crate) fn trusting(self, trusted: Trusted) -> Self {
+        Self { trusted, ..self }
     }
 
     /// `source.table`.
@@ -149,15 +157,21 @@ impl DeltaLog {
         self.guarded(snapshot)
     }
 
-    /// The version that was loaded or committed last, where one was; else the newest. For whoever commits next, and loads the
-    /// newest where another one was first. On a disk a look costs next to nothing, so that it is the newest there.
+    /// A version that was the newest during this job, mostly the one that was loaded or committed last. For whoever commits
+    /// next, and loads the newest where another one was first. On a disk a look costs next to nothing, so that it is the
+    /// newest there.
     pub(crate) async fn known(&self) -> Result<Option<Snapshot>> {
-        if !self.place.is_local()
-            && let Some(held) = self.held.lock().await.clone()
-        {
-            return self.guarded(Some(held.snapshot));
+        match self.trusted_version().await {
+            Some(known) => self.guarded(Some(known.snapshot)),
+            None => self.load().await,
         }
-        self.load().await
+    }
+
+    /// What is remembered, where it need not be looked at again. What is older the log may no longer go on from: entries that
+    /// followed may have gone, so that the place of the next one looks free.
+    async fn trusted_version(&self) -> Option<Held> {
+        let held = self.held.lock().await.clone();
+        held.filter(|held| !self.place.is_local() && self.trusted.covers(held.at))
     }
 
     /// Begins to find out the version that is [known](Self::known), for a caller that will ask for it later and has other work
@@ -201,9 +215,9 @@ impl DeltaLog {
         self.look(None, Instant::now()).await
     }
 
-    /// Whether there is a table, whatever somebody else made of it.
+    /// Whether there is a table, or was one during this job, whatever somebody else made of it.
     pub(crate) async fn exists(&self) -> Result<bool> {
-        if !self.place.is_local() && self.held.lock().await.is_some() {
+        if self.trusted_version().await.is_some() {
             return Ok(true);
         }
         Ok(self.load_unguarded().await?.is_some())
@@ -219,7 +233,8 @@ impl DeltaLog {
                 return Ok(Some(known.snapshot));
             }
             // What a version has does not change, so that nobody is asked about it.
-            if version == Some(known.snapshot.version) && !self.place.is_local() {
+            let is_trusted = !self.place.is_local() && self.trusted.covers(known.at);
+            if version == Some(known.snapshot.version) && is_trusted {
                 return Ok(Some(known.snapshot));
             }
             // What is held must not make a load fail.
@@ -233,6 +248,10 @@ impl DeltaLog {
                 Err(error) => tracing::debug!(table = self.table, %error, "log is read anew"),
             }
         }
+        if version.is_none() {
+            // Where there is none any more, nothing of it is known.
+            *held = None;
+        }
         let read = replay::read(self.store.as_ref(), version).await;
         let read = read.map_err(|error| error.with("table", &self.table))?;
         let Some(read) = read else {
@@ -244,7 +263,7 @@ impl DeltaLog {
             *held = read.entry.map(|entry| Held {
                 snapshot: snapshot.clone(),
                 entry: Written::as_listed(entry),
-                texts: Texts::default().followed_by(read.texts),
+                texts: self.texts(None, read.texts),
                 at: looked,
             });
         }
@@ -252,15 +271,15 @@ impl DeltaLog {
     }
 
     /// The newest version or a given one from what is held of an earlier one; none where the log has to be read anew.
-    async fn go_on(&self, held: &Held, version: Option<u64>) -> Result<Option<Held>> {
+    async fn go_on(&self, held: &Held, to: Option<u64>) -> Result<Option<Held>> {
         let (known, looked) = (held.snapshot.version, Instant::now());
-        if version.is_some_and(|version| version < known) {
+        if to.is_some_and(|version| version < known) {
             return Ok(None);
         }
         // A log that was set back, or another one in its place, lacks the entry or has another one.
         let entry = entry_path(known);
         let (entry, is_newest) = tokio::try_join!(self.head(&entry), async {
-            match version {
+            match to {
                 Some(version) => Ok(version == known),
                 None => self.is_newest(known).await,
             }
@@ -270,11 +289,11 @@ impl DeltaLog {
         }
         if is_newest {
             return Ok(Some(Held {
-                at: looked,
+                at: if to.is_none() { looked } else { held.at },
                 ..held.clone()
             }));
         }
-        let read = replay::read_on(self.store.as_ref(), known, held.snapshot.state(), version).await?;
+        let read = replay::read_on(self.store.as_ref(), known, held.snapshot.state(), to).await?;
         let Some(Read {
             version,
             state,
@@ -287,8 +306,9 @@ impl DeltaLog {
         Ok(Some(Held {
             snapshot: held.snapshot.advanced(version, state)?,
             entry: Written::as_listed(entry),
-            texts: held.texts.clone().followed_by(texts),
-            at: looked,
+            texts: self.texts(Some(held), texts),
+            // Nobody asked whether a version that was named is the newest.
+            at: if to.is_none() { looked } else { held.at },
         }))
     }
 
@@ -301,9 +321,10 @@ impl DeltaLog {
         properties: &[(String, String)],
         description: &str,
     ) -> Result<Snapshot> {
-        self.load().await?;
-        self.known_or_create(schema, partition, properties, description)
-            .await
+        match self.load().await? {
+            Some(snapshot) => Ok(snapshot),
+            None => self.create(schema, partition, properties, description).await,
+        }
     }
 
     /// As [`Self::load_or_create`], of a table that is there the version that is [known](Self::known).
@@ -418,27 +439,37 @@ impl DeltaLog {
         Ok(Landed::At(next))
     }
 
-    /// Remembers a version that was just committed, unless somebody is reading the log.
+    /// Remembers a version that was just committed, once nobody reads the log any more: what was read may be older.
     async fn hold(&self, snapshot: &Snapshot, mut entry: Written, text: Bytes, at: Instant) {
-        let Ok(mut held) = self.held.try_lock() else {
+        let mut held = self.held.lock().await;
+        let is_newer =
+            |held: &Held| held.snapshot.id == snapshot.id && held.snapshot.version > snapshot.version;
+        if held.as_ref().is_some_and(is_newer) {
             return;
-        };
+        }
         if entry.e_tag.is_none() {
             match self.head(&entry_path(snapshot.version)).await {
                 Ok(Some(found)) => entry = Written::as_listed(found),
                 _ => return,
             }
         }
-        let before = held
-            .take()
-            .filter(|held| held.snapshot.version < snapshot.version);
-        let texts = before.map(|held| held.texts).unwrap_or_default();
+        let before = held.take();
+        let before = before.filter(|held| held.snapshot.version + 1 == snapshot.version);
         *held = Some(Held {
             snapshot: snapshot.clone(),
             entry,
-            texts: texts.followed_by([(snapshot.version, text)]),
+            texts: self.texts(before.as_ref(), [(snapshot.version, text)]),
             at,
         });
+    }
+
+    /// The entries that are remembered with those that were read or written now: on a disk none.
+    fn texts(&self, before: Option<&Held>, later: impl IntoIterator<Item = (u64, Bytes)>) -> Texts {
+        if self.place.is_local() {
+            return Texts::default();
+        }
+        let before = before.map(|held| held.texts.clone());
+        before.unwrap_or_default().followed_by(later)
     }
 
     /// The actions of one commit as JSON, one a line; none when the log no longer has it.
@@ -464,9 +495,7 @@ impl DeltaLog {
 
     /// The entry of a version, where it is remembered.
     async fn remembered(&self, version: u64) -> Option<Bytes> {
-        let held = self.held.lock().await;
-        let held = held.as_ref().filter(|_| !self.place.is_local())?;
-        held.texts.of(version)
+        self.trusted_version().await?.texts.of(version)
     }
 
     /// The files that went and that this checkpoint remembers; none where it has them in other files.

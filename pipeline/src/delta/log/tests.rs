@@ -221,3 +221,19 @@ async fn a_checkpoint_in_a_bucket_reads_what_is_remembered_once() {
     let other = DeltaLog::new("a.b", log.place().clone(), Patience::default()).unwrap();
     assert_eq!(other.load().await.unwrap().unwrap().txn("app"), Some(25));
 }
+
+#[tokio::test]
+async fn a_version_that_was_asked_for_by_number_is_not_taken_for_the_newest() {
+    let (log, _) = in_bucket().await;
+    let other = DeltaLog::new("a.b", log.place().clone(), Patience::default()).unwrap();
+    commit(&other, 1).await;
+    commit(&other, 2).await;
+    let since = Instant::now();
+    assert_eq!(log.load_at(1).await.unwrap().version, 1);
+    assert_eq!(log.load_since(since).await.unwrap().unwrap().version, 2);
+    // What is known from before the job is looked at again.
+    commit(&other, 3).await;
+    assert_eq!(log.known().await.unwrap().unwrap().version, 2);
+    log.trusted.begin();
+    assert_eq!(log.known().await.unwrap().unwrap().version, 3);
+}

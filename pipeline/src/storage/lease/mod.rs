@@ -23,7 +23,7 @@ pub(crate) use beat::Carried;
 use beat::{Beats, Kept, Tried};
 use lock::Locks;
 
-/// How often who waits for a lease on a disk tries to take it. In a bucket it is five times a beat.
+/// How often who waits for a lease on a disk tries to take it. In a bucket it is asked five times in a beat.
 const POLL: Duration = Duration::from_millis(50);
 const POLLS: u32 = 5;
 /// How often a holder in a bucket shows that it lives.

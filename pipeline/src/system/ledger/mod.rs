@@ -126,8 +126,11 @@ impl Ledger {
 
     /// Goes on from what another value for the same ledger has done.
     pub(crate) async fn follow(&mut self) -> Result<()> {
-        if let Some(snapshot) = self.log.known().await? {
-            self.set(snapshot);
+        let known = self.log.known().await?;
+        let is_older =
+            |known: &Snapshot| known.id == self.snapshot.id && known.version < self.snapshot.version;
+        if let Some(known) = known.filter(|known| !is_older(known)) {
+            self.set(known);
         }
         Ok(())
     }

@@ -47,10 +47,15 @@ impl Ledger {
             .await
     }
 
-    /// Says that what was begun is done, and that the table goes on under the rules that have this mark.
+    /// Says that what was begun is done, and that the table goes on under the rules that have this mark. Its rows changed after
+    /// that was announced: who read it in between has not seen it.
     pub(crate) async fn rest(&mut self, table: &TableName, mark: i64) -> Result<()> {
         let table = table.clone();
-        self.note("REST", move |_| Some(vec![(rest_app(&table), mark)]))
+        let done = Left {
+            rest: Some(mark),
+            changed: true,
+        };
+        self.note("REST", move |snapshot| Some(left(snapshot, &table, done)))
             .await
     }
 }
