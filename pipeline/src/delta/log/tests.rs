@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
-use arrow::datatypes::{DataType, Field};
-use deltalake_core::kernel::Add;
+use arrow::datatypes::{DataType, Field, Schema};
+use deltalake_core::kernel::{Action, Add};
 use object_store::memory::InMemory;
+use serde_json::json;
 
 use super::*;
 use crate::storage::Stores;
