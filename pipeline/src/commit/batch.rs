@@ -76,19 +76,16 @@ pub(crate) async fn commit_batch(
     let mut which = Which::Known;
     loop {
         lake.stop().check()?;
-        let table = match table::open_for(lake, run.ledger, contract, &run.delivered, which).await {
-            Ok(Opened::Ready(table)) if table.taken == batch - 1 => table,
-            // What looks wrong may only be old.
-            _ if which == Which::Known => {
-                which = Which::Newest;
-                continue;
-            }
-            Ok(Opened::Ready(table)) => table,
-            Ok(Opened::Held(reasons)) => {
+        let table = match open(run, batch, which).await? {
+            Some(Opened::Ready(table)) => table,
+            Some(Opened::Held(reasons)) => {
                 run.tally.hold(reasons);
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            None => {
+                which = Which::Newest;
+                continue;
+            }
         };
         if table.taken >= batch {
             // Another runner finished the batch; its record is caught up before the next one.
@@ -97,13 +94,7 @@ pub(crate) async fn commit_batch(
             }
             return Ok(());
         }
-        if table.taken != batch - 1 {
-            return Err(Error::internal("batch is not the next one")
-                .with("table", name)
-                .with("batch", batch));
-        }
-        let kept = kept(lost.take(), attempt, &table).await?;
-        let proposal = match kept {
+        let proposal = match kept(lost.take(), attempt, &table).await? {
             Some(proposal) => proposal,
             None => {
                 // Nothing reads the side file before the commit, so the disk is waited for beside the work.
@@ -163,6 +154,21 @@ pub(crate) async fn commit_batch(
         }
         which = Which::Newest;
         lost = Some((table.snapshot.version, proposal));
+    }
+}
+
+/// Opens the table for a batch; none where what is known of it looks wrong, which may only be old.
+async fn open(run: &TableRun<'_>, batch: i64, which: Which) -> Result<Option<Opened>> {
+    let opened = table::open_for(run.lake, run.ledger, run.contract, &run.delivered, which).await;
+    let is_next = matches!(&opened, Ok(Opened::Ready(table)) if table.taken == batch - 1);
+    if which == Which::Known && !is_next {
+        return Ok(None);
+    }
+    match opened? {
+        Opened::Ready(table) if table.taken < batch - 1 => Err(Error::internal("batch is not the next one")
+            .with("table", &run.contract.name)
+            .with("batch", batch)),
+        opened => Ok(Some(opened)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::contract::{Contract, Otherwise, TableName};
 use crate::delta::ChangedPart;
@@ -23,6 +24,16 @@ pub(crate) struct RunId {
     pub(crate) id: String,
     /// When it began.
     pub(crate) started_at: DateTime<Utc>,
+}
+
+impl RunId {
+    /// Of a call that begins now.
+    pub(crate) fn begin() -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            started_at: Utc::now(),
+        }
+    }
 }
 
 /// What a batch did. Its commit carries it, so that whoever records the batch says the same of it.

@@ -21,7 +21,6 @@ mod standing;
 pub(crate) use staging::clean;
 
 use chrono::Utc;
-use uuid::Uuid;
 
 use crate::commit::{RunId, Tallies, Tally};
 use crate::contract::{Contract, Feed, TableName};
@@ -58,10 +57,7 @@ impl Lake {
         let contract = self.contract(&options.table)?;
         range::check(contract, options)?;
         self.curated().begin_job();
-        let run = RunId {
-            id: Uuid::new_v4().to_string(),
-            started_at: Utc::now(),
-        };
+        let run = RunId::begin();
         let job = Job {
             lake: self,
             contract,

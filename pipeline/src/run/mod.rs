@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use chrono::Utc;
 use futures::stream::{self, StreamExt};
-use uuid::Uuid;
 
 use crate::commit::{RunId, Tallies};
 use crate::contract::{Contract, Feed, TableName};
@@ -44,10 +43,7 @@ pub(crate) async fn run(
     let contracts = selected(lake, selection)?;
     lake.curated().begin_job();
     let mut standing = Standing::of(lake).await;
-    let run = RunId {
-        id: Uuid::new_v4().to_string(),
-        started_at: Utc::now(),
-    };
+    let run = RunId::begin();
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
     let groups: Vec<Group<'_>> = Group::of(lake.contracts(), |contract| selection.names(contract));

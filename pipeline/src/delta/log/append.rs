@@ -26,10 +26,13 @@ pub(crate) struct Append {
     pub(crate) about: Map<String, Value>,
     /// A version of the table that the caller knows.
     pub(crate) base: Snapshot,
-    /// What is committed on top of a version; none where the version says that there is nothing to commit, or that something
-    /// else has to be. May be asked several times.
-    pub(crate) plan: Arc<dyn Fn(&Snapshot) -> Result<Option<Addition>> + Send + Sync>,
+    /// May be asked several times.
+    pub(crate) plan: Plan,
 }
+
+/// What is committed on top of a version; none where the version says that there is nothing to commit, or that something else
+/// has to be.
+pub(crate) type Plan = Arc<dyn Fn(&Snapshot) -> Result<Option<Addition>> + Send + Sync>;
 
 /// Actions and progress of an append.
 #[derive(Default)]

@@ -113,10 +113,11 @@ impl Ahead {
             .map(|contract| (*contract, self.known.get(&contract.name).copied().unwrap_or(0)))
             .collect();
         let is_whole = tell(group, &mut self.pending, &idle, selection, tallies);
-        if is_whole && self.look_back.is_due() {
-            if let Err(error) = self.look_back.done(&mut self.ledger).await {
-                tallies.of(&group.contracts[0].name).unmarked(&error);
-            }
+        if is_whole
+            && self.look_back.is_due()
+            && let Err(error) = self.look_back.done(&mut self.ledger).await
+        {
+            tallies.of(&group.contracts[0].name).unmarked(&error);
         }
     }
 }
