@@ -55,10 +55,12 @@ pub(crate) async fn catch_up(
     tally: &mut Tally,
 ) -> Result<()> {
     let merged = |(_, about): &&(u64, Value)| about.get("merged").is_some();
-    if let Some((version, _)) = last.filter(merged) {
+    if let Some((version, about)) = last.filter(merged) {
         // Maintenance may have died after its commit.
         changes::record(lake.curated(), &lake.table_log(name)?, *version).await?;
-        end_merge(lake, ledger, name, goes_on.then_some(last).flatten()).await?;
+        if goes_on {
+            end_merge(lake, ledger, name, about).await?;
+        }
     }
     if ledger.progress(name).recorded >= taken {
         return Ok(());
@@ -84,21 +86,10 @@ pub(crate) async fn catch_up(
 
 /// Says that a merge of copies is done, where maintenance died before it could: what was computed from the table since it began
 /// may lack what it changed. Where the table does not go on, or objects wait, it is looked at by every run anyway.
-async fn end_merge(
-    lake: &Lake,
-    ledger: &mut Ledger,
-    name: &TableName,
-    last: Option<&(u64, Value)>,
-) -> Result<()> {
-    let nothing_waits = |(_, about): &&(u64, Value)| {
-        let waiting = about.get("waiting").and_then(Value::as_object);
-        waiting.is_none_or(serde_json::Map::is_empty)
-    };
-    let Some(contract) = lake
-        .contracts()
-        .get(name)
-        .filter(|_| last.filter(nothing_waits).is_some())
-    else {
+async fn end_merge(lake: &Lake, ledger: &mut Ledger, name: &TableName, about: &Value) -> Result<()> {
+    let waiting = about.get("waiting").and_then(Value::as_object);
+    let nothing_waits = waiting.is_none_or(serde_json::Map::is_empty);
+    let Some(contract) = lake.contracts().get(name).filter(|_| nothing_waits) else {
         return Ok(());
     };
     let mark = rules::mark(lake, contract)?;

@@ -141,35 +141,32 @@ impl DeltaLog {
                 false => self.commit(&from, joint.commit()).await,
             };
             waiting.extend(has_none);
+            // From here on every version is loaded or committed here.
+            is_newest = true;
             let next = match committed {
                 Ok(Landed::At(snapshot)) => {
                     let parts = joint.parts.into_iter();
                     parts.for_each(|part| part.tell(Ok(Appended::In(snapshot.clone()))));
-                    is_newest = true;
-                    Ok(snapshot)
+                    base = Some(snapshot);
+                    continue;
                 }
+                Ok(Landed::Lost) if joint.parts.is_empty() => Ok(()),
                 Ok(Landed::Lost) => {
-                    let has_lost = !joint.parts.is_empty();
                     waiting.extend(joint.parts);
-                    is_newest = true;
-                    match waiting.is_empty() {
-                        true => return,
-                        false if has_lost => backoff.lost(&self.table).await.and(self.there().await),
-                        false => self.there().await,
-                    }
+                    backoff.lost(&self.table).await
                 }
                 Err(error) => {
-                    tell_all(
-                        joint.parts,
-                        error,
-                        "append that went together with others is not known to be in",
-                    );
-                    is_newest = true;
-                    match waiting.is_empty() {
-                        true => return,
-                        false => self.there().await,
-                    }
+                    let what = "append that went together with others is not known to be in";
+                    tell_all(joint.parts, error, what);
+                    Ok(())
                 }
+            };
+            if waiting.is_empty() {
+                return;
+            }
+            let next = match next {
+                Ok(()) => self.there().await,
+                Err(error) => Err(error),
             };
             match next {
                 Ok(next) => base = Some(next),

@@ -179,8 +179,8 @@ impl Ledger {
 
     /// The claim of a batch.
     pub(crate) async fn claim_of(&self, table: &TableName, batch: i64) -> Result<Option<Claim>> {
-        let mut own = self.own.iter().map(|claim| (claim, &claim.draft));
-        if let Some((claim, _)) = own.find(|(_, draft)| draft.table == *table && draft.batch == batch) {
+        let is_it = |claim: &&Claim| claim.draft.table == *table && claim.draft.batch == batch;
+        if let Some(claim) = self.own.iter().find(is_it) {
             return Ok(Some(claim.clone()));
         }
         let files = self
