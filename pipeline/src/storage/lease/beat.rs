@@ -2,7 +2,10 @@
 //!
 //! `locks/<table>.lease` is only ever replaced as the version of it that was read: who loses such a swap reads again. Its
 //! holder counts up a beat in it every few seconds. Where the beat stands still the holder is dead, and the next one takes
-//! over, together with what the dead one left for it. Who waits says so in the object; the holder sees it at its next beat.
+//! over, together with what the dead one left for it. Who waits says so in an object beside it, `locks/<table>.wanted`,
+//! which names the holder; that one looks for it with each beat, and nobody else
+//! minds one that stayed. It is not said in the lease itself: on a server that compares and swaps by halves, a
+//! lease that its holder just gave back would come to life again, of a holder that never beats.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::contract::TableName;
 use crate::error::{Context, Error, Kind, Result};
@@ -34,14 +38,11 @@ const DEAD_AFTER: u32 = 4;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Body {
     /// Who holds it; none: nobody.
-    holder: Option<String>,
+    holder: Option<Uuid>,
     /// Counts up while the holder lives.
     beat: u64,
     /// When it did so last, by the holder's clock.
     beaten_at: DateTime<Utc>,
-    /// Whether somebody waits.
-    #[serde(default)]
-    is_wanted: bool,
     /// Holders in a row that died with it.
     #[serde(default)]
     deaths: usize,
@@ -63,29 +64,38 @@ pub(super) struct Kept {
     place: Place,
     beat: Duration,
     path: Path,
-    holder: String,
+    /// Names the holder that somebody waits for.
+    mark: Path,
     state: Mutex<State>,
     wanted: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
+    /// Who we are while we take and hold it; another one each time.
+    holder: Uuid,
     body: Body,
     /// The version that we wrote last; none: it is not ours.
     ours: Option<UpdateVersion>,
     /// The beat of another holder, and since when it stands still before our eyes.
-    seen: Option<(String, u64, Instant)>,
+    seen: Option<(Uuid, u64, Instant)>,
+    /// The holder that was told that we wait.
+    told: Option<Uuid>,
 }
 
 impl Kept {
     /// The lease of a table, of which nothing is known yet.
-    pub(super) fn new(leases: &Leases, table: &TableName, holder: &str) -> Self {
+    pub(super) fn new(leases: &Leases, table: &TableName) -> Self {
+        let state = State {
+            holder: Uuid::new_v4(),
+            ..State::default()
+        };
         Self {
             path: join(leases.place.path(), &format!("{table}.lease")),
+            mark: join(leases.place.path(), &format!("{table}.wanted")),
             place: leases.place.clone(),
             beat: leases.beat,
-            holder: holder.to_owned(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             wanted: AtomicBool::new(false),
         }
     }
@@ -97,42 +107,52 @@ impl Kept {
 
     /// Takes it where it is free or its holder is dead, else says that it is wanted.
     pub(super) async fn try_take(&self) -> Result<Tried> {
-        let mut state = self.state.lock().await;
-        let new = self.taken(Body::default());
+        let state = &mut *self.state.lock().await;
+        let new = state.beaten(Body::default());
         // Mostly there is none, so that this is the only request.
-        if state.seen.is_none() && self.put(&mut state, new, PutMode::Create).await? {
+        if state.seen.is_none() && self.put(state, new.clone(), PutMode::Create).await? {
             return Ok(Tried::Taken);
         }
         let Some((body, version)) = self.read().await? else {
-            let new = self.taken(Body::default());
-            let put = self.put(&mut state, new, PutMode::Create).await?;
+            let put = self.put(state, new, PutMode::Create).await?;
             return Ok(if put { Tried::Taken } else { Tried::Refused });
         };
-        let is_dead = match &body.holder {
+        let is_dead = match body.holder {
             None => false,
+            Some(holder) if holder == state.holder => {
+                // It was put, and the answer was lost.
+                (state.body, state.ours) = (body, Some(version));
+                return Ok(Tried::Taken);
+            }
             Some(holder) => state.is_dead(holder, &body, self.beat * DEAD_AFTER),
         };
-        if body.holder.is_none() || is_dead {
-            let mut new = self.taken(body);
+        let Some(holder) = body.holder.filter(|_| !is_dead) else {
+            let mut new = state.beaten(body);
             new.deaths += usize::from(is_dead);
-            let put = self.put(&mut state, new, PutMode::Update(version)).await?;
+            let put = self.put(state, new, PutMode::Update(version)).await?;
             return Ok(if put { Tried::Taken } else { Tried::Refused });
-        }
-        if !body.is_wanted {
-            let wanted = Body {
-                is_wanted: true,
-                ..body
-            };
-            // Where it fails the holder has beaten meanwhile, and we ask again.
-            self.swap(&wanted, PutMode::Update(version)).await?;
+        };
+        if state.told != Some(holder) {
+            let named = Bytes::from(holder.to_string());
+            self.place.store().put(&self.mark, named.into()).await?;
+            state.told = Some(holder);
         }
         Ok(Tried::Refused)
     }
 
-    /// Shows that we live. False: it is not ours any more.
-    async fn beat(&self) -> Result<bool> {
+    /// Shows that we live, and looks whether somebody waits.
+    async fn beat(&self) -> Result<()> {
         let mut state = self.state.lock().await;
-        self.write(&mut state).await
+        if self.write(&mut state).await? && !self.is_wanted() {
+            let told = match self.place.store().get(&self.mark).await {
+                Ok(found) => found.bytes().await?,
+                Err(StoreError::NotFound { .. }) => return Ok(()),
+                Err(error) => return Err(Error::from(error).with("lease", &self.path)),
+            };
+            let is_ours = told == state.holder.to_string().as_bytes();
+            self.wanted.store(is_ours, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Writes what we know of it, as its holder.
@@ -141,19 +161,14 @@ impl Kept {
             let Some(version) = state.ours.clone() else {
                 return Ok(false);
             };
-            let new = self.beaten(state.body.clone());
+            let new = state.beaten(state.body.clone());
             if self.put(state, new, PutMode::Update(version)).await? {
                 return Ok(true);
             }
-            // Either somebody waits, or took it from us, or the answer to an earlier beat was lost.
-            match self.read().await? {
-                Some((body, version)) if body.holder.as_ref() == Some(&self.holder) => {
-                    state.ours = Some(version);
-                    state.body.is_wanted |= body.is_wanted;
-                    self.wanted.store(body.is_wanted, Ordering::Relaxed);
-                }
-                _ => state.ours = None,
-            }
+            // Either somebody took it from us, or the answer to an earlier beat was lost.
+            let found = self.read().await?;
+            let ours = found.filter(|(body, _)| body.holder == Some(state.holder));
+            state.ours = ours.map(|(_, version)| version);
         }
         Ok(state.ours.is_some())
     }
@@ -161,16 +176,21 @@ impl Kept {
     /// Gives it back; the notes of attempts that came to nothing stay for those who come.
     pub(super) async fn give_back(&self) {
         let mut state = self.state.lock().await;
-        self.wanted.store(false, Ordering::Relaxed);
         state.seen = None;
         let Some(version) = state.ours.take() else { return };
+        state.holder = Uuid::new_v4();
+        // Before the lease: what somebody tells the next holder stays.
+        if self.wanted.swap(false, Ordering::Relaxed)
+            && let Err(error) = delete(&self.place, &self.mark).await
+        {
+            tracing::debug!(%error, lease = %self.path, "what waiting runners told was not deleted");
+        }
         let body = Body {
             holder: None,
-            is_wanted: false,
             ..std::mem::take(&mut state.body)
         };
         let given = if body.notes.is_empty() {
-            self.place.store().delete(&self.path).await.map_err(Error::from)
+            delete(&self.place, &self.path).await
         } else {
             self.swap(&body, PutMode::Update(version)).await.map(drop)
         };
@@ -184,24 +204,6 @@ impl Kept {
         Carried {
             lease: self.clone(),
             batch,
-        }
-    }
-
-    /// The same, new in our hands.
-    fn taken(&self, body: Body) -> Body {
-        self.beaten(Body {
-            is_wanted: false,
-            ..body
-        })
-    }
-
-    /// The same in our hands, one beat later.
-    fn beaten(&self, body: Body) -> Body {
-        Body {
-            holder: Some(self.holder.clone()),
-            beat: body.beat + 1,
-            beaten_at: Utc::now(),
-            ..body
         }
     }
 
@@ -253,17 +255,35 @@ impl Kept {
     }
 }
 
+/// Deletes an object, which may be gone.
+async fn delete(place: &Place, path: &Path) -> Result<()> {
+    match place.store().delete(path).await {
+        Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(Error::from(error).with("lease", path)),
+    }
+}
+
 impl State {
+    /// The same in our hands, one beat later.
+    fn beaten(&self, body: Body) -> Body {
+        Body {
+            holder: Some(self.holder),
+            beat: body.beat + 1,
+            beaten_at: Utc::now(),
+            ..body
+        }
+    }
+
     /// Whether the beat of a holder stands still for so long: by the clocks, or, should those disagree, before our eyes.
-    fn is_dead(&mut self, holder: &str, body: &Body, after: Duration) -> bool {
+    fn is_dead(&mut self, holder: Uuid, body: &Body, after: Duration) -> bool {
         let now = Utc::now();
         if (now - body.beaten_at).to_std().is_ok_and(|age| age >= after) {
             return true;
         }
         match &self.seen {
-            Some((known, beat, since)) if known == holder && *beat == body.beat => since.elapsed() >= after,
+            Some((known, beat, since)) if *known == holder && *beat == body.beat => since.elapsed() >= after,
             _ => {
-                self.seen = Some((holder.to_owned(), body.beat, Instant::now()));
+                self.seen = Some((holder, body.beat, Instant::now()));
                 false
             }
         }
@@ -345,5 +365,33 @@ impl Carried {
         let mut state = self.lease.state.lock().await;
         state.body.notes.remove(&self.batch);
         state.body.deaths = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+    use url::Url;
+
+    use super::*;
+    use crate::storage::Stores;
+
+    #[tokio::test]
+    async fn whose_answer_was_lost_holds_it_and_nobody_else() {
+        let root = Url::parse("s3://bucket/locks").unwrap();
+        let stores = Stores::default().with(&root, Arc::new(InMemory::new())).unwrap();
+        let leases = Leases::at(stores.place(&root).unwrap());
+        let table = "a.b".parse().unwrap();
+        let (ours, theirs) = (Kept::new(&leases, &table), Kept::new(&leases, &table));
+        {
+            // As a store that was asked twice leaves it, of which the second answer is "already exists".
+            let state = ours.state.lock().await;
+            let put = ours.swap(&state.beaten(Body::default()), PutMode::Create).await;
+            assert!(put.unwrap().is_some());
+        }
+        assert_eq!(theirs.try_take().await.unwrap(), Tried::Refused);
+        assert_eq!(ours.try_take().await.unwrap(), Tried::Taken);
+        ours.give_back().await;
+        assert_eq!(theirs.try_take().await.unwrap(), Tried::Taken);
     }
 }

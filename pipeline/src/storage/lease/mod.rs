@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
-use uuid::Uuid;
 
 use crate::contract::TableName;
 use crate::error::Result;
@@ -96,8 +95,7 @@ impl Lease {
         let held = match is_local {
             true => Held::Folder { locks: None },
             false => {
-                let holder = Uuid::new_v4().to_string();
-                let kept = |table: &TableName| Arc::new(Kept::new(leases, table, &holder));
+                let kept = |table: &TableName| Arc::new(Kept::new(leases, table));
                 Held::Bucket {
                     kept: tables.iter().map(kept).collect(),
                     beats: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::storage::{Place, Stores};
@@ -24,7 +24,9 @@ fn bucket() -> Leases {
 }
 
 async fn objects(leases: &Leases) -> usize {
-    leases.place.files().await.unwrap().len()
+    let files = leases.place.files().await.unwrap();
+    let is_lease = |path: &&ObjectMeta| path.location.as_ref().ends_with(".lease");
+    files.iter().filter(is_lease).count()
 }
 
 #[tokio::test]
@@ -113,6 +115,39 @@ async fn who_lives_keeps_it_and_who_waits_is_let_in_between_batches() {
     );
     holder.release().await;
     assert_eq!(objects(&leases).await, 0);
+}
+
+#[tokio::test]
+async fn who_waits_never_writes_the_lease_of_somebody_else() {
+    let leases = Leases {
+        // No beat changes it.
+        beat: LONG,
+        ..bucket()
+    };
+    let names = tables(&["a.b"]);
+    let holder = Lease::take(&leases, &names, LONG).await.unwrap().unwrap();
+    let lease = leases.place.files().await.unwrap().remove(0);
+    let waiter = Lease::take(&leases, &names, Duration::ZERO).await.unwrap();
+    assert!(waiter.is_none());
+    let files = leases.place.files().await.unwrap();
+    let same = files.iter().find(|file| file.location == lease.location).unwrap();
+    assert_eq!(same.e_tag, lease.e_tag);
+    // What it said instead is about this holder alone.
+    assert_eq!(files.len(), 2);
+    holder.release().await;
+    let mut next = Lease::take(&leases.clone().beating(Duration::from_millis(10)), &names, LONG)
+        .await
+        .unwrap()
+        .unwrap();
+    let by = async || {
+        let found = leases.place.store().get(&lease.location).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&found.bytes().await.unwrap()).unwrap();
+        body["holder"].clone()
+    };
+    let before = by().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    next.give_way().await.unwrap();
+    assert_eq!(by().await, before);
 }
 
 #[tokio::test]
