@@ -266,7 +266,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::delta::{Commit, Landed};
+    use crate::delta::{Commit, Landed, Which};
     use crate::query::{Room, session};
     use crate::write::OpenFile;
 
@@ -307,7 +307,7 @@ mod tests {
         let log = log(folder.path());
         let (partition, sort) = (["day".to_owned()], ["number".to_owned()]);
         let base = log
-            .load_or_create(&schema(), &partition, &[], "Visits.")
+            .open_or_create(Which::Newest, &schema(), &partition, &[], "Visits.")
             .await
             .unwrap();
         let target = Target {

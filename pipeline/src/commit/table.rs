@@ -69,16 +69,9 @@ pub(crate) async fn open_for(
     let schema = layout::described(contract);
     let properties = properties(lake, ledger, contract, delivered)?;
     let (partition, description) = (&contract.partition, &contract.description);
-    let snapshot = match which {
-        Which::Newest => {
-            log.load_or_create(&schema, partition, &properties, description)
-                .await?
-        }
-        Which::Known => {
-            log.known_or_create(&schema, partition, &properties, description)
-                .await?
-        }
-    };
+    let snapshot = log
+        .open_or_create(which, &schema, partition, &properties, description)
+        .await?;
     let (taken, last) = checked(&log, &snapshot, ledger).await?;
 
     let (mut accounts, mut grows) = match judge(lake, contract, &log, &snapshot, Ask::Rows).await? {

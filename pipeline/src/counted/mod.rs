@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::Stores;
 use crate::contract::{PathPattern, builtin, load};
-use crate::delta::{Commit, DeltaLog, Landed, Patience};
+use crate::delta::{Commit, DeltaLog, Landed, Patience, Which};
 use crate::lake::{Lake, Settings};
 use crate::raw::account::Account;
 use crate::report::{Outcome, Silent};
@@ -74,7 +74,9 @@ async fn a_table_is_opened_in_three_round_trips_however_long_its_log_is() {
         let place = place(&bucket, "curated/a/b");
         let log = DeltaLog::new("a.b", place.clone(), Patience::default()).unwrap();
         let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
-        log.load_or_create(&schema, &[], &[], "").await.unwrap();
+        log.open_or_create(Which::Newest, &schema, &[], &[], "")
+            .await
+            .unwrap();
         lengthen(&bucket, &log, history).await;
         bucket.begin();
         let other = DeltaLog::new("a.b", place, Patience::default()).unwrap();
@@ -98,7 +100,10 @@ async fn a_commit_that_writes_a_checkpoint_waits_for_no_more_answers() {
     let bucket = bucket();
     let log = DeltaLog::new("a.b", place(&bucket, "curated/a/b"), Patience::default()).unwrap();
     let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
-    let mut base = log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    let mut base = log
+        .open_or_create(Which::Newest, &schema, &[], &[], "")
+        .await
+        .unwrap();
     let mut rounds = Vec::new();
     for _ in 1..=20 {
         bucket.begin();

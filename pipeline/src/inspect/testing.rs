@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::contract::{TableName, builtin, load};
-use crate::delta::{Commit, DeltaLog, Snapshot, write_partitioned};
+use crate::delta::{Commit, DeltaLog, Snapshot, Which, write_partitioned};
 use crate::lake::{Lake, Settings};
 use crate::layout;
 use crate::raw::RawObject;
@@ -96,7 +96,13 @@ impl TestLake {
         let log = self.lake.table_log(&claim.draft.table).unwrap();
         let schema = layout::schema(contract);
         let base = log
-            .load_or_create(&schema, &contract.partition, &[], &contract.description)
+            .open_or_create(
+                Which::Newest,
+                &schema,
+                &contract.partition,
+                &[],
+                &contract.description,
+            )
             .await
             .unwrap();
         let commit = Commit {
@@ -159,7 +165,7 @@ pub(super) async fn filled(
     indexed: &[&str],
 ) -> Snapshot {
     let base = log
-        .load_or_create(&rows.schema(), partition, &[], "")
+        .open_or_create(Which::Newest, &rows.schema(), partition, &[], "")
         .await
         .unwrap();
     let adds = write_partitioned(log, rows, partition, indexed).await.unwrap();

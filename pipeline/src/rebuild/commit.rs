@@ -152,8 +152,14 @@ async fn base(job: &Job<'_>, ledger: &Ledger, log: &DeltaLog, accounts: &StoredA
     let snapshot = match log.load_unguarded().await? {
         Some(snapshot) => snapshot,
         None => {
-            log.load_or_create(&schema, &contract.partition, &properties, &contract.description)
-                .await?
+            log.open_or_create(
+                Which::Newest,
+                &schema,
+                &contract.partition,
+                &properties,
+                &contract.description,
+            )
+            .await?
         }
     };
     Ok(Base {

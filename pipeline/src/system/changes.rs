@@ -17,7 +17,9 @@ use serde_json::{Map, Value, json};
 use crate::contract::ColumnType;
 use crate::curated::Curated;
 use crate::delta::partition::PartitionValues;
-use crate::delta::{Addition, Append, Appended, ChangedPart, DeltaLog, Snapshot, indexed, write_partitioned};
+use crate::delta::{
+    Addition, Append, Appended, ChangedPart, DeltaLog, Snapshot, Which, indexed, write_partitioned,
+};
 use crate::error::{Context, Error, Kind, Result};
 use crate::layout::map_builder;
 
@@ -52,7 +54,7 @@ struct About {
 pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) -> Result<()> {
     let log = curated.system("changes")?;
     let app = format!("changes:{}", table.load_at(version).await?.id);
-    let mut snapshot = known_or_create(&log).await?;
+    let mut snapshot = open_or_create(&log).await?;
     loop {
         let seen = snapshot.txn(&app).map(|seen| seen as u64);
         if seen >= Some(version) {
@@ -81,10 +83,16 @@ pub(crate) async fn record(curated: &Curated, table: &DeltaLog, version: u64) ->
     }
 }
 
-async fn known_or_create(log: &DeltaLog) -> Result<Snapshot> {
+async fn open_or_create(log: &DeltaLog) -> Result<Snapshot> {
     let description = "Which parts of tables commits changed.";
-    log.known_or_create(&schema(), &[TABLE.to_owned()], &[indexed(&BOUNDED)], description)
-        .await
+    log.open_or_create(
+        Which::Known,
+        &schema(),
+        &[TABLE.to_owned()],
+        &[indexed(&BOUNDED)],
+        description,
+    )
+    .await
 }
 
 /// Writes the changes of the commits after `seen` up to `version` to files that no commit names yet.

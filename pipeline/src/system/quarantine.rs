@@ -15,7 +15,9 @@ use serde_json::{Map, json};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{Commit, DataFile, DeltaLog, Landed, Snapshot, indexed, read_files, write_partitioned};
+use crate::delta::{
+    Commit, DataFile, DeltaLog, Landed, Snapshot, Which, indexed, read_files, write_partitioned,
+};
 use crate::error::Result;
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
@@ -95,7 +97,7 @@ impl<'a> Writer<'a> {
 
     async fn write(&mut self) -> Result<()> {
         let log = log(self.curated)?;
-        known_or_create(&log).await?;
+        open_or_create(&log).await?;
         let rows = batch(&self.waiting)?;
         self.written
             .extend(write_partitioned(&log, &rows, &partition(), &BOUNDED).await?);
@@ -120,7 +122,7 @@ pub(crate) async fn record(curated: &Curated, adds: &[Add], progress: (String, i
         return Ok(());
     }
     let log = log(curated)?;
-    let snapshot = known_or_create(&log).await?;
+    let snapshot = open_or_create(&log).await?;
     super::append(&log, snapshot, "QUARANTINE", adds.to_vec(), Some(progress)).await
 }
 
@@ -216,8 +218,9 @@ fn log(curated: &Curated) -> Result<DeltaLog> {
     curated.system("quarantine")
 }
 
-async fn known_or_create(log: &DeltaLog) -> Result<Snapshot> {
-    log.known_or_create(
+async fn open_or_create(log: &DeltaLog) -> Result<Snapshot> {
+    log.open_or_create(
+        Which::Known,
         &schema(),
         &partition(),
         &[indexed(&BOUNDED)],

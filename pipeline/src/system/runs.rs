@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use crate::curated::Curated;
-use crate::delta::{DataFile, DeltaLog, indexed, read_files, write_partitioned};
+use crate::delta::{DataFile, DeltaLog, Which, indexed, read_files, write_partitioned};
 use crate::error::{Context, Kind, Result};
 use crate::failpoint;
 use crate::report::{Counts, News, Outcome, RunRecord, RunReport, TableReport};
@@ -57,7 +57,8 @@ pub(crate) async fn append(
     let log = log(curated)?;
     let partition = [DAY.to_owned()];
     let snapshot = log
-        .known_or_create(
+        .open_or_create(
+            Which::Known,
             &schema(),
             &partition,
             &[indexed(&BOUNDED)],

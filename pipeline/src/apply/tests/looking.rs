@@ -8,7 +8,7 @@ use url::Url;
 use super::{Row, Speaks, batch, contract, put};
 use crate::apply::{Plan, WorkingSet, merge};
 use crate::contract::Contract;
-use crate::delta::{DeltaLog, Patience, Snapshot};
+use crate::delta::{DeltaLog, Patience, Snapshot, Which};
 use crate::keep::fold;
 use crate::layout;
 use crate::report::Counts;
@@ -41,7 +41,9 @@ impl Bucket {
         let stores = Stores::default().with(&root, Arc::new(store.clone())).unwrap();
         let log = DeltaLog::new("x.t", stores.place(&root).unwrap(), Patience::default()).unwrap();
         let schema = layout::schema(&contract);
-        let created = log.load_or_create(&schema, &contract.partition, &[], "").await;
+        let created = log
+            .open_or_create(Which::Newest, &schema, &contract.partition, &[], "")
+            .await;
         let rows: Vec<Row> = (0..DAYS)
             .flat_map(|day| of_day(day).map(|id| row(id, day, 1)))
             .collect();

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use url::Url;
 
 use crate::contract::{Contract, SourceFile, load};
-use crate::delta::{Commit, DeltaLog, Snapshot, partition};
+use crate::delta::{Commit, DeltaLog, Snapshot, Which, partition};
 use crate::layout;
 use crate::layout::map_builder;
 
@@ -281,7 +281,9 @@ async fn table_after(contract: &Arc<Contract>, batches: Vec<RecordBatch>, mergin
     let folder = tempfile::tempdir().unwrap();
     let log = DeltaLog::at("x.t", Url::from_directory_path(folder.path()).unwrap()).unwrap();
     let schema = layout::schema(contract);
-    let created = log.load_or_create(&schema, &contract.partition, &[], "").await;
+    let created = log
+        .open_or_create(Which::Newest, &schema, &contract.partition, &[], "")
+        .await;
     let mut snapshot = created.unwrap();
     let day = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
     for (number, rows) in batches.into_iter().enumerate() {

@@ -5,34 +5,21 @@ use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, MetadataExt, Protocol, StructType, new_metadata};
 use serde_json::json;
 
-use super::{Commit, DeltaLog, Landed, Snapshot};
+use super::{Commit, DeltaLog, Landed, Snapshot, Which};
 use crate::error::{Context, Error, Kind, Result};
 
 impl DeltaLog {
-    /// The newest version, after creating the table if it is not there. Version 0 holds protocol and metadata
-    /// only, so that of two creators one wins and the other loads the winner's table.
-    pub(crate) async fn load_or_create(
+    /// A version of the table, after creating it if it is not there. Version 0 holds protocol and metadata only, so that of
+    /// two creators one wins and the other loads the winner's table.
+    pub(crate) async fn open_or_create(
         &self,
+        which: Which,
         schema: &Schema,
         partition: &[String],
         properties: &[(String, String)],
         description: &str,
     ) -> Result<Snapshot> {
-        match self.load().await? {
-            Some(snapshot) => Ok(snapshot),
-            None => self.create(schema, partition, properties, description).await,
-        }
-    }
-
-    /// As [`Self::load_or_create`], of a table that is there the version that is [known](Self::known).
-    pub(crate) async fn known_or_create(
-        &self,
-        schema: &Schema,
-        partition: &[String],
-        properties: &[(String, String)],
-        description: &str,
-    ) -> Result<Snapshot> {
-        match self.known().await? {
+        match self.open(which).await? {
             Some(snapshot) => Ok(snapshot),
             None => self.create(schema, partition, properties, description).await,
         }

@@ -165,6 +165,14 @@ impl DeltaLog {
         }
     }
 
+    /// The newest version, or the [known](Self::known) one.
+    pub(crate) async fn open(&self, which: Which) -> Result<Option<Snapshot>> {
+        match which {
+            Which::Newest => self.load().await,
+            Which::Known => self.known().await,
+        }
+    }
+
     /// What is remembered, where it need not be looked at again. What is older the log may no longer go on from: entries that
     /// followed may have gone, so that the place of the next one looks free.
     async fn trusted_version(&self) -> Option<Held> {

@@ -22,7 +22,9 @@ async fn commit(log: &DeltaLog, batch: i64) {
 async fn create(location: &Url, batches: std::ops::RangeInclusive<i64>) -> DeltaLog {
     let log = DeltaLog::at("a.b", location.clone()).unwrap();
     let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
-    log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    log.open_or_create(Which::Newest, &schema, &[], &[], "")
+        .await
+        .unwrap();
     for batch in batches {
         commit(&log, batch).await;
     }
@@ -67,7 +69,10 @@ async fn what_is_held_goes_on_as_if_all_were_read_anew() {
     let fields = ["day", "n"].map(|name| Field::new(name, DataType::Utf8, true));
     let partition = ["day".to_owned()];
     let schema = Schema::new(fields.to_vec());
-    let mut held = log.load_or_create(&schema, &partition, &[], "").await.unwrap();
+    let mut held = log
+        .open_or_create(Which::Newest, &schema, &partition, &[], "")
+        .await
+        .unwrap();
     let add = |name: &str, day: Option<&str>, size| {
         Action::Add(Add {
             path: name.to_owned(),
@@ -133,7 +138,9 @@ async fn in_bucket() -> (DeltaLog, Counting) {
     let stores = Stores::default().with(&root, Arc::new(store.clone())).unwrap();
     let log = DeltaLog::new("a.b", stores.place(&root).unwrap(), Patience::default()).unwrap();
     let schema = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
-    log.load_or_create(&schema, &[], &[], "").await.unwrap();
+    log.open_or_create(Which::Newest, &schema, &[], &[], "")
+        .await
+        .unwrap();
     (log, store)
 }
 

@@ -14,7 +14,7 @@ use deltalake_core::kernel::{Action, Add};
 
 use crate::contract::TableName;
 use crate::curated::Curated;
-use crate::delta::{Commit, DeltaLog, Landed, Snapshot, write_partitioned};
+use crate::delta::{Commit, DeltaLog, Landed, Snapshot, Which, write_partitioned};
 use crate::storage::Place;
 
 use super::{Room, SnapshotTable, register, session};
@@ -48,7 +48,9 @@ fn texts<const N: usize>(values: [Option<&str>; N]) -> ArrayRef {
 async fn create(curated: &Curated, name: &str, schema: &Schema, partition: &[&str]) -> DeltaLog {
     let log = curated.table(&name.parse().unwrap()).unwrap();
     let partition: Vec<String> = partition.iter().map(ToString::to_string).collect();
-    log.load_or_create(schema, &partition, &[], "").await.unwrap();
+    log.open_or_create(Which::Newest, schema, &partition, &[], "")
+        .await
+        .unwrap();
     log
 }
 

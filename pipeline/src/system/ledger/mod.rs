@@ -29,7 +29,7 @@ use serde_json::{Map, json};
 use crate::contract::TableName;
 use crate::curated::Curated;
 use crate::delta::{
-    Addition, Append, Appended, DataFile, DeltaLog, Snapshot, indexed, read_files, write_partitioned,
+    Addition, Append, Appended, DataFile, DeltaLog, Snapshot, Which, indexed, read_files, write_partitioned,
 };
 use crate::error::Result;
 use crate::failpoint;
@@ -70,7 +70,8 @@ impl Ledger {
             indexed(&schema::BOUNDED),
         ];
         let snapshot = log
-            .load_or_create(
+            .open_or_create(
+                Which::Newest,
                 &schema::schema(),
                 &schema::partition(),
                 &properties,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::delta::Snapshot;
+use crate::delta::{Snapshot, Which};
 use crate::storage::Place;
 
 use super::*;
@@ -61,7 +61,8 @@ async fn a_ledger_of_before_learns_tags_with_the_first_claim_and_goes_on() {
     let before = schema::schema().fields()[..COLUMNS_OF_BEFORE].to_vec();
     let log = Ledger::log(&curated).unwrap();
     let made = log
-        .load_or_create(
+        .open_or_create(
+            Which::Newest,
             &Arc::new(Schema::new(before)),
             &schema::partition(),
             &[],

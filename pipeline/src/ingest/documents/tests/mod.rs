@@ -14,7 +14,7 @@ use url::Url;
 use crate::apply::{WorkingSet, supersede};
 use crate::contract::{SourceFile, load};
 use crate::curated::Curated;
-use crate::delta::{Commit, DeltaLog, read_files};
+use crate::delta::{Commit, DeltaLog, Which, read_files};
 use crate::raw::manifest::Parts;
 use crate::system::ledger::{Claim, Draft, Ledger, Left, ObjectResult};
 
@@ -206,9 +206,15 @@ impl Bench {
         let root = Url::from_directory_path(folder.path()).unwrap();
         let contract = contract(partition);
         let log = DeltaLog::at("x.t", root.join("t/").unwrap()).unwrap();
-        log.load_or_create(&layout::schema(&contract), &contract.partition, &[], "")
-            .await
-            .unwrap();
+        log.open_or_create(
+            Which::Newest,
+            &layout::schema(&contract),
+            &contract.partition,
+            &[],
+            "",
+        )
+        .await
+        .unwrap();
         Self {
             contract,
             log,
