@@ -29,7 +29,7 @@ SAID = {
     "JwoBuckets": "amazon-1,amazon-2",
     "JwoKeys": "arn:aws:kms:eu-west-1:111122223333:key/1",
     "YojakaStages": "production,sandbox",
-    "Jobs": "Jwo,Stream,Reports,Yojaka",
+    "Jobs": "Jwo,Stream,Reports,Yojaka,Maintain",
 }
 
 
