@@ -1,4 +1,5 @@
-"""Makes every stack of deploy/ at an endpoint, as the page tells a person to, and prints what came out as JSON.
+"""Makes every stack of deploy/ at an endpoint, as the page tells a person to, and prints what came out as JSON: outputs, what
+tasks run, what schedules give them.
 
     python stacks.py http://127.0.0.1:4566
 """
@@ -50,7 +51,28 @@ def main(endpoint):
         for region in regions:
             made = create(client("cloudformation", region), f"marketlake-{name}", text, parameters)
             outputs[f"{name}@{region}"] = made
-    print(json.dumps(outputs, indent=1))
+    print(json.dumps({"outputs": outputs, "tasks": tasks(client("ecs")), "started": started(client("scheduler"))}))
+
+
+def tasks(ecs):
+    """What each job runs, and with what environment."""
+    found = {}
+    for family in ("jwo", "stream", "reports", "yojaka", "maintain", "hand"):
+        task = ecs.describe_task_definition(taskDefinition=f"marketlake-{family}")["taskDefinition"]
+        container = task["containerDefinitions"][0]
+        environment = {one["name"]: one["value"] for one in container["environment"]}
+        found[family] = {"command": container["command"], "environment": environment}
+    return found
+
+
+def started(scheduler):
+    """What each schedule adds to the environment of its task."""
+    found = {}
+    for name in [one["Name"] for one in scheduler.list_schedules(GroupName="marketlake")["Schedules"]]:
+        said = json.loads(scheduler.get_schedule(GroupName="marketlake", Name=name)["Target"]["Input"])
+        [container] = said["containerOverrides"]
+        found[name.removeprefix("marketlake-")] = {one["name"]: one["value"] for one in container["environment"]}
+    return found
 
 
 def create(cloud, stack, text, parameters):

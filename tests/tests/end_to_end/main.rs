@@ -5,6 +5,7 @@ mod changes;
 mod computed;
 mod contracts;
 mod demo;
+mod deploy;
 mod documents;
 mod formats;
 mod fuzz;
