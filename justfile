@@ -10,7 +10,7 @@ run *arguments:
     cargo run --quiet --package marketlake -- {{ arguments }}
 
 # Everything that has to pass; the CI runs this and nothing else
-check: lint docs test
+check: lint docs deploy-check test
 
 # Every test
 test:
@@ -27,6 +27,21 @@ lint: _tools
 # The documentation of the crates, without a link that leads nowhere: `just docs --open`
 docs *arguments:
     RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked {{ arguments }}
+
+# Looks at deploy/ as CloudFormation, a security review and Docker would, and whether its parts agree
+deploy-check:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    python={{ CARGO_TARGET_DIR }}/deploy-python
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet --disable-pip-version-check -r deploy/check/requirements.txt
+    "$python/bin/cfn-lint" deploy/*.yaml
+    "$python/bin/python" deploy/check/rules.py
+    expanded=$(mktemp -d)
+    trap 'rm -r "$expanded"' EXIT
+    "$python/bin/python" deploy/check/expand.py "$expanded"
+    LOG_LEVEL=CRITICAL "$python/bin/checkov" --config-file deploy/check/checkov.yaml --directory "$expanded"
+    "$python/bin/hadolint" deploy/Dockerfile
 
 # Says how to get what `lint` calls and Rust does not bring
 _tools:

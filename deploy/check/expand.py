@@ -1,6 +1,6 @@
-"""Writes the templates as CloudFormation makes them of what they say, with every Fn::ForEach written out, into a folder.
+"""The templates as CloudFormation makes them of what they say, with every Fn::ForEach written out.
 
-    python expand.py FOLDER
+    python expand.py FOLDER     writes them there, for tools that do not know it
 """
 import json
 import pathlib
@@ -11,15 +11,20 @@ from cfnlint.template import Template
 from cfnlint.template.transforms._language_extensions import language_extension
 
 
+def expanded(path):
+    """One of them."""
+    template, mistakes = decode(str(path))
+    if not mistakes:
+        mistakes, template = language_extension(Template(str(path), template))
+    if mistakes:
+        sys.exit("\n".join(map(str, mistakes)))
+    return json.loads(json.dumps(template))
+
+
 def main(folder):
     for path in sorted(pathlib.Path(__file__).parent.parent.glob("*.yaml")):
-        template, mistakes = decode(str(path))
-        if mistakes:
-            sys.exit("\n".join(map(str, mistakes)))
-        mistakes, expanded = language_extension(Template(str(path), template))
-        if mistakes:
-            sys.exit("\n".join(map(str, mistakes)))
-        (pathlib.Path(folder) / f"{path.stem}.json").write_text(json.dumps(expanded, indent=1))
+        (pathlib.Path(folder) / f"{path.stem}.json").write_text(json.dumps(expanded(path), indent=1))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
