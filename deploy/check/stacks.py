@@ -27,9 +27,11 @@ SAID = {
     "AlertEmail": "operator@example.com",
     "JwoMerchant": "COFFEE_COMPANY",
     "JwoTopics": f"arn:aws:sns:{LAKE_REGION}:{ACCOUNT}:amazon-1,arn:aws:sns:{LAKE_REGION}:{ACCOUNT}:amazon-2",
+    "JwoRegion": LAKE_REGION,
     "JwoBuckets": "amazon-1,amazon-2",
     "JwoKeys": "arn:aws:kms:eu-west-1:111122223333:key/1",
     "YojakaStages": "production,sandbox",
+    "YojakaMerchants": "A15DHF3L2G99Q0",
     "Jobs": "Jwo,Stream,Reports,Yojaka,Maintain",
 }
 
