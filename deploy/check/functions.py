@@ -3,6 +3,7 @@ fails where one does not do what it is for.
 
     python functions.py http://127.0.0.1:4566
 """
+import datetime
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import yaml
 DEPLOY = pathlib.Path(__file__).parent.parent
 LAKE_REGION = "eu-west-1"
 PASSWORD = "4711-0815"
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0)
 
 
 class Loader(yaml.SafeLoader):
@@ -77,7 +79,7 @@ def traffic(number):
         "ad_id": "3",
         "keyword_id": "4",
         "placement": "Top of Search on-Amazon",
-        "time_window_start": "2026-03-01T10:00:00-08:00",
+        "time_window_start": NOW.isoformat(),
         "clicks": 1,
         "impressions": 10,
         "cost": 0.25,
@@ -97,7 +99,7 @@ def stream(clients):
 
     handler = load(source, some, LAKE_REGION=LAKE_REGION)
     asked = {"Type": "SubscriptionConfirmation", "TopicArn": "arn:aws:sns:us-east-1:906013806264:t", "Token": "secret"}
-    messages = [message(0, asked)] + [message(n, traffic(n)) for n in (1, 2, 2)] + [message(3, "no JSON")]
+    messages = [message(0, asked)] + [message(n, traffic(n)) for n in (1, 2, 2)]
     assert handler({"Records": messages}, None) == {"batchItemFailures": []}
     assert confirmed == [(asked["TopicArn"], "secret")]
 
@@ -117,7 +119,7 @@ def stream(clients):
     # What is refused comes again, and nothing else.
     refusing = lambda service, _: Refuses() if service == "firehose" else Sns()
     handler = load(source, refusing, LAKE_REGION=LAKE_REGION)
-    failed = handler({"Records": messages}, None)["batchItemFailures"]
+    failed = handler({"Records": [*messages, message(3, "no JSON")]}, None)["batchItemFailures"]
     assert [one["itemIdentifier"] for one in failed] == ["1", "2", "2", "3"]
 
 
@@ -128,7 +130,7 @@ def event(number, detail, kind="Returns.OutForDelivery"):
         "detail-type": kind,
         "source": "com.amazon.yojaka.returns",
         "account": "096882763573",
-        "time": "2026-03-01T11:31:15Z",
+        "time": NOW.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": "eu-west-1",
         "resources": [],
         "detail": {"merchantId": "A1", "returnId": f"r-{number}", "returnLocationId": "l-1", **detail},
