@@ -74,6 +74,11 @@ impl Aws {
         Ok(Self { config, own })
     }
 
+    /// What every client is made from: credentials, region, endpoints, and how long it waits.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// The store of a bucket. Nothing is asked of it.
     ///
     /// # Errors

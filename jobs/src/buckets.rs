@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use aws::{Access, Aws, Role};
+use aws::{Access, Role};
 use pipeline::Stores;
 use pipeline::account::Account;
 use url::Url;
 
+use crate::at_aws::{AtAws, mistake};
 use crate::config::{Config, to_url};
 use crate::exit::usage;
 
@@ -16,13 +17,13 @@ use crate::exit::usage;
 /// # Errors
 ///
 /// Usage errors for what cannot be as it is configured. Nothing is asked of a bucket.
-pub(crate) async fn stores(config: &Config) -> Result<Stores> {
+pub(crate) async fn stores(config: &Config, at_aws: &AtAws) -> Result<Stores> {
     let named = named(config)?;
     let mut stores = Stores::default();
     if named.is_empty() {
         return Ok(stores);
     }
-    let aws = Aws::load(config.region.as_deref()).await.map_err(mistake)?;
+    let aws = at_aws.get(config).await?;
     for (root, access) in named {
         let name = root.host_str().unwrap_or_default();
         stores = stores.with(&root, aws.bucket(name, &access).map_err(mistake)?)?;
@@ -100,14 +101,6 @@ fn as_folder(mut address: Url) -> Url {
         address.set_path(&format!("{}/", address.path()));
     }
     address
-}
-
-fn mistake(error: aws::Error) -> anyhow::Error {
-    let message = error.to_string();
-    match std::error::Error::source(&error) {
-        Some(_) => error.into(),
-        None => usage(message),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `marketlake`: Amazon merchant data as exact, queryable Delta tables.
 
+mod at_aws;
 mod buckets;
 mod child;
 mod cli;

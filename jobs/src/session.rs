@@ -9,6 +9,7 @@ use pipeline::contract::{Contract, Contracts, TableName};
 use pipeline::lake::Lake;
 use pipeline::stop::Stop;
 
+use crate::at_aws::AtAws;
 use crate::buckets;
 use crate::config::Config;
 use crate::contracts;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) output: Output,
     /// Progress bars, above which logs are written.
     pub(crate) bars: MultiProgress,
+    /// Who the program is at AWS, once something of AWS is needed.
+    pub(crate) at_aws: AtAws,
 }
 
 impl Session {
@@ -55,7 +58,7 @@ impl Session {
         memory::keep_within(self.config.settings.memory_limit);
         let accounts = self.config.accounts.clone();
         let settings = self.config.settings.clone();
-        let stores = buckets::stores(&self.config).await?;
+        let stores = buckets::stores(&self.config, &self.at_aws).await?;
         let lake = Lake::open(settings, stores, contracts, accounts).await?;
         let lake = lake.with_isolated_reader(self.reader.clone());
         Ok(lake.with_stop(self.stop.clone()))

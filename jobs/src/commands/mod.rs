@@ -23,6 +23,7 @@ use anyhow::{Context, Result};
 use indicatif::MultiProgress;
 use pipeline::stop::Stop;
 
+use crate::at_aws::AtAws;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::isolated::Reader;
@@ -60,6 +61,7 @@ pub(crate) fn dispatch(cli: Cli, output: &Output, stop: &Stop) -> Result<u8> {
         stop: stop.clone(),
         output: *output,
         bars,
+        at_aws: AtAws::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;

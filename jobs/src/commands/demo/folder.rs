@@ -11,6 +11,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 use url::Url;
 
+use crate::at_aws::AtAws;
 use crate::buckets;
 use crate::config::{Config, FILE_NAME, Options};
 use crate::exit::usage;
@@ -60,22 +61,22 @@ impl Folder {
     /// # Errors
     ///
     /// A usage error when anything else is there.
-    pub(super) async fn claim(config: &Config) -> Result<Self> {
+    pub(super) async fn claim(config: &Config, at_aws: &AtAws) -> Result<Self> {
         let zone = |name| Url::parse(&format!("{}/{name}", config.lake.as_str().trim_end_matches('/')));
         if config.settings.raw != zone("raw")? || config.settings.curated != zone("curated")? {
             return Err(usage(
                 "the demo makes its own raw and curated zone in the lake; leave raw and curated alone",
             ));
         }
-        let folder = Self::of(config).await?;
+        let folder = Self::of(config, at_aws).await?;
         folder.make_way().await?;
         // Marked before anything else is in it, so that a demo that breaks off can be repeated.
         folder.write(format!("{MARK}\n")).await?;
         Ok(folder)
     }
 
-    async fn of(config: &Config) -> Result<Self> {
-        let stores = buckets::stores(config).await?;
+    async fn of(config: &Config, at_aws: &AtAws) -> Result<Self> {
+        let stores = buckets::stores(config, at_aws).await?;
         let local = config.lake_folder();
         let temporary = match &local {
             Some(_) => None,
@@ -247,7 +248,10 @@ mod tests {
         let lake = tempfile::tempdir().unwrap();
         let file = lake.path().join("curated");
         fs::write(&file, "precious").unwrap();
-        let refused = Folder::claim(&config(lake.path())).await.unwrap_err().to_string();
+        let refused = Folder::claim(&config(lake.path()), &AtAws::default())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("was not made by a demo"), "{refused}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
         assert_eq!(fs::read_dir(lake.path()).unwrap().count(), 1);
@@ -256,14 +260,20 @@ mod tests {
     #[tokio::test]
     async fn a_lake_of_an_earlier_demo_is_made_anew_but_strange_files_stay() {
         let lake = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(&config(lake.path())).await.unwrap();
+        let folder = Folder::claim(&config(lake.path()), &AtAws::default())
+            .await
+            .unwrap();
         fs::create_dir_all(folder.raw().join("jwo")).unwrap();
         fs::write(lake.path().join("mine.sql"), "SELECT 1").unwrap();
-        Folder::claim(&config(lake.path())).await.unwrap();
+        Folder::claim(&config(lake.path()), &AtAws::default())
+            .await
+            .unwrap();
         assert!(!folder.raw().exists());
         fs::create_dir_all(folder.raw().join("shop")).unwrap();
         fs::create_dir_all(folder.raw().join("ams")).unwrap();
-        Folder::claim(&config(lake.path())).await.unwrap();
+        Folder::claim(&config(lake.path()), &AtAws::default())
+            .await
+            .unwrap();
         assert!(folder.raw().join("shop").exists() && !folder.raw().join("ams").exists());
         assert!(lake.path().join("mine.sql").exists());
     }
@@ -279,7 +289,7 @@ mod tests {
         };
         let config = Config::load(&flags, None).unwrap();
         assert!(
-            Folder::claim(&config)
+            Folder::claim(&config, &AtAws::default())
                 .await
                 .unwrap_err()
                 .to_string()
@@ -290,7 +300,9 @@ mod tests {
     #[tokio::test]
     async fn the_configuration_that_is_written_can_be_read() {
         let lake = tempfile::tempdir().unwrap();
-        let folder = Folder::claim(&config(lake.path())).await.unwrap();
+        let folder = Folder::claim(&config(lake.path()), &AtAws::default())
+            .await
+            .unwrap();
         let account: Account =
             toml::from_str("alias = \"corner\"\nsource = \"jwo\"\nsince = \"2026-03-01\"").unwrap();
         folder.deliver(std::slice::from_ref(&account)).await.unwrap();

@@ -50,7 +50,7 @@ pub(crate) struct Document<'a> {
 
 /// Makes the lake, works on it and shows what came out.
 pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> {
-    let folder = Folder::claim(&session.config).await?;
+    let folder = Folder::claim(&session.config, &session.at_aws).await?;
     let made = make(&folder, arguments).await?;
     say(session, &introduction(&folder, &made))?;
     if arguments.generate_only {
@@ -67,7 +67,7 @@ pub(crate) async fn demo(session: &Session, arguments: &DemoArgs) -> Result<u8> 
     }
     let mut worked = worked?;
     let config = Config::load(&Options::default(), Some(folder.config_file()))?;
-    let stores = buckets::stores(&config).await?;
+    let stores = buckets::stores(&config, &session.at_aws).await?;
     let lake = Lake::open(
         config.settings,
         stores,
