@@ -1,16 +1,20 @@
-//! What the program says to AWS: who it is there, and the buckets that it reads and writes.
+//! What the program says to AWS: who it is there, the buckets that it reads and writes, the topic that it tells what
+//! it did, the queue that tells it where to look.
 //!
 //! Credentials, region and endpoints are found once, by the same rules as in every program that Amazon makes: environment,
 //! profiles, web identity, the role of a task or of a machine. Whatever else the environment holds changes nothing.
 
+mod answer;
 mod bucket;
 mod credentials;
 mod endpoint;
 mod error;
 mod explained;
+mod queue;
 mod refused;
 mod renewing;
 mod role;
+mod topic;
 mod upload;
 
 use std::sync::Arc;
@@ -23,8 +27,11 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::ObjectStore;
 
+pub use answer::Refusal;
 pub use error::{Error, Result};
+pub use queue::{Queue, Received};
 pub use role::Role;
+pub use topic::{LIMIT, Message, Topic};
 
 use credentials::Credentials;
 

@@ -299,6 +299,11 @@ impl Lake {
         self.curated.own("attempts")
     }
 
+    /// Folder of what says until when periods have been looked for that should have come.
+    pub(crate) fn lateness(&self) -> Result<Place> {
+        self.curated.own("lateness")
+    }
+
     /// Folder of what was found out and would be found out again: without it nothing but time is lost.
     pub(crate) fn remembered(&self) -> Result<Place> {
         self.curated.own("remembered")

@@ -48,7 +48,7 @@ mod system;
 mod wire;
 pub mod write;
 
-pub use raw::account;
+pub use raw::{RawPlaces, account};
 pub use storage::Stores;
 
 pub use error::{Error, Kind, Result};

@@ -1,6 +1,7 @@
 //! What a job is asked for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -25,9 +26,27 @@ pub struct Selection {
     pub to: Option<NaiveDate>,
     /// Tables whose batch a person has looked at: checks with `hold` only warn.
     pub release: BTreeSet<TableName>,
+    /// Only what lies in these folders, and once a day everything; none: everything that the rest allows.
+    pub folders: Option<Arc<BTreeSet<DayFolder>>>,
+}
+
+/// Where a source delivers what is about one day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayFolder {
+    /// The source.
+    pub source: String,
+    /// Alias of the account; none where paths name none.
+    pub account: Option<String>,
+    /// The day that the paths say.
+    pub day: NaiveDate,
 }
 
 impl Selection {
+    /// Whether it leaves out no day and no folder.
+    pub(crate) fn is_of_everything(&self) -> bool {
+        self.from.is_none() && self.to.is_none() && self.folders.is_none()
+    }
+
     /// Whether it is about this table.
     pub(crate) fn names(&self, contract: &Contract) -> bool {
         self.tables.is_empty() || self.tables.contains(&contract.name)

@@ -1,13 +1,15 @@
 //! The record of a batch: quarantine, changes, run record, outbox and ledger, from the commit and the side file that it names.
 
-use chrono::Utc;
+use std::collections::BTreeSet;
+
+use chrono::{NaiveTime, Utc};
 use serde_json::Value;
 
 use crate::contract::TableName;
 use crate::error::{Context, Error, Kind, Result};
 use crate::failpoint;
 use crate::lake::Lake;
-use crate::report::{News, RunReport, SCHEMA};
+use crate::report::{LatePeriod, LateState, News, RunReport, SCHEMA};
 use crate::system::ledger::{Ledger, Left};
 use crate::system::{changes, outbox, quarantine, runs};
 
@@ -122,6 +124,30 @@ fn rest(lake: &Lake, name: &TableName, batch: &Batch) -> Option<i64> {
     batch.summary.waiting.is_empty().then_some(mark)
 }
 
+/// The parts of the table that a batch changed, by their partition columns.
+fn parts_of(summary: &Summary) -> Vec<String> {
+    let value = |(column, value): (&String, &Option<String>)| {
+        format!("{column}={}", value.as_deref().unwrap_or("null"))
+    };
+    let parts = summary.changed.iter().filter(|part| !part.partition.is_empty());
+    let parts: BTreeSet<String> = parts
+        .map(|part| part.partition.iter().map(value).collect::<Vec<_>>().join("/"))
+        .collect();
+    parts.into_iter().collect()
+}
+
+/// The days of which its objects came too late for the look-back.
+fn late_periods(summary: &Summary) -> Vec<LatePeriod> {
+    let days = summary.late_days.iter();
+    let periods = days.map(|(account, day)| LatePeriod {
+        period_start: day.and_time(NaiveTime::MIN).and_utc(),
+        account: account.clone(),
+        due_at: None,
+        state: LateState::Arrived,
+    });
+    periods.collect()
+}
+
 /// Records a batch, each part once.
 async fn record(
     lake: &Lake,
@@ -165,6 +191,9 @@ async fn record(
         run: run.id.clone(),
         at: report.ended_at,
         table: batch.summary.report(name, batch.version),
+        parts: parts_of(&batch.summary),
+        late_periods: late_periods(&batch.summary),
+        told: BTreeSet::new(),
     };
     let told = outbox::put(curated, &news);
     // Each is there once, whichever of the others are.

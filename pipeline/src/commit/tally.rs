@@ -1,9 +1,9 @@
 //! What a run did, batch by batch and table by table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +46,9 @@ pub(crate) struct Summary {
     /// Objects that were found only by the look beyond the look-back.
     #[serde(default)]
     pub(crate) late_objects: u64,
+    /// The days of which these are.
+    #[serde(default, skip_serializing_if = "LateDays::is_empty")]
+    pub(crate) late_days: LateDays,
     /// Wall time of the attempt in milliseconds.
     #[serde(default)]
     pub(crate) millis: u64,
@@ -66,6 +69,9 @@ pub(crate) struct Summary {
     pub(crate) waiting: Waiting,
 }
 
+/// Days of which objects came too late, by the alias of the account.
+pub(crate) type LateDays = BTreeSet<(Option<String>, NaiveDate)>;
+
 /// Paths of objects that storage did not let be read, each with the batch that claimed it last.
 pub(crate) type Waiting = BTreeMap<String, i64>;
 
@@ -81,6 +87,7 @@ impl Summary {
             late_objects: self.late_objects,
             messages: warnings(&self.warned).chain(self.notes.messages()).collect(),
             over_budget: self.notes.over_budget.is_some(),
+            waiting_documents: 0,
             millis: self.millis,
         }
     }
@@ -138,7 +145,9 @@ pub(crate) struct Tally {
     version: Option<u64>,
     counts: Counts,
     late_objects: u64,
-    late_claimed: u64,
+    late_claimed: (u64, LateDays),
+    untold: u64,
+    waiting_documents: u64,
     warned: BTreeMap<String, u64>,
     notes: Notes,
     messages: Vec<String>,
@@ -159,7 +168,9 @@ impl Tally {
             version: None,
             counts: Counts::default(),
             late_objects: 0,
-            late_claimed: 0,
+            late_claimed: Default::default(),
+            untold: 0,
+            waiting_documents: 0,
             warned: BTreeMap::new(),
             notes: Notes::default(),
             messages: Vec::new(),
@@ -326,14 +337,28 @@ impl Tally {
         &self.waiting
     }
 
-    /// Objects came too late for the look-back and were claimed all the same.
-    pub(crate) fn late(&mut self, objects: u64) {
-        self.late_claimed += objects;
+    /// Objects of these days came too late for the look-back and were claimed all the same.
+    pub(crate) fn late(&mut self, objects: u64, days: LateDays) {
+        self.late_claimed.0 += objects;
+        self.late_claimed.1.extend(days);
     }
 
-    /// How many of the objects that are being taken in came too late for the look-back.
-    pub(crate) fn late_claimed(&self) -> u64 {
-        self.late_claimed
+    /// How many of the objects that are being taken in came too late for the look-back, and of which days they are.
+    pub(crate) fn late_claimed(&self) -> (u64, LateDays) {
+        self.late_claimed.clone()
+    }
+
+    /// Objects were claimed of which an event should have told and did not.
+    pub(crate) fn untold(&mut self, objects: u64) {
+        self.untold += objects;
+    }
+
+    /// Documents wait for parts that have not arrived.
+    pub(crate) fn wait_for_parts(&mut self, documents: u64) {
+        self.waiting_documents = documents;
+        self.say(format!(
+            "{documents} documents wait for parts that have not arrived"
+        ));
     }
 
     /// Another batch is in.
@@ -342,7 +367,7 @@ impl Tally {
         self.version = Some(version);
         self.counts.add(&summary.counts);
         self.late_objects += summary.late_objects;
-        self.late_claimed = 0;
+        self.late_claimed = Default::default();
         self.notes.add(&summary.notes);
         for (check, rows) in summary.warned {
             *self.warned.entry(check).or_default() += rows;
@@ -353,6 +378,12 @@ impl Tally {
     pub(crate) fn report(mut self, table: &TableName) -> TableReport {
         self.messages.extend(warnings(&self.warned));
         self.messages.extend(self.notes.messages());
+        if self.untold > 0 {
+            self.messages.push(format!(
+                "the daily look through everything found {} objects of which no event had told",
+                self.untold
+            ));
+        }
         let outcome = self.ended.or(self.lacks).unwrap_or(match self.batches {
             0 => Outcome::Unchanged,
             _ => outcome(&self.counts),
@@ -365,6 +396,7 @@ impl Tally {
             counts: self.counts,
             late_objects: self.late_objects,
             over_budget: self.notes.over_budget.is_some(),
+            waiting_documents: self.waiting_documents,
             messages: self.messages,
             millis: self.started.elapsed().as_millis() as u64,
         }

@@ -105,13 +105,15 @@ pub(crate) async fn ingest_batch(
         let mut counts = read.clone();
         counts.add(&applied.counts);
         counts.rows_conflicting += rows.gathered.as_ref().map_or(0, |gathered| gathered.conflicts);
+        let (late_objects, late_days) = run.tally.late_claimed();
         Ok(Some(Proposal {
             actions: applied.actions,
             side: None,
             summary: Summary {
                 counts,
                 warned: warned.clone(),
-                late_objects: run.tally.late_claimed(),
+                late_objects,
+                late_days,
                 millis: attempt.millis(),
                 released: run.tally.is_released(batch),
                 notes,

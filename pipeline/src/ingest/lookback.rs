@@ -1,47 +1,82 @@
-//! The look-back: a run lists only recent periods, and once a day everything.
+//! The look-back: a run lists only recent periods, or the folders that events name, and once a day everything.
 
-use chrono::{Days, NaiveDate, Utc};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout::days_before;
-use crate::request::Selection;
+use crate::raw::RawObject;
+use crate::request::{DayFolder, Selection};
 use crate::system::ledger::Ledger;
 
 /// How often everything is listed, in seconds.
 const EVERYTHING_EVERY: i64 = 24 * 3600;
+/// The event of an object that is younger may still be on its way.
+const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
 
 /// What of the raw zone a run lists for a group of tables.
 pub(crate) struct LookBack {
-    /// First day of the look-back; none where everything is always listed.
+    /// First day of the look-back; none where everything is always listed, or only folders are.
     first: Option<NaiveDate>,
     /// The group, where this run lists everything: it is noted once everything has been taken in.
     due: Option<String>,
+    /// What events have told of, where that has been looked through before and this run looks what they did not.
+    told: Option<Told>,
+}
+
+/// What events have told of until a time.
+struct Told {
+    folders: Arc<BTreeSet<DayFolder>>,
+    source: String,
+    until: DateTime<Utc>,
 }
 
 impl LookBack {
     /// The look-back of a run; a selection with a range of periods needs none. When everything was listed last stands in the
     /// ledger, so that it is the same for runners on several machines.
-    pub(crate) fn of(lake: &Lake, ledger: &Ledger, selection: &Selection, group: String) -> Self {
+    pub(crate) fn of(lake: &Lake, ledger: &Ledger, selection: &Selection, group: (&str, String)) -> Self {
+        let (source, group) = group;
+        let days = lake
+            .settings()
+            .look_back()
+            .filter(|_| selection.folders.is_none());
+        let is_limited = days.is_some() || selection.folders.is_some();
         let narrows = selection.from.is_none() && selection.to.is_none();
-        let Some(days) = lake.settings().look_back().filter(|_| narrows) else {
+        if !(narrows && is_limited) {
             return Self {
                 first: None,
                 due: None,
+                told: None,
             };
-        };
+        }
         let now = Utc::now();
         let listed = ledger.listed_whole_at(&group);
         let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= EVERYTHING_EVERY);
+        // Before the first look through everything nobody has missed anything.
+        let folders = selection.folders.clone().filter(|_| is_due && listed.is_some());
         Self {
-            first: Some(days_before(now.date_naive(), days)),
+            first: days.map(|days| days_before(now.date_naive(), days)),
             due: Some(group).filter(|_| is_due && selection.account.is_none()),
+            told: folders.map(|folders| Told {
+                folders,
+                source: source.to_owned(),
+                until: now - ON_ITS_WAY,
+            }),
         }
     }
 
     /// The selection to list.
     pub(crate) fn narrow(&self, selection: &Selection) -> Selection {
-        match self.first.filter(|_| self.due.is_none()) {
+        if self.due.is_some() {
+            return Selection {
+                folders: None,
+                ..selection.clone()
+            };
+        }
+        match self.first {
             // A last day as well, so that days can be listed instead of everything; nobody delivers beyond it, and
             // the daily whole listing finds it if somebody does.
             Some(first) => Selection {
@@ -58,6 +93,18 @@ impl LookBack {
         self.first.is_some_and(|first| day < first)
     }
 
+    /// Whether an event should have told of an object and did not.
+    pub(crate) fn is_untold(&self, object: &RawObject) -> bool {
+        self.told.as_ref().is_some_and(|told| {
+            let folder = DayFolder {
+                source: told.source.clone(),
+                account: object.account.clone(),
+                day: object.period.date(),
+            };
+            object.modified < told.until && !told.folders.contains(&folder)
+        })
+    }
+
     /// Whether this run lists everything and has to say so.
     pub(super) fn is_due(&self) -> bool {
         self.due.is_some()
@@ -69,5 +116,117 @@ impl LookBack {
             Some(group) => ledger.note_listed_whole(group, Utc::now().timestamp()).await,
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    use tempfile::TempDir;
+    use url::Url;
+
+    use super::*;
+    use crate::contract::{SourceFile, load};
+    use crate::lake::Settings;
+    use crate::report::{Outcome, Silent, TableReport};
+    use crate::storage::Stores;
+
+    async fn lake(folder: &Path) -> Lake {
+        let file = |path: &str, text: &str| SourceFile {
+            path: format!("shop/{path}"),
+            text: text.to_owned(),
+        };
+        let contract = "description = \"One visit.\"\npath = \"shop/{account}/{date}/{name}.csv\"\nformat = \"csv\"\n\
+                        keep = \"every_row\"\nkey = [\"id\"]\n[columns]\nid = \"text\"\n";
+        let contracts = load(
+            &[],
+            &[
+                file("visits.toml", contract),
+                file("visits.sql", "SELECT id FROM raw"),
+            ],
+        );
+        let root = Url::from_directory_path(folder.canonicalize().unwrap()).unwrap();
+        Lake::open(
+            Settings::of_test(&root),
+            Stores::default(),
+            contracts.unwrap(),
+            Vec::new(),
+        )
+        .await
+        .unwrap()
+    }
+
+    /// Delivers a visit of that day, changed so long ago.
+    fn deliver(folder: &TempDir, day: u32, ago: Duration) {
+        let folder = folder.path().join(format!("raw/shop/corner/2026-03-{day:02}"));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("visits.csv");
+        fs::write(&file, format!("id\nv{day}\n")).unwrap();
+        let file = File::options().write(true).open(file).unwrap();
+        file.set_modified(SystemTime::now() - ago).unwrap();
+    }
+
+    /// What a run takes in of which events have told of these days, and what it says.
+    async fn run(lake: &Lake, days: &[u32]) -> TableReport {
+        let folders = days.iter().map(|day| DayFolder {
+            source: "shop".to_owned(),
+            account: Some("corner".to_owned()),
+            day: NaiveDate::from_ymd_opt(2026, 3, *day).unwrap(),
+        });
+        let selection = Selection {
+            folders: Some(Arc::new(folders.collect())),
+            ..Selection::default()
+        };
+        let report = lake.run(&selection, &Silent).await.unwrap();
+        report.tables.into_iter().next().unwrap()
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn only_folders_that_events_name_are_listed_and_once_a_day_everything_which_says_what_they_missed()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = lake(folder.path()).await;
+        deliver(&folder, 1, HOUR);
+        deliver(&folder, 2, HOUR);
+        deliver(&folder, 3, Duration::ZERO);
+        // Everything was looked through before, more than a day ago.
+        let mut ledger = Ledger::open(lake.curated()).await.unwrap();
+        let before = Utc::now().timestamp() - EVERYTHING_EVERY - 60;
+        ledger.note_listed_whole("shop.visits", before).await.unwrap();
+        let report = run(&lake, &[1]).await;
+        assert_eq!(report.counts.rows_inserted, 3, "{report:?}");
+        // Of the third one an event may still come.
+        let said = "the daily look through everything found 1 objects of which no event had told";
+        assert_eq!(report.messages, [said]);
+
+        deliver(&folder, 4, HOUR);
+        let report = run(&lake, &[1, 5]).await;
+        assert_eq!((report.outcome, report.messages.len()), (Outcome::Unchanged, 0));
+        let report = run(&lake, &[4]).await;
+        assert_eq!(
+            (report.counts.rows_inserted, report.messages.len()),
+            (1, 0),
+            "{report:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_first_look_through_everything_blames_no_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = lake(folder.path()).await;
+        deliver(&folder, 1, HOUR);
+        let report = run(&lake, &[]).await;
+        assert_eq!(
+            (report.counts.rows_inserted, report.messages.len()),
+            (1, 0),
+            "{report:?}"
+        );
+        deliver(&folder, 2, HOUR);
+        assert_eq!(run(&lake, &[]).await.outcome, Outcome::Unchanged);
     }
 }

@@ -11,7 +11,7 @@ mod why;
 
 pub use describe::{ColumnDescription, TableDescription};
 pub use maintain::{MaintainReport, MaintainedTable};
-pub use news::News;
+pub use news::{LatePeriod, LateState, News};
 pub use observer::{Observer, Silent};
 pub use plan::{PlannedObject, TablePlan};
 pub use quarantine::{QuarantineGroup, RejectedRow};
@@ -40,6 +40,8 @@ pub enum Outcome {
     Updated,
     /// Rows were taken in and some went to quarantine.
     PartlyQuarantined,
+    /// Periods are overdue: told of a table, and of none in a run.
+    Late,
     /// A rule changed, or a check asks a person: nothing was written.
     Held,
     /// Another runner has the table.
@@ -58,6 +60,7 @@ impl Outcome {
             Self::Empty => "empty",
             Self::Updated => "updated",
             Self::PartlyQuarantined => "partly_quarantined",
+            Self::Late => "late",
             Self::Held => "held",
             Self::Busy => "busy",
             Self::Stopped => "stopped",
@@ -70,7 +73,7 @@ impl Outcome {
         match self {
             Self::Unchanged | Self::Empty | Self::Updated | Self::PartlyQuarantined => 0,
             Self::Failed => 1,
-            Self::Held | Self::Busy => 3,
+            Self::Late | Self::Held | Self::Busy => 3,
             Self::Stopped => 4,
         }
     }
@@ -155,11 +158,18 @@ pub struct TableReport {
     /// Whether more went to quarantine than the contract allows, or everything did.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub over_budget: bool,
+    /// Documents of which parts have not arrived, so that what has arrived of them is not in.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub waiting_documents: u64,
     /// What a person should know: why held or failed, which checks warned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
     /// Wall time in milliseconds.
     pub millis: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl TableReport {

@@ -23,12 +23,12 @@ impl Lake {
         waiting(self.curated()).await
     }
 
-    /// Notes that these have been told.
+    /// Notes in which of these ways each has been told. What was told in all of them is not told again.
     ///
     /// # Errors
     /// When it cannot be noted: then they are told again.
-    pub async fn told(&self, news: &[News]) -> Result<()> {
-        told(self.curated(), news).await
+    pub async fn told(&self, news: &[News], ways: &[&str]) -> Result<()> {
+        told(self.curated(), news, ways).await
     }
 }
 
@@ -63,10 +63,16 @@ async fn waiting(curated: &Curated) -> Result<Vec<News>> {
     Ok(waiting)
 }
 
-/// Takes out what has been told.
-async fn told(curated: &Curated, news: &[News]) -> Result<()> {
+/// Takes out what has been told in all ways, and keeps the rest with the ways that are behind it.
+async fn told(curated: &Curated, news: &[News], ways: &[&str]) -> Result<()> {
     let store = store(curated)?;
     for news in news {
+        if !ways.iter().all(|way| news.told.contains(*way)) {
+            if !news.told.is_empty() {
+                put(curated, news).await?;
+            }
+            continue;
+        }
         match store.delete(&path(news)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(Error::from(error).with("outbox", &news.id)),
@@ -85,6 +91,8 @@ fn store(curated: &Curated) -> Result<Arc<dyn ObjectStore>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use crate::storage::Place;
     use chrono::{DateTime, TimeDelta};
 
@@ -104,9 +112,13 @@ mod tests {
                 counts: Counts::default(),
                 late_objects: 0,
                 over_budget: false,
+                waiting_documents: 0,
                 messages: Vec::new(),
                 millis: 5,
             },
+            parts: Vec::new(),
+            late_periods: Vec::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -126,9 +138,22 @@ mod tests {
         let outbox = folder.path().join("marketlake/outbox");
         std::fs::write(outbox.join("damaged.json"), "{").unwrap();
         assert_eq!(ids(&curated).await, ["b", "c", "a"]);
+        let told_by = |id: &str, ways: &[&str]| News {
+            told: ways.iter().map(|way| (*way).to_owned()).collect(),
+            ..news(id, 1)
+        };
         for _ in 0..2 {
-            told(&curated, &[news("b", 1), news("c", 1)]).await.unwrap();
+            let both = [told_by("b", &["file", "topic"]), told_by("c", &["topic", "file"])];
+            told(&curated, &both, &["file", "topic"]).await.unwrap();
         }
         assert_eq!(ids(&curated).await, ["a"]);
+        // What one way did not take waits for it alone.
+        told(&curated, &[told_by("a", &["file"])], &["file", "topic"])
+            .await
+            .unwrap();
+        let left = waiting(&curated).await.unwrap();
+        assert_eq!(left[0].told.iter().collect::<Vec<_>>(), ["file"]);
+        told(&curated, &left, &["file"]).await.unwrap();
+        assert!(ids(&curated).await.is_empty());
     }
 }

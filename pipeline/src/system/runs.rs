@@ -3,7 +3,7 @@
 //! The table is partitioned by day, so that the newest runs are found without reading all of them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch};
@@ -82,6 +82,9 @@ pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
             run: report.run.clone(),
             at: report.ended_at,
             table: table.without_batches(),
+            parts: Vec::new(),
+            late_periods: Vec::new(),
+            told: BTreeSet::new(),
         };
         failed.extend(outbox::put(curated, &news).await.err());
     }
@@ -222,6 +225,7 @@ mod tests {
             },
             late_objects: 0,
             over_budget: false,
+            waiting_documents: 0,
             messages: vec!["check \"x\" warned".to_owned()],
             millis: 5,
         };

@@ -143,9 +143,7 @@ pub(super) fn tell(
         }
     }
     for (table, documents) in std::mem::take(&mut found.waiting) {
-        tallies.of(&table).say(format!(
-            "{documents} documents wait for parts that have not arrived"
-        ));
+        tallies.of(&table).wait_for_parts(documents);
     }
     is_whole
 }

@@ -66,10 +66,14 @@ impl<'a> Group<'a> {
         names.collect()
     }
 
-    /// What the ledger calls it.
-    fn name(&self) -> String {
+    /// Its source, and what the ledger calls it.
+    fn name(&self) -> (&str, String) {
+        let source = self
+            .contracts
+            .first()
+            .map_or("", |contract| contract.name.source.as_str());
         let names = self.contracts.iter().map(|contract| contract.name.to_string());
-        names.collect::<Vec<_>>().join("+")
+        (source, names.collect::<Vec<_>>().join("+"))
     }
 
     /// The paths at which its objects lie, for people.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::commit::tally::Tallies;
+use crate::commit::tally::{LateDays, Tallies};
 use crate::commit::{State, state, table};
 use crate::contract::{Contract, TableName};
 use crate::delta::Which;
@@ -303,11 +303,24 @@ impl<'a> Rounds<'a> {
     fn note(&mut self, drafts: &[Draft]) {
         let claimed = drafts.iter().map(|draft| (draft.table.clone(), draft.batch));
         self.known.extend(claimed);
-        let is_new = self.replay.is_none();
-        for draft in drafts.iter().filter(|draft| is_new && draft.batch > 1) {
-            let is_late = |object: &&RawObject| self.look_back.is_late(object.period.date());
-            let late = draft.objects.iter().filter(is_late).count();
-            self.tallies.of(&draft.table).late(late as u64);
+        if self.replay.is_some() {
+            return;
+        }
+        for draft in drafts {
+            let tally = self.tallies.of(&draft.table);
+            let untold = draft
+                .objects
+                .iter()
+                .filter(|object| self.look_back.is_untold(object));
+            tally.untold(untold.count() as u64);
+            // What a table begins with is not late.
+            if draft.batch > 1 {
+                let is_late = |object: &&RawObject| self.look_back.is_late(object.period.date());
+                let late = draft.objects.iter().filter(is_late);
+                let day = |object: &RawObject| (object.account.clone(), object.period.date());
+                let days: LateDays = late.clone().map(day).collect();
+                tally.late(late.count() as u64, days);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! State of the tables, missing deliveries, past runs.
 
 mod gaps;
+mod late;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -138,13 +139,19 @@ async fn look(
     // What is claimed and not committed may wait for a person.
     let is_in = |(row, _): &(&LedgerRow, NaiveDateTime)| row.batch <= taken;
     status.newest_period = claims(&rows).filter(is_in).map(|(_, period)| period).max();
+    Ok((status, delivered(&rows, taken)))
+}
+
+/// The periods of objects that are in, by the account that delivered them.
+fn delivered(rows: &[LedgerRow], taken: i64) -> Delivered {
     let mut delivered = Delivered::new();
-    let rejected = nothing_of(&rows);
+    let rejected = nothing_of(rows);
     let gave = |row: &LedgerRow| !rejected.contains(&(row.object.as_str(), row.batch));
-    for (row, period) in claims(&rows).filter(is_in).filter(|(row, _)| gave(row)) {
+    let is_in = |(row, _): &(&LedgerRow, NaiveDateTime)| row.batch <= taken;
+    for (row, period) in claims(rows).filter(is_in).filter(|(row, _)| gave(row)) {
         delivered.entry(row.account.clone()).or_default().insert(period);
     }
-    Ok((status, delivered))
+    delivered
 }
 
 /// Claimed objects with what they are about.

@@ -4,17 +4,18 @@ mod beside;
 #[cfg(test)]
 mod buckets;
 mod moved;
+mod named;
+mod prefixes;
 mod roots;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use futures::future::join;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
-use object_store::path::Path;
 use url::Url;
 
 use crate::contract::{Contract, PathPattern, RawFeed};
@@ -27,9 +28,11 @@ use super::account::Account;
 use super::manifest;
 use super::object::{Beside, RawObject};
 
+pub use self::named::RawPlaces;
 pub(crate) use self::roots::check_roots;
 
 use self::beside::unread_beside;
+use self::prefixes::{accounts_in, prefixes};
 
 /// Places that are looked at at the same time, and folders of each that are listed.
 const PLACES_AT_ONCE: usize = 4;
@@ -126,7 +129,7 @@ impl<'a> RawZone<'a> {
             source,
             all: &all,
             selection,
-            tells_unread: tells_of_all && selection.from.is_none() && selection.to.is_none(),
+            tells_unread: tells_of_all && selection.is_of_everything(),
         };
         let watched = self.places(source, feed, selection)?;
         let seen = stream::iter(&watched).map(|watched| look.at(watched));
@@ -261,6 +264,9 @@ impl Look<'_> {
         if let Some(account) = &self.selection.account {
             return vec![Some(account.clone())];
         }
+        if let Some(folders) = &self.selection.folders {
+            return accounts_in(folders, self.source, watched);
+        }
         if !watched.pattern.has_account_folders() {
             return vec![None];
         }
@@ -271,8 +277,8 @@ impl Look<'_> {
 
     /// What lies beside the folders of accounts, where there are such and somebody wants to know.
     async fn above(&self, watched: &Watched, root: &Place) -> Result<Option<Vec<Entry>>> {
-        if !watched.pattern.has_account_folders() || (self.selection.account.is_some() && !self.tells_unread)
-        {
+        let is_asked_for = self.selection.account.is_some() || self.selection.folders.is_some();
+        if !watched.pattern.has_account_folders() || (is_asked_for && !self.tells_unread) {
             return Ok(None);
         }
         let above = address::join(root.path(), &watched.pattern.prefix(None));
@@ -282,7 +288,7 @@ impl Look<'_> {
     /// What lies below the folders of these accounts.
     async fn entries(&self, watched: &Watched, root: &Place, accounts: &[Option<String>]) -> Vec<Owned> {
         let mut listed: Vec<BoxStream<'_, Owned>> = Vec::new();
-        for prefix in prefixes(root, watched, accounts, self.selection) {
+        for prefix in prefixes(root, (self.source, watched), accounts, self.selection) {
             let account = watched.account.clone().or(prefix.account);
             listed.push(match root.entries_below(&prefix.path, prefix.after.as_ref()) {
                 Ok(entries) => entries.map(move |entry| (entry, account.clone())).boxed(),
@@ -396,47 +402,6 @@ fn accounts(watched: &Watched, above: &[Entry], selection: &Selection) -> Vec<Op
     above.iter().filter_map(account).map(Some).collect()
 }
 
-/// What to list.
-struct Prefix {
-    path: Path,
-    /// Only what lies behind this in the order of paths.
-    after: Option<Path>,
-    /// Whose folder it is, where it is one's.
-    account: Option<String>,
-}
-
-/// What to list: one prefix a day (and account) for a short range, else everything the pattern can match. In a bucket, where
-/// the order of paths is that of days, what comes before the first day is passed over, and days that go on until today are
-/// one prefix: nothing lies behind them.
-fn prefixes(
-    root: &Place,
-    watched: &Watched,
-    accounts: &[Option<String>],
-    selection: &Selection,
-) -> Vec<Prefix> {
-    let days = days_of(selection);
-    let mut prefixes = Vec::new();
-    for account in accounts {
-        let alias = account.as_deref();
-        let goes_on = days.is_none() || selection.to >= Some(Utc::now().date_naive());
-        let after = selection.from.filter(|_| goes_on && !root.is_local());
-        let after = after.and_then(|from| watched.pattern.before(alias, from));
-        let of_account: BTreeSet<String> = match &days {
-            Some(days) if after.is_none() => days
-                .iter()
-                .flat_map(|day| watched.pattern.prefixes_of(alias, *day))
-                .collect(),
-            _ => BTreeSet::from([watched.pattern.prefix(alias)]),
-        };
-        prefixes.extend(of_account.into_iter().map(|prefix| Prefix {
-            path: address::join(root.path(), &prefix),
-            after: after.as_ref().map(|after| address::join(root.path(), after)),
-            account: account.clone(),
-        }));
-    }
-    prefixes
-}
-
 /// Why objects of an account may be missed, in words.
 fn refusal(error: Error, account: Option<&str>) -> String {
     match account {
@@ -466,14 +431,4 @@ fn object(
         manifest: None,
         document: None,
     })
-}
-
-fn days_of(selection: &Selection) -> Option<Vec<NaiveDate>> {
-    let (from, to) = (selection.from?, selection.to?);
-    let days: Vec<NaiveDate> = from
-        .iter_days()
-        .take_while(|day| *day <= to)
-        .take(LISTED_BY_DAY + 1)
-        .collect();
-    (days.len() <= LISTED_BY_DAY).then_some(days)
 }

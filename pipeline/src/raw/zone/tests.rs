@@ -1,6 +1,11 @@
 //! Folders as raw zones.
 
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
 use super::*;
+use crate::request::DayFolder;
 use crate::storage::Stores;
 
 fn touch(root: &std::path::Path, path: &str) {
@@ -94,6 +99,62 @@ fn day(year: i32, month: u32, day: u32) -> Selection {
         to: day,
         ..Default::default()
     }
+}
+
+#[tokio::test]
+async fn only_folders_that_are_named_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        "jwo/corner/Order/2026-03-01/a",
+        "jwo/corner/Order/2026-03-02/a",
+        "jwo/market/Order/2026-03-01/a",
+        "own/Order/2026-03-01/a",
+        "own/Order/2026-03-03/a",
+    ] {
+        touch(folder.path(), path);
+    }
+    let arena = Account {
+        raw: Some("own".to_owned()),
+        ..Account::unconfigured("jwo", "arena")
+    };
+    let accounts = [arena, Account::unconfigured("jwo", "corner")];
+    let named = |folders: &[(&str, Option<&str>, u32)]| {
+        let folders = folders.iter().map(|(source, account, day)| DayFolder {
+            source: (*source).to_owned(),
+            account: account.map(str::to_owned),
+            day: NaiveDate::from_ymd_opt(2026, 3, *day).unwrap(),
+        });
+        Selection {
+            folders: Some(Arc::new(folders.collect())),
+            ..Selection::default()
+        }
+    };
+    let pattern = "jwo/{account}/Order/{date}/{name}";
+    let listed = async |pattern: &str, folders: &[(&str, Option<&str>, u32)]| {
+        let found = listed(folder.path(), pattern, &accounts, &named(folders)).await;
+        let paths: Vec<String> = found.into_iter().map(|(_, path)| path).collect();
+        paths.join(" ")
+    };
+    assert_eq!(listed(pattern, &[]).await, "");
+    assert_eq!(listed(pattern, &[("ams", Some("corner"), 1)]).await, "");
+    // Also of an account that nobody configured, and of one with a root of its own.
+    assert_eq!(
+        listed(pattern, &[("jwo", Some("market"), 1)]).await,
+        "jwo/market/Order/2026-03-01/a"
+    );
+    assert_eq!(
+        listed(pattern, &[("jwo", Some("corner"), 2), ("jwo", Some("arena"), 3)]).await,
+        "jwo/corner/Order/2026-03-02/a jwo/arena/Order/2026-03-03/a"
+    );
+    // Where paths name no account, or not as a folder, a day is one folder.
+    assert_eq!(
+        listed("jwo/corner/Order/{date}/{name}", &[("jwo", None, 1)]).await,
+        "jwo/corner/Order/2026-03-01/a"
+    );
+    assert_eq!(
+        listed("jwo/corner/Order/{date}/{account}", &[("jwo", Some("a"), 2)]).await,
+        "jwo/corner/Order/2026-03-02/a"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,100 @@
+//! What a service of AWS refused, and what a person can do about it.
+
+use std::fmt;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+
+use crate::explained::chain;
+
+/// Why something was not done, in words, with what can be done about it.
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl Refusal {
+    pub(crate) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Explains the answer to a request for `what`, which needs these permissions.
+pub(crate) fn refusal<E, R>(what: &str, needs: &str, error: &SdkError<E, R>) -> Refusal
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: fmt::Debug,
+{
+    let Some(code) = error.code() else {
+        return Refusal(format!("{what} does not answer: {}", chain(error)));
+    };
+    // Where a signature is wrong, later lines repeat what was signed, the token too.
+    let message = error.message().and_then(|message| message.lines().next());
+    let message = message.unwrap_or_default();
+    Refusal(match kind(code) {
+        Kind::Denied => format!("{what} may not be used: the program needs {needs} ({code}: {message})"),
+        Kind::Missing => {
+            format!("{what} is not there; look at its name, its region and its account ({code})")
+        }
+        Kind::Key => format!(
+            "the key of KMS that {what} is encrypted with cannot be used; {needs} ({code}: {message})"
+        ),
+        Kind::Credentials => format!("{what} does not accept the credentials ({code}: {message})"),
+        Kind::Other => format!("{what} refused: {code}: {message}"),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Denied,
+    Missing,
+    Key,
+    Credentials,
+    Other,
+}
+
+/// Services call the same thing by several names.
+fn kind(code: &str) -> Kind {
+    let name = code.rsplit('.').next().unwrap_or(code).to_lowercase();
+    let name = name.strip_suffix("exception").unwrap_or(&name);
+    match name {
+        "accessdenied" | "authorizationerror" | "unauthorizedoperation" | "unauthorized" => Kind::Denied,
+        "notfound" | "queuedoesnotexist" | "nonexistentqueue" => Kind::Missing,
+        name if name.starts_with("kms") => Kind::Key,
+        "expiredtoken"
+        | "invalidclienttokenid"
+        | "unrecognizedclient"
+        | "signaturedoesnotmatch"
+        | "invalidsecurity"
+        | "requestexpired" => Kind::Credentials,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_services_call_the_same_is_the_same() {
+        for (code, is) in [
+            ("AccessDenied", Kind::Denied),
+            ("AccessDeniedException", Kind::Denied),
+            ("AuthorizationError", Kind::Denied),
+            ("NotFound", Kind::Missing),
+            ("AWS.SimpleQueueService.NonExistentQueue", Kind::Missing),
+            ("QueueDoesNotExist", Kind::Missing),
+            ("KMSAccessDenied", Kind::Key),
+            ("KmsDisabledException", Kind::Key),
+            ("ExpiredToken", Kind::Credentials),
+            ("InvalidParameter", Kind::Other),
+        ] {
+            assert_eq!(kind(code), is, "{code}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Where objects belong that somebody names by bucket and key, such as events of a bucket do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+use crate::contract::TableName;
+use crate::error::Result;
+use crate::lake::Lake;
+use crate::raw::manifest;
+use crate::request::{DayFolder, Selection};
+use crate::storage::address;
+
+use super::Watched;
+
+/// The places of all tables that are fed by raw objects.
+pub struct RawPlaces(Vec<RawPlace>);
+
+/// A place, and who reads what it has.
+struct RawPlace {
+    source: String,
+    bucket: String,
+    /// Path of the root in the bucket, with `/` behind it; empty at the bucket's own root.
+    root: String,
+    watched: Watched,
+    tables: BTreeSet<TableName>,
+}
+
+impl Lake {
+    /// Where raw objects lie in buckets, so that it can be said where one belongs that is named.
+    ///
+    /// # Errors
+    /// When the root of an account is no address.
+    pub fn raw_places(&self) -> Result<RawPlaces> {
+        let zone = self.raw_zone();
+        let mut places: Vec<RawPlace> = Vec::new();
+        for (table, contract) in self.contracts() {
+            let Some(feed) = contract.raw_feed() else { continue };
+            for watched in zone.places(&table.source, feed, &Selection::default())? {
+                let same = |known: &&mut RawPlace| {
+                    known.source == table.source
+                        && known.watched.root == watched.root
+                        && known.watched.account == watched.account
+                        && known.watched.pattern == watched.pattern
+                };
+                match places.iter_mut().find(same) {
+                    Some(known) => known.tables.extend([table.clone()]),
+                    None => places.extend(RawPlace::of(table, watched)?),
+                }
+            }
+        }
+        Ok(RawPlaces(places))
+    }
+}
+
+impl RawPlace {
+    /// None of a place that is in no bucket.
+    fn of(table: &TableName, watched: Watched) -> Result<Option<Self>> {
+        let Some(bucket) = bucket_of(&watched.root) else {
+            return Ok(None);
+        };
+        let path = address::path_of(&watched.root)?;
+        Ok(Some(Self {
+            source: table.source.clone(),
+            bucket,
+            root: match path.as_ref() {
+                "" => String::new(),
+                path => format!("{path}/"),
+            },
+            watched,
+            tables: BTreeSet::from([table.clone()]),
+        }))
+    }
+
+    fn folder(&self, bucket: &str, key: &str) -> Option<DayFolder> {
+        let path = key.strip_prefix(&self.root).filter(|_| bucket == self.bucket)?;
+        let found = self.watched.pattern.matches(path)?;
+        Some(DayFolder {
+            source: self.source.clone(),
+            account: self.watched.account.clone().or(found.account),
+            day: found.period.date(),
+        })
+    }
+}
+
+impl RawPlaces {
+    /// Where the object of that key in that bucket belongs, and the tables that read it; nowhere where no table does. What is
+    /// delivered beside an object belongs where the object does.
+    pub fn of(&self, bucket: &str, key: &str) -> BTreeMap<DayFolder, BTreeSet<TableName>> {
+        let key = key.strip_suffix(manifest::SUFFIX).unwrap_or(key);
+        let mut folders: BTreeMap<DayFolder, BTreeSet<TableName>> = BTreeMap::new();
+        for place in &self.0 {
+            if let Some(folder) = place.folder(bucket, key) {
+                folders.entry(folder).or_default().extend(place.tables.clone());
+            }
+        }
+        folders
+    }
+}
+
+fn bucket_of(root: &Url) -> Option<String> {
+    let is_bucket = root.scheme() == "s3";
+    root.host_str().filter(|_| is_bucket).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::contract::{SourceFile, load};
+    use crate::lake::Settings;
+    use crate::raw::account::Account;
+    use crate::storage::Stores;
+
+    /// A lake in a bucket, with visits of shops, of which one has a bucket of its own.
+    async fn places() -> RawPlaces {
+        let contract = |table: &str, path: &str| SourceFile {
+            path: format!("shop/{table}.toml"),
+            text: format!(
+                "description = \"One visit.\"\npath = \"{path}\"\nformat = \"csv\"\nkeep = \"every_row\"\nkey = [\"id\"]\n\
+                 [columns]\nid = \"text\"\n"
+            ),
+        };
+        let contracts = load(
+            &[],
+            &[
+                contract("visits", "shop/{account}/{date}/{name}.csv"),
+                contract("guests", "shop/{account}/{date}/{name}.csv"),
+                contract("days", "shop/days/{account}-{date}.csv"),
+            ],
+        )
+        .unwrap();
+        let root = Url::parse("s3://lake/prod/").unwrap();
+        let mut stores = Stores::default();
+        for bucket in ["s3://lake/", "s3://theirs/"] {
+            let bucket = Url::parse(bucket).unwrap();
+            stores = stores.with(&bucket, Arc::new(InMemory::new())).unwrap();
+        }
+        let own = Account {
+            raw: Some("s3://theirs/of shops".to_owned()),
+            ..Account::unconfigured("shop", "market")
+        };
+        let accounts = vec![Account::unconfigured("shop", "corner"), own];
+        let lake = Lake::open(Settings::of_test(&root), stores, contracts, accounts);
+        lake.await.unwrap().raw_places().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_object_belongs_to_the_folder_of_its_account_and_day() {
+        let places = places().await;
+        let of = |bucket: &str, key: &str| {
+            let found = places.of(bucket, key).into_iter();
+            let told = found.map(|(folder, tables)| {
+                let tables: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+                let account = folder.account.unwrap_or_default();
+                format!("{} {account} {} {}", folder.source, folder.day, tables.join("+"))
+            });
+            told.collect::<Vec<_>>().join("; ")
+        };
+        let day = "2026-03-01";
+        let visits = "shop corner 2026-03-01 guests+visits";
+        assert_eq!(of("lake", &format!("prod/raw/shop/corner/{day}/a b.csv")), visits);
+        let beside = format!("prod/raw/shop/corner/{day}/a.csv{}", manifest::SUFFIX);
+        assert_eq!(of("lake", &beside), visits);
+        assert_eq!(
+            of("theirs", &format!("of shops/{day}/a.csv")),
+            "shop market 2026-03-01 guests+visits"
+        );
+        assert_eq!(
+            of("lake", &format!("prod/raw/shop/days/corner-{day}.csv")),
+            "shop corner 2026-03-01 days"
+        );
+        for (bucket, key) in [
+            ("lake", "prod/raw/shop/corner/2026-03-01/a.txt"),
+            ("lake", "prod/raw/shop/corner/2026-02-31/a.csv"),
+            ("lake", "prod/curated/shop/corner/2026-03-01/a.csv"),
+            ("lake", "prod/raw"),
+            ("lake", ""),
+            ("lake", "/prod/raw/shop/corner/2026-03-01/a.csv"),
+            ("theirs", "of shopsX/2026-03-01/a.csv"),
+            ("other", "prod/raw/shop/corner/2026-03-01/a.csv"),
+        ] {
+            assert_eq!(of(bucket, key), "", "{bucket} {key}");
+        }
+    }
+}
