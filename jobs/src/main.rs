@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod contracts;
+mod events;
 mod exit;
 mod isolated;
 mod logging;

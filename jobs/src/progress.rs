@@ -63,7 +63,7 @@ impl Observer for Progress {
         let outcome_name = outcome.as_str();
         match outcome {
             Outcome::Unchanged => tracing::info!(table, outcome = outcome_name, millis, "table finished"),
-            Outcome::Held | Outcome::Busy | Outcome::Stopped | Outcome::Failed => {
+            Outcome::Late | Outcome::Held | Outcome::Busy | Outcome::Stopped | Outcome::Failed => {
                 tracing::warn!(
                     table,
                     outcome = outcome_name,

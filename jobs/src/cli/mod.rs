@@ -165,6 +165,7 @@ Examples:
   marketlake run                                          everything new
   marketlake run jwo.orders jwo.order_lines --account corner
   marketlake run --from 2026-03-01 --to 2026-03-07        a range of periods, inclusive
+  marketlake run --events https://sqs.…/intake --watch    where S3 says that something came, until told to stop
   marketlake run --dry-run                                what would be taken in")]
 pub(crate) struct RunArgs {
     /// Only these tables
@@ -188,6 +189,19 @@ pub(crate) struct RunArgs {
     /// Exit with 3 when a period of the look-back is overdue or missing
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) strict: bool,
+    /// Look only where events of S3 in this queue of SQS say, and once a day through everything
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["tables", "account", "from", "to", "release", "dry_run"]
+    )]
+    pub(crate) events: Option<String>,
+    /// Begin once no event has come for so long
+    #[arg(long, value_name = "TIME", requires = "events")]
+    pub(crate) quiet: Option<Wait>,
+    /// Go on with what comes until SIGTERM or SIGINT
+    #[arg(long, requires = "events", conflicts_with = "strict")]
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `schemas`: what programs can rely on in the documents that are printed and published.
 
 use anyhow::Result;
-use pipeline::report::{MaintainReport, RunReport, SCHEMA, Status, WhyObject, WhyRows};
+use pipeline::report::{MaintainReport, SCHEMA, Status, WhyObject, WhyRows};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -54,10 +54,10 @@ fn all() -> Vec<Described> {
         described::<demo::Document<'_>>("demo", "marketlake demo --json"),
         described::<MaintainReport>("maintain", "marketlake maintain --json"),
         described::<new::Document<'_>>("new", "marketlake new --json"),
-        described::<Notice<'_>>("notice", "a line of notices.jsonl"),
+        described::<Notice<'_>>("notice", "a line of notices.jsonl, and a message on notice_topic"),
         described::<quarantine::Groups<'_>>("quarantine_list", "marketlake quarantine list --json"),
         described::<quarantine::Rows<'_>>("quarantine_show", "marketlake quarantine show --json"),
-        described::<RunReport>("run", "marketlake run --json, as rebuild and quarantine replay"),
+        described::<run::Document<'_>>("run", "marketlake run --json, as rebuild and quarantine replay"),
         described::<run::Plans<'_>>("run_dry_run", "marketlake run --dry-run --json"),
         described::<Document>("schemas", "marketlake schemas --json"),
         described::<Status>("status", "marketlake status --json"),

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) region: Option<String>,
     /// Key of KMS for new objects, where somebody named one.
     pub(crate) kms_key: Option<String>,
+    /// ARN of the topic that is told what runs did, where somebody named one.
+    pub(crate) notice_topic: Option<String>,
     /// Accounts, each with its own alias.
     pub(crate) accounts: Vec<Account>,
     /// The file that was read.
@@ -144,6 +146,9 @@ impl Config {
         }
         let accounts = options.account.unwrap_or_default();
         check(&accounts)?;
+        if let Some(topic) = &options.notice_topic {
+            check_topic(topic)?;
+        }
         Ok(Self {
             lake: location::to_url(&lake)?,
             settings,
@@ -151,6 +156,7 @@ impl Config {
             log: options.log,
             region: options.region,
             kms_key: options.kms_key,
+            notice_topic: options.notice_topic,
             accounts,
             file,
             entries: KEYS.iter().map(|key| entry(key, &layers)).collect(),
@@ -196,6 +202,17 @@ fn text(layers: &Layer, key: &str) -> Option<String> {
         .get(key)
         .and_then(|(value, _)| value.as_str())
         .map(str::to_owned)
+}
+
+/// Whether a text is the ARN of a topic.
+fn check_topic(topic: &str) -> Result<()> {
+    let parts: Vec<&str> = topic.split(':').collect();
+    match parts[..] {
+        ["arn", _, "sns", region, _, name] if !region.is_empty() && !name.is_empty() => Ok(()),
+        _ => Err(usage(format!(
+            "notice_topic {topic:?} is no topic of SNS; give its ARN, arn:aws:sns:REGION:ACCOUNT:NAME"
+        ))),
+    }
 }
 
 /// What no account alone is wrong about, and days that cannot be.

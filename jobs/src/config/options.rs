@@ -91,6 +91,11 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kms_key: Option<String>,
 
+    /// Topic of SNS that is told what runs did, by its ARN [default: none]
+    #[arg(long, global = true, value_name = "ARN", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notice_topic: Option<String>,
+
     // A secret has no flag: command lines are visible to everybody on the machine.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +107,7 @@ pub(crate) struct Options {
 }
 
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "lake",
     "raw",
     "curated",
@@ -117,6 +122,7 @@ pub(crate) const KEYS: [&str; 16] = [
     "spill_limit",
     "region",
     "kms_key",
+    "notice_topic",
     "personal_key",
     "account",
 ];

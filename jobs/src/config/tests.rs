@@ -232,3 +232,29 @@ fn a_bucket_is_no_folder_in_the_current_one() {
         Some(taken_for_it.join(FILE_NAME))
     );
 }
+
+#[test]
+fn a_topic_is_named_by_its_arn() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |topic: &str| {
+        let flags = Options {
+            notice_topic: Some(topic.to_owned()),
+            ..Options::default()
+        };
+        resolve(folder.path(), &flags, &[])
+    };
+    let arn = "arn:aws:sns:eu-west-1:111122223333:retail.fifo";
+    assert_eq!(of(arn).unwrap().notice_topic.as_deref(), Some(arn));
+    for wrong in [
+        "retail",
+        "arn:aws:sqs:eu-west-1:111122223333:retail",
+        "arn:aws:sns::1:x",
+        "",
+    ] {
+        let refused = of(wrong).unwrap_err().to_string();
+        assert!(
+            refused.contains("notice_topic") && refused.contains("arn:aws:sns:REGION"),
+            "{refused}"
+        );
+    }
+}

@@ -1,27 +1,35 @@
-//! Notices: what is told to the world, one JSON line per batch, and per table where a run did not get through, in
-//! `notices.jsonl` of the lake; of a lake in a bucket, where nothing is appended to, in `notices/<run>.jsonl`.
+//! Notices: what is told to the world, of each batch, of each table where a run did not get through, and of periods that are
+//! overdue: in a file of the lake, and on a topic of SNS.
 //!
 //! What is to be told waits in the lake since it was recorded ([`pipeline::report::News`]), so a run also tells what others
 //! left that died. It is noted as told afterwards: a run that dies in between makes the next one tell it again.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod file;
+mod sns;
 
-use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 use pipeline::failpoint;
 use pipeline::lake::Lake;
-use pipeline::report::{Counts, News, Outcome, RunReport};
+use pipeline::report::{Counts, LatePeriod, News, Outcome, RunReport};
 use schemars::JsonSchema;
 use serde::Serialize;
-use url::Url;
+
+use crate::session::Session;
+
+pub(crate) use file::{FOLDER, of_lake};
 
 /// Version of a notice's shape.
 const SCHEMA: u32 = 1;
 
-/// What is told about one table: of a batch that is in, or of a run that did not get through. Tables without news tell
-/// nothing. At least once: who reads it takes two with the same `id` for one.
+/// Fields that are lists, which may be long.
+const LISTS: [&str; 4] = ["parts", "late_periods", "messages", "ids"];
+
+/// What is told about one table: of a batch that is in, of a run that did not get through, or of periods that are overdue.
+/// In the file each batch is told by itself, on a topic those of a run together. Tables without news tell nothing. At least
+/// once: who reads it takes two with the same `id` for one.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Notice<'a> {
     /// Version of this shape; it grows when a field changes its meaning or goes, not when one is added.
@@ -34,20 +42,29 @@ pub(crate) struct Notice<'a> {
     at: DateTime<Utc>,
     /// `source.table`.
     table: &'a str,
-    /// `empty`, `updated`, `partly_quarantined`, `held`, `busy` or `failed`.
+    /// `empty`, `updated`, `partly_quarantined`, `late`, `held`, `busy` or `failed`.
     outcome: Outcome,
-    /// Whether a person is asked: `held`, `busy`, `failed`.
+    /// Whether a person is asked: `late`, `held`, `busy`, `failed`.
     attention: bool,
     /// Delta version of the batch, or where the table was left; null where there is no table.
     version: Option<u64>,
-    /// Batches that it tells of: 1, or 0 where a run did not get through.
+    /// Batches that it tells of: 0 where a run did not get through, or periods are overdue.
     batches: u64,
     /// Rows and objects, by what happened to them.
     counts: &'a Counts,
     /// Objects that were found only beyond the look-back.
     late_objects: u64,
+    /// Parts of the table that changed, as `column=value`, with `/` between several; none of a table that has no parts.
+    parts: &'a [String],
+    /// Periods that came late, or have not come.
+    late_periods: &'a [LatePeriod],
     /// What a person should know.
     messages: Vec<&'a str>,
+    /// Ids of what is told here together, which others may tell of again.
+    ids: Vec<&'a str>,
+    /// Lists that were too long for a message, and how many entries each had.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: BTreeMap<&'static str, u64>,
 }
 
 impl<'a> Notice<'a> {
@@ -75,64 +92,77 @@ impl<'a> Notice<'a> {
             batches: table.batches,
             counts: &table.counts,
             late_objects: table.late_objects,
+            parts: &news.parts,
+            late_periods: &news.late_periods,
             messages,
+            ids: vec![&news.id],
+            left_out: BTreeMap::new(),
         }
     }
 }
 
-/// The folder of a lake in a bucket that holds notices, by run.
-pub(crate) const FOLDER: &str = "notices";
+/// Ways in which news are told.
+const FILE: &str = "file";
+const TOPIC: &str = "topic";
 
-/// The file of a lake to which notices are appended.
-pub(crate) fn file_of(lake: &Path) -> PathBuf {
-    lake.join("notices.jsonl")
-}
-
-/// Tells what waits in the lake at `location` since `run` or runs before it.
-pub(crate) async fn publish(lake: &Lake, location: &Url, run: &RunReport) -> Result<()> {
-    let news = lake.news().await?;
-    match location.to_file_path() {
-        Ok(folder) => append(&folder, &news, run)?,
-        Err(()) if news.is_empty() => {}
-        Err(()) => {
-            let name = format!("{FOLDER}/{}.jsonl", run.run);
-            lake.stores().write(location, &name, lines(&news, run)?).await?;
+/// Tells what waits in the lake since the run, or runs before it: in the lake's file, and on the topic where there is one.
+///
+/// # Errors
+///
+/// Where something could not be told: what is not told in one way the next run tells in it.
+pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> Result<()> {
+    let config = &session.config;
+    // Nobody but subscribers waits for what does not come.
+    let late = match &config.notice_topic {
+        Some(_) => lake.look_for_late(&run.run).await,
+        None => Ok(()),
+    };
+    let mut news = lake.news().await?;
+    let waiting = places(&news, FILE);
+    let in_file = file::tell(lake, &config.lake, &at(&news, &waiting), run).await;
+    if in_file.is_ok() {
+        mark(&mut news, &waiting, FILE);
+    }
+    let (mut ways, mut on_topic) = (vec![FILE], Ok(()));
+    let waiting = places(&news, TOPIC);
+    if let Some(arn) = &config.notice_topic {
+        ways.push(TOPIC);
+        if !waiting.is_empty() {
+            let topic = session.at_aws.get(config).await?.topic(arn);
+            let (told, result) = sns::tell(&topic, &at(&news, &waiting), run).await;
+            let told: Vec<usize> = told.into_iter().map(|place| waiting[place]).collect();
+            mark(&mut news, &told, TOPIC);
+            on_topic = result;
         }
     }
     failpoint::pass(failpoint::TOLD);
-    Ok(lake.told(&news).await?)
+    lake.told(&news, &ways).await?;
+    in_file.and(on_topic).and(late.map_err(Into::into))
 }
 
-/// Notices, each on a line.
-fn lines(news: &[News], run: &RunReport) -> Result<String> {
-    let mut lines = String::new();
-    for notice in news.iter().map(|news| Notice::of(news, run)) {
-        lines.push_str(&serde_json::to_string(&notice).context("a notice cannot be written down")?);
-        lines.push('\n');
-    }
-    Ok(lines)
+/// Places of what was not told in this way.
+fn places(news: &[News], way: &str) -> Vec<usize> {
+    let untold = news
+        .iter()
+        .enumerate()
+        .filter(|(_, news)| !news.told.contains(way));
+    untold.map(|(place, _)| place).collect()
 }
 
-/// Appends notices to the lake's file.
-///
-/// All lines go in one write at the end of the file, so that those of two runs do not mix.
-fn append(lake: &Path, news: &[News], run: &RunReport) -> Result<()> {
-    if news.is_empty() {
-        return Ok(());
+fn at<'a>(news: &'a [News], places: &[usize]) -> Vec<&'a News> {
+    places.iter().map(|place| &news[*place]).collect()
+}
+
+fn mark(news: &mut [News], places: &[usize], way: &str) {
+    for place in places {
+        news[*place].told.insert(way.to_owned());
     }
-    let lines = lines(news, run)?;
-    let path = file_of(lake);
-    let append = || -> std::io::Result<()> {
-        fs::create_dir_all(lake)?;
-        let mut file = File::options().create(true).append(true).open(&path)?;
-        file.write_all(lines.as_bytes())?;
-        file.sync_data()
-    };
-    append().with_context(|| format!("notices cannot be appended to {}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use pipeline::report::TableReport;
 
@@ -148,21 +178,25 @@ mod tests {
             },
             late_objects: 0,
             over_budget: false,
+            waiting_documents: 0,
             messages: vec!["two\nlines".to_owned()],
             millis: 12,
         }
     }
 
-    fn news(outcome: Outcome, version: u64) -> News {
+    pub(super) fn news(outcome: Outcome, version: u64) -> News {
         News {
             id: format!("jwo.orders-{version}"),
             run: "r-1".to_owned(),
             at: DateTime::UNIX_EPOCH,
             table: table(outcome, version),
+            parts: Vec::new(),
+            late_periods: Vec::new(),
+            told: BTreeSet::new(),
         }
     }
 
-    fn run(id: &str) -> RunReport {
+    pub(super) fn run(id: &str) -> RunReport {
         let mut last = table(Outcome::Updated, 7);
         last.messages.push("a path fits no pattern".to_owned());
         RunReport {
@@ -173,48 +207,6 @@ mod tests {
             tables: vec![last],
             unfinished: Vec::new(),
         }
-    }
-
-    #[test]
-    fn each_news_is_one_line_and_later_ones_are_appended() {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = folder.path().join("lake");
-        append(&lake, &[], &run("r-1")).unwrap();
-        assert!(!lake.exists());
-        let outcomes = [
-            Outcome::Empty,
-            Outcome::Updated,
-            Outcome::PartlyQuarantined,
-            Outcome::Held,
-            Outcome::Busy,
-            Outcome::Stopped,
-            Outcome::Failed,
-        ];
-        for outcome in outcomes {
-            append(&lake, &[news(outcome, 3), news(outcome, 4)], &run("r-1")).unwrap();
-        }
-        let text = fs::read_to_string(file_of(&lake)).unwrap();
-        let lines: Vec<serde_json::Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let told: Vec<_> = lines
-            .iter()
-            .step_by(2)
-            .map(|line| (line["outcome"].as_str().unwrap(), line["attention"] == true))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                ("empty", false),
-                ("updated", false),
-                ("partly_quarantined", false),
-                ("held", true),
-                ("busy", true),
-                ("stopped", true),
-                ("failed", true)
-            ]
-        );
     }
 
     #[test]
@@ -241,9 +233,12 @@ mod tests {
                 "batches",
                 "counts",
                 "id",
+                "ids",
                 "late_objects",
+                "late_periods",
                 "messages",
                 "outcome",
+                "parts",
                 "run",
                 "schema",
                 "table",

@@ -3,11 +3,13 @@
 
 mod lake;
 mod message;
+mod messages;
 mod proxy;
 mod server;
 
 pub use lake::S3Lake;
 pub use message::Request;
+pub use messages::{Messages, Waiting, topic_arn};
 pub use proxy::{Fault, Proxy};
 pub use server::Server;
 

@@ -11,7 +11,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::{ClientOptions, ObjectStore};
 use tempfile::TempDir;
 
-use super::{KEY_ID, SECRET};
+use super::{KEY_ID, Messages, SECRET};
 
 /// How long one may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,6 +114,11 @@ impl Server {
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its queues and topics, without anything in between.
+    pub fn messages(&self) -> Messages {
+        Messages::at(self.address)
     }
 
     /// A bucket of it, without anything in between.

@@ -7,6 +7,7 @@ mod contracts;
 mod demo;
 mod deploy;
 mod documents;
+mod events;
 mod formats;
 mod fuzz;
 mod hostile;

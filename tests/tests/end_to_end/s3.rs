@@ -21,10 +21,10 @@ use crate::oracle;
 const ROUNDS: usize = 12;
 
 /// Where the lake is.
-const LAKE: (&str, &str) = ("lake", "us-east-1");
-const THEIRS: (&str, &str) = ("theirs", "eu-west-2");
+pub(super) const LAKE: (&str, &str) = ("lake", "us-east-1");
+pub(super) const THEIRS: (&str, &str) = ("theirs", "eu-west-2");
 
-fn ministack(buckets: &[(&str, &str)]) -> Result<Server> {
+pub(super) fn ministack(buckets: &[(&str, &str)]) -> Result<Server> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("s3");
     Server::ministack(&oracle::environment(&folder)?, buckets)
 }
@@ -147,7 +147,7 @@ fn bad_wire(seed: u64) -> impl FnMut(&Request) -> Fault + Send + 'static {
 }
 
 /// A lake with a contract of visits and more of a configuration.
-fn visits(server: &Server, proxy: &Proxy, more: &str) -> Result<S3Lake> {
+pub(super) fn visits(server: &Server, proxy: &Proxy, more: &str) -> Result<S3Lake> {
     let lake = S3Lake::new(server, proxy, &format!("contracts = \"sql\"\n{more}"))?;
     let contracts = lake.folder().join("sql/shop");
     fs::create_dir_all(&contracts)?;
@@ -157,7 +157,7 @@ fn visits(server: &Server, proxy: &Proxy, more: &str) -> Result<S3Lake> {
 }
 
 /// A visit of that day of March, with as many guests.
-fn visit(day: usize) -> Delivery {
+pub(super) fn visit(day: usize) -> Delivery {
     let key = format!("shop/corner/2026-03-{day:02}/visits.csv");
     Delivery::new(key, format!("visit_id,seconds,guests\nv{day},60,{day}\n"))
 }

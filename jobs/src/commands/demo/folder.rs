@@ -146,7 +146,7 @@ impl Folder {
         }
         // Where nothing else is in it.
         let _ = fs::remove_dir(self.raw());
-        match fs::remove_file(notice::file_of(&self.path)) {
+        match fs::remove_file(notice::of_lake(&self.path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(error).context("notices cannot be removed")
             }
@@ -211,7 +211,7 @@ impl Folder {
     pub(super) fn notices(&self) -> String {
         match self.is_in_bucket() {
             true => format!("{}/{}/", self.shown(), notice::FOLDER),
-            false => notice::file_of(&self.path).display().to_string(),
+            false => notice::of_lake(&self.path).display().to_string(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! `run`: pick up, curate, register, notify.
 
+mod events;
 mod report;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
+use crate::events::EventCounts;
 use crate::exit::{ATTENTION, DONE, FAILED, STOPPED, usage, worse};
 use crate::notice;
 use crate::session::{Session, find};
@@ -21,6 +23,16 @@ pub(super) struct Plans<'a> {
     schema: u32,
     /// Tables in the order in which they would be worked on.
     tables: &'a [TablePlan],
+}
+
+/// What a run did, and where events said where to look, what became of their messages.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    #[serde(flatten)]
+    run: &'a RunReport,
+    /// What became of the messages of the queue; only there where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<EventCounts>,
 }
 
 /// Runs, or with `--dry-run` says what a run would do.
@@ -40,15 +52,24 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
         let waits = plans.iter().any(|plan| !plan.held.is_empty());
         return Ok(if waits { ATTENTION } else { DONE });
     }
-    let report = {
-        let progress = session.progress();
-        lake.run(&selection, &progress).await?
+    let mut code = match &arguments.events {
+        Some(queue) => events::run(session, &lake, &arguments, queue).await?,
+        None => once(session, &lake, &selection).await?,
     };
-    let mut code = worse(report.exit_code(), finish(session, &lake, &report).await);
-    session.output.show(&report, || report::text(&report))?;
     if arguments.strict && code != STOPPED && anything_due(&lake, session).await? {
         code = worse(code, ATTENTION);
     }
+    Ok(code)
+}
+
+/// Runs, and says what came of it.
+async fn once(session: &Session, lake: &Lake, selection: &Selection) -> Result<u8> {
+    let report = {
+        let progress = session.progress();
+        lake.run(selection, &progress).await?
+    };
+    let code = worse(report.exit_code(), finish(session, lake, &report).await);
+    session.output.show(&report, || report::text(&report))?;
     Ok(code)
 }
 
@@ -58,7 +79,7 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
 pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -> u8 {
     let telling = async {
         let registered = super::tables::register(session, lake).await;
-        let published = notice::publish(lake, &session.config.lake, report).await;
+        let published = notice::publish(session, lake, report).await;
         Ok((registered, published))
     };
     let Ok((registered, published)) = session.stop.unless(telling).await else {
@@ -105,6 +126,7 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
         from: arguments.from,
         to: arguments.to,
         release: arguments.release.iter().cloned().collect(),
+        folders: None,
     })
 }
 

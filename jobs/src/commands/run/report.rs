@@ -135,6 +135,7 @@ mod tests {
             },
             late_objects: 0,
             over_budget: false,
+            waiting_documents: 0,
             messages: messages.iter().map(|message| (*message).to_owned()).collect(),
             millis: 1_250,
         };

@@ -1,0 +1,167 @@
+//! `run --events`: runs where events of S3 say that there is something new.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use aws::Queue;
+use pipeline::RawPlaces;
+use pipeline::lake::Lake;
+use pipeline::request::Selection;
+use url::Url;
+
+use super::{Document, finish, report};
+use crate::cli::RunArgs;
+use crate::events::{EventCounts, Inbox};
+use crate::exit::{DONE, STOPPED, usage, worse};
+use crate::session::Session;
+
+/// So often a watch runs although nothing comes: what is claimed goes on, what waits comes in, and once a day everything is
+/// looked through.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long messages may take to be deleted or given back when somebody has asked for the end.
+const LAST: Duration = Duration::from_secs(4);
+
+/// A queue that tells where to look, and what its messages can name.
+struct Intake<'a> {
+    session: &'a Session,
+    lake: &'a Lake,
+    queue: Queue,
+    places: RawPlaces,
+    visibility: Duration,
+    quiet: Option<Duration>,
+}
+
+/// What a run came to, and whether more may be in the queue.
+struct Ran {
+    code: u8,
+    goes_on: bool,
+}
+
+/// Runs for what is in the queue, and with `--watch` for what comes until somebody asks for the end.
+pub(super) async fn run(session: &Session, lake: &Lake, arguments: &RunArgs, url: &str) -> Result<u8> {
+    if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        return Err(usage(format!(
+            "--events {url:?} is no URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/111122223333/intake"
+        )));
+    }
+    let queue = session.at_aws.get(&session.config).await?.queue(url);
+    let Some(visibility) = until_stopped(session, queue.visibility()).await else {
+        return Ok(STOPPED);
+    };
+    let intake = Intake {
+        session,
+        lake,
+        visibility: visibility?,
+        queue,
+        places: lake.raw_places()?,
+        quiet: arguments.quiet.map(|quiet| quiet.0),
+    };
+    let mut wait = Duration::ZERO;
+    let mut code = DONE;
+    loop {
+        let Some(ran) = intake.once(wait).await? else {
+            // Nothing was on its way: the last run says how things stand.
+            return Ok(if arguments.watch { code } else { STOPPED });
+        };
+        code = match arguments.watch {
+            true => ran.code,
+            false => worse(code, ran.code),
+        };
+        if ran.code == STOPPED || !(arguments.watch || ran.goes_on) {
+            return Ok(code);
+        }
+        wait = if arguments.watch { IDLE } else { Duration::ZERO };
+    }
+}
+
+impl Intake<'_> {
+    /// Takes in messages, for the first of which it waits so long, and runs where they say. None where somebody asked for the
+    /// end before there was anything to do.
+    async fn once(&self, wait: Duration) -> Result<Option<Ran>> {
+        let mut inbox = Inbox::of(&self.queue, &self.places, self.visibility);
+        match until_stopped(self.session, self.gather(&mut inbox, wait)).await {
+            Some(gathered) => gathered?,
+            None => {
+                let _ = tokio::time::timeout(LAST, inbox.give_back()).await;
+                return Ok(None);
+            }
+        }
+        // A queue that keeps an order gives no more of a group until what it gave is deleted.
+        let goes_on = inbox.is_full() || (self.queue.keeps_order() && !inbox.is_empty());
+        let selection = Selection {
+            folders: Some(Arc::new(inbox.folders())),
+            ..Selection::default()
+        };
+        let run = {
+            let progress = self.session.progress();
+            self.lake.run(&selection, &progress).await?
+        };
+        let mut code = worse(run.exit_code(), finish(self.session, self.lake, &run).await);
+        // Last: whoever dies before has the same messages once more, and finds nothing new.
+        let counts = match self.session.stop.is_asked() {
+            false => inbox.settle(&run).await?,
+            true => {
+                code = worse(code, STOPPED);
+                match tokio::time::timeout(LAST, inbox.settle(&run)).await {
+                    Ok(settled) => settled?,
+                    Err(_) => EventCounts::default(),
+                }
+            }
+        };
+        self.tell(&counts);
+        let document = Document {
+            run: &run,
+            events: Some(counts),
+        };
+        self.session.output.show(&document, || report::text(&run))?;
+        Ok(Some(Ran { code, goes_on }))
+    }
+
+    async fn gather(&self, inbox: &mut Inbox<'_>, wait: Duration) -> Result<()> {
+        if !inbox.wait(wait).await? {
+            return Ok(());
+        }
+        match self.quiet {
+            Some(quiet) => inbox.until_quiet(quiet).await,
+            None => inbox.drain().await,
+        }
+    }
+
+    fn tell(&self, counts: &EventCounts) {
+        let EventCounts {
+            messages,
+            unread,
+            folders,
+            deleted,
+            kept,
+            foreign,
+        } = *counts;
+        tracing::info!(
+            messages,
+            unread,
+            folders,
+            deleted,
+            kept,
+            foreign,
+            "events are settled"
+        );
+        if kept > 0 {
+            self.session.output.warning(&format!(
+                "{kept} messages come back: a table that reads what they name is not through"
+            ));
+        }
+        if foreign > 0 {
+            self.session.output.warning(&format!(
+                "{foreign} messages are no events of S3 and are left to the queue, which moves them to its dead-letter queue \
+                 where it has one"
+            ));
+        }
+    }
+}
+
+/// Does work that may be left anywhere; none where somebody asked for the end.
+async fn until_stopped<T>(session: &Session, work: impl Future<Output = T>) -> Option<T> {
+    let work = async { Ok(work.await) };
+    session.stop.unless(work).await.ok()
+}

@@ -1,0 +1,304 @@
+//! Messages that were taken from a queue: where they say to look, and which of them can go.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use aws::{Queue, Received};
+use pipeline::RawPlaces;
+use pipeline::contract::TableName;
+use pipeline::report::{Outcome, RunReport, TableReport};
+use pipeline::request::DayFolder;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use super::message::{self, Said};
+
+/// Most messages, and folders that they name, that one run is about: what is left is there for the next one.
+const MESSAGES: usize = 10_000;
+const FOLDERS: usize = 1_000;
+/// The longest wait that a queue offers, and the wait that shows that it is empty.
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_secs(1);
+/// Quiet is waited for at most so many times as long as it should last.
+const PATIENCE: u32 = 10;
+/// Messages are hidden for longer so often before they would come back.
+const BEATS: u32 = 3;
+
+/// What became of the messages of a queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct EventCounts {
+    /// Events of S3 that were received, each message once, tests of S3 among them.
+    pub(crate) messages: u64,
+    /// Those of them that name nothing that a table reads.
+    pub(crate) unread: u64,
+    /// Folders of an account and a day that were looked at because of them.
+    pub(crate) folders: u64,
+    /// Messages that were deleted, since all that is in their folders is in tables or quarantine.
+    pub(crate) deleted: u64,
+    /// Messages that come back, since a table is not through that reads what they name.
+    pub(crate) kept: u64,
+    /// Messages that are no events of S3, and are left to the queue.
+    pub(crate) foreign: u64,
+}
+
+/// What is received from a queue for one run.
+pub(crate) struct Inbox<'a> {
+    queue: &'a Queue,
+    places: &'a RawPlaces,
+    held: Held,
+    /// Ids of messages that are none of ours.
+    foreign: HashSet<String>,
+    /// Folders with the tables that read what is named there; messages name them by their place.
+    folders: Vec<(DayFolder, BTreeSet<TableName>)>,
+    known: BTreeMap<DayFolder, usize>,
+    unread: u64,
+    _beat: Beat,
+}
+
+/// A message that is hidden from others, and the folders that it names.
+struct Message {
+    receipt: String,
+    folders: Vec<usize>,
+}
+
+/// Messages by their ids.
+type Held = Arc<Mutex<HashMap<String, Message>>>;
+
+impl<'a> Inbox<'a> {
+    /// An empty one. What comes into it is hidden from others by `visibility` after `visibility`, as long as this is there.
+    pub(crate) fn of(queue: &'a Queue, places: &'a RawPlaces, visibility: Duration) -> Self {
+        let held = Held::default();
+        Self {
+            queue,
+            places,
+            _beat: Beat::start(queue.clone(), held.clone(), visibility),
+            held,
+            foreign: HashSet::new(),
+            folders: Vec::new(),
+            known: BTreeMap::new(),
+            unread: 0,
+        }
+    }
+
+    /// Waits for something to come, at most `so_long`. Whether something did.
+    pub(crate) async fn wait(&mut self, so_long: Duration) -> Result<bool> {
+        let end = Instant::now() + so_long;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.receive(left.clamp(SHORT, LONG)).await? {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Takes in what is there.
+    pub(crate) async fn drain(&mut self) -> Result<()> {
+        while !self.is_full() && self.receive(SHORT).await? {}
+        Ok(())
+    }
+
+    /// Takes in what comes until nothing has come for so long; where it never becomes quiet, until ten times that is over.
+    pub(crate) async fn until_quiet(&mut self, quiet: Duration) -> Result<()> {
+        let end = Instant::now() + quiet * PATIENCE;
+        while !self.is_full() && Instant::now() < end && self.wait(quiet).await? {}
+        Ok(())
+    }
+
+    /// Whether no more fits in. Then more may be there.
+    pub(crate) fn is_full(&self) -> bool {
+        locked(&self.held).len() + self.foreign.len() >= MESSAGES || self.folders.len() >= FOLDERS
+    }
+
+    /// Whether nothing of ours has come.
+    pub(crate) fn is_empty(&self) -> bool {
+        locked(&self.held).is_empty()
+    }
+
+    /// The folders that messages name.
+    pub(crate) fn folders(&self) -> BTreeSet<DayFolder> {
+        self.folders.iter().map(|(folder, _)| folder.clone()).collect()
+    }
+
+    /// Deletes the messages of which a run has taken in all that is in their folders, and lets go of the others.
+    pub(crate) async fn settle(self, run: &RunReport) -> Result<EventCounts> {
+        let done: Vec<bool> = self
+            .folders
+            .iter()
+            .map(|(_, tables)| is_through(run, tables))
+            .collect();
+        let (mut receipts, mut kept) = (Vec::new(), 0);
+        for message in locked(&self.held).values() {
+            match message.folders.iter().all(|folder| done[*folder]) {
+                true => receipts.push(message.receipt.clone()),
+                false => kept += 1,
+            }
+        }
+        self.queue.delete(&receipts).await?;
+        Ok(EventCounts {
+            messages: receipts.len() as u64 + kept,
+            unread: self.unread,
+            folders: self.folders.len() as u64,
+            deleted: receipts.len() as u64,
+            kept,
+            foreign: self.foreign.len() as u64,
+        })
+    }
+
+    /// Gives back what nothing was done with, so that others find it at once.
+    pub(crate) async fn give_back(self) -> Result<()> {
+        let receipts: Vec<String> = locked(&self.held)
+            .values()
+            .map(|message| message.receipt.clone())
+            .collect();
+        Ok(self.queue.hide(&receipts, Duration::ZERO).await?)
+    }
+
+    /// Receives what is there, or comes before the wait is over. Whether anything was new.
+    async fn receive(&mut self, wait: Duration) -> Result<bool> {
+        let mut is_new = false;
+        for received in self.queue.receive(wait).await? {
+            is_new |= self.take(received);
+        }
+        Ok(is_new)
+    }
+
+    /// Takes in a message. Whether it was new.
+    fn take(&mut self, received: Received) -> bool {
+        let Received { id, receipt, body } = received;
+        if self.foreign.contains(&id) {
+            return false;
+        }
+        if let Some(known) = locked(&self.held).get_mut(&id) {
+            known.receipt = receipt;
+            return false;
+        }
+        let objects = match message::read(&body) {
+            Said::Objects(objects) => objects,
+            Said::Test => Vec::new(),
+            Said::Foreign => return self.foreign.insert(id),
+        };
+        let mut folders = BTreeSet::new();
+        for object in &objects {
+            for (folder, tables) in self.places.of(&object.bucket, &object.key) {
+                folders.insert(self.place(folder, tables));
+            }
+        }
+        self.unread += u64::from(folders.is_empty() && !objects.is_empty());
+        let folders = folders.into_iter().collect();
+        locked(&self.held).insert(id, Message { receipt, folders });
+        true
+    }
+
+    fn place(&mut self, folder: DayFolder, tables: BTreeSet<TableName>) -> usize {
+        let next = self.folders.len();
+        let place = *self.known.entry(folder.clone()).or_insert(next);
+        match self.folders.get_mut(place) {
+            Some((_, known)) => known.extend(tables),
+            None => self.folders.push((folder, tables)),
+        }
+        place
+    }
+}
+
+/// Whether a run has taken in all that is there for these tables. A table that it says nothing of had nothing new.
+fn is_through(run: &RunReport, tables: &BTreeSet<TableName>) -> bool {
+    let names: BTreeSet<String> = tables.iter().map(ToString::to_string).collect();
+    let mut reports = run.tables.iter().filter(|report| names.contains(&report.table));
+    run.unfinished.is_empty() && reports.all(is_all_in)
+}
+
+fn is_all_in(report: &TableReport) -> bool {
+    let is_done = match report.outcome {
+        Outcome::Unchanged | Outcome::Empty | Outcome::Updated | Outcome::PartlyQuarantined => true,
+        Outcome::Late | Outcome::Held | Outcome::Busy | Outcome::Stopped | Outcome::Failed => false,
+    };
+    is_done && report.waiting_documents == 0
+}
+
+/// Keeps messages hidden while it is there.
+struct Beat(JoinHandle<()>);
+
+impl Beat {
+    fn start(queue: Queue, held: Held, visibility: Duration) -> Self {
+        let visibility = visibility.max(SHORT);
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(visibility / BEATS).await;
+                let receipts: Vec<String> = locked(&held)
+                    .values()
+                    .map(|message| message.receipt.clone())
+                    .collect();
+                if let Err(error) = queue.hide(&receipts, visibility).await {
+                    tracing::warn!(%error, "messages are not hidden any longer and may come twice, which changes nothing");
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn locked(held: &Held) -> MutexGuard<'_, HashMap<String, Message>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use pipeline::report;
+
+    use super::*;
+
+    fn run(tables: &[(&str, Outcome, u64)]) -> RunReport {
+        let table = |(table, outcome, waiting_documents): &(&str, Outcome, u64)| TableReport {
+            table: (*table).to_owned(),
+            outcome: *outcome,
+            batches: 0,
+            version: None,
+            counts: report::Counts::default(),
+            late_objects: 0,
+            over_budget: true,
+            waiting_documents: *waiting_documents,
+            messages: Vec::new(),
+            millis: 0,
+        };
+        RunReport {
+            schema: 1,
+            run: "r".to_owned(),
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
+            tables: tables.iter().map(table).collect(),
+            unfinished: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_folder_is_done_when_every_table_that_reads_it_has_all_of_it() {
+        let tables = ["shop.visits", "shop.guests"].map(|table| table.parse().unwrap());
+        let is_done = |report: &RunReport| is_through(report, &tables.clone().into());
+        let with = |outcome| run(&[("shop.visits", Outcome::Updated, 0), ("shop.guests", outcome, 0)]);
+        for outcome in [Outcome::Unchanged, Outcome::Empty, Outcome::PartlyQuarantined] {
+            assert!(is_done(&with(outcome)), "{outcome:?}");
+        }
+        for outcome in [Outcome::Held, Outcome::Busy, Outcome::Stopped, Outcome::Failed] {
+            assert!(!is_done(&with(outcome)), "{outcome:?}");
+        }
+        assert!(is_done(&run(&[])));
+        assert!(!is_done(&run(&[("shop.visits", Outcome::Unchanged, 1)])));
+        // What becomes of other tables does not matter, and what is not written down does.
+        assert!(is_done(&run(&[("shop.days", Outcome::Failed, 0)])));
+        let mut unfinished = run(&[]);
+        unfinished.unfinished.push("a record".to_owned());
+        assert!(!is_done(&unfinished));
+    }
+}

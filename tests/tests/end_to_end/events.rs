@@ -1,0 +1,314 @@
+//! Events of a bucket, and notices, over the wire: from an object that is put to the message in the queue of a subscriber.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use marketlake_tests::Run;
+use marketlake_tests::s3::{Messages, Proxy, S3Lake, Server, Waiting, topic_arn};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use pipeline::failpoint;
+use serde_json::{Value, json};
+
+use crate::s3::{LAKE, THEIRS, ministack, visit, visits};
+
+/// How long anything is waited for that comes soon.
+const PATIENCE: Duration = Duration::from_secs(60);
+const NOTHING: Waiting = Waiting {
+    visible: 0,
+    hidden: 0,
+};
+
+/// A lake of which the raw zone tells the topic `uploads`, which the queue `intake` is subscribed to.
+struct Intake {
+    server: Server,
+    lake: S3Lake,
+    intake: String,
+}
+
+impl Intake {
+    /// With more of a configuration; messages are hidden for so many seconds.
+    fn new(more: &str, hides: u32) -> Result<Self> {
+        let server = ministack(&[LAKE, THEIRS])?;
+        let proxy = Proxy::before(server.address(), None)?;
+        let lake = visits(&server, &proxy, more)?;
+        let messages = server.messages();
+        let uploads = messages.topic("uploads")?;
+        let intake = messages.queue("intake", hides)?;
+        messages.subscribe(&uploads, &intake, false, None)?;
+        messages.notify(LAKE.0, "prod/raw/", &uploads)?;
+        Ok(Self { server, lake, intake })
+    }
+
+    fn messages(&self) -> Messages {
+        self.server.messages()
+    }
+
+    fn run(&self) -> Result<Run> {
+        self.run_with(&[])
+    }
+
+    fn run_with(&self, more: &[&str]) -> Result<Run> {
+        self.lake
+            .call(&[&["run", "--events", &self.intake], more].concat())
+    }
+
+    /// Sends what a bucket says of an object, without an envelope.
+    fn send_event(&self, bucket: &str, key: &str) -> Result<()> {
+        let event = json!({ "Records": [{
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": bucket }, "object": { "key": key } },
+        }] });
+        self.messages().send(&self.intake, &event.to_string())
+    }
+
+    fn waiting(&self) -> Result<Waiting> {
+        self.messages().waiting(&self.intake)
+    }
+
+    /// Waits until messages come back.
+    fn come_back(&self, messages: u64) -> Result<()> {
+        let begin = Instant::now();
+        while self.waiting()?.visible < messages {
+            ensure!(begin.elapsed() < PATIENCE, "{:?}", self.waiting()?);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// The days and guests of all visits, as text.
+    fn rows(&self) -> Result<Vec<String>> {
+        let tables = self.lake.fingerprints()?;
+        let visits = tables.iter().find(|(name, _)| name == "shop.visits");
+        let rows = visits.context("no visits")?.1.lines().skip(1);
+        Ok(rows
+            .filter_map(|row| row.rsplit(',').next().map(str::to_owned))
+            .collect())
+    }
+}
+
+fn events(run: &Run) -> Result<Value> {
+    Ok(run.document()?["events"].clone())
+}
+
+/// What notices say that a subscriber got.
+fn notices(messages: &Messages, queue: &str) -> Result<Vec<Value>> {
+    let taken = messages.take(queue)?;
+    let body = |message: &Value| -> Result<Value> {
+        Ok(serde_json::from_str(
+            message["Body"].as_str().context("no body")?,
+        )?)
+    };
+    taken.iter().map(body).collect()
+}
+
+#[test]
+fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Result<()> {
+    let topic = topic_arn("notices");
+    let account = "[[account]]\nalias = \"market\"\nsource = \"shop\"\nraw = \"s3://theirs/visits\"\nregion = \"eu-west-2\"\n";
+    let intake = Intake::new(&format!("notice_topic = \"{topic}\"\n{account}"), 30)?;
+    let messages = intake.messages();
+    messages.topic("notices")?;
+    let all = messages.queue("all", 30)?;
+    messages.subscribe(&topic, &all, false, None)?;
+    let wrong = messages.queue("wrong", 30)?;
+    messages.subscribe(
+        &topic,
+        &wrong,
+        true,
+        Some(&json!({ "outcome": ["failed", "held"] })),
+    )?;
+
+    intake.lake.deliver(&[visit(1)])?;
+    let run = intake.run()?.exits_with(0)?;
+    // The first message is the test that a bucket sends when it is told where to send.
+    let settled = json!({ "messages": 2, "unread": 0, "folders": 1, "deleted": 2, "kept": 0, "foreign": 0 });
+    assert_eq!(events(&run)?, settled);
+    assert_eq!(
+        (intake.waiting()?, intake.rows()?),
+        (NOTHING, vec!["1".to_owned()])
+    );
+    let told = messages.take(&all)?;
+    let envelope: Value = serde_json::from_str(told[0]["Body"].as_str().context("no body")?)?;
+    let notice: Value = serde_json::from_str(envelope["Message"].as_str().context("no message")?)?;
+    assert_eq!(told.len(), 1, "{told:?}");
+    for (attribute, value) in [
+        ("source", "shop"),
+        ("table", "shop.visits"),
+        ("outcome", "updated"),
+    ] {
+        assert_eq!(
+            envelope["MessageAttributes"][attribute]["Value"], value,
+            "{envelope}"
+        );
+    }
+    assert_eq!(
+        (&notice["schema"], &notice["table"], &notice["parts"]),
+        (&json!(1), &json!("shop.visits"), &json!(["day=2026-03-01"]))
+    );
+    assert_eq!(notice["counts"]["rows_inserted"], 1);
+    assert_eq!(messages.take(&wrong)?, Vec::<Value>::new());
+
+    // In any order, again and again, in every shape, and from the bucket of an account.
+    intake.lake.deliver(&[visit(3), visit(2)])?;
+    for _ in 0..2 {
+        intake.send_event(LAKE.0, "prod/raw/shop/corner/2026-03-02/visits.csv")?;
+    }
+    let theirs = intake.server.store(THEIRS.0, THEIRS.1)?;
+    let bytes = visit(4).bytes;
+    let key = Path::from("visits/2026-03-04/of all.csv");
+    let put = theirs.put(&key, bytes.into());
+    tokio::runtime::Runtime::new()?.block_on(put)?;
+    let of_eventbridge = json!({
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": { "bucket": { "name": "theirs" }, "object": { "key": "visits/2026-03-04/of all.csv" } },
+    });
+    messages.send(&intake.intake, &of_eventbridge.to_string())?;
+    // What no table reads goes, and what is no event of S3 stays.
+    intake.send_event(LAKE.0, "prod/raw/shop/corner/2026-03-05/visits.txt")?;
+    intake.send_event("elsewhere", "x")?;
+    messages.send(&intake.intake, "a message for somebody else")?;
+    let run = intake.run_with(&["--quiet", "1s"])?.exits_with(0)?;
+    let settled = json!({ "messages": 7, "unread": 2, "folders": 3, "deleted": 7, "kept": 0, "foreign": 1 });
+    assert_eq!(events(&run)?, settled);
+    ensure!(
+        run.stderr.contains("1 messages are no events of S3"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        intake.waiting()?,
+        Waiting {
+            visible: 0,
+            hidden: 1
+        }
+    );
+    assert_eq!(intake.rows()?, ["1", "2", "3", "4"]);
+    intake.lake.has_no_secrets()
+}
+
+#[test]
+fn messages_stay_until_what_they_name_is_in() -> Result<()> {
+    let intake = Intake::new("", 2)?;
+    intake.lake.deliver(&[visit(1)])?;
+    // Everything is in, and nobody has deleted the messages.
+    let mut command = intake.lake.command(&["run", "--events", &intake.intake]);
+    let run = intake
+        .lake
+        .ended(command.env("MARKETLAKE_FAILPOINT", failpoint::TOLD))?;
+    ensure!(run.died(), "{run:?}");
+    intake.come_back(2)?;
+    assert_eq!(intake.rows()?, ["1"]);
+    let run = intake.run()?.exits_with(0)?;
+    assert_eq!(
+        (run.outcome("shop.visits")?.as_str(), &events(&run)?["deleted"]),
+        ("unchanged", &json!(2))
+    );
+    assert_eq!(
+        (intake.waiting()?, intake.rows()?),
+        (NOTHING, vec!["1".to_owned()])
+    );
+
+    // A table that is held keeps its messages, until it is as it was.
+    let contract = intake.lake.folder().join("sql/shop/visits.toml");
+    let was = fs::read_to_string(&contract)?;
+    fs::write(&contract, was.replace("decimal(10,1)", "decimal(12,2)"))?;
+    intake.lake.deliver(&[visit(2)])?;
+    let run = intake.run()?.exits_with(3)?;
+    assert_eq!(run.outcome("shop.visits")?, "held");
+    assert_eq!(
+        (&events(&run)?["deleted"], &events(&run)?["kept"]),
+        (&json!(0), &json!(1))
+    );
+    ensure!(run.stderr.contains("1 messages come back"), "{}", run.stderr);
+    intake.come_back(1)?;
+    fs::write(&contract, was)?;
+    let run = intake.run()?.exits_with(0)?;
+    assert_eq!(
+        (&events(&run)?["deleted"], &events(&run)?["kept"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(
+        (intake.waiting()?, intake.rows()?),
+        (NOTHING, vec!["1".to_owned(), "2".to_owned()])
+    );
+    intake.lake.has_no_secrets()
+}
+
+#[test]
+fn a_topic_that_takes_nothing_is_told_later_in_its_order_and_who_watches_is_told_what_comes() -> Result<()> {
+    let topic = topic_arn("notices.fifo");
+    let account = "[[account]]\nalias = \"corner\"\nsource = \"shop\"\nsince = \"2026-03-01\"\n";
+    let intake = Intake::new(&format!("notice_topic = \"{topic}\"\n{account}"), 30)?;
+    let messages = intake.messages();
+    let contract = intake.lake.folder().join("sql/shop/visits.toml");
+    let expecting = "expect = { every = \"1d\", within = \"1h\" }\n";
+    fs::write(
+        &contract,
+        format!("{expecting}{}", fs::read_to_string(&contract)?),
+    )?;
+
+    // There is no such topic yet: what is in stays in, and the messages of the queue are done with.
+    intake.lake.deliver(&[visit(1)])?;
+    let run = intake.run()?.exits_with(1)?;
+    assert_eq!(
+        (run.outcome("shop.visits")?.as_str(), intake.waiting()?),
+        ("updated", NOTHING)
+    );
+    ensure!(
+        run.stderr.contains(&topic) && run.stderr.contains("is not there"),
+        "{}",
+        run.stderr
+    );
+    messages.topic("notices.fifo")?;
+    let subscriber = messages.queue("subscriber.fifo", 30)?;
+    messages.subscribe(&topic, &subscriber, true, None)?;
+    intake.run()?.exits_with(0)?;
+    let mut told: Vec<(String, String)> = Vec::new();
+    for message in messages.take(&subscriber)? {
+        let notice: Value = serde_json::from_str(message["Body"].as_str().context("no body")?)?;
+        let (group, id) = (
+            &message["Attributes"]["MessageGroupId"],
+            &message["Attributes"]["MessageDeduplicationId"],
+        );
+        assert_eq!((group, id), (&json!("shop.visits"), &notice["id"]));
+        let late = notice["late_periods"][0]["state"].as_str().unwrap_or_default();
+        told.push((notice["outcome"].to_string(), late.to_owned()));
+    }
+    // Yesterday's visits have not come either; that is told once, too.
+    let wanted = [("\"updated\"", ""), ("\"late\"", "overdue")];
+    assert_eq!(
+        told,
+        wanted.map(|(outcome, late)| (outcome.to_owned(), late.to_owned()))
+    );
+
+    // From here on somebody watches.
+    let mut command = intake
+        .lake
+        .command(&["run", "--events", &intake.intake, "--watch"]);
+    let mut watching = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    for day in [2, 3] {
+        intake.lake.deliver(&[visit(day)])?;
+        let (begin, mut told) = (Instant::now(), Vec::new());
+        while told.is_empty() {
+            ensure!(begin.elapsed() < PATIENCE, "nothing is told of day {day}");
+            std::thread::sleep(Duration::from_millis(200));
+            told = notices(&messages, &subscriber)?;
+        }
+        assert_eq!(told[0]["parts"], json!([format!("day=2026-03-{day:02}")]));
+    }
+    let id = watching.id().to_string();
+    ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success());
+    let begin = Instant::now();
+    let ended = watching.wait()?;
+    ensure!(
+        begin.elapsed() < Duration::from_secs(20) && ended.code() == Some(0),
+        "{ended:?}"
+    );
+    assert_eq!(intake.rows()?, ["1", "2", "3"]);
+    intake.lake.has_no_secrets()
+}
