@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use crate::oracle;
 
 const REGION: &str = "eu-west-1";
+const SCHEDULED: &str = "2026-03-01T04:00:00Z";
 const RAW: &str = "marketlake-raw-000000000000-eu-west-1";
 
 #[test]
@@ -47,12 +48,25 @@ fn from_the_templates_to_rows() -> Result<()> {
             Some(command) => call.args(command),
             None => call
                 .args(texts(&task["command"])?.into_values())
-                .envs(texts(&deployed["started"][job])?),
+                // The Scheduler puts the time there.
+                .envs(
+                    texts(&deployed["started"][job])?
+                        .into_iter()
+                        .map(|(name, value)| {
+                            (name, value.replace("<aws.scheduler.scheduled-time>", SCHEDULED))
+                        }),
+                ),
         };
         let run: Run = call.output().context("the program cannot be started")?.into();
         run.exits_with(0)
     };
-    task("hand", Some(&["run"]))?;
+    // As scheduled: the queue tells of the order report, and the first run of a day looks through everything.
+    task("jwo", None)?;
+    task("maintain", None)?;
+    let reports = texts(&deployed["tasks"]["reports"]["command"])?;
+    let mut asked: Vec<&str> = reports.values().map(String::as_str).collect();
+    asked.push("--help");
+    task("reports", Some(&asked))?;
     for (sql, wanted) in [
         ("SELECT order_id, order_total FROM jwo.orders", "A-1,7.5000"),
         ("SELECT count(*) FROM ams.sp_traffic", "2"),
