@@ -15,6 +15,7 @@ mod memory;
 mod notice;
 mod output;
 mod progress;
+mod registry;
 mod session;
 mod signals;
 mod units;

@@ -102,6 +102,9 @@ pub(crate) enum Command {
     Rebuild(RebuildArgs),
     /// Fewer and larger files, shorter logs, and an end to what nobody reads any more
     Maintain(MaintainArgs),
+    /// What other engines are told of the tables: where that is wrong, and mended
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Which settings are in force and where each comes from
     Config(ConfigArgs),
     /// The JSON Schemas of the documents that --json prints, and of the notice
@@ -125,6 +128,7 @@ impl Command {
                 | Self::Query(_)
                 | Self::Rebuild(_)
                 | Self::Maintain(_)
+                | Self::Catalog(_)
         )
     }
 }
@@ -373,6 +377,36 @@ pub(crate) struct MaintainArgs {
     /// Say what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// What to do with the catalog.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogCommand {
+    /// Where the catalog says something else than the tables; exits with 3 where it does
+    Diff(CatalogArgs),
+    /// Make the catalog say what the tables say, also where they have moved
+    Sync {
+        #[command(flatten)]
+        tables: CatalogArgs,
+        /// Make databases that are missing
+        #[arg(long)]
+        create_databases: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A run registers the tables that it changed. This is for those that were there before there was a
+catalog, and for what somebody else changed in it.
+
+Examples:
+  marketlake catalog diff
+  marketlake catalog sync --create-databases
+  marketlake catalog sync jwo.orders")]
+pub(crate) struct CatalogArgs {
+    /// Only these tables
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<TableName>,
 }
 
 /// How rows of a query are printed.

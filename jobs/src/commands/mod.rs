@@ -1,5 +1,6 @@
 //! The commands, one file each: what a person or a scheduler can ask for.
 
+mod catalog;
 mod check;
 mod completions;
 mod config;
@@ -87,6 +88,7 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Query(arguments) => query::query(session, &arguments).await,
         Command::Rebuild(arguments) => rebuild::rebuild(session, arguments).await,
         Command::Maintain(arguments) => maintain::maintain(session, arguments).await,
+        Command::Catalog(command) => catalog::catalog(session, &command).await,
         Command::Config(_) => config::config(session),
         Command::Completions(arguments) => completions::completions(&arguments, &session.output),
         Command::Schemas(arguments) => schemas::schemas(&arguments, &session.output),

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{check, config, demo, new, quarantine, run, tables, test};
+use super::{catalog, check, config, demo, new, quarantine, run, tables, test};
 use crate::cli::SchemasArgs;
 use crate::exit::{DONE, usage};
 use crate::notice::Notice;
@@ -49,6 +49,8 @@ fn described<T: JsonSchema>(name: &'static str, from: &'static str) -> Described
 /// Every document there is. A query prints rows, which are what the SQL says.
 fn all() -> Vec<Described> {
     vec![
+        described::<catalog::Compared>("catalog_diff", "marketlake catalog diff --json"),
+        described::<catalog::Synced>("catalog_sync", "marketlake catalog sync --json"),
         described::<check::Document>("check", "marketlake check --json"),
         described::<config::Document<'_>>("config", "marketlake config --json"),
         described::<demo::Document<'_>>("demo", "marketlake demo --json"),

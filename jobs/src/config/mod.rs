@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use catalog::Databases;
 use pipeline::account::Account;
 use pipeline::lake::Settings;
 use schemars::JsonSchema;
@@ -23,7 +24,7 @@ use options::{KEYS, SECRETS};
 use origin::Origin;
 
 pub(crate) use location::to_url;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, WhichCatalog};
 
 /// Name of the file, in the current folder or in the lake.
 pub(crate) const FILE_NAME: &str = "marketlake.toml";
@@ -45,6 +46,10 @@ pub(crate) struct Config {
     pub(crate) kms_key: Option<String>,
     /// ARN of the topic that is told what runs did, where somebody named one.
     pub(crate) notice_topic: Option<String>,
+    /// Where other engines look tables up.
+    pub(crate) catalog: WhichCatalog,
+    /// Which database of Glue is whose.
+    pub(crate) databases: Databases,
     /// Accounts, each with its own alias.
     pub(crate) accounts: Vec<Account>,
     /// The file that was read.
@@ -144,6 +149,16 @@ impl Config {
         if settings.batch_objects == 0 {
             return Err(usage("batch_objects is 0; a batch needs at least one object"));
         }
+        let catalog = options.catalog.with_context(required("catalog"))?;
+        let databases = options.glue_database.with_context(required("glue_database"))?;
+        let databases = Databases::new(&databases).map_err(|error| usage(error.to_string()))?;
+        if catalog == WhichCatalog::Glue && settings.curated.scheme() != "s3" {
+            return Err(usage(format!(
+                "catalog is glue and the tables are in {}, where Athena does not find them; set catalog = \"local\", or curated to \
+                 s3://BUCKET/PREFIX",
+                settings.curated
+            )));
+        }
         let accounts = options.account.unwrap_or_default();
         check(&accounts)?;
         if let Some(topic) = &options.notice_topic {
@@ -157,6 +172,8 @@ impl Config {
             region: options.region,
             kms_key: options.kms_key,
             notice_topic: options.notice_topic,
+            catalog,
+            databases,
             accounts,
             file,
             entries: KEYS.iter().map(|key| entry(key, &layers)).collect(),

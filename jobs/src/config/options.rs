@@ -1,7 +1,7 @@
 //! Every setting, once: a key of the file, an environment variable and a flag.
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pipeline::account::Account;
 use pipeline::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,17 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) notice_topic: Option<String>,
 
+    /// Where other engines look tables up: local is catalog.json of a lake that is a folder, glue the Data Catalog of AWS,
+    /// of a lake in a bucket [default: local]
+    #[arg(long, global = true, value_name = "WHICH", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) catalog: Option<WhichCatalog>,
+
+    /// Database of Glue for the tables of a source, which {source} stands for [default: marketlake_{source}]
+    #[arg(long, global = true, value_name = "PATTERN", hide_short_help = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) glue_database: Option<String>,
+
     // A secret has no flag: command lines are visible to everybody on the machine.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,8 +117,18 @@ pub(crate) struct Options {
     pub(crate) account: Option<Vec<Account>>,
 }
 
+/// A catalog that other engines look tables up in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WhichCatalog {
+    /// A file beside the tables.
+    Local,
+    /// AWS Glue.
+    Glue,
+}
+
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 17] = [
+pub(crate) const KEYS: [&str; 19] = [
     "lake",
     "raw",
     "curated",
@@ -123,6 +144,8 @@ pub(crate) const KEYS: [&str; 17] = [
     "region",
     "kms_key",
     "notice_topic",
+    "catalog",
+    "glue_database",
     "personal_key",
     "account",
 ];
@@ -161,6 +184,8 @@ impl Options {
             lookback_days: Some(0),
             busy_wait: Some(Wait(std::time::Duration::from_secs(30))),
             memory_limit: Some(Size(1 << 30)),
+            catalog: Some(WhichCatalog::Local),
+            glue_database: Some("marketlake_{source}".to_owned()),
             ..Self::default()
         }
     }

@@ -9,7 +9,7 @@ mod sns;
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use chrono::{DateTime, Utc};
 use pipeline::failpoint;
 use pipeline::lake::Lake;
@@ -17,6 +17,7 @@ use pipeline::report::{Counts, LatePeriod, News, Outcome, RunReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::registry;
 use crate::session::Session;
 
 pub(crate) use file::{FOLDER, of_lake};
@@ -102,42 +103,59 @@ impl<'a> Notice<'a> {
 }
 
 /// Ways in which news are told.
+const CATALOG: &str = "catalog";
 const FILE: &str = "file";
 const TOPIC: &str = "topic";
 
-/// Tells what waits in the lake since the run, or runs before it: in the lake's file, and on the topic where there is one.
-///
-/// # Errors
-///
-/// Where something could not be told: what is not told in one way the next run tells in it.
-pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> Result<()> {
+/// Tells what waits in the lake since the run, or runs before it: to the catalog, in the lake's file, and on the topic where
+/// there is one. Gives what failed: what is not told in one way the next run tells in it.
+pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> Vec<Error> {
     let config = &session.config;
     // Nobody but subscribers waits for what does not come.
     let late = match &config.notice_topic {
         Some(_) => lake.look_for_late(&run.run).await,
         None => Ok(()),
     };
-    let mut news = lake.news().await?;
-    let waiting = places(&news, FILE);
-    let in_file = file::tell(lake, &config.lake, &at(&news, &waiting), run).await;
-    if in_file.is_ok() {
-        mark(&mut news, &waiting, FILE);
+    let mut errors: Vec<Error> = late.err().map(Error::from).into_iter().collect();
+    let mut news = match lake.news().await {
+        Ok(news) => news,
+        Err(error) => {
+            errors.push(error.into());
+            return errors;
+        }
+    };
+    // Before others: who hears of a table looks it up.
+    let mut waiting = places(&news, CATALOG);
+    for (table, error) in registry::register(session, lake, &at(&news, &waiting)).await {
+        waiting.retain(|place| news[*place].table.table != table);
+        errors.push(error.context(format!("{table} is not registered in the catalog")));
     }
-    let (mut ways, mut on_topic) = (vec![FILE], Ok(()));
-    let waiting = places(&news, TOPIC);
+    mark(&mut news, &waiting, CATALOG);
+    let waiting = places(&news, FILE);
+    match file::tell(lake, &config.lake, &at(&news, &waiting), run).await {
+        Ok(()) => mark(&mut news, &waiting, FILE),
+        Err(error) => errors.push(error),
+    }
+    let mut ways = vec![CATALOG, FILE];
     if let Some(arn) = &config.notice_topic {
         ways.push(TOPIC);
-        if !waiting.is_empty() {
-            let topic = session.at_aws.get(config).await?.topic(arn);
-            let (told, result) = sns::tell(&topic, &at(&news, &waiting), run).await;
-            let told: Vec<usize> = told.into_iter().map(|place| waiting[place]).collect();
-            mark(&mut news, &told, TOPIC);
-            on_topic = result;
-        }
+        errors.extend(tell_topic(session, arn, &mut news, run).await.err());
     }
     failpoint::pass(failpoint::TOLD);
-    lake.told(&news, &ways).await?;
-    in_file.and(on_topic).and(late.map_err(Into::into))
+    errors.extend(lake.told(&news, &ways).await.err().map(Error::from));
+    errors
+}
+
+async fn tell_topic(session: &Session, arn: &str, news: &mut [News], run: &RunReport) -> Result<()> {
+    let waiting = places(news, TOPIC);
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let topic = session.at_aws.get(&session.config).await?.topic(arn);
+    let (told, result) = sns::tell(&topic, &at(news, &waiting), run).await;
+    let told: Vec<usize> = told.into_iter().map(|place| waiting[place]).collect();
+    mark(news, &told, TOPIC);
+    result
 }
 
 /// Places of what was not told in this way.

@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// An error and its causes; a cause that the text above it already ends with is not said twice.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

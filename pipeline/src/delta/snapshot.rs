@@ -149,6 +149,15 @@ impl Snapshot {
         )))
     }
 
+    /// The schema as the log has it: JSON, with what columns mean.
+    pub(crate) fn delta_schema(&self) -> Result<String> {
+        let metadata = serde_json::to_value(&*self.metadata);
+        let metadata = metadata.context(Kind::Internal, "metadata has no JSON form")?;
+        let text = metadata.get("schemaString").and_then(serde_json::Value::as_str);
+        text.map(str::to_owned)
+            .ok_or_else(|| Error::internal("metadata has no schema"))
+    }
+
     /// The metadata action, to be changed and committed again.
     pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -1,9 +1,9 @@
 //! Tables as other engines and people are told about them.
 
 use arrow::datatypes::Field;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
-use crate::contract::{ColumnType, Contract};
+use crate::contract::{ColumnType, Contract, TableName};
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout;
@@ -13,23 +13,29 @@ use crate::report::{ColumnDescription, TableDescription};
 const AT_ONCE: usize = 8;
 
 impl Lake {
-    /// The tables that exist, as a catalog lists them.
-    ///
-    /// # Errors
-    /// When a table cannot be read.
-    pub async fn described(&self) -> Result<Vec<TableDescription>> {
-        let descriptions: Vec<Option<TableDescription>> = futures::stream::iter(self.contracts().values())
-            .map(|contract| one(self, contract))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(descriptions.into_iter().flatten().collect())
+    /// Those of these tables that exist, as a catalog lists them, each by itself: one that cannot be read, or that is not as
+    /// the tables of a lake are, says so and keeps no other one from being told.
+    pub async fn described(
+        &self,
+        tables: impl IntoIterator<Item = &TableName>,
+    ) -> Vec<(TableName, Result<TableDescription>)> {
+        let contracts: Vec<&Contract> = tables
+            .into_iter()
+            .filter_map(|table| self.contracts().get(table))
+            .collect();
+        let described = futures::stream::iter(contracts).map(async |contract| {
+            let described = one(self, contract).await.transpose()?;
+            Some((contract.name.clone(), described))
+        });
+        let described: Vec<_> = described.buffered(AT_ONCE).collect().await;
+        described.into_iter().flatten().collect()
     }
 }
 
 async fn one(lake: &Lake, contract: &Contract) -> Result<Option<TableDescription>> {
     let log = lake.table_log(&contract.name)?;
-    let Some(snapshot) = log.load().await? else {
+    // After a run this is what it committed, and nothing is asked of a bucket.
+    let Some(snapshot) = log.known().await? else {
         return Ok(None);
     };
     Ok(Some(TableDescription {
@@ -45,6 +51,7 @@ async fn one(lake: &Lake, contract: &Contract) -> Result<Option<TableDescription
             .collect(),
         partition: contract.partition.clone(),
         key: contract.key().to_vec(),
+        delta_schema: snapshot.delta_schema()?,
     }))
 }
 

@@ -20,6 +20,8 @@ pub struct TableDescription {
     pub partition: Vec<String>,
     /// Key columns.
     pub key: Vec<String>,
+    /// The schema as the log has it, Delta's `schemaString`.
+    pub delta_schema: String,
 }
 
 /// One column of a curated table.

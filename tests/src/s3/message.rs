@@ -69,6 +69,11 @@ impl Request {
         self.head.value(name)
     }
 
+    /// What a service is asked for whose requests name it: `AWSGlue.GetTable`.
+    pub fn asked(&self) -> Option<&str> {
+        self.header("x-amz-target")
+    }
+
     /// Bytes of its body.
     pub(super) fn length(&self) -> usize {
         self.head.length()

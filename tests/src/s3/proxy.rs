@@ -151,8 +151,10 @@ impl State {
         answer(&mut BufReader::new(server), &request.method)
     }
 
+    /// Whether the proxy itself answers: credentials of a task and of roles. Services whose requests name what they ask for
+    /// are behind it.
     fn is_of_aws(&self, request: &Request) -> bool {
-        request.target == "/credentials" || request.target == "/"
+        request.target == "/credentials" || request.target == "/" && request.asked().is_none()
     }
 
     fn generation(&self) -> usize {
@@ -176,7 +178,7 @@ impl State {
             ));
         }
         let asked = String::from_utf8_lossy(body);
-        if request.target != "/" || !asked.contains("Action=AssumeRole") {
+        if request.target != "/" || request.asked().is_some() || !asked.contains("Action=AssumeRole") {
             return None;
         }
         if !asked.contains("ExternalId=agreed") {
@@ -209,6 +211,12 @@ impl State {
 }
 
 fn refusal(request: &Request, status: u16, code: &str, more: &str) -> Vec<u8> {
+    if request.asked().is_some() {
+        return message(
+            &format!("{status} Said"),
+            &format!(r#"{{"__type":"{code}","message":"said the proxy"}}"#),
+        );
+    }
     let body = format!(
         "<Error><Code>{code}</Code><Message>said the proxy</Message>{more}<RequestId>1</RequestId></Error>"
     );

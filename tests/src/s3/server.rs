@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use object_store::aws::AmazonS3Builder;
 use object_store::{ClientOptions, ObjectStore};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{KEY_ID, Messages, SECRET};
@@ -119,6 +120,30 @@ impl Server {
     /// Its queues and topics, without anything in between.
     pub fn messages(&self) -> Messages {
         Messages::at(self.address)
+    }
+
+    /// Asks a service other than S3 for something, such as Glue for `AWSGlue.GetTable`, without anything in between.
+    ///
+    /// # Errors
+    ///
+    /// When it does not do it, with what it says.
+    pub fn ask(&self, what: &str, body: &Value) -> Result<Value> {
+        let body = body.to_string();
+        let mut server = TcpStream::connect(self.address)?;
+        write!(
+            server,
+            "POST / HTTP/1.1\r\nhost: aws\r\nx-amz-target: {what}\r\ncontent-type: application/x-amz-json-1.1\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut said = String::new();
+        server.read_to_string(&mut said)?;
+        ensure!(said.starts_with("HTTP/1.1 200"), "{what} is refused: {said}");
+        let (_, answer) = said.split_once("\r\n\r\n").context("no answer")?;
+        match answer.is_empty() {
+            true => Ok(Value::Null),
+            false => serde_json::from_str(answer).with_context(|| format!("{what}: {answer}")),
+        }
     }
 
     /// A bucket of it, without anything in between.

@@ -10,6 +10,7 @@ mod documents;
 mod events;
 mod formats;
 mod fuzz;
+mod glue;
 mod hostile;
 mod isolated;
 mod kill;

@@ -340,12 +340,16 @@ fn a_demo_in_a_bucket_finds_true_what_it_checks_and_its_raw_zone_is_read_into_a_
     let demo = [
         "--lake",
         "s3://lake/prod",
+        "--catalog",
+        "glue",
         "demo",
         "--days",
         "1",
         "--first",
         "2026-03-01",
     ];
+    lake.call(&[&demo[..4], &["catalog", "sync", "--create-databases"]].concat())?
+        .exits_with(0)?;
     for _ in 0..2 {
         // The second one makes the lake of the first one anew.
         let made = lake.call(&demo)?.exits_with(0)?.document()?;
@@ -360,9 +364,18 @@ fn a_demo_in_a_bucket_finds_true_what_it_checks_and_its_raw_zone_is_read_into_a_
     ];
     let rows = lake.call(&count)?.exits_with(0)?.document()?;
     ensure!(rows["n"].as_u64() > Some(0), "{rows}");
+    let compared = ["--config", "marketlake-demo.toml", "catalog", "diff"];
+    let compared = lake.call(&compared)?.exits_with(0)?.document()?;
+    let entries = compared["entries"].as_array().context("no entries")?;
+    ensure!(
+        entries.len() > 10 && entries.iter().all(|entry| entry["state"] == "same"),
+        "{compared:#}"
+    );
     let here = [
         "--config",
         "marketlake-demo.toml",
+        "--catalog",
+        "local",
         "--raw",
         "s3://lake/prod/raw",
         "--lake",

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::at_aws::AtAws;
 use crate::buckets;
-use crate::config::{Config, FILE_NAME, Options};
+use crate::config::{Config, FILE_NAME, Options, WhichCatalog};
 use crate::exit::usage;
 use crate::notice;
 
@@ -34,6 +34,8 @@ pub(super) struct Folder {
     /// What the configuration says of buckets, so that it holds for who uses it later.
     region: Option<String>,
     kms_key: Option<String>,
+    /// The databases of Glue, where that is the catalog.
+    databases: Option<String>,
     /// The folder that raw objects are made in.
     path: PathBuf,
     /// The configuration.
@@ -50,6 +52,10 @@ struct File<'a> {
     region: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kms_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalog: Option<WhichCatalog>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    glue_database: Option<&'a str>,
     /// So that hashed columns have values; what is demonstrated is no secret.
     personal_key: &'a str,
     account: &'a [Account],
@@ -88,6 +94,7 @@ impl Folder {
             lake: config.lake.clone(),
             region: config.region.clone(),
             kms_key: config.kms_key.clone(),
+            databases: (config.catalog == WhichCatalog::Glue).then(|| config.databases.to_string()),
             file: match &temporary {
                 Some(_) => PathBuf::from(OF_BUCKET),
                 None => path.join(FILE_NAME),
@@ -171,6 +178,8 @@ impl Folder {
             },
             region: self.region.as_deref(),
             kms_key: self.kms_key.as_deref(),
+            catalog: self.databases.as_ref().map(|_| WhichCatalog::Glue),
+            glue_database: self.databases.as_deref(),
             personal_key: "demo",
             account: accounts,
         };

@@ -77,20 +77,14 @@ async fn once(session: &Session, lake: &Lake, selection: &Selection) -> Result<u
 /// the exit code, but takes nothing back: the tables are committed, and the next run tells it. So it does where somebody
 /// asked for the end.
 pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -> u8 {
-    let telling = async {
-        let registered = super::tables::register(session, lake).await;
-        let published = notice::publish(session, lake, report).await;
-        Ok((registered, published))
-    };
-    let Ok((registered, published)) = session.stop.unless(telling).await else {
+    let telling = async { Ok(notice::publish(session, lake, report).await) };
+    let Ok(errors) = session.stop.unless(telling).await else {
         return STOPPED;
     };
-    let mut code = DONE;
-    for error in [registered.err(), published.err()].into_iter().flatten() {
-        session.output.error(&error);
-        code = FAILED;
+    for error in &errors {
+        session.output.error(error);
     }
-    code
+    if errors.is_empty() { DONE } else { FAILED }
 }
 
 /// Prints what a replay did, as a run does.

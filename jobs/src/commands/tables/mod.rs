@@ -3,9 +3,7 @@
 pub(super) mod describe;
 
 use anyhow::Result;
-use catalog::{Catalog, Column, LocalCatalog, Table};
-use pipeline::lake::Lake;
-use pipeline::report::{SCHEMA, TableDescription};
+use pipeline::report::SCHEMA;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -59,37 +57,4 @@ fn list(tables: &[describe::Table]) -> String {
         ]);
     }
     grid.to_string()
-}
-
-/// Makes the catalog say what the tables of the lake are by now. Tables in a bucket have none yet.
-pub(super) async fn register(session: &Session, lake: &Lake) -> Result<()> {
-    let Some(curated) = session.config.curated_folder() else {
-        return Ok(());
-    };
-    let catalog = LocalCatalog::in_folder(&curated);
-    register_in(&catalog, lake.described().await?).await
-}
-
-async fn register_in(catalog: &impl Catalog, tables: Vec<TableDescription>) -> Result<()> {
-    for table in tables {
-        let change = catalog.register(&entry(table)).await?;
-        tracing::debug!(?change, "registered in the catalog");
-    }
-    Ok(())
-}
-
-fn entry(table: TableDescription) -> Table {
-    let column = |column: pipeline::report::ColumnDescription| Column {
-        name: column.name,
-        ty: column.ty,
-        doc: column.doc,
-    };
-    Table {
-        name: table.table,
-        description: table.description,
-        location: table.location,
-        columns: table.columns.into_iter().map(column).collect(),
-        partition: table.partition,
-        key: table.key,
-    }
 }

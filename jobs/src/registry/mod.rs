@@ -1,0 +1,81 @@
+//! What other engines are told of the tables of a lake, in the catalog that is in force.
+
+mod entries;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Error, Result};
+use catalog::{Catalog, GlueCatalog, LocalCatalog, Moves};
+use pipeline::contract::TableName;
+use pipeline::lake::Lake;
+use pipeline::report::News;
+
+use crate::config::WhichCatalog;
+use crate::output::chain;
+use crate::session::Session;
+
+pub(crate) use entries::{Wanted, wanted};
+
+/// The catalog that is in force.
+pub(crate) enum InForce {
+    /// A file beside the tables.
+    Local(LocalCatalog),
+    /// AWS Glue.
+    Glue(GlueCatalog),
+}
+
+/// None for a lake in a bucket without one.
+pub(crate) async fn in_force(session: &Session) -> Result<Option<InForce>> {
+    let config = &session.config;
+    Ok(match config.catalog {
+        WhichCatalog::Glue => {
+            let aws = session.at_aws.get(config).await?;
+            let glue = GlueCatalog::new(aws.config(), config.databases.clone());
+            Some(InForce::Glue(glue))
+        }
+        WhichCatalog::Local => {
+            let folder = config.curated_folder();
+            folder.map(|folder| InForce::Local(LocalCatalog::in_folder(&folder)))
+        }
+    })
+}
+
+/// Registers the tables that news tell of: what was committed and is not known to be registered, also by runs that died.
+/// Gives the tables that are not registered, each with the reason.
+pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> Vec<(String, Error)> {
+    let committed = news.iter().filter(|news| news.table.batches > 0);
+    let tables: BTreeSet<TableName> = committed
+        .filter_map(|news| news.table.table.parse().ok())
+        .collect();
+    if tables.is_empty() {
+        return Vec::new();
+    }
+    match in_force(session).await {
+        Ok(Some(InForce::Local(local))) => registered(lake, &tables, &local).await,
+        Ok(Some(InForce::Glue(glue))) => registered(lake, &tables, &glue).await,
+        Ok(None) => Vec::new(),
+        Err(error) => {
+            let reason = chain(&error);
+            let all = tables
+                .iter()
+                .map(|table| (table.to_string(), Error::msg(reason.clone())));
+            all.collect()
+        }
+    }
+}
+
+async fn registered(
+    lake: &Lake,
+    tables: &BTreeSet<TableName>,
+    catalog: &impl Catalog,
+) -> Vec<(String, Error)> {
+    let mut failed = Vec::new();
+    for Wanted { name, entry } in wanted(lake, tables).await {
+        let registered = async { Ok(catalog.register(&entry?, Moves::Refused).await?) };
+        match registered.await {
+            Ok(change) => tracing::debug!(table = %name, ?change, "registered in the catalog"),
+            Err(error) => failed.push((name.to_string(), error)),
+        }
+    }
+    failed
+}
