@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Error, Result};
 use catalog::{Catalog, GlueCatalog, LocalCatalog, Moves};
-use pipeline::contract::TableName;
+use pipeline::contract::{Feed, TableName};
 use pipeline::lake::Lake;
 use pipeline::report::News;
 
@@ -44,9 +44,16 @@ pub(crate) async fn in_force(session: &Session) -> Result<Option<InForce>> {
 /// Gives the tables that are not registered, each with the reason.
 pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> Vec<(String, Error)> {
     let committed = news.iter().filter(|news| news.table.batches > 0);
-    let tables: BTreeSet<TableName> = committed
+    let mut tables: BTreeSet<TableName> = committed
         .filter_map(|news| news.table.table.parse().ok())
         .collect();
+    // Inputs without a row are made when something is computed from them, and no news tells of that.
+    let inputs: Vec<TableName> = tables
+        .iter()
+        .flat_map(|table| inputs_of(lake, table))
+        .cloned()
+        .collect();
+    tables.extend(inputs);
     if tables.is_empty() {
         return Vec::new();
     }
@@ -61,6 +68,14 @@ pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> 
                 .map(|table| (table.to_string(), Error::msg(reason.clone())));
             all.collect()
         }
+    }
+}
+
+/// Tables that a table is computed from; none of one that is fed by raw objects.
+fn inputs_of<'a>(lake: &'a Lake, table: &TableName) -> &'a [TableName] {
+    match lake.contracts().get(table).map(|contract| &contract.feed) {
+        Some(Feed::Inputs(feed)) => &feed.inputs,
+        _ => &[],
     }
 }
 

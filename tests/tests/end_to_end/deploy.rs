@@ -67,6 +67,7 @@ fn from_the_templates_to_rows() -> Result<()> {
     let mut asked: Vec<&str> = reports.values().map(String::as_str).collect();
     asked.push("--help");
     task("reports", Some(&asked))?;
+    task("hand", Some(&["catalog", "diff"]))?;
     for (sql, wanted) in [
         ("SELECT order_id, order_total FROM jwo.orders", "A-1,7.5000"),
         ("SELECT count(*) FROM ams.sp_traffic", "2"),
