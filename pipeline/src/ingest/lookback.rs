@@ -12,8 +12,12 @@ use crate::raw::RawObject;
 use crate::request::{DayFolder, Selection};
 use crate::system::ledger::Ledger;
 
-/// How often everything is listed, in seconds.
-const EVERYTHING_EVERY: i64 = 24 * 3600;
+/// How often everything is listed.
+const EVERYTHING_EVERY: TimeDelta = TimeDelta::hours(24);
+/// How often where events of the source have come: also a run that is due at the same time of each day finds it is time.
+const WHERE_TOLD: TimeDelta = TimeDelta::hours(20);
+/// How often where events name folders and none of the source: those may be in another queue, whose run has more time.
+const WHERE_SILENT: TimeDelta = TimeDelta::hours(26);
 /// The event of an object that is younger may still be on its way.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
 
@@ -54,7 +58,8 @@ impl LookBack {
         }
         let now = Utc::now();
         let listed = ledger.listed_whole_at(&group);
-        let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= EVERYTHING_EVERY);
+        let every = every(selection, source).num_seconds();
+        let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= every);
         // Before the first look through everything nobody has missed anything.
         let folders = selection.folders.clone().filter(|_| is_due && listed.is_some());
         Self {
@@ -116,6 +121,15 @@ impl LookBack {
             Some(group) => ledger.note_listed_whole(group, Utc::now().timestamp()).await,
             None => Ok(()),
         }
+    }
+}
+
+/// How often everything of a source is listed.
+fn every(selection: &Selection, source: &str) -> TimeDelta {
+    match &selection.folders {
+        None => EVERYTHING_EVERY,
+        Some(folders) if folders.iter().any(|folder| folder.source == source) => WHERE_TOLD,
+        Some(_) => WHERE_SILENT,
     }
 }
 
@@ -194,10 +208,13 @@ mod tests {
         deliver(&folder, 1, HOUR);
         deliver(&folder, 2, HOUR);
         deliver(&folder, 3, Duration::ZERO);
-        // Everything was looked through before, more than a day ago.
+        // Everything was looked through before, and it is time again.
         let mut ledger = Ledger::open(lake.curated()).await.unwrap();
-        let before = Utc::now().timestamp() - EVERYTHING_EVERY - 60;
-        ledger.note_listed_whole("shop.visits", before).await.unwrap();
+        let before = Utc::now() - WHERE_TOLD - TimeDelta::minutes(1);
+        let note = ledger.note_listed_whole("shop.visits", before.timestamp());
+        note.await.unwrap();
+        // Where nothing of the source has come its events may be in another queue.
+        assert_eq!(run(&lake, &[]).await.outcome, Outcome::Unchanged);
         let report = run(&lake, &[1]).await;
         assert_eq!(report.counts.rows_inserted, 3, "{report:?}");
         // Of the third one an event may still come.
