@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pipeline::lake::Lake;
-use pipeline::report::{News, RunReport};
+use pipeline::report::News;
 use url::Url;
 
-use super::Notice;
+use super::{Around, Notice};
 
 /// The folder of a lake in a bucket that holds notices, by run.
 pub(crate) const FOLDER: &str = "notices";
@@ -20,23 +20,23 @@ pub(crate) fn of_lake(lake: &Path) -> PathBuf {
 }
 
 /// Writes down news in the lake at `location`, each on a line.
-pub(super) async fn tell(lake: &Lake, location: &Url, news: &[&News], run: &RunReport) -> Result<()> {
+pub(super) async fn tell(lake: &Lake, location: &Url, news: &[&News], around: Around<'_>) -> Result<()> {
     if news.is_empty() {
         return Ok(());
     }
-    let lines = lines(news, run)?;
+    let lines = lines(news, around)?;
     match location.to_file_path() {
         Ok(folder) => append(&folder, &lines),
         Err(()) => {
-            let name = format!("{FOLDER}/{}.jsonl", run.run);
+            let name = format!("{FOLDER}/{}.jsonl", around.run.run);
             Ok(lake.stores().write(location, &name, lines).await?)
         }
     }
 }
 
-fn lines(news: &[&News], run: &RunReport) -> Result<String> {
+fn lines(news: &[&News], around: Around<'_>) -> Result<String> {
     let mut lines = String::new();
-    for notice in news.iter().map(|news| Notice::of(news, run)) {
+    for notice in news.iter().map(|news| Notice::of(news, around)) {
         lines.push_str(&serde_json::to_string(&notice).context("a notice cannot be written down")?);
         lines.push('\n');
     }
@@ -57,7 +57,7 @@ fn append(lake: &Path, lines: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{news, run};
+    use super::super::tests::{around, news, run};
     use super::*;
     use pipeline::report::Outcome;
 
@@ -78,7 +78,7 @@ mod tests {
         for outcome in outcomes {
             let both = [news(outcome, 3), news(outcome, 4)];
             let both: Vec<&News> = both.iter().collect();
-            append(&lake, &lines(&both, &run("r-1")).unwrap()).unwrap();
+            append(&lake, &lines(&both, around(&run("r-1"), None)).unwrap()).unwrap();
         }
         let text = fs::read_to_string(of_lake(&lake)).unwrap();
         let lines: Vec<serde_json::Value> = text

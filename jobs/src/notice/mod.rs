@@ -10,6 +10,7 @@ mod sns;
 use std::collections::BTreeMap;
 
 use anyhow::{Error, Result};
+use catalog::Databases;
 use chrono::{DateTime, Utc};
 use pipeline::failpoint;
 use pipeline::lake::Lake;
@@ -17,6 +18,7 @@ use pipeline::report::{Counts, LatePeriod, News, Outcome, RunReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::WhichCatalog;
 use crate::registry;
 use crate::session::Session;
 
@@ -43,6 +45,8 @@ pub(crate) struct Notice<'a> {
     at: DateTime<Utc>,
     /// `source.table`.
     table: &'a str,
+    /// Under which name Athena finds it, `database.table`; null where the catalog is not that of Glue.
+    athena: Option<String>,
     /// `empty`, `updated`, `partly_quarantined`, `late`, `held`, `busy` or `failed`.
     outcome: Outcome,
     /// Whether a person is asked: `late`, `held`, `busy`, `failed`.
@@ -68,10 +72,24 @@ pub(crate) struct Notice<'a> {
     left_out: BTreeMap<&'static str, u64>,
 }
 
+/// What news are told with.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// The run that ends.
+    run: &'a RunReport,
+    /// Where Athena finds tables, if it does.
+    databases: Option<&'a Databases>,
+}
+
 impl<'a> Notice<'a> {
-    /// With the last batch of `run` goes what the run has to say of the table as a whole.
-    fn of(news: &'a News, run: &'a RunReport) -> Self {
+    /// With the last batch of the run that ends goes what it has to say of the table as a whole.
+    fn of(news: &'a News, around: Around<'a>) -> Self {
+        let Around { run, databases } = around;
         let table = &news.table;
+        let name = table.table.split_once('.');
+        let athena = databases
+            .zip(name)
+            .map(|(databases, (source, table))| format!("{}.{table}", databases.of_source(source)));
         let mut messages: Vec<&str> = table.messages.iter().map(String::as_str).collect();
         let whole = run.tables.iter().find(|whole| {
             news.run == run.run && whole.table == table.table && whole.version == table.version
@@ -87,6 +105,7 @@ impl<'a> Notice<'a> {
             run: &news.run,
             at: news.at,
             table: &table.table,
+            athena,
             outcome: table.outcome,
             attention: table.exit_code() != 0,
             version: table.version,
@@ -131,28 +150,32 @@ pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> 
         errors.push(error.context(format!("{table} is not registered in the catalog")));
     }
     mark(&mut news, &waiting, CATALOG);
+    let around = Around {
+        run,
+        databases: Some(&config.databases).filter(|_| config.catalog == WhichCatalog::Glue),
+    };
     let waiting = places(&news, FILE);
-    match file::tell(lake, &config.lake, &at(&news, &waiting), run).await {
+    match file::tell(lake, &config.lake, &at(&news, &waiting), around).await {
         Ok(()) => mark(&mut news, &waiting, FILE),
         Err(error) => errors.push(error),
     }
     let mut ways = vec![CATALOG, FILE];
     if let Some(arn) = &config.notice_topic {
         ways.push(TOPIC);
-        errors.extend(tell_topic(session, arn, &mut news, run).await.err());
+        errors.extend(tell_topic(session, arn, &mut news, around).await.err());
     }
     failpoint::pass(failpoint::TOLD);
     errors.extend(lake.told(&news, &ways).await.err().map(Error::from));
     errors
 }
 
-async fn tell_topic(session: &Session, arn: &str, news: &mut [News], run: &RunReport) -> Result<()> {
+async fn tell_topic(session: &Session, arn: &str, news: &mut [News], around: Around<'_>) -> Result<()> {
     let waiting = places(news, TOPIC);
     if waiting.is_empty() {
         return Ok(());
     }
     let topic = session.at_aws.get(&session.config).await?.topic(arn);
-    let (told, result) = sns::tell(&topic, &at(news, &waiting), run).await;
+    let (told, result) = sns::tell(&topic, &at(news, &waiting), around).await;
     let told: Vec<usize> = told.into_iter().map(|place| waiting[place]).collect();
     mark(news, &told, TOPIC);
     result
@@ -214,6 +237,10 @@ mod tests {
         }
     }
 
+    pub(super) fn around<'a>(run: &'a RunReport, databases: Option<&'a Databases>) -> Around<'a> {
+        Around { run, databases }
+    }
+
     pub(super) fn run(id: &str) -> RunReport {
         let mut last = table(Outcome::Updated, 7);
         last.messages.push("a path fits no pattern".to_owned());
@@ -231,7 +258,7 @@ mod tests {
     fn what_a_run_says_of_a_table_as_a_whole_goes_with_its_last_batch() {
         let said = |version, run_id| {
             let (news, run) = (news(Outcome::Updated, version), run(run_id));
-            Notice::of(&news, &run).messages.join("; ")
+            Notice::of(&news, around(&run, None)).messages.join("; ")
         };
         assert_eq!(said(7, "r-1"), "two\nlines; a path fits no pattern");
         assert_eq!(said(6, "r-1"), "two\nlines");
@@ -241,12 +268,13 @@ mod tests {
     #[test]
     fn a_notice_has_the_documented_shape() {
         let (news, run) = (news(Outcome::Updated, 3), run("r-1"));
-        let notice = serde_json::to_value(Notice::of(&news, &run)).unwrap();
+        let notice = serde_json::to_value(Notice::of(&news, around(&run, None))).unwrap();
         let fields: Vec<_> = notice.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             fields,
             [
                 "at",
+                "athena",
                 "attention",
                 "batches",
                 "counts",
@@ -265,5 +293,14 @@ mod tests {
         );
         assert_eq!(notice["at"], "1970-01-01T00:00:00Z");
         assert_eq!(notice["counts"]["rows_inserted"], 5);
+    }
+
+    #[test]
+    fn athena_finds_a_table_where_glue_has_it() {
+        let (news, run) = (news(Outcome::Updated, 3), run("r-1"));
+        let databases = Databases::new("retail_{source}").unwrap();
+        let notice = Notice::of(&news, around(&run, Some(&databases)));
+        assert_eq!(notice.athena.as_deref(), Some("retail_jwo.orders"));
+        assert_eq!(Notice::of(&news, around(&run, None)).athena, None);
     }
 }

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use aws::{LIMIT, Message, Topic};
 use futures::stream::{self, StreamExt};
-use pipeline::report::{News, Outcome, RunReport};
+use pipeline::report::{News, Outcome};
 use serde_json::{Value, json};
 
-use super::{LISTS, Notice};
+use super::{Around, LISTS, Notice};
 
 /// Tables of which messages are under way at the same time.
 const AT_ONCE: usize = 8;
 
 /// Publishes news and gives the places of those that are published; an error where some are not.
-pub(super) async fn tell(topic: &Topic, news: &[&News], run: &RunReport) -> (Vec<usize>, Result<()>) {
+pub(super) async fn tell(topic: &Topic, news: &[&News], around: Around<'_>) -> (Vec<usize>, Result<()>) {
     let tables = by_table(news);
-    let tables = tables.values().map(|runs| tell_of_table(topic, news, runs, run));
+    let tables = tables
+        .values()
+        .map(|runs| tell_of_table(topic, news, runs, around));
     let told: Vec<_> = stream::iter(tables).buffer_unordered(AT_ONCE).collect().await;
     let (mut published, mut result) = (Vec::new(), Ok(()));
     for (places, of_table) in told {
@@ -49,12 +51,12 @@ async fn tell_of_table(
     topic: &Topic,
     news: &[&News],
     runs: &[Vec<usize>],
-    run: &RunReport,
+    around: Around<'_>,
 ) -> (Vec<usize>, Result<()>) {
     let mut told = Vec::new();
     for places in runs {
         let of_run: Vec<&News> = places.iter().map(|place| news[*place]).collect();
-        if let Err(error) = publish(topic, &of_run, run).await {
+        if let Err(error) = publish(topic, &of_run, around).await {
             return (told, Err(error));
         }
         told.extend(places);
@@ -62,9 +64,9 @@ async fn tell_of_table(
     (told, Ok(()))
 }
 
-async fn publish(topic: &Topic, news: &[&News], run: &RunReport) -> Result<()> {
+async fn publish(topic: &Topic, news: &[&News], around: Around<'_>) -> Result<()> {
     let Some(merged) = merged(news) else { return Ok(()) };
-    let mut notice = Notice::of(&merged, run);
+    let mut notice = Notice::of(&merged, around);
     notice.ids = news.iter().map(|news| news.id.as_str()).collect();
     let table = merged.table.table.as_str();
     let source = table.split('.').next().unwrap_or_default();
@@ -154,7 +156,7 @@ fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{news, run};
+    use super::super::tests::{around, news, run};
     use super::*;
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
             .map(|part| format!("day=2026-03-01/store={part:06}"))
             .collect();
         long.table.messages = vec!["short".to_owned()];
-        let notice = serde_json::to_value(Notice::of(&long, &run("r-9"))).unwrap();
+        let notice = serde_json::to_value(Notice::of(&long, around(&run("r-9"), None))).unwrap();
         let body = within_limit(notice.clone(), |body| body.len() <= LIMIT);
         assert!(body.len() <= LIMIT);
         let told: Value = serde_json::from_str(&body).unwrap();

@@ -109,8 +109,11 @@ fn notices(messages: &Messages, queue: &str) -> Result<Vec<Value>> {
 fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Result<()> {
     let topic = topic_arn("notices");
     let account = "[[account]]\nalias = \"market\"\nsource = \"shop\"\nraw = \"s3://theirs/visits\"\nregion = \"eu-west-2\"\n";
-    let intake = Intake::new(&format!("notice_topic = \"{topic}\"\n{account}"), 30)?;
+    let more = format!("notice_topic = \"{topic}\"\ncatalog = \"glue\"\n{account}");
+    let intake = Intake::new(&more, 30)?;
     let messages = intake.messages();
+    let database = json!({ "DatabaseInput": { "Name": "marketlake_shop" } });
+    intake.server.ask("AWSGlue.CreateDatabase", &database)?;
     messages.topic("notices")?;
     let all = messages.queue("all", 30)?;
     messages.subscribe(&topic, &all, false, None)?;
@@ -150,6 +153,17 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
         (&json!(1), &json!("shop.visits"), &json!(["day=2026-03-01"]))
     );
     assert_eq!(notice["counts"]["rows_inserted"], 1);
+    // Who hears of the table finds it.
+    assert_eq!(notice["athena"], "marketlake_shop.visits");
+    let named = json!({ "DatabaseName": "marketlake_shop", "Name": "visits" });
+    let entry = intake.server.ask("AWSGlue.GetTable", &named)?;
+    let location = &entry["Table"]["StorageDescriptor"]["Location"];
+    ensure!(
+        location
+            .as_str()
+            .is_some_and(|at| at.starts_with("s3://lake/prod/curated/shop/visits")),
+        "{entry}"
+    );
     assert_eq!(messages.take(&wrong)?, Vec::<Value>::new());
 
     // In any order, again and again, in every shape, and from the bucket of an account.
