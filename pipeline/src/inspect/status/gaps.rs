@@ -27,13 +27,22 @@ struct Family<'a> {
     delivered: Delivered,
 }
 
+/// When periods were due that are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    /// Only later than this; none: however long ago.
+    pub(super) after: Option<DateTime<Utc>>,
+    /// And before this.
+    pub(super) before: DateTime<Utc>,
+}
+
 /// The gaps of all accounts, oldest first. Objects that several tables read are missed once. What was delivered before the
 /// day `from` is not known.
 pub(super) fn gaps(
     lake: &Lake,
     delivered: &BTreeMap<TableName, Delivered>,
     from: Option<NaiveDate>,
-    now: DateTime<Utc>,
+    due: Due,
 ) -> Vec<PeriodGap> {
     let mut gaps = Vec::new();
     for family in families(lake, delivered) {
@@ -52,7 +61,7 @@ pub(super) fn gaps(
                 .and_then(|account| account.until?.succ_opt())
                 .map(|day| day.and_time(NaiveTime::MIN));
             gaps.extend(
-                missed(family.expect, since, periods, now.naive_utc())
+                missed(family.expect, since, periods, due)
                     .into_iter()
                     .filter(|(start, ..)| end.is_none_or(|end| *start < end))
                     .map(|(start, due, state)| PeriodGap {
@@ -131,7 +140,7 @@ fn missed(
     expect: &Expect,
     since: Option<NaiveDateTime>,
     periods: &BTreeSet<NaiveDateTime>,
-    now: NaiveDateTime,
+    looked_for: Due,
 ) -> Vec<(NaiveDateTime, NaiveDateTime, PeriodState)> {
     let every = TimeDelta::minutes(i64::from(expect.every_minutes.max(1)));
     let within = TimeDelta::minutes(i64::from(expect.within_minutes));
@@ -139,6 +148,7 @@ fn missed(
     let Some(origin) = since.or_else(first_day) else {
         return Vec::new();
     };
+    let now = looked_for.before.naive_utc();
     let slot = |time: NaiveDateTime| (time - origin).num_seconds().div_euclid(every.num_seconds());
     let delivered: BTreeSet<i64> = periods.iter().map(|period| slot(*period)).collect();
     let first = match (since, delivered.first()) {
@@ -151,13 +161,17 @@ fn missed(
         let due = start + every + within;
         (due < now).then_some((start, due, state))
     };
-    let holes = (first..silent_from)
+    // The first one that is due later than that.
+    let earliest = looked_for
+        .after
+        .map_or(first, |after| slot(after.naive_utc() - within).max(first));
+    let holes = (earliest..silent_from)
         .rev()
         .filter(|slot| !delivered.contains(slot));
     let holes = holes
         .filter_map(|slot| gap(slot, PeriodState::Missing))
         .take(MOST + 1);
-    let silence = silent_from..=slot(now - within);
+    let silence = silent_from.max(earliest)..=slot(now - within);
     let silence = silence
         .filter_map(|slot| gap(slot, PeriodState::Overdue))
         .take(MOST + 1);
@@ -184,7 +198,11 @@ mod tests {
         now: NaiveDateTime,
     ) -> Vec<String> {
         let seen = seen.iter().copied().collect();
-        missed(expect, since, &seen, now)
+        let due = Due {
+            after: None,
+            before: now.and_utc(),
+        };
+        missed(expect, since, &seen, due)
             .into_iter()
             .map(|(start, _, state)| format!("{} {state}", start.format("%d %H:%M")))
             .collect()
@@ -234,5 +252,32 @@ mod tests {
         );
         assert_eq!(found.len(), 1 + MOST + 1);
         assert_eq!(found[..2], ["01 00:01 missing", "01 00:03 overdue"]);
+    }
+
+    #[test]
+    fn only_what_was_due_after_a_time_is_looked_for_however_long_the_silence_was_before() {
+        let minutes = Expect {
+            every_minutes: 1,
+            within_minutes: 1,
+        };
+        let seen = [time(30, 23, 0), time(30, 23, 58)].into_iter().collect();
+        let after = |hour: u32, minute: u32| {
+            let due = Due {
+                after: Some(time(30, hour, minute).and_utc()),
+                before: time(31, 0, 2).and_utc() + TimeDelta::seconds(1),
+            };
+            missed(&minutes, Some(time(1, 0, 0)), &seen, due)
+                .into_iter()
+                .map(|(start, due, state)| {
+                    assert!(due > time(30, hour, minute), "{due}");
+                    format!("{} {state}", start.format("%d %H:%M"))
+                })
+                .collect::<Vec<_>>()
+        };
+        let silence = ["30 23:59 overdue", "31 00:00 overdue"];
+        assert_eq!(after(23, 58), [&["30 23:57 missing"], &silence[..]].concat());
+        assert_eq!(after(23, 59), silence);
+        // 23:59 of the day before, and all minutes of the day but the two that came.
+        assert_eq!(after(0, 0).len(), 1 + 24 * 60 - 2 + 1);
     }
 }

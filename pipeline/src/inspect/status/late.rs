@@ -15,7 +15,7 @@ use crate::storage::Place;
 use crate::system::ledger::Ledger;
 use crate::system::outbox;
 
-use super::gaps::{self, Delivered};
+use super::gaps::{self, Delivered, Due};
 use super::{EARLIER, delivered};
 
 /// The file that says until when periods have been looked for.
@@ -59,10 +59,12 @@ async fn look_at(lake: &Lake, run: &str, now: DateTime<Utc>) -> Result<()> {
     let names = contracts.iter().map(|contract| contract.name.clone());
     let delivered: BTreeMap<TableName, Delivered> = names.zip(rows).collect();
     let mut late: BTreeMap<String, Vec<PeriodGap>> = BTreeMap::new();
-    for gap in gaps::gaps(lake, &delivered, Some(from), now) {
-        if gap.due_at > looked {
-            late.entry(gap.table.clone()).or_default().push(gap);
-        }
+    let due = Due {
+        after: Some(looked),
+        before: now,
+    };
+    for gap in gaps::gaps(lake, &delivered, Some(from), due) {
+        late.entry(gap.table.clone()).or_default().push(gap);
     }
     for (table, gaps) in &late {
         outbox::put(lake.curated(), &news(table, gaps, run, now)).await?;

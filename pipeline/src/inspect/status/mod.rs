@@ -18,7 +18,7 @@ use crate::request::StatusOptions;
 use crate::system::ledger::{Ledger, LedgerRow};
 use crate::system::{latest_batches, runs};
 
-use gaps::Delivered;
+use gaps::{Delivered, Due};
 
 /// Most records of past runs that are shown.
 const RUNS: usize = 100;
@@ -54,7 +54,11 @@ async fn status_at(lake: &Lake, options: &StatusOptions, now: DateTime<Utc>) -> 
         delivered.insert(name.clone(), periods);
     }
     let periods = if options.gaps {
-        let mut gaps = gaps::gaps(lake, &delivered, from, now);
+        let due = Due {
+            after: None,
+            before: now,
+        };
+        let mut gaps = gaps::gaps(lake, &delivered, from, due);
         gaps.retain(|gap| first.is_none_or(|first| first <= gap.period_start.date_naive()));
         gaps
     } else {
