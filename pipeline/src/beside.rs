@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// Tasks beside the main one. They end with the process, done or not: whoever wants them done waits for them.
 #[derive(Clone, Default)]
@@ -13,7 +14,7 @@ impl Beside {
     pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.retain(|task| !task.is_finished());
-        tasks.push(tokio::spawn(task));
+        tasks.push(tokio::spawn(task.in_current_span()));
     }
 
     /// Waits until all tasks that were begun have ended. They go on where nobody waits any more.

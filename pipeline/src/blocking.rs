@@ -1,5 +1,7 @@
 //! Work that keeps a thread busy, or waits for a disk.
 
+use tracing::Span;
+
 use crate::error::{Context, Kind, Result};
 
 /// Does work on a thread of its own, where it holds up no other task.
@@ -9,7 +11,8 @@ use crate::error::{Context, Kind, Result};
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(work)
+    let span = Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
         .await
         .context(Kind::Internal, "work on a thread of its own panicked")?
 }

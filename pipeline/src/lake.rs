@@ -22,6 +22,7 @@ use crate::secret::Secret;
 use crate::shape::personal::Pseudonyms;
 use crate::stop::Stop;
 use crate::storage::{Lease, Leases, Place, Spill, Stores};
+use crate::system::done::JobId;
 
 /// Where things are and how much may be used at once.
 #[derive(Debug, Clone)]
@@ -97,6 +98,7 @@ pub struct Lake {
     at_work: Arc<Semaphore>,
     isolated: Option<Arc<dyn IsolatedReader>>,
     stop: Stop,
+    job: Option<JobId>,
     is_staged: bool,
 }
 
@@ -139,6 +141,7 @@ impl Lake {
             pseudonyms,
             isolated: None,
             stop: Stop::default(),
+            job: None,
             is_staged: false,
         })
     }
@@ -157,6 +160,20 @@ impl Lake {
     #[must_use]
     pub fn with_stop(self, stop: Stop) -> Self {
         Self { stop, ..self }
+    }
+
+    /// The same lake, whose next job has this id.
+    #[must_use]
+    pub fn with_job(self, job: JobId) -> Self {
+        Self {
+            job: Some(job),
+            ..self
+        }
+    }
+
+    /// The id that the next job was given.
+    pub fn job(&self) -> Option<&JobId> {
+        self.job.as_ref()
     }
 
     /// The same lake, with its tables in another store.
@@ -235,6 +252,7 @@ impl Lake {
             room: self.room.clone(),
             isolated: self.isolated.clone(),
             stop: self.stop.clone(),
+            job: self.job.clone(),
             is_staged: true,
         }
     }

@@ -50,6 +50,7 @@ pub mod write;
 
 pub use raw::{RawPlaces, account};
 pub use storage::Stores;
+pub use system::done;
 
 pub use error::{Error, Kind, Result};
 pub use shape::cast;

@@ -2,6 +2,7 @@
 
 use deltalake_core::kernel::{Action, Add};
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::side_file::SideFile;
 use crate::commit::record::{Batch, settle};
@@ -60,6 +61,19 @@ impl Proposal {
 /// again where another writer's commit came first and changed what it was made for. `known` is what is to be recorded, where
 /// that is known before the work; `inputs` are the versions of inputs that are taken in, by application id.
 pub(crate) async fn commit_batch(
+    run: &mut TableRun<'_>,
+    batch: i64,
+    attempt: &Attempt,
+    known: Option<SideFile>,
+    inputs: &[(String, i64)],
+    propose: impl AsyncFnMut(&mut TableRun<'_>, &Table) -> Result<Option<Proposal>>,
+) -> Result<()> {
+    let span = tracing::error_span!("batch", table = %run.contract.name, batch);
+    let committed = commit(run, batch, attempt, known, inputs, propose);
+    committed.instrument(span).await
+}
+
+async fn commit(
     run: &mut TableRun<'_>,
     batch: i64,
     attempt: &Attempt,

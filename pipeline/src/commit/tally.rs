@@ -5,12 +5,14 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::contract::{Contract, Otherwise, TableName};
 use crate::delta::ChangedPart;
 use crate::error::{Error, Kind};
 use crate::report::{Counts, Outcome, TableReport};
+use crate::system::done::JobId;
 
 use super::notes::Notes;
 
@@ -27,12 +29,18 @@ pub(crate) struct RunId {
 }
 
 impl RunId {
-    /// Of a call that begins now.
-    pub(crate) fn begin() -> Self {
+    /// Of a call that begins now, by the id that it was given, where it was.
+    pub(crate) fn begin(given: Option<&JobId>) -> Self {
         Self {
-            id: Uuid::new_v4().to_string(),
+            id: given.map_or_else(|| Uuid::new_v4().to_string(), JobId::to_string),
             started_at: Utc::now(),
         }
+    }
+
+    /// Has its lines in the log say whose they are.
+    pub(crate) fn span(&self) -> Span {
+        // Of the highest level, as a filter that leaves lines out would leave it out with them.
+        tracing::error_span!("run", run = self.id)
     }
 }
 

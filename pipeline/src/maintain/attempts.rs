@@ -1,6 +1,7 @@
 //! What attempts leave beside the tables: side files and poison logs of recorded batches, staged rows of rebuilds.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -10,8 +11,12 @@ use crate::contract::TableName;
 use crate::error::Result;
 use crate::rebuild;
 use crate::request::RETENTION;
+use crate::system::done;
 
 use super::{Upkeep, before};
+
+/// How long it is known that a job was done under its id.
+const JOBS_ARE_KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Removes what is left of work that is over; how many files and folders it was.
 pub(super) async fn clean(upkeep: &Upkeep<'_>) -> Result<u64> {
@@ -29,6 +34,12 @@ pub(super) async fn clean(upkeep: &Upkeep<'_>) -> Result<u64> {
         upkeep.lake.attempts()?.remove(over).await?;
     }
     removed += rebuild::clean(upkeep.lake, cutoff, upkeep.options.dry_run).await?;
+    removed += done::clean(
+        upkeep.lake,
+        before(upkeep.now, JOBS_ARE_KNOWN),
+        upkeep.options.dry_run,
+    )
+    .await?;
     Ok(removed)
 }
 

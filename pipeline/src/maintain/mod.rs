@@ -24,7 +24,9 @@ mod vacuum;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::Instrument;
 
+use crate::commit::RunId;
 use crate::contract::TableName;
 use crate::error::{Kind, Result};
 use crate::failpoint;
@@ -74,7 +76,10 @@ impl Lake {
     /// When a table of the options has no contract, or the ledger cannot be read; what goes wrong with one table is in
     /// the report.
     pub async fn maintain(&self, options: &MaintainOptions) -> Result<MaintainReport> {
-        maintain_at(self, options, Utc::now()).await
+        let run = RunId::begin(self.job());
+        maintain_at(self, options, run.started_at)
+            .instrument(run.span())
+            .await
     }
 }
 
@@ -121,7 +126,8 @@ async fn maintain_at(lake: &Lake, options: &MaintainOptions, now: DateTime<Utc>)
     for subject in &subjects {
         let started = Instant::now();
         let mut done = MaintainedTable::new(&subject.name);
-        match upkeep.table(subject, &mut done).await {
+        let span = tracing::error_span!("table", table = %subject.name);
+        match upkeep.table(subject, &mut done).instrument(span).await {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {

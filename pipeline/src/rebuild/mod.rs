@@ -21,6 +21,7 @@ mod standing;
 pub(crate) use staging::clean;
 
 use chrono::Utc;
+use tracing::Instrument;
 
 use crate::commit::{RunId, Tallies, Tally};
 use crate::contract::{Contract, Feed, TableName};
@@ -57,7 +58,8 @@ impl Lake {
         let contract = self.contract(&options.table)?;
         range::check(contract, options)?;
         self.curated().begin_job();
-        let run = RunId::begin();
+        let run = RunId::begin(self.job());
+        let span = run.span();
         let job = Job {
             lake: self,
             contract,
@@ -66,7 +68,8 @@ impl Lake {
             run: run.clone(),
         };
         let mut tallies = Tallies::new(run.clone());
-        let ended = attempt(&job, tallies.of(&contract.name)).await;
+        let attempt = attempt(&job, tallies.of(&contract.name));
+        let ended = attempt.instrument(span).await;
         let tally = tallies
             .take(&contract.name)
             .ok_or_else(|| Error::internal("table was not tried"))?;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::Utc;
 use futures::stream::{self, StreamExt};
+use tracing::Instrument;
 
 use crate::commit::{RunId, Tallies};
 use crate::contract::{Contract, Feed, TableName};
@@ -40,10 +41,23 @@ pub(crate) async fn run(
     replay: Option<Replay>,
     observer: &dyn Observer,
 ) -> Result<RunReport> {
+    let run = RunId::begin(lake.job());
+    let span = run.span();
+    work(lake, selection, replay, observer, run)
+        .instrument(span)
+        .await
+}
+
+async fn work(
+    lake: &Lake,
+    selection: &Selection,
+    replay: Option<Replay>,
+    observer: &dyn Observer,
+    run: RunId,
+) -> Result<RunReport> {
     let contracts = selected(lake, selection)?;
     lake.curated().begin_job();
     let mut standing = Standing::of(lake).await;
-    let run = RunId::begin();
     let mut tallies = Tallies::new(run.clone());
     let mut order: Vec<TableName> = Vec::new();
     let groups: Vec<Group<'_>> = Group::of(lake.contracts(), |contract| selection.names(contract));
@@ -78,7 +92,9 @@ pub(crate) async fn run(
         let computed = busy.into_iter().map(async |contract| {
             let mut tallies = Tallies::new(run.clone());
             let tally = tallies.of(&contract.name);
-            let done = run_derived(lake, contract, known.clone(), selection, observer, tally).await;
+            let span = tracing::error_span!("table", table = %contract.name);
+            let done = run_derived(lake, contract, known.clone(), selection, observer, tally);
+            let done = done.instrument(span).await;
             if let Err(error) = done {
                 tally.fail(&error);
             }

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 mod columns;
+pub mod done;
 pub(crate) mod ledger;
 mod open_rejects;
 pub(crate) mod outbox;

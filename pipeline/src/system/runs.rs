@@ -78,7 +78,13 @@ pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
     // Nobody is asked anything about a table that was only stopped: the next run goes on with it.
     for table in undone.iter().filter(|table| table.outcome != Outcome::Stopped) {
         let news = News {
-            id: format!("{}-{}", table.table, report.run),
+            // A run can be begun again under its id.
+            id: format!(
+                "{}-{}-{}",
+                table.table,
+                report.run,
+                report.ended_at.timestamp_millis()
+            ),
             run: report.run.clone(),
             at: report.ended_at,
             table: table.without_batches(),

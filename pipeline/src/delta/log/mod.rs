@@ -17,6 +17,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tracing::Instrument;
 use url::Url;
 
 use crate::backoff::Backoff;
@@ -185,7 +186,8 @@ impl DeltaLog {
     pub(crate) fn load_ahead(&self) {
         let log = self.clone();
         // Whoever needs the version gets the error.
-        tokio::spawn(async move { log.known().await.is_ok() });
+        let known = async move { log.known().await.is_ok() };
+        tokio::spawn(known.in_current_span());
     }
 
     /// Waits for what still goes on beside the work on the table.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow::{self, Break, Continue};
 
+use tracing::{Instrument, Span};
+
 use crate::commit::tally::{LateDays, Tallies};
 use crate::commit::{State, state, table};
 use crate::contract::{Contract, TableName};
@@ -175,7 +177,8 @@ impl<'a> Rounds<'a> {
         let place = lake.place_at_work().await?;
         let (attempts, ledger) = (lake.attempts()?, self.ledger.id());
         let poison = PoisonLog::open(&attempts, lease, ledger, &numbers, self.observer).await?;
-        work(lake, &mut self.ledger, self.group, open, poison, self.tallies).await?;
+        let work = work(lake, &mut self.ledger, self.group, open, poison, self.tallies);
+        work.instrument(span_of(&numbers)).await?;
         // Others may work while those are let in who wait for the tables.
         drop(place);
         match stop.unless(lease.give_way()).await? {
@@ -323,4 +326,12 @@ impl<'a> Rounds<'a> {
             }
         }
     }
+}
+
+/// Has lines of the log say which batches of which tables they are about.
+fn span_of(numbers: &[(TableName, i64)]) -> Span {
+    let listed = |words: Vec<String>| words.join(", ");
+    let tables = listed(numbers.iter().map(|(table, _)| table.to_string()).collect());
+    let batches = listed(numbers.iter().map(|(_, batch)| batch.to_string()).collect());
+    tracing::error_span!("tables", table = tables, batch = batches)
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::contract::TableName;
@@ -301,7 +302,7 @@ impl Beats {
     /// Begins with the next beat; the leases were just taken.
     pub(super) fn start(leases: Vec<Arc<Kept>>, beat: Duration) -> Self {
         let (stop, mut stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
+        let beating = async move {
             while timeout(beat, &mut stopped).await.is_err() {
                 for beaten in join_all(leases.iter().map(|lease| lease.beat())).await {
                     // The next beat may get through; without any the lease goes to somebody else.
@@ -310,9 +311,9 @@ impl Beats {
                     }
                 }
             }
-        });
+        };
         Self {
-            task,
+            task: tokio::spawn(beating.in_current_span()),
             stop: Some(stop),
         }
     }

@@ -1,6 +1,7 @@
 //! Leases on a disk: locks of files.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::contract::TableName;
@@ -12,7 +13,7 @@ const LONG: Duration = Duration::from_secs(2);
 
 /// Held while this value lives.
 pub(super) struct Locks {
-    _files: Vec<File>,
+    files: Vec<(PathBuf, File)>,
     since: Instant,
 }
 
@@ -25,14 +26,15 @@ impl Locks {
         std::fs::create_dir_all(&folder).context(Kind::Io, "lock folder could not be created")?;
         let mut files = Vec::new();
         for table in tables {
+            let path = folder.join(format!("{table}.lock"));
             let file = OpenOptions::new()
                 .create(true)
                 .truncate(false)
                 .write(true)
-                .open(folder.join(format!("{table}.lock")))
+                .open(&path)
                 .context(Kind::Io, "lock file could not be opened")?;
             match file.try_lock() {
-                Ok(()) => files.push(file),
+                Ok(()) => files.push((path, file)),
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => {
                     return Err(error).context(Kind::Io, "lock could not be taken");
@@ -40,9 +42,17 @@ impl Locks {
             }
         }
         Ok(Some(Self {
-            _files: files,
+            files,
             since: Instant::now(),
         }))
+    }
+
+    /// Removes their files. Who opened one before may lock it beside somebody with a new one.
+    pub(super) fn remove(&self) {
+        for (path, _) in &self.files {
+            // What is left is a file without a byte.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Whether they were held for so long that others get their turn.

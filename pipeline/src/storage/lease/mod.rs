@@ -175,6 +175,14 @@ impl Lease {
         }
     }
 
+    /// Gives it back, and nobody will want it again.
+    pub(crate) async fn end(self) {
+        if let Held::Folder { locks: Some(locks) } = &self.held {
+            locks.remove();
+        }
+        self.release().await;
+    }
+
     /// Where attempts at a batch of the table leave their notes, of which the ledger of this id numbers the batches; none on
     /// a disk, which has files for that, and where nothing is held.
     pub(crate) fn carried(&self, ledger: &str, table: &TableName, batch: i64) -> Option<Carried> {
