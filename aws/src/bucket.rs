@@ -19,6 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::explained::{Asked, Explaining};
 use crate::renewing::Connecting;
+use crate::requests::Counter;
 use crate::upload::Upload;
 use crate::{ANSWER, CONNECT};
 
@@ -33,6 +34,7 @@ pub(crate) fn open(
     endpoint: Endpoint,
     credentials: Arc<Credentials>,
     kms_key: Option<&str>,
+    counter: Counter,
 ) -> crate::Result<Arc<dyn ObjectStore>> {
     let explaining = Arc::new(Explaining::new(name, &endpoint));
     let client = ClientOptions::new()
@@ -60,6 +62,7 @@ pub(crate) fn open(
         .with_http_connector(Connecting {
             credentials,
             region: endpoint.region,
+            counter,
         });
     if let Some(key) = kms_key {
         // Without a bucket key each object would be a call to KMS, and its price.

@@ -1,18 +1,21 @@
-//! What the program says to AWS: who it is there, the buckets that it reads and writes, the topic that it tells what
-//! it did, the queue that tells it where to look.
+//! What the program says to AWS: who it is there, the buckets that it reads and writes, values that are kept there, the topic
+//! that it tells what it did, the queue that tells it where to look.
 //!
 //! Credentials, region and endpoints are found once, by the same rules as in every program that Amazon makes: environment,
 //! profiles, web identity, the role of a task or of a machine. Whatever else the environment holds changes nothing.
 
 mod answer;
 mod bucket;
+mod check;
 mod credentials;
 mod endpoint;
 mod error;
 mod explained;
 mod queue;
+mod reference;
 mod refused;
 mod renewing;
+mod requests;
 mod role;
 mod topic;
 mod upload;
@@ -28,12 +31,16 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::ObjectStore;
 
 pub use answer::Refusal;
+pub use check::{Check, Clock, State, Statement, Zone};
 pub use error::{Error, Result};
 pub use queue::{Queue, Received};
+pub use reference::{Reference, Said, Values};
+pub use requests::Requests;
 pub use role::Role;
 pub use topic::{LIMIT, Message, Topic};
 
 use credentials::Credentials;
+use requests::Counter;
 
 /// How long a connection may take to come about, and one try of a request until it is answered.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,6 +51,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Aws {
     config: SdkConfig,
     own: Arc<Credentials>,
+    counter: Counter,
 }
 
 /// How a bucket is reached, where that is not as it is for the program itself.
@@ -78,7 +86,16 @@ impl Aws {
         }
         let config = loader.load().await;
         let own = Arc::new(Credentials::of_chain(&config)?);
-        Ok(Self { config, own })
+        Ok(Self {
+            config,
+            own,
+            counter: Counter::default(),
+        })
+    }
+
+    /// What buckets were asked until now.
+    pub fn requests(&self) -> Requests {
+        self.counter.requests()
     }
 
     /// What every client is made from: credentials, region, endpoints, and how long it waits.
@@ -99,6 +116,12 @@ impl Aws {
             Some(role) => Arc::new(Credentials::of_role(&self.config, role, &endpoint.region)),
             None => self.own.clone(),
         };
-        bucket::open(name, endpoint, credentials, access.kms_key.as_deref())
+        bucket::open(
+            name,
+            endpoint,
+            credentials,
+            access.kms_key.as_deref(),
+            self.counter.clone(),
+        )
     }
 }

@@ -15,6 +15,7 @@ use object_store::client::{
 
 use crate::credentials::Credentials;
 use crate::explained::code;
+use crate::requests::Counter;
 
 const TOKEN: &str = "x-amz-security-token";
 const DIGEST: &str = "x-amz-content-sha256";
@@ -24,6 +25,7 @@ const DIGEST: &str = "x-amz-content-sha256";
 pub(crate) struct Connecting {
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) region: String,
+    pub(crate) counter: Counter,
 }
 
 impl HttpConnector for Connecting {
@@ -32,6 +34,7 @@ impl HttpConnector for Connecting {
             client: ReqwestConnector::default().connect(options)?,
             credentials: self.credentials.clone(),
             region: self.region.clone(),
+            counter: self.counter.clone(),
         }))
     }
 }
@@ -41,6 +44,7 @@ struct Renewing {
     client: HttpClient,
     credentials: Arc<Credentials>,
     region: String,
+    counter: Counter,
 }
 
 #[async_trait]
@@ -84,6 +88,7 @@ impl Renewing {
         let is_on_condition = ["if-match", "if-none-match"]
             .iter()
             .any(|condition| request.headers().contains_key(*condition));
+        self.counter.asks(&request);
         let answer = self
             .client
             .execute(request)
@@ -96,6 +101,7 @@ impl Renewing {
                 }
                 _ => error,
             })?;
+        self.counter.hears(&answer);
         if may_be_object && answer.status().is_success() {
             return Ok(answer);
         }
@@ -178,6 +184,7 @@ mod tests {
             client: HttpClient::new(server.clone()),
             credentials,
             region: "eu-west-1".to_owned(),
+            counter: Counter::default(),
         };
         let mut request = HttpRequest::new(HttpRequestBody::from("bytes".to_owned()));
         *request.uri_mut() = "http://host/retail/a".parse().unwrap();
@@ -228,6 +235,7 @@ mod tests {
             client: HttpClient::new(Cut),
             credentials: Arc::new(living(&[])),
             region: "eu-west-1".to_owned(),
+            counter: Counter::default(),
         };
         for (condition, kind) in [
             (Some("if-match"), HttpErrorKind::Request),

@@ -1,0 +1,149 @@
+//! Whether a queue can be drained and a topic be told something.
+
+use aws_sdk_sns::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+
+use super::{Check, Statement};
+use crate::Aws;
+use crate::explained::chain;
+
+/// A handle of no message.
+const NO_HANDLE: &str = "marketlake-doctor";
+
+impl Aws {
+    /// Looks at a queue by its URL. A message that it is shown is there for everybody at once.
+    pub async fn check_queue(&self, url: &str) -> Vec<Check> {
+        let client = aws_sdk_sqs::Client::new(self.config());
+        let received = client
+            .receive_message()
+            .queue_url(url)
+            .visibility_timeout(0)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send();
+        let received = received.await.err().map(|error| said(&error, &error));
+        let delete = client
+            .delete_message()
+            .queue_url(url)
+            .receipt_handle(NO_HANDLE)
+            .send();
+        let deleted = delete.await.err().map(|error| said(&error, &error));
+        let extend = client
+            .change_message_visibility()
+            .queue_url(url)
+            .receipt_handle(NO_HANDLE)
+            .visibility_timeout(0)
+            .send();
+        let extended = extend.await.err().map(|error| said(&error, &error));
+        let resource = arn_of_queue(url).unwrap_or_else(|| "the ARN of the queue".to_owned());
+        [
+            ("receive", "sqs:ReceiveMessage", received),
+            ("delete", "sqs:DeleteMessage", deleted),
+            ("extend", "sqs:ChangeMessageVisibility", extended),
+        ]
+        .into_iter()
+        .map(|(what, action, said)| {
+            judged(
+                format!("{url}: {what}"),
+                Statement::allows(&[action], &[resource.clone()]),
+                said,
+                |code| {
+                    // The queue is there, and what was asked for may be asked.
+                    [
+                        "ReceiptHandleIsInvalid",
+                        "InvalidParameterValue",
+                        "MessageNotInflight",
+                    ]
+                    .iter()
+                    .any(|known| code.contains(known))
+                },
+            )
+        })
+        .collect()
+    }
+
+    /// Looks at a topic: a message without a word is refused by who would take another one.
+    pub async fn check_topic(&self, arn: &str) -> Check {
+        let client = aws_sdk_sns::Client::new(self.config());
+        let publish = client.publish().topic_arn(arn).message("").send();
+        let said = publish.await.err().map(|error| said(&error, &error));
+        let statement = Statement::allows(&["sns:Publish"], &[arn.to_owned()]);
+        judged(format!("{arn}: publish"), statement, said, |code| {
+            code.starts_with("InvalidParameter")
+        })
+    }
+}
+
+/// Code of an answer, and all that is said.
+fn said(error: &impl ProvideErrorMetadata, whole: &dyn std::error::Error) -> (Option<String>, String) {
+    let code = error.code().map(str::to_owned);
+    let text = match (&code, error.message()) {
+        (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+        (None, _) => chain(whole),
+    };
+    (code, text)
+}
+
+/// What a refusal means, of which some are welcome.
+fn judged(
+    what: String,
+    statement: Statement,
+    said: Option<(Option<String>, String)>,
+    is_welcome: impl Fn(&str) -> bool,
+) -> Check {
+    match said {
+        None => Check::ok(what, ""),
+        Some((Some(code), _)) if is_welcome(&code) => Check::ok(what, ""),
+        Some((Some(code), said))
+            if code.contains("AccessDenied") || code.starts_with("AuthorizationError") =>
+        {
+            Check::failed(what, said).lacking(statement)
+        }
+        Some((_, said)) => Check::failed(what, said),
+    }
+}
+
+/// The ARN of a queue by its URL, `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
+fn arn_of_queue(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let mut parts = rest.split('/');
+    let host = parts.next()?;
+    let (account, name) = (parts.next()?, parts.next()?);
+    let region = host.strip_prefix("sqs.")?.split('.').next()?;
+    Some(format!(
+        "arn:{}:sqs:{region}:{account}:{name}",
+        super::partition(Some(region))
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::State;
+
+    #[test]
+    fn the_url_of_a_queue_says_its_arn() {
+        assert_eq!(
+            arn_of_queue("https://sqs.eu-west-1.amazonaws.com/111122223333/intake").as_deref(),
+            Some("arn:aws:sqs:eu-west-1:111122223333:intake")
+        );
+        assert_eq!(arn_of_queue("http://127.0.0.1:4566/queue/intake"), None);
+    }
+
+    #[test]
+    fn a_refusal_that_shows_the_permission_is_welcome_and_one_of_access_lacks_a_statement() {
+        let statement = || Statement::allows(&["sns:Publish"], &["arn:t".to_owned()]);
+        let judge = |code: &str| {
+            let said = Some((Some(code.to_owned()), code.to_owned()));
+            judged("t".to_owned(), statement(), said, |code| {
+                code == "InvalidParameter"
+            })
+        };
+        assert_eq!(judge("InvalidParameter").state, State::Ok);
+        let denied = judge("AuthorizationError");
+        assert_eq!(
+            (denied.state, denied.statement),
+            (State::Failed, Some(statement()))
+        );
+        assert_eq!(judge("NotFound").statement, None);
+    }
+}
