@@ -33,9 +33,7 @@ where
     let Some(code) = error.code() else {
         return Refusal(format!("{what} does not answer: {}", chain(error)));
     };
-    // Where a signature is wrong, later lines repeat what was signed, the token too.
-    let message = error.message().and_then(|message| message.lines().next());
-    let message = message.unwrap_or_default();
+    let message = first_line(error.message());
     Refusal(match kind(code) {
         Kind::Denied => format!("{what} may not be used: the program needs {needs} ({code}: {message})"),
         Kind::Missing => {
@@ -47,6 +45,13 @@ where
         Kind::Credentials => format!("{what} does not accept the credentials ({code}: {message})"),
         Kind::Other => format!("{what} refused: {code}: {message}"),
     })
+}
+
+/// What may be told of a message: where a signature is wrong, later lines repeat what was signed, the token too.
+pub(crate) fn first_line(message: Option<&str>) -> &str {
+    message
+        .and_then(|message| message.lines().next())
+        .unwrap_or_default()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

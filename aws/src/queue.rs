@@ -22,8 +22,8 @@ const AT_ONCE: usize = 16;
 /// A queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    client: Client,
-    url: String,
+    pub(crate) client: Client,
+    pub(crate) url: String,
 }
 
 /// A message that was received, and is hidden from others for a while.

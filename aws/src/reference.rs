@@ -10,6 +10,7 @@ use aws_sdk_ssm as parameters;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Aws;
+use crate::answer::first_line;
 use crate::error::{Error, Result};
 use crate::explained::chain;
 
@@ -188,10 +189,11 @@ impl Reference {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
+        let message = first_line(error.message());
         let denied = |action| Error::Denied {
             reference: self.to_string(),
             action,
-            said: error.message().unwrap_or("access is denied").to_owned(),
+            said: message.to_owned(),
         };
         match error.code() {
             Some("ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound") => {
@@ -204,7 +206,7 @@ impl Reference {
             Some("DecryptionFailure" | "InvalidKeyId") => denied("kms:Decrypt"),
             Some(code) => Error::Unanswered {
                 reference: self.to_string(),
-                why: format!("{code}: {}", error.message().unwrap_or_default()),
+                why: format!("{code}: {message}"),
             },
             None => Error::Unanswered {
                 reference: self.to_string(),

@@ -26,6 +26,22 @@ pub struct Requests {
     pub bytes_sent: u64,
 }
 
+impl Requests {
+    /// Those that came after these.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            get: self.get - before.get,
+            head: self.head - before.head,
+            put: self.put - before.put,
+            list: self.list - before.list,
+            delete: self.delete - before.delete,
+            bytes_received: self.bytes_received - before.bytes_received,
+            bytes_sent: self.bytes_sent - before.bytes_sent,
+        }
+    }
+}
+
 /// Counts requests; its clones count together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<Counts>);

@@ -17,8 +17,8 @@ const NAME: usize = 128;
 /// A topic.
 #[derive(Debug, Clone)]
 pub struct Topic {
-    client: Client,
-    arn: String,
+    pub(crate) client: Client,
+    pub(crate) arn: String,
 }
 
 /// A message.

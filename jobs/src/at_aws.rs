@@ -1,7 +1,7 @@
 //! Who the program is at AWS: found out once, when something of AWS is needed first, and the same for everything.
 
 use anyhow::Result;
-use aws::Aws;
+use aws::{Aws, Requests};
 use tokio::sync::OnceCell;
 
 use crate::config::Config;
@@ -21,13 +21,17 @@ impl AtAws {
         let load = async || Aws::load(config.region.as_deref()).await.map_err(mistake);
         self.0.get_or_try_init(load).await
     }
+
+    /// What buckets were asked until now.
+    pub(crate) fn requests(&self) -> Requests {
+        self.0.get().map(Aws::requests).unwrap_or_default()
+    }
 }
 
 /// What is wrong with the environment or the configuration is a usage error.
 pub(crate) fn mistake(error: aws::Error) -> anyhow::Error {
-    let message = error.to_string();
-    match std::error::Error::source(&error) {
-        Some(_) => error.into(),
-        None => usage(message),
+    match error.is_mistake() {
+        true => usage(error.to_string()),
+        false => error.into(),
     }
 }

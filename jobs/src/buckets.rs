@@ -32,7 +32,7 @@ pub(crate) async fn stores(config: &Config, at_aws: &AtAws) -> Result<Stores> {
 }
 
 /// Buckets, and parts of buckets that are reached another way than the rest.
-fn named(config: &Config) -> Result<BTreeMap<Url, Access>> {
+pub(crate) fn named(config: &Config) -> Result<BTreeMap<Url, Access>> {
     let own = Access {
         region: config.region.clone(),
         role: None,

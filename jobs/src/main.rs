@@ -12,6 +12,7 @@ mod exit;
 mod isolated;
 mod logging;
 mod memory;
+mod metrics;
 mod notice;
 mod output;
 mod progress;

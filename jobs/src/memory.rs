@@ -35,6 +35,18 @@ pub(crate) fn keep_within(limit: usize) {
     }
 }
 
+/// The most memory that the process held until now, in bytes.
+pub(crate) fn peak() -> u64 {
+    // SAFETY: all zeros are a value of the struct, and the call fills one that is ours.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let unit = if cfg!(target_os = "linux") { 1024 } else { 1 };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit
+}
+
 /// Leaves all memory to the end of the process: the allocator would give it back piece by piece before.
 pub(crate) fn leave() {
     // SAFETY: as above; negative means never.
@@ -44,6 +56,12 @@ pub(crate) fn leave() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_of_memory_is_in_bytes() {
+        let held = vec![1_u8; 32 << 20];
+        assert!(peak() > 32 << 20, "{}", held.len());
+    }
 
     #[test]
     fn the_option_is_the_one_meant() {

@@ -11,6 +11,7 @@ use pipeline::stop::Stop;
 
 use crate::at_aws::AtAws;
 use crate::buckets;
+use crate::cli::Start;
 use crate::config::Config;
 use crate::contracts;
 use crate::exit::usage;
@@ -51,6 +52,15 @@ impl Session {
             Err(()) => contracts::load(folder)?,
         };
         self.lake_with(contracts).await
+    }
+
+    /// The lake with the id that the job was given.
+    pub(crate) async fn lake_for(&self, start: &Start) -> Result<Lake> {
+        let lake = self.lake().await?;
+        Ok(match &start.id {
+            Some(id) => lake.with_job(id.clone()),
+            None => lake,
+        })
     }
 
     /// The lake under contracts that were read already.

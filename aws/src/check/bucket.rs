@@ -91,8 +91,8 @@ impl Probe<'_> {
         let prefix = Path::from(self.zone.prefix);
         match self.store.list(Some(&prefix)).next().await {
             Some(Err(error)) => {
-                let action = [&["s3:ListBucket"][..], &[]].concat();
-                let statement = Statement::allows(&action, &[self.objects.clone()]);
+                let bucket = std::slice::from_ref(&self.objects);
+                let statement = Statement::allows(&["s3:ListBucket"], bucket);
                 (vec![self.refused("list", &error, statement)], Listed::Refused)
             }
             Some(Ok(object)) => (vec![self.ok("list")], Listed::Object(object.location)),

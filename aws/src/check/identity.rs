@@ -5,6 +5,7 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 
 use super::bucket::{Clock, clock};
 use super::{Check, Statement, partition};
+use crate::answer::first_line;
 use crate::error::Error;
 use crate::explained::chain;
 use crate::{Aws, Reference};
@@ -27,7 +28,7 @@ impl Aws {
                 match (error.code(), error.message()) {
                     (Some(code), message) => format!(
                         "AWS does not accept the credentials, {code}: {}",
-                        message.unwrap_or_default()
+                        first_line(message)
                     ),
                     (None, _) => chain(&error),
                 },

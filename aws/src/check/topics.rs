@@ -1,73 +1,77 @@
 //! Whether a queue can be drained and a topic be told something.
 
 use aws_sdk_sns::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::MessageSystemAttributeName;
+use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::{Check, Statement};
-use crate::Aws;
+use crate::answer::first_line;
 use crate::explained::chain;
+use crate::queue::Queue;
+use crate::topic::Topic;
 
 /// A handle of no message.
 const NO_HANDLE: &str = "marketlake-doctor";
 
-impl Aws {
-    /// Looks at a queue by its URL. A message that it is shown is there for everybody at once.
-    pub async fn check_queue(&self, url: &str) -> Vec<Check> {
-        let client = aws_sdk_sqs::Client::new(self.config());
-        let received = client
+impl Queue {
+    /// Whether it can be drained. A message that it shows meanwhile is there for everybody at once.
+    pub async fn check(&self) -> Vec<Check> {
+        let (client, url) = (&self.client, &self.url);
+        let timeout = QueueAttributeName::VisibilityTimeout;
+        let look = client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(timeout)
+            .send();
+        let looked = look.await.err().map(|error| said(&error, &error));
+        let receive = client
             .receive_message()
             .queue_url(url)
             .visibility_timeout(0)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send();
-        let received = received.await.err().map(|error| said(&error, &error));
+        let received = receive.await.err().map(|error| said(&error, &error));
         let delete = client
             .delete_message()
             .queue_url(url)
             .receipt_handle(NO_HANDLE)
             .send();
         let deleted = delete.await.err().map(|error| said(&error, &error));
-        let extend = client
+        let hide = client
             .change_message_visibility()
             .queue_url(url)
-            .receipt_handle(NO_HANDLE)
-            .visibility_timeout(0)
-            .send();
-        let extended = extend.await.err().map(|error| said(&error, &error));
+            .receipt_handle(NO_HANDLE);
+        let hidden = hide.visibility_timeout(0).send().await.err();
+        let hidden = hidden.map(|error| said(&error, &error));
         let resource = arn_of_queue(url).unwrap_or_else(|| "the ARN of the queue".to_owned());
-        [
+        let asked = [
+            ("look at its attributes", "sqs:GetQueueAttributes", looked),
             ("receive", "sqs:ReceiveMessage", received),
             ("delete", "sqs:DeleteMessage", deleted),
-            ("extend", "sqs:ChangeMessageVisibility", extended),
-        ]
-        .into_iter()
-        .map(|(what, action, said)| {
-            judged(
-                format!("{url}: {what}"),
-                Statement::allows(&[action], &[resource.clone()]),
-                said,
-                |code| {
-                    // The queue is there, and what was asked for may be asked.
-                    [
-                        "ReceiptHandleIsInvalid",
-                        "InvalidParameterValue",
-                        "MessageNotInflight",
-                    ]
-                    .iter()
-                    .any(|known| code.contains(known))
-                },
-            )
-        })
-        .collect()
+            ("hide", "sqs:ChangeMessageVisibility", hidden),
+        ];
+        let checks = asked.map(|(what, action, said)| {
+            let statement = Statement::allows(&[action], std::slice::from_ref(&resource));
+            // The queue is there, and what was asked for may be asked.
+            judged(format!("{url}: {what}"), statement, said, |code| {
+                [
+                    "ReceiptHandleIsInvalid",
+                    "InvalidParameterValue",
+                    "MessageNotInflight",
+                ]
+                .iter()
+                .any(|known| code.contains(known))
+            })
+        });
+        checks.into()
     }
+}
 
-    /// Looks at a topic: a message without a word is refused by who would take another one.
-    pub async fn check_topic(&self, arn: &str) -> Check {
-        let client = aws_sdk_sns::Client::new(self.config());
-        let publish = client.publish().topic_arn(arn).message("").send();
+impl Topic {
+    /// Whether it can be told something: a message without a word is refused by who would take another one.
+    pub async fn check(&self) -> Check {
+        let publish = self.client.publish().topic_arn(&self.arn).message("").send();
         let said = publish.await.err().map(|error| said(&error, &error));
-        let statement = Statement::allows(&["sns:Publish"], &[arn.to_owned()]);
-        judged(format!("{arn}: publish"), statement, said, |code| {
+        let statement = Statement::allows(&["sns:Publish"], std::slice::from_ref(&self.arn));
+        judged(format!("{}: publish", self.arn), statement, said, |code| {
             code.starts_with("InvalidParameter")
         })
     }
@@ -77,7 +81,7 @@ impl Aws {
 fn said(error: &impl ProvideErrorMetadata, whole: &dyn std::error::Error) -> (Option<String>, String) {
     let code = error.code().map(str::to_owned);
     let text = match (&code, error.message()) {
-        (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+        (Some(code), message) => format!("{code}: {}", first_line(message)),
         (None, _) => chain(whole),
     };
     (code, text)

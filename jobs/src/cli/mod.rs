@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline::contract::TableName;
+use pipeline::done::JobId;
 
 use crate::config::Options;
 use crate::units::Wait;
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     Catalog(CatalogCommand),
     /// Which settings are in force and where each comes from
     Config(ConfigArgs),
+    /// Whether everything is there and allowed that runs need; for what is not, what to change
+    Doctor(DoctorArgs),
     /// The JSON Schemas of the documents that --json prints, and of the notice
     Schemas(SchemasArgs),
     /// Print a script that completes commands in your shell
@@ -206,6 +209,22 @@ pub(crate) struct RunArgs {
     /// Go on with what comes until SIGTERM or SIGINT
     #[arg(long, requires = "events", conflicts_with = "strict")]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) start: Start,
+}
+
+/// Of which start of a job this is one.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// Id of the job, such as the time that it is scheduled for: started twice under one id, it is done once, and again
+    /// only where it failed, was stopped or found another one at work
+    #[arg(
+        long = "run-id",
+        value_name = "ID",
+        env = "MARKETLAKE_RUN_ID",
+        hide_env_values = true
+    )]
+    pub(crate) id: Option<JobId>,
 }
 
 #[derive(Debug, Args)]
@@ -346,6 +365,8 @@ pub(crate) struct RebuildArgs {
     /// Let rows in although a check with `hold` failed
     #[arg(long)]
     pub(crate) release: bool,
+    #[command(flatten)]
+    pub(crate) start: Start,
 }
 
 #[derive(Debug, Args)]
@@ -377,6 +398,8 @@ pub(crate) struct MaintainArgs {
     /// Say what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) start: Start,
 }
 
 /// What to do with the catalog.
@@ -418,6 +441,21 @@ pub(crate) enum RowFormat {
     Csv,
     /// One JSON object a line.
     Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Looks at configuration, folders, credentials, buckets (list, read, put on condition, remove; the key of KMS
+with them), the clock and a queue, one by one, and leaves nothing behind. Exits with 1 where something is
+not as runs need it.
+
+Examples:
+  marketlake doctor
+  marketlake --lake s3://retail-lake/prod doctor --json | jq '.checks[] | select(.state == \"failed\")'")]
+pub(crate) struct DoctorArgs {
+    /// Look at this queue of S3 events, too; a message that it shows stays, and counts as received once
+    #[arg(long, value_name = "QUEUE_URL")]
+    pub(crate) events: Option<String>,
 }
 
 #[derive(Debug, Args)]

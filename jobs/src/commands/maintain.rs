@@ -10,9 +10,12 @@ use crate::cli::MaintainArgs;
 use crate::output::{Grid, bytes, count};
 use crate::session::{Session, find};
 
+use super::once::{self, Job};
+use super::run;
+
 /// Maintains the tables, or with `--dry-run` says what that would do.
 pub(super) async fn maintain(session: &Session, arguments: MaintainArgs) -> Result<u8> {
-    let lake = session.lake().await?;
+    let lake = session.lake_for(&arguments.start).await?;
     for table in arguments
         .tables
         .iter()
@@ -26,9 +29,20 @@ pub(super) async fn maintain(session: &Session, arguments: MaintainArgs) -> Resu
         log_retention: arguments.log_retention.0,
         dry_run: arguments.dry_run,
     };
+    if options.dry_run {
+        let report = lake.maintain(&options).await?;
+        session.output.show(&report, || text(&report))?;
+        return Ok(report.exit_code());
+    }
+    let here = match once::begin(session, &lake, format!("maintain {options:?}")).await? {
+        Job::Here(here) => here,
+        Job::Done(code) => return Ok(code),
+    };
     let report = lake.maintain(&options).await?;
     session.output.show(&report, || text(&report))?;
-    Ok(report.exit_code())
+    let is_busy = report.tables.iter().any(|table| table.outcome == Outcome::Busy);
+    run::maintained(session, &report);
+    Ok(here.end(session, report.exit_code(), is_busy, &report).await)
 }
 
 /// A line per table with news, one line for all others, then the messages.

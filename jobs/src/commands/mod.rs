@@ -5,8 +5,10 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod maintain;
 mod new;
+mod once;
 mod quarantine;
 mod query;
 mod read_alone;
@@ -28,8 +30,8 @@ use crate::at_aws::AtAws;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::isolated::Reader;
-use crate::logging;
-use crate::output::Output;
+use crate::logging::{self, LogFormat};
+use crate::output::{self, Output};
 use crate::session::Session;
 
 pub(crate) use query::print as printed;
@@ -44,9 +46,15 @@ pub(crate) fn dispatch(cli: Cli, output: &Output, stop: &Stop) -> Result<u8> {
         _ => {}
     }
     let flags = cli.settings();
-    let config = Config::load(&flags, cli.config.as_deref())?;
+    let config = match (Config::load(&flags, cli.config.as_deref()), &cli.command) {
+        (Err(error), Command::Doctor(_)) => return doctor::unconfigured(&error, output),
+        (config, _) => config?,
+    };
     let bars = MultiProgress::new();
-    logging::start(config.log.as_deref(), &bars)?;
+    logging::start(config.log.as_deref(), config.log_format, &bars)?;
+    if config.log_format == Some(LogFormat::Json) {
+        output::log_messages();
+    }
     for variable in &config.unknown_variables {
         output.warning(&format!(
             "{variable} is not a setting; `marketlake config` lists them"
@@ -90,6 +98,7 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Maintain(arguments) => maintain::maintain(session, arguments).await,
         Command::Catalog(command) => catalog::catalog(session, &command).await,
         Command::Config(_) => config::config(session),
+        Command::Doctor(arguments) => doctor::doctor(session, &arguments).await,
         Command::Completions(arguments) => completions::completions(&arguments, &session.output),
         Command::Schemas(arguments) => schemas::schemas(&arguments, &session.output),
         Command::ReadAlone(arguments) => read_alone::read_alone(session, &arguments).await,

@@ -9,7 +9,7 @@ use pipeline::request::QuarantineFilter;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::run;
+use super::run::{self, Said};
 use crate::cli::{QuarantineArgs, QuarantineCommand};
 use crate::exit::{DONE, worse};
 use crate::output::{Grid, count, minute};
@@ -73,9 +73,10 @@ pub(super) async fn quarantine(session: &Session, command: QuarantineCommand) ->
                 lake.quarantine_replay(&filter(&lake, arguments)?, &progress)
                     .await?
             };
-            let code = run::finish(session, &lake, &report).await;
-            run::print(session, &report)?;
-            Ok(worse(report.exit_code(), code))
+            let code = worse(report.exit_code(), run::finish(session, &lake, &report).await);
+            let mut said = Said::new(session, "replay");
+            said.run(&lake, &report, None, code).await?;
+            Ok(code)
         }
     }
 }

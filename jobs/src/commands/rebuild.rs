@@ -3,14 +3,15 @@
 use anyhow::Result;
 use pipeline::request::RebuildOptions;
 
-use super::run;
+use super::once::{self, Job};
+use super::run::{self, Said};
 use crate::cli::RebuildArgs;
 use crate::exit::{usage, worse};
 use crate::session::{Session, find};
 
 /// Makes a table anew, then tells catalog and notices, as a run does.
 pub(super) async fn rebuild(session: &Session, arguments: RebuildArgs) -> Result<u8> {
-    let lake = session.lake().await?;
+    let lake = session.lake_for(&arguments.start).await?;
     find(lake.contracts(), &arguments.table)?;
     if let (Some(from), Some(to)) = (arguments.from, arguments.to)
         && from > to
@@ -24,11 +25,16 @@ pub(super) async fn rebuild(session: &Session, arguments: RebuildArgs) -> Result
         accept_missing: arguments.accept_missing,
         release: arguments.release,
     };
+    let here = match once::begin(session, &lake, format!("rebuild {options:?}")).await? {
+        Job::Here(here) => here,
+        Job::Done(code) => return Ok(code),
+    };
     let report = {
         let progress = session.progress();
         lake.rebuild(&options, &progress).await?
     };
     let code = worse(report.exit_code(), run::finish(session, &lake, &report).await);
-    run::print(session, &report)?;
-    Ok(code)
+    let mut said = Said::new(session, "rebuild");
+    said.run(&lake, &report, None, code).await?;
+    Ok(said.end(here, code).await)
 }

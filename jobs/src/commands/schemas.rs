@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{catalog, check, config, demo, new, quarantine, run, tables, test};
+use super::{catalog, check, config, demo, doctor, new, quarantine, run, tables, test};
 use crate::cli::SchemasArgs;
 use crate::exit::{DONE, usage};
 use crate::notice::Notice;
@@ -54,6 +54,7 @@ fn all() -> Vec<Described> {
         described::<check::Document>("check", "marketlake check --json"),
         described::<config::Document<'_>>("config", "marketlake config --json"),
         described::<demo::Document<'_>>("demo", "marketlake demo --json"),
+        described::<doctor::Document>("doctor", "marketlake doctor --json"),
         described::<MaintainReport>("maintain", "marketlake maintain --json"),
         described::<new::Document<'_>>("new", "marketlake new --json"),
         described::<Notice<'_>>("notice", "a line of notices.jsonl, and a message on notice_topic"),

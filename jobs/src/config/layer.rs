@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use toml::de::DeTable;
+use aws::Values;
+use serde::Deserialize;
+use toml::de::{DeTable, Deserializer};
 use toml::{Table, Value};
 
-use super::location;
-use super::options::{KEYS, LOCATIONS, Options};
+use super::kept;
+use super::options::{KEYS, Options};
 use super::origin::Origin;
 use crate::exit::usage;
 use crate::units::Size;
@@ -17,7 +19,7 @@ use crate::units::Size;
 const PREFIX: &str = "MARKETLAKE_";
 
 /// Variables with the prefix that are no settings.
-const OTHER_VARIABLES: [&str; 2] = ["MARKETLAKE_CONFIG", "MARKETLAKE_FAILPOINT"];
+const OTHER_VARIABLES: [&str; 3] = ["MARKETLAKE_CONFIG", "MARKETLAKE_FAILPOINT", "MARKETLAKE_RUN_ID"];
 
 /// Key to value and origin.
 pub(crate) type Layer = BTreeMap<String, (Value, Origin)>;
@@ -48,32 +50,68 @@ fn of_options(options: &Options, origin: impl Fn(&str) -> Origin) -> Result<Laye
         .collect())
 }
 
-/// What a file says; a mistake in it is an error with file and line.
+/// What a file says, as it is written there.
 pub(crate) fn file(path: &Path, text: &str) -> Result<Layer> {
-    let mistake = |error: &toml::de::Error| {
-        let line = error.span().map_or(1, |span| line_of(text, span.start));
-        usage(format!("{}:{line}: {}", path.display(), error.message()))
-    };
-    toml::from_str::<Options>(text).map_err(|error| mistake(&error))?;
-    let positions = DeTable::parse(text).map_err(|error| mistake(&error))?;
+    let positions = DeTable::parse(text).map_err(|error| mistake(path, text, &error, error.message()))?;
     let lines: BTreeMap<String, usize> = positions
         .get_ref()
         .iter()
         .map(|(key, _)| (key.get_ref().to_string(), line_of(text, key.span().start)))
         .collect();
-    let values: Table = toml::from_str(text).map_err(|error| mistake(&error))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let values: Table = toml::from_str(text).map_err(|error| mistake(path, text, &error, error.message()))?;
     let entries = values.into_iter().map(|(key, value)| {
-        let value = match value {
-            Value::String(text) if LOCATIONS.contains(&key.as_str()) => {
-                Value::String(location::relative_to(folder, &text))
-            }
-            other => other,
-        };
         let line = lines.get(&key).copied().unwrap_or(1);
         (key, (value, Origin::File(path.to_owned(), line)))
     });
     Ok(entries.collect())
+}
+
+/// Whether a file says what its keys take, with `values` in the place of references; a mistake in it is an error with file and
+/// line. What a key by reference says that others stand above is not known, and not looked at.
+pub(crate) fn check(
+    path: &Path,
+    text: &str,
+    values: &Values,
+    is_in_force: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let mut written = DeTable::parse(text).map_err(|error| mistake(path, text, &error, error.message()))?;
+    let root = written.get_mut();
+    let of_others: Vec<_> = root
+        .iter()
+        .filter(|(key, value)| {
+            kept::is_whole(value.get_ref()) || kept::has_any(value.get_ref()) && !is_in_force(key.get_ref())
+        })
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in of_others {
+        root.remove(&key);
+    }
+    let put = root
+        .iter_mut()
+        .flat_map(|(_, value)| kept::put_into(value, values));
+    let put: Vec<_> = put.collect();
+    let checked = Options::deserialize(Deserializer::from(written));
+    checked.map(drop).map_err(|error| {
+        let at = error.span().map(|span| span.start);
+        let of = put
+            .iter()
+            .find(|(span, _)| at.is_some_and(|at| span.contains(&at)));
+        let message = values.hidden(error.message());
+        match of {
+            Some((_, reference)) => mistake(
+                path,
+                text,
+                &error,
+                &format!("what {reference} is does not fit: {message}"),
+            ),
+            None => mistake(path, text, &error, &message),
+        }
+    })
+}
+
+fn mistake(path: &Path, text: &str, error: &toml::de::Error, message: &str) -> anyhow::Error {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    usage(format!("{}:{line}: {message}", path.display()))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -94,14 +132,31 @@ pub(crate) fn environment(variables: impl Iterator<Item = (String, String)>) -> 
             unknown.push(variable);
             continue;
         }
-        let value = typed(&key, &text).map_err(|message| usage(format!("{variable}: {message}")))?;
+        let value = written(&key, &text).map_err(|message| usage(format!("{variable}: {message}")))?;
         layer.insert(key, (value, Origin::Environment(variable)));
     }
     Ok((layer, unknown))
 }
 
-/// A variable's text as the key's type: as text where that fits, else as TOML (`7`, `[{alias = "corner", …}]`).
-fn typed(key: &str, text: &str) -> Result<Value, String> {
+/// What a variable says; what is there by reference gets its type once it is known.
+fn written(key: &str, text: &str) -> Result<Value, String> {
+    let as_text = Value::String(text.to_owned());
+    if kept::is_marked(text) {
+        return Ok(as_text);
+    }
+    match value_of(text) {
+        Some(value) if kept::has_any(&value) => Ok(value),
+        _ => typed(key, text),
+    }
+}
+
+fn value_of(text: &str) -> Option<Value> {
+    let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
+    parsed.and_then(|mut table| table.remove("value"))
+}
+
+/// A text as the key's type: as text where that fits, else as TOML (`7`, `[{alias = "corner", …}]`).
+pub(crate) fn typed(key: &str, text: &str) -> Result<Value, String> {
     let fits = |value: &Value| {
         let table = Table::from_iter([(key.to_owned(), value.clone())]);
         table
@@ -113,8 +168,7 @@ fn typed(key: &str, text: &str) -> Result<Value, String> {
     let Err(message) = fits(&as_text) else {
         return Ok(as_text);
     };
-    let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
-    let Some(value) = parsed.and_then(|mut table| table.remove("value")) else {
+    let Some(value) = value_of(text) else {
         return Err(message);
     };
     fits(&value).map(|()| value)
@@ -129,11 +183,17 @@ mod tests {
         pairs.iter().map(owned).collect::<Vec<_>>().into_iter()
     }
 
+    /// What a file says, where nothing in it is wrong.
+    fn file(path: &Path, text: &str) -> Result<Layer> {
+        check(path, text, &Values::default(), |_| true)?;
+        super::file(path, text)
+    }
+
     #[test]
     fn a_file_gives_every_key_its_line() {
         let text = "# comment\nlake = \"here\"\n\n[[account]]\nalias = \"corner\"\nsource = \"jwo\"\n";
         let layer = file(Path::new("/etc/marketlake.toml"), text).unwrap();
-        assert_eq!(layer["lake"].0.as_str(), Some("/etc/here"));
+        assert_eq!(layer["lake"].0.as_str(), Some("here"));
         assert_eq!(layer["lake"].1.to_string(), "/etc/marketlake.toml:2");
         assert_eq!(layer["account"].1.to_string(), "/etc/marketlake.toml:4");
     }

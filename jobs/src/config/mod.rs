@@ -1,6 +1,7 @@
 //! What the program uses: the settings of file, environment and command line, put together.
 
 mod container;
+mod kept;
 mod layer;
 mod location;
 mod options;
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use aws::Values;
 use catalog::Databases;
 use pipeline::account::Account;
 use pipeline::lake::Settings;
@@ -19,6 +21,9 @@ use toml::{Table, Value};
 use url::Url;
 
 use crate::exit::usage;
+use crate::logging::LogFormat;
+use crate::metrics::MetricsFormat;
+use kept::Keeper;
 use layer::Layer;
 use options::{KEYS, SECRETS};
 use origin::Origin;
@@ -40,6 +45,10 @@ pub(crate) struct Config {
     pub(crate) contracts: Option<PathBuf>,
     /// Log filter, where somebody named one.
     pub(crate) log: Option<String>,
+    /// How lines on stderr are written, where somebody said so.
+    pub(crate) log_format: Option<LogFormat>,
+    /// How metrics are written, where they are wanted.
+    pub(crate) metrics: Option<MetricsFormat>,
     /// Region of buckets, where somebody named one.
     pub(crate) region: Option<String>,
     /// Key of KMS for new objects, where somebody named one.
@@ -91,7 +100,7 @@ impl Config {
             folder: Path::new(""),
             memory: container::memory_limit(Path::new("/")),
         };
-        Self::assemble(flags, file, &machine, std::env::vars())
+        Self::assemble(flags, file, &machine, std::env::vars(), &kept::ask)
     }
 
     fn assemble(
@@ -99,9 +108,10 @@ impl Config {
         file: Option<&Path>,
         machine: &Machine<'_>,
         variables: impl Iterator<Item = (String, String)>,
+        keeper: Keeper<'_>,
     ) -> Result<Self> {
         let (environment, unknown_variables) = layer::environment(variables)?;
-        let mut layers = layer::defaults(machine.memory)?;
+        let mut written = layer::defaults(machine.memory)?;
         let mut spoken = environment;
         spoken.extend(layer::flags(flags)?);
         let file = match file {
@@ -111,22 +121,55 @@ impl Config {
                 spoken.get("lake").and_then(|(value, _)| value.as_str()),
             ),
         };
+        let mut said = String::new();
         if let Some(file) = &file {
-            let text = std::fs::read_to_string(file)
+            said = std::fs::read_to_string(file)
                 .map_err(|error| usage(format!("{} cannot be read: {error}", file.display())))?;
-            layers.extend(layer::file(file, &text)?);
+            written.extend(layer::file(file, &said)?);
         }
-        layers.extend(spoken);
-        Self::from_layers(layers, file, unknown_variables)
+        let is_of_file = |key: &str| !spoken.contains_key(key);
+        written.extend(spoken.clone());
+        let references = kept::references(&written)?;
+        let values = match references.is_empty() {
+            true => Values::default(),
+            false => {
+                let region = text(&written, "region").filter(|region| !kept::is_marked(region));
+                keeper(&references, region.as_deref())?
+            }
+        };
+        if let Some(file) = &file {
+            layer::check(file, &said, &values, is_of_file)?;
+        }
+        let layers = kept::put(&written, &values)?;
+        Self::from_layers(layers, &written, file, unknown_variables).map_err(|error| {
+            // What stands below a value by reference may have it in its words.
+            match references.is_empty() {
+                true => error,
+                false => usage(values.hidden(&format!("{error:#}"))),
+            }
+        })
     }
 
-    fn from_layers(mut layers: Layer, file: Option<PathBuf>, unknown_variables: Vec<String>) -> Result<Self> {
+    /// From what is in force, and as it is shown.
+    fn from_layers(
+        mut layers: Layer,
+        written: &Layer,
+        file: Option<PathBuf>,
+        unknown_variables: Vec<String>,
+    ) -> Result<Self> {
         let lake = text(&layers, "lake").context("there is no lake")?;
-        for (key, folder) in [("raw", "raw"), ("curated", "curated")] {
-            let below = location::below(&lake, folder);
-            layers
-                .entry(key.to_owned())
-                .or_insert((Value::String(below), Origin::Below("lake")));
+        let mut shown = layers.clone();
+        for (key, (value, origin)) in written.iter().filter(|(_, (value, _))| kept::has_any(value)) {
+            shown.insert(key.clone(), (value.clone(), origin.clone()));
+        }
+        for layers in [&mut layers, &mut shown] {
+            let lake = text(layers, "lake").context("there is no lake")?;
+            for (key, folder) in [("raw", "raw"), ("curated", "curated")] {
+                let below = location::below(&lake, folder);
+                layers
+                    .entry(key.to_owned())
+                    .or_insert((Value::String(below), Origin::Below("lake")));
+            }
         }
         let values: Table = layers
             .iter()
@@ -169,6 +212,8 @@ impl Config {
             settings,
             contracts: options.contracts.map(PathBuf::from),
             log: options.log,
+            log_format: options.log_format,
+            metrics: options.metrics,
             region: options.region,
             kms_key: options.kms_key,
             notice_topic: options.notice_topic,
@@ -176,7 +221,7 @@ impl Config {
             databases,
             accounts,
             file,
-            entries: KEYS.iter().map(|key| entry(key, &layers)).collect(),
+            entries: KEYS.iter().map(|key| entry(key, &shown)).collect(),
             unknown_variables,
         })
     }
@@ -256,7 +301,9 @@ fn check(accounts: &[Account]) -> Result<()> {
 
 fn entry(key: &'static str, layers: &Layer) -> Entry {
     let (value, origin) = match layers.get(key) {
-        Some((_, origin)) if SECRETS.contains(&key) => (Some(Value::String("****".to_owned())), origin),
+        Some((value, origin)) if SECRETS.contains(&key) && !kept::is_reference(value) => {
+            (Some(Value::String("****".to_owned())), origin)
+        }
         Some((value, origin)) => (Some(value.clone()), origin),
         None => (None, &Origin::Default),
     };

@@ -7,6 +7,8 @@ use pipeline::secret::Secret;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::logging::LogFormat;
+use crate::metrics::MetricsFormat;
 use crate::units::{Size, Wait, text_or_integer};
 
 /// One layer of settings: what a file, the environment or the command line says; the rest is `None`.
@@ -42,6 +44,28 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "LEVEL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<String>,
+
+    /// How lines on stderr are written [default: text on a terminal, else log lines as json and messages as text]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        hide_short_help = true
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Write what a job did as metrics among the log lines: emf is CloudWatch's embedded metric format
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        hide_short_help = true
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<MetricsFormat>,
 
     /// Most raw objects that one commit takes in
     #[arg(long, global = true, value_name = "N", hide_short_help = true)]
@@ -128,12 +152,14 @@ pub(crate) enum WhichCatalog {
 }
 
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 19] = [
+pub(crate) const KEYS: [&str; 21] = [
     "lake",
     "raw",
     "curated",
     "contracts",
     "log",
+    "log_format",
+    "metrics",
     "batch_objects",
     "batch_bytes",
     "lookback_days",

@@ -1,5 +1,8 @@
 //! Which value wins, where it is said to come from, and that the sample file tells the truth.
 
+use std::cell::RefCell;
+
+use aws::Reference;
 use pipeline::secret::Secret;
 
 use super::*;
@@ -8,13 +11,37 @@ use crate::units::Size;
 const SAMPLE: &str = include_str!("../../marketlake.sample.toml");
 
 fn resolve(folder: &Path, flags: &Options, variables: &[(&str, &str)]) -> Result<Config> {
+    kept_by(folder, flags, variables, &|references, _| {
+        panic!("{references:?} is asked for")
+    })
+}
+
+fn kept_by(folder: &Path, flags: &Options, variables: &[(&str, &str)], keeper: Keeper<'_>) -> Result<Config> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Config::assemble(
         flags,
         None,
         &Machine { folder, memory: None },
         variables.iter().map(owned).collect::<Vec<_>>().into_iter(),
+        keeper,
     )
+}
+
+/// Gives what these stand for, and notes what was asked for.
+fn keeping<'a>(
+    kept: &'a [(&'a str, &'a str)],
+    asked: &'a RefCell<Vec<String>>,
+) -> impl Fn(&BTreeSet<Reference>, Option<&str>) -> Result<Values> + 'a {
+    move |references, region| {
+        let mut asked = asked.borrow_mut();
+        asked.extend(region.map(str::to_owned));
+        asked.extend(references.iter().map(ToString::to_string));
+        let values = references.iter().filter_map(|reference| {
+            let known = kept.iter().find(|(name, _)| *name == reference.to_string())?;
+            Some((reference.clone(), known.1.to_owned()))
+        });
+        Ok(values.collect())
+    }
 }
 
 fn origin_of<'a>(config: &'a Config, key: &str) -> &'a str {
@@ -64,7 +91,9 @@ fn a_container_gives_half_of_its_memory_where_nobody_says_more() {
         folder: folder.path(),
         memory: Some(512 << 20),
     };
-    let resolve = |flags: &Options| Config::assemble(flags, None, &machine, std::iter::empty()).unwrap();
+    let nobody: Keeper<'_> = &|_, _| panic!("there are no references");
+    let resolve =
+        |flags: &Options| Config::assemble(flags, None, &machine, std::iter::empty(), nobody).unwrap();
     let config = resolve(&Options::default());
     assert_eq!(config.settings.memory_limit, 256 << 20);
     let origin = "default, half of the container's 512MiB";
@@ -256,5 +285,120 @@ fn a_topic_is_named_by_its_arn() {
             refused.contains("notice_topic") && refused.contains("arn:aws:sns:REGION"),
             "{refused}"
         );
+    }
+}
+
+#[test]
+fn what_is_kept_elsewhere_is_used_in_every_value_and_the_reference_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "region = 'eu-west-1'\nbatch_bytes = 'ssm:/bytes'\nlookback_days = 'secret:numbers#days'\n\
+                personal_key = 'secret::mine'\nlake = 'ssm:/folder'\nlog = 'ssm:/not/asked'\n\
+                [[account]]\nalias = 'corner'\nsource = 'jwo'\nzone = 'ssm:/zone'\nmarketplaces = ['secret:m#uk']\n";
+    std::fs::write(folder.path().join(FILE_NAME), file).unwrap();
+    let flags = Options {
+        kms_key: Some("ssm:/key".to_owned()),
+        log: Some("info".to_owned()),
+        ..Options::default()
+    };
+    let kept = [
+        ("ssm:/bytes", "3MiB"),
+        ("secret:numbers#days", "17"),
+        ("ssm:/folder", "data"),
+        ("ssm:/zone", "Europe/London"),
+        ("secret:m#uk", "A1F83G8C2ARO7P"),
+        ("ssm:/key", "alias/k3y"),
+        ("ssm:/objects", "secret:not-twice"),
+        ("ssm:/contracts", "secret:not-twice"),
+    ];
+    let asked = RefCell::default();
+    let variables = [("MARKETLAKE_CONTRACTS", "ssm:/contracts")];
+    let config = kept_by(folder.path(), &flags, &variables, &keeping(&kept, &asked)).unwrap();
+    assert_eq!(asked.borrow()[0], "eu-west-1");
+    assert!(!asked.borrow().contains(&"ssm:/not/asked".to_owned()));
+    let settings = &config.settings;
+    assert_eq!((settings.batch_bytes, settings.lookback_days), (3 << 20, 17));
+    assert_eq!(
+        settings.personal_key.as_ref().map(Secret::expose),
+        Some("secret:mine")
+    );
+    assert_eq!(config.lake_folder(), Some(folder.path().join("data")));
+    assert_eq!(config.contracts.as_deref(), Some(Path::new("secret:not-twice")));
+    assert_eq!(config.kms_key.as_deref(), Some("alias/k3y"));
+    let account = &config.accounts[0];
+    assert_eq!(account.zone.name(), "Europe/London");
+    assert_eq!(account.marketplaces, ["A1F83G8C2ARO7P"]);
+
+    let shown = serde_json::to_string(&config.entries).unwrap();
+    let values = kept.iter().take(6).map(|(_, value)| *value);
+    for hidden in values.filter(|value| *value != "data").chain(["secret:mine"]) {
+        assert!(!shown.contains(hidden), "{hidden}: {shown}");
+    }
+    for reference in [
+        "ssm:/bytes",
+        "secret:numbers#days",
+        "ssm:/folder/raw",
+        "ssm:/zone",
+        "ssm:/key",
+    ] {
+        assert!(shown.contains(reference), "{reference}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_kept_and_does_not_fit_is_told_by_its_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = "\n[[account]]\nalias = 'corner'\nsource = 'jwo'\n";
+    let kept = [("ssm:/x", "pepper"), ("ssm:/place", "gs://pepper/x")];
+    for (text, told) in [
+        (
+            "batch_bytes = 'ssm:/x'".to_owned(),
+            "marketlake.toml:1: batch_bytes does not take what ssm:/x is",
+        ),
+        (format!("{account}zone = 'ssm:/x'"), "marketlake.toml:"),
+        (format!("{account}since = 'ssm:/x'"), "ssm:/x"),
+        (
+            "lake = 'ssm:/place'".to_owned(),
+            "ssm:/place/curated: gs:// is not in this build",
+        ),
+        (
+            "raw = 'secret:'".to_owned(),
+            "marketlake.toml:1: \"secret:\" names nothing",
+        ),
+    ] {
+        std::fs::write(folder.path().join(FILE_NAME), &text).unwrap();
+        let asked = RefCell::default();
+        let refused = kept_by(folder.path(), &Options::default(), &[], &keeping(&kept, &asked));
+        let refused = refused.unwrap_err();
+        let said = format!("{refused:#}");
+        assert!(said.contains(told) && !said.contains("pepper"), "{text}: {said}");
+        assert_eq!(crate::exit::code_of(&refused), Some(crate::exit::USAGE));
+    }
+}
+
+#[test]
+fn accounts_may_be_kept_elsewhere_as_a_whole_and_a_variable_may_have_references_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = RefCell::default();
+    let kept = [
+        ("secret:accounts", "[{ alias = \"corner\", source = \"jwo\" }]"),
+        ("ssm:/role", "arn:r"),
+    ];
+    for (variable, role) in [
+        ("secret:accounts", None),
+        (
+            "[{ alias = \"corner\", source = \"jwo\", role = \"ssm:/role\" }]",
+            Some("arn:r"),
+        ),
+    ] {
+        let variables = [("MARKETLAKE_ACCOUNT", variable)];
+        let config = kept_by(
+            folder.path(),
+            &Options::default(),
+            &variables,
+            &keeping(&kept, &asked),
+        );
+        let config = config.unwrap();
+        assert_eq!(config.accounts[0].alias, "corner");
+        assert_eq!(config.accounts[0].role.as_deref(), role);
     }
 }

@@ -29,7 +29,18 @@ pub(super) async fn tell(lake: &Lake, location: &Url, news: &[&News], around: Ar
         Ok(folder) => append(&folder, &lines),
         Err(()) => {
             let name = format!("{FOLDER}/{}.jsonl", around.run.run);
-            Ok(lake.stores().write(location, &name, lines).await?)
+            let mut told = match lake.job() {
+                // It may have been begun before under the same id.
+                Some(_) => lake
+                    .stores()
+                    .read(location, &name)
+                    .await?
+                    .unwrap_or_default()
+                    .to_vec(),
+                None => Vec::new(),
+            };
+            told.extend(lines.into_bytes());
+            Ok(lake.stores().write(location, &name, told).await?)
         }
     }
 }

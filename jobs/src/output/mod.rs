@@ -4,6 +4,7 @@ mod grid;
 mod words;
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -14,6 +15,14 @@ pub(crate) use words::{bytes, count, minute};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
+}
+
+/// Whether messages are lines of the log: who reads that as JSON reads nothing else.
+static LOGGED: AtomicBool = AtomicBool::new(false);
+
+/// From here on messages are lines of the log.
+pub(crate) fn log_messages() {
+    LOGGED.store(true, Ordering::Relaxed);
 }
 
 impl Output {
@@ -52,19 +61,33 @@ impl Output {
 
     /// A hint on stderr; none in JSON mode, whose documents say it all.
     pub(crate) fn note(&self, text: &str) {
-        if !self.json {
-            let _ = writeln!(io::stderr(), "{text}");
+        match LOGGED.load(Ordering::Relaxed) {
+            true => tracing::info!("{text}"),
+            false if self.json => {}
+            false => {
+                let _ = writeln!(io::stderr(), "{text}");
+            }
         }
     }
 
     /// Something that is wrong and does not stop the command.
     pub(crate) fn warning(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "warning: {text}");
+        match LOGGED.load(Ordering::Relaxed) {
+            true => tracing::warn!("{text}"),
+            false => {
+                let _ = writeln!(io::stderr(), "warning: {text}");
+            }
+        }
     }
 
     /// An error with everything below it, on one line: `error: a: b: c`.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let _ = writeln!(io::stderr(), "error: {}", chain(error));
+        match LOGGED.load(Ordering::Relaxed) {
+            true => tracing::error!("{}", chain(error)),
+            false => {
+                let _ = writeln!(io::stderr(), "error: {}", chain(error));
+            }
+        }
     }
 }
 

@@ -29,4 +29,5 @@ mod s3;
 mod schemas;
 mod secrets;
 mod stop;
+mod task;
 mod together;

@@ -50,7 +50,9 @@ fn start(folder: &Folder, date: NaiveDate, failpoint: Option<&str>, stop: &Stop)
     let mut command = Command::new(&program);
     command.arg("--config").arg(folder.config_file());
     command.args(["--json", "--log", "error", "run", "--from", &date, "--to", &date]);
-    command.env_remove("MARKETLAKE_FAILPOINT");
+    for variable in ["MARKETLAKE_FAILPOINT", "MARKETLAKE_RUN_ID"] {
+        command.env_remove(variable);
+    }
     if let Some(failpoint) = failpoint {
         command.env("MARKETLAKE_FAILPOINT", failpoint);
     }

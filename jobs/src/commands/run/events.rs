@@ -10,7 +10,7 @@ use pipeline::lake::Lake;
 use pipeline::request::Selection;
 use url::Url;
 
-use super::{Document, finish, report};
+use super::{Said, finish};
 use crate::cli::RunArgs;
 use crate::events::{EventCounts, Inbox};
 use crate::exit::{DONE, STOPPED, usage, worse};
@@ -39,7 +39,13 @@ struct Ran {
 }
 
 /// Runs for what is in the queue, and with `--watch` for what comes until somebody asks for the end.
-pub(super) async fn run(session: &Session, lake: &Lake, arguments: &RunArgs, url: &str) -> Result<u8> {
+pub(super) async fn run(
+    session: &Session,
+    lake: &Lake,
+    arguments: &RunArgs,
+    url: &str,
+    said: &mut Said<'_>,
+) -> Result<u8> {
     if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
         return Err(usage(format!(
             "--events {url:?} is no URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/111122223333/intake"
@@ -60,7 +66,7 @@ pub(super) async fn run(session: &Session, lake: &Lake, arguments: &RunArgs, url
     let mut wait = Duration::ZERO;
     let mut code = DONE;
     loop {
-        let Some(ran) = intake.once(wait).await? else {
+        let Some(ran) = intake.once(wait, said).await? else {
             // Nothing was on its way: the last run says how things stand.
             return Ok(if arguments.watch { code } else { STOPPED });
         };
@@ -78,7 +84,7 @@ pub(super) async fn run(session: &Session, lake: &Lake, arguments: &RunArgs, url
 impl Intake<'_> {
     /// Takes in messages, for the first of which it waits so long, and runs where they say. None where somebody asked for the
     /// end before there was anything to do.
-    async fn once(&self, wait: Duration) -> Result<Option<Ran>> {
+    async fn once(&self, wait: Duration, said: &mut Said<'_>) -> Result<Option<Ran>> {
         let mut inbox = Inbox::of(&self.queue, &self.places, self.visibility);
         match until_stopped(self.session, self.gather(&mut inbox, wait)).await {
             Some(gathered) => gathered?,
@@ -110,11 +116,7 @@ impl Intake<'_> {
             }
         };
         self.tell(&counts);
-        let document = Document {
-            run: &run,
-            events: Some(counts),
-        };
-        self.session.output.show(&document, || report::text(&run))?;
+        said.run(self.lake, &run, Some(counts), code).await?;
         Ok(Some(Ran { code, goes_on }))
     }
 

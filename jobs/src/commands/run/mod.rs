@@ -1,20 +1,26 @@
 //! `run`: pick up, curate, register, notify.
 
 mod events;
+mod measured;
 mod report;
+mod said;
 
 use anyhow::Result;
 use pipeline::lake::Lake;
-use pipeline::report::{PeriodState, RunReport, SCHEMA, TablePlan};
+use pipeline::report::{PeriodGap, PeriodState, RunReport, SCHEMA, TablePlan};
 use pipeline::request::{Selection, StatusOptions};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
-use crate::events::EventCounts;
 use crate::exit::{ATTENTION, DONE, FAILED, STOPPED, usage, worse};
 use crate::notice;
 use crate::session::{Session, find};
+
+use super::once::{self, Job};
+
+pub(super) use measured::maintenance as maintained;
+pub(super) use said::{Document, Said};
 
 /// What a run would do.
 #[derive(Serialize, JsonSchema)]
@@ -25,19 +31,13 @@ pub(super) struct Plans<'a> {
     tables: &'a [TablePlan],
 }
 
-/// What a run did, and where events said where to look, what became of their messages.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Document<'a> {
-    #[serde(flatten)]
-    run: &'a RunReport,
-    /// What became of the messages of the queue; only there where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<EventCounts>,
-}
-
 /// Runs, or with `--dry-run` says what a run would do.
 pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
-    let lake = session.lake().await?;
+    let lake = match arguments.watch {
+        // What goes on until it is stopped is never done.
+        true => session.lake().await?,
+        false => session.lake_for(&arguments.start).await?,
+    };
     session.warn_of_lost_accounts(&lake);
     let selection = selection(&lake, &arguments)?;
     if arguments.dry_run {
@@ -52,24 +52,37 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
         let waits = plans.iter().any(|plan| !plan.held.is_empty());
         return Ok(if waits { ATTENTION } else { DONE });
     }
-    let mut code = match &arguments.events {
-        Some(queue) => events::run(session, &lake, &arguments, queue).await?,
-        None => once(session, &lake, &selection).await?,
+    let asked = match &arguments.events {
+        Some(queue) => format!("run --events {queue}"),
+        None => format!("run {selection:?}"),
     };
-    if arguments.strict && code != STOPPED && anything_due(&lake, session).await? {
-        code = worse(code, ATTENTION);
+    let here = match once::begin(session, &lake, asked).await? {
+        Job::Here(here) => here,
+        Job::Done(code) => return Ok(code),
+    };
+    let mut said = Said::new(session, "run");
+    let mut code = match &arguments.events {
+        Some(queue) => events::run(session, &lake, &arguments, queue, &mut said).await?,
+        None => whole(session, &lake, &selection, &mut said).await?,
+    };
+    if arguments.strict && code != STOPPED {
+        let due = periods_due(&lake, session).await?;
+        if !due.is_empty() {
+            tell(session, &due);
+            code = worse(code, ATTENTION);
+        }
     }
-    Ok(code)
+    Ok(said.end(here, code).await)
 }
 
 /// Runs, and says what came of it.
-async fn once(session: &Session, lake: &Lake, selection: &Selection) -> Result<u8> {
+async fn whole(session: &Session, lake: &Lake, selection: &Selection, said: &mut Said<'_>) -> Result<u8> {
     let report = {
         let progress = session.progress();
         lake.run(selection, &progress).await?
     };
     let code = worse(report.exit_code(), finish(session, lake, &report).await);
-    session.output.show(&report, || report::text(&report))?;
+    said.run(lake, &report, None, code).await?;
     Ok(code)
 }
 
@@ -85,11 +98,6 @@ pub(super) async fn finish(session: &Session, lake: &Lake, report: &RunReport) -
         session.output.error(error);
     }
     if errors.is_empty() { DONE } else { FAILED }
-}
-
-/// Prints what a replay did, as a run does.
-pub(super) fn print(session: &Session, report: &RunReport) -> std::io::Result<()> {
-    session.output.show(report, || report::text(report))
 }
 
 fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
@@ -124,23 +132,23 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
     })
 }
 
-async fn anything_due(lake: &Lake, session: &Session) -> Result<bool> {
+/// Periods of the look-back that are missing or overdue.
+async fn periods_due(lake: &Lake, session: &Session) -> Result<Vec<PeriodGap>> {
     let options = StatusOptions {
         gaps: true,
         runs: false,
         days: lake.settings().look_back(),
     };
-    let status = session.stop.unless(lake.status(&options)).await?;
-    let overdue = status
-        .periods
+    Ok(session.stop.unless(lake.status(&options)).await?.periods)
+}
+
+fn tell(session: &Session, periods: &[PeriodGap]) {
+    let overdue = periods
         .iter()
         .filter(|period| period.state == PeriodState::Overdue)
         .count();
-    let missing = status.periods.len() - overdue;
-    if !status.periods.is_empty() {
-        session.output.warning(&format!(
-            "{overdue} periods are overdue and {missing} missing; `marketlake status --gaps` lists them"
-        ));
-    }
-    Ok(!status.periods.is_empty())
+    session.output.warning(&format!(
+        "{overdue} periods are overdue and {} missing; `marketlake status --gaps` lists them",
+        periods.len() - overdue
+    ));
 }

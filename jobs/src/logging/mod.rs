@@ -1,20 +1,31 @@
 //! Logs: text above the progress bar on a terminal, JSON lines elsewhere.
 
+mod lines;
+
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
+use clap::ValueEnum;
 use indicatif::MultiProgress;
+use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 
 use crate::exit::usage;
+use lines::Lines;
 
 /// Libraries whose warnings are about their own business: only their errors are logged, unless a filter names
 /// them.
-const LIBRARIES: [&str; 16] = [
+const LIBRARIES: [&str; 21] = [
     "aws_config",
     "aws_runtime",
+    "aws_sdk_glue",
+    "aws_sdk_secretsmanager",
+    "aws_sdk_sns",
+    "aws_sdk_sqs",
+    "aws_sdk_ssm",
     "aws_sdk_sts",
     "aws_smithy_http_client",
     "aws_smithy_runtime",
@@ -31,25 +42,35 @@ const LIBRARIES: [&str; 16] = [
     "sqlparser",
 ];
 
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
 /// Starts logging to stderr by `filter`, a level or a list of `module=level`.
 ///
 /// # Errors
 ///
 /// A usage error for what is no filter.
-pub(crate) fn start(filter: Option<&str>, bars: &MultiProgress) -> Result<()> {
+pub(crate) fn start(filter: Option<&str>, format: Option<LogFormat>, bars: &MultiProgress) -> Result<()> {
     let terminal = io::stderr().is_terminal();
     let filter = filter.unwrap_or(if terminal { "warn" } else { "info" });
     let builder = tracing_subscriber::fmt().with_env_filter(parse(filter)?);
-    if terminal {
+    if format.map_or(terminal, |format| format == LogFormat::Text) {
         builder
+            .with_ansi(terminal)
             .with_target(false)
             .with_writer(AboveBars(bars.clone()))
             .init();
     } else {
         builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
+            .fmt_fields(JsonFields::new())
+            .event_format(Lines)
             .with_writer(io::stderr)
             .init();
     }

@@ -1,0 +1,110 @@
+//! What the runs of a call say: a document of each, and metrics where they are wanted.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use aws::Requests;
+use pipeline::lake::Lake;
+use pipeline::report::{Outcome, PeriodGap, RunReport};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::measured::Ended;
+use super::{periods_due, report};
+use crate::commands::once::Here;
+use crate::events::EventCounts;
+use crate::exit::STOPPED;
+use crate::session::Session;
+
+/// So long a look for periods that are due counts, where one run follows another.
+const LOOKED: Duration = Duration::from_secs(15 * 60);
+
+/// What a run did.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Document<'a> {
+    #[serde(flatten)]
+    run: &'a RunReport,
+    /// What became of the messages of the queue; only there where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<EventCounts>,
+    /// Requests to buckets; only there where there were some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<Requests>,
+}
+
+/// What the runs of a call said.
+pub(crate) struct Said<'a> {
+    session: &'a Session,
+    command: &'static str,
+    /// Requests of the runs before.
+    before: Requests,
+    looked: Option<Instant>,
+    /// Whether another process was at work on a table, so that a run was not done with it.
+    is_busy: bool,
+    last: Value,
+}
+
+impl<'a> Said<'a> {
+    /// Nothing yet, by a command.
+    pub(crate) fn new(session: &'a Session, command: &'static str) -> Self {
+        Self {
+            session,
+            command,
+            before: Requests::default(),
+            looked: None,
+            is_busy: false,
+            last: Value::Null,
+        }
+    }
+
+    /// Prints what a run did that ends with this exit code, and writes its metrics.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be printed.
+    pub(crate) async fn run(
+        &mut self,
+        lake: &Lake,
+        report: &RunReport,
+        events: Option<EventCounts>,
+        code: u8,
+    ) -> Result<()> {
+        let requests = self.session.at_aws.requests().since(&self.before);
+        let document = Document {
+            run: report,
+            events,
+            requests: Some(requests).filter(|requests| *requests != Requests::default()),
+        };
+        self.is_busy |= report.tables.iter().any(|table| table.outcome == Outcome::Busy);
+        if lake.job().is_some() {
+            self.last = serde_json::to_value(&document)?;
+        }
+        self.session.output.show(&document, || report::text(report))?;
+        let due = self.due(lake, code).await;
+        let all = self.session.at_aws.requests();
+        if self.session.config.metrics.is_some() {
+            let requests = all.since(&self.before);
+            Ended::now(self.session, self.command, code, requests).write(report, due.as_deref());
+        }
+        self.before = all;
+        Ok(())
+    }
+
+    /// Periods that are due, where metrics tell of them and nobody has looked for a while.
+    async fn due(&mut self, lake: &Lake, code: u8) -> Option<Vec<PeriodGap>> {
+        let is_known = self.looked.is_some_and(|looked| looked.elapsed() < LOOKED);
+        if self.session.config.metrics.is_none() || self.command != "run" || code == STOPPED || is_known {
+            return None;
+        }
+        self.looked = Some(Instant::now());
+        let due = periods_due(lake, self.session).await;
+        due.inspect_err(|error| tracing::warn!(%error, "lateness is not known"))
+            .ok()
+    }
+
+    /// Ends the job with this exit code, or a worse one.
+    pub(crate) async fn end(self, here: Here, code: u8) -> u8 {
+        here.end(self.session, code, self.is_busy, &self.last).await
+    }
+}
