@@ -61,7 +61,16 @@ fn from_the_templates_to_rows() -> Result<()> {
         run.exits_with(0)
     };
     // As scheduled: the queue tells of the order report, and the first run of a day looks through everything.
-    task("jwo", None)?;
+    let run = task("jwo", None)?;
+    ensure!(run.said().contains("jwo-2026-03-01T04:00:00Z"), "{}", run.said());
+    ensure!(
+        run.stderr.contains("\"Namespace\":\"marketlake\""),
+        "{}",
+        run.stderr
+    );
+    ensure!(!run.stderr.contains("is not a setting"), "{}", run.stderr);
+    let again = task("jwo", None)?;
+    ensure!(again.said().contains("nothing is done again"), "{}", again.said());
     task("maintain", None)?;
     let reports = texts(&deployed["tasks"]["reports"]["command"])?;
     let mut asked: Vec<&str> = reports.values().map(String::as_str).collect();
