@@ -60,6 +60,7 @@ fn from_the_templates_to_rows() -> Result<()> {
         let run: Run = call.output().context("the program cannot be started")?.into();
         run.exits_with(0)
     };
+    task("hand", Some(&["doctor"]))?;
     // As scheduled: the queue tells of the order report, and the first run of a day looks through everything.
     let run = task("jwo", None)?;
     ensure!(run.said().contains("jwo-2026-03-01T04:00:00Z"), "{}", run.said());
