@@ -38,7 +38,7 @@ pub(crate) struct EventCounts {
     pub(crate) folders: u64,
     /// Messages that were deleted, since all that is in their folders is in tables or quarantine.
     pub(crate) deleted: u64,
-    /// Messages that come back, since a table is not through that reads what they name.
+    /// Messages that come back, since a table is not through that reads what they name, or they could not be deleted.
     pub(crate) kept: u64,
     /// Messages that are no events of S3, and are left to the queue.
     pub(crate) foreign: u64,
@@ -125,8 +125,9 @@ impl<'a> Inbox<'a> {
         self.folders.iter().map(|(folder, _)| folder.clone()).collect()
     }
 
-    /// Deletes the messages of which a run has taken in all that is in their folders, and lets go of the others.
-    pub(crate) async fn settle(self, run: &RunReport) -> Result<EventCounts> {
+    /// Deletes the messages of which a run has taken in all that is in their folders, and lets go of the others. What could not
+    /// be deleted comes back, and is counted as kept.
+    pub(crate) async fn settle(self, run: &RunReport) -> (EventCounts, Result<()>) {
         let done: Vec<bool> = self
             .folders
             .iter()
@@ -139,15 +140,20 @@ impl<'a> Inbox<'a> {
                 false => kept += 1,
             }
         }
-        self.queue.delete(&receipts).await?;
-        Ok(EventCounts {
-            messages: receipts.len() as u64 + kept,
+        let (messages, mut deleted) = (receipts.len() as u64 + kept, receipts.len() as u64);
+        let result = self.queue.delete(&receipts).await;
+        if result.is_err() {
+            deleted = 0;
+        }
+        let counts = EventCounts {
+            messages,
             unread: self.unread,
             folders: self.folders.len() as u64,
-            deleted: receipts.len() as u64,
-            kept,
+            deleted,
+            kept: messages - deleted,
             foreign: self.foreign.len() as u64,
-        })
+        };
+        (counts, result.map_err(Into::into))
     }
 
     /// Gives back what nothing was done with, so that others find it at once.
@@ -254,10 +260,16 @@ fn locked(held: &Held) -> MutexGuard<'_, HashMap<String, Message>> {
 
 #[cfg(test)]
 mod tests {
+    use aws::Aws;
     use chrono::DateTime;
+    use pipeline::lake::Lake;
     use pipeline::report;
+    use serde_json::json;
 
     use super::*;
+    use crate::at_aws::AtAws;
+    use crate::config::{Config, Options};
+    use crate::{buckets, contracts};
 
     fn run(tables: &[(&str, Outcome, u64)]) -> RunReport {
         let table = |(table, outcome, waiting_documents): &(&str, Outcome, u64)| TableReport {
@@ -280,6 +292,54 @@ mod tests {
             tables: tables.iter().map(table).collect(),
             unfinished: Vec::new(),
         }
+    }
+
+    async fn places() -> RawPlaces {
+        let flags = Options {
+            lake: Some("s3://lake/prod".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            ..Options::default()
+        };
+        let config = Config::load(&flags, None).unwrap();
+        let stores = buckets::stores(&config, &AtAws::default()).await.unwrap();
+        let contracts = contracts::load(None).unwrap();
+        let lake = Lake::open(config.settings, stores, contracts, Vec::new()).await;
+        lake.unwrap().raw_places().unwrap()
+    }
+
+    #[tokio::test]
+    async fn many_messages_are_few_folders_and_only_the_newest_receipt_of_each_counts() {
+        let queue = Aws::load(Some("eu-west-1")).await.unwrap();
+        let (queue, places) = (queue.queue("http://127.0.0.1:9/1/intake"), places().await);
+        let mut inbox = Inbox::of(&queue, &places, Duration::from_secs(3600));
+        let event = |key: &str| {
+            let s3 = json!({ "bucket": { "name": "lake" }, "object": { "key": key } });
+            json!({ "Records": [{ "eventSource": "aws:s3", "s3": s3 }] }).to_string()
+        };
+        let mut take = |id: &str, receipt: &str, body: String| {
+            inbox.take(Received {
+                id: id.to_owned(),
+                receipt: receipt.to_owned(),
+                body,
+            })
+        };
+        for quarter in 0..96 {
+            let (hour, minute) = (quarter / 4, quarter % 4 * 15);
+            let key = format!("prod/raw/jwo/corner/Order/2026-03-01/{hour:02}/ALL{minute:02}.csv000");
+            assert!(take(&format!("m{quarter}"), "first", event(&key)));
+        }
+        let key = "prod/raw/jwo/corner/Order/2026-03-01/07/ALL45.csv000";
+        assert!(!take("m31", "second", event(key)));
+        assert!(take("nowhere", "first", event("prod/curated/x")));
+        // What is none of ours is new once, and neither hidden nor deleted.
+        assert!(take("foreign", "first", "hello".to_owned()));
+        assert!(!take("foreign", "second", "hello".to_owned()));
+        assert_eq!(
+            (inbox.folders().len(), inbox.unread, inbox.foreign.len()),
+            (1, 1, 1)
+        );
+        let held = locked(&inbox.held);
+        assert_eq!((held.len(), held["m31"].receipt.as_str()), (97, "second"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::s3::{LAKE, THEIRS, ministack, visit, visits};
 
 /// How long anything is waited for that comes soon.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long messages are hidden that come back in a test.
+const HIDDEN: Duration = Duration::from_secs(4);
 const NOTHING: Waiting = Waiting {
     visible: 0,
     hidden: 0,
@@ -216,7 +218,7 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
 
 #[test]
 fn messages_stay_until_what_they_name_is_in() -> Result<()> {
-    let intake = Intake::new("", 2)?;
+    let intake = Intake::new("", HIDDEN.as_secs() as u32)?;
     intake.lake.deliver(&[visit(1)])?;
     // Everything is in, and nobody has deleted the messages.
     let mut command = intake.lake.command(&["run", "--events", &intake.intake]);
@@ -235,6 +237,32 @@ fn messages_stay_until_what_they_name_is_in() -> Result<()> {
         (intake.waiting()?, intake.rows()?),
         (NOTHING, vec!["1".to_owned()])
     );
+
+    // While a run is at work nobody else gets its messages, however long that takes.
+    intake.lake.deliver(&[visit(3)])?;
+    let gate = intake.lake.folder().join("gate");
+    let mut command = intake.lake.command(&["run", "--events", &intake.intake]);
+    command.env(
+        "MARKETLAKE_FAILPOINT",
+        format!("{}!{}", failpoint::TOLD, gate.display()),
+    );
+    let mut working = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let begin = Instant::now();
+    while !gate.exists() {
+        ensure!(begin.elapsed() < PATIENCE, "the run is never told");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(2 * HIDDEN);
+    assert_eq!(
+        intake.waiting()?,
+        Waiting {
+            visible: 0,
+            hidden: 1
+        }
+    );
+    fs::remove_file(&gate)?;
+    ensure!(working.wait()?.success(), "the run failed");
+    assert_eq!(intake.waiting()?, NOTHING);
 
     // A table that is held keeps its messages, until it is as it was.
     let contract = intake.lake.folder().join("sql/shop/visits.toml");
@@ -257,7 +285,7 @@ fn messages_stay_until_what_they_name_is_in() -> Result<()> {
     );
     assert_eq!(
         (intake.waiting()?, intake.rows()?),
-        (NOTHING, vec!["1".to_owned(), "2".to_owned()])
+        (NOTHING, vec!["1".to_owned(), "2".to_owned(), "3".to_owned()])
     );
     intake.lake.has_no_secrets()
 }

@@ -105,18 +105,18 @@ impl Intake<'_> {
         };
         let mut code = worse(run.exit_code(), finish(self.session, self.lake, &run).await);
         // Last: whoever dies before has the same messages once more, and finds nothing new.
-        let counts = match self.session.stop.is_asked() {
-            false => inbox.settle(&run).await?,
+        let settled = match self.session.stop.is_asked() {
+            false => Ok(inbox.settle(&run).await),
             true => {
                 code = worse(code, STOPPED);
-                match tokio::time::timeout(LAST, inbox.settle(&run)).await {
-                    Ok(settled) => settled?,
-                    Err(_) => EventCounts::default(),
-                }
+                tokio::time::timeout(LAST, inbox.settle(&run)).await
             }
         };
+        // Those that were not deleted in time come back.
+        let (counts, deleted) = settled.unwrap_or_else(|_| (EventCounts::default(), Ok(())));
         self.tell(&counts);
         said.run(self.lake, &run, Some(counts), code).await?;
+        deleted?;
         Ok(Some(Ran { code, goes_on }))
     }
 
