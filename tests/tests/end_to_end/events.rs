@@ -149,7 +149,7 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
     let topic = topic_arn("notices");
     let account = "[[account]]\nalias = \"market\"\nsource = \"shop\"\nraw = \"s3://theirs/visits\"\nregion = \"eu-west-2\"\n";
     let more = format!("notice_topic = \"{topic}\"\ncatalog = \"glue\"\n{account}");
-    let intake = Intake::new(&more, 30)?;
+    let intake = Intake::new(&more, 600)?;
     let messages = intake.messages();
     let database = json!({ "DatabaseInput": { "Name": "marketlake_shop" } });
     intake.server.ask("AWSGlue.CreateDatabase", &database)?;
@@ -296,7 +296,7 @@ fn a_topic_that_takes_nothing_is_told_later_in_its_order_and_who_watches_is_told
     let accounts = ["corner", "market"].map(|alias| {
         format!("[[account]]\nalias = \"{alias}\"\nsource = \"shop\"\nsince = \"2026-03-01\"\n")
     });
-    let intake = Intake::new(&format!("notice_topic = \"{topic}\"\n{}", accounts.concat()), 30)?;
+    let intake = Intake::new(&format!("notice_topic = \"{topic}\"\n{}", accounts.concat()), 600)?;
     let messages = intake.messages();
     let contract = intake.lake.folder().join("sql/shop/visits.toml");
     let expecting = "expect = { every = \"1m\", within = \"1m\" }\n";
