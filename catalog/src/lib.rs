@@ -14,7 +14,7 @@ use std::future::Future;
 pub use difference::Difference;
 pub use entry::{Column, Entry, Table, View};
 pub use error::{Error, Result};
-pub use glue::{Databases, GlueCatalog};
+pub use glue::{Databases, GlueCatalog, Looked};
 pub use local::LocalCatalog;
 
 /// A place where tables are looked up by name.

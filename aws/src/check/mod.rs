@@ -7,6 +7,8 @@ mod topics;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::Aws;
+
 pub use bucket::{Clock, Zone};
 
 /// Something that was looked at.
@@ -90,6 +92,18 @@ impl Check {
             said: said.into(),
             statement: None,
         }
+    }
+}
+
+impl Aws {
+    /// The ARN of something of a service, in whichever account the program is.
+    pub fn resource(&self, service: &str, what: &str) -> String {
+        let region = self.config().region().map(AsRef::as_ref);
+        format!(
+            "arn:{}:{service}:{}:*:{what}",
+            partition(region),
+            region.unwrap_or("*")
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 //! table from its log. What others wrote into an entry stays. Who writes names the version that it has read, so that of
 //! two writers the second one reads again.
 
+mod check;
 mod databases;
 mod merge;
 mod refused;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{Catalog, Change, Difference, Entry, Error, Moves, Result};
 
+pub use check::Looked;
 pub use databases::Databases;
 use merge::{as_read, facts, is_same_place, location, merged};
 use refused::Refused;

@@ -57,6 +57,11 @@ impl Refused {
         self.is("AlreadyExistsException")
     }
 
+    /// Whether the program may not do it.
+    pub(super) fn is_denied(&self) -> bool {
+        self.is("AccessDeniedException") || self.is("AccessDenied")
+    }
+
     /// Whether another try is worth while.
     pub(super) fn passes(&self) -> bool {
         self.code.as_deref().is_some_and(|code| PASSING.contains(&code))

@@ -446,7 +446,7 @@ pub(crate) enum RowFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Looks at configuration, folders, credentials, buckets (list, read, put on condition, remove; the key of KMS
-with them), the clock and a queue, one by one, and leaves nothing behind. Exits with 1 where something is
+with them), the clock, the topic, databases of Glue and a queue, one by one, and leaves nothing behind. Exits with 1 where something is
 not as runs need it.
 
 Examples:

@@ -289,18 +289,54 @@ fn a_doctor_looks_at_everything_and_says_which_permission_is_missing() -> Result
         server.messages().topic("retail")?,
     );
     let proxy = Proxy::before(server.address(), None)?;
-    let lake = visits(&server, &proxy, &format!("notice_topic = \"{topic}\"\n"))?;
+    let configured = format!(
+        "notice_topic = \"{topic}\"\ncatalog = \"glue\"\n[[account]]\nalias = \"corner\"\nsource = \"shop\"\n"
+    );
+    let lake = visits(&server, &proxy, &configured)?;
+    let (_, checks) = diagnosed(&lake, &queue)?;
+    ensure!(
+        checks
+            .iter()
+            .any(|check| check["state"] == "failed"
+                && check["said"].to_string().contains("--create-databases")),
+        "{checks:#?}"
+    );
+    let database = json!({"DatabaseInput": {"Name": "marketlake_shop"}});
+    server.ask("AWSGlue.CreateDatabase", &database)?;
+    let table = json!({"DatabaseName": "marketlake_shop", "TableInput": {"Name": "visits"}});
+    server.ask("AWSGlue.CreateTable", &table)?;
     lake.deliver(&[visit(1)])?;
     let before = lake.delivered()?;
     let (code, checks) = diagnosed(&lake, &queue)?;
     ensure!(code == 0, "{checks:#?}");
     ensure!(
-        checks.iter().filter(|check| check["state"] == "ok").count() == checks.len() && checks.len() > 18,
+        checks.iter().filter(|check| check["state"] == "ok").count() == checks.len() && checks.len() > 22,
         "{checks:#?}"
     );
 
     let is_raw: Meant = |request| request.target.contains("prod/raw/");
-    let missing: [(Meant, &str, &str); 8] = [
+    let glue = "arn:aws:glue:us-east-1:*:catalog";
+    let missing: [(Meant, &str, &str); 12] = [
+        (
+            |request| request.asked() == Some("AWSGlue.GetDatabase"),
+            "glue:GetDatabase",
+            glue,
+        ),
+        (
+            |request| request.asked() == Some("AWSGlue.GetTable"),
+            "glue:GetTable",
+            glue,
+        ),
+        (
+            |request| request.asked() == Some("AWSGlue.UpdateTable"),
+            "glue:UpdateTable",
+            glue,
+        ),
+        (
+            |request| request.asked() == Some("AWSGlue.CreateTable"),
+            "glue:CreateTable",
+            glue,
+        ),
         (
             |request| request.target.contains("prefix=prod%2Fraw"),
             "s3:ListBucket",
@@ -346,9 +382,14 @@ fn a_doctor_looks_at_everything_and_says_which_permission_is_missing() -> Result
         });
         let (code, checks) = diagnosed(&lake, &queue)?;
         let failed: Vec<_> = checks.iter().filter(|check| check["state"] == "failed").collect();
-        let wanted = json!({"Effect": "Allow", "Action": [action], "Resource": [resource]});
+        let lacks = |check: &Value| {
+            let statement = &check["statement"];
+            statement["Effect"] == "Allow"
+                && statement["Action"] == json!([action])
+                && statement["Resource"][0] == resource
+        };
         ensure!(
-            code == 1 && !failed.is_empty() && failed.iter().any(|check| check["statement"] == wanted),
+            code == 1 && failed.iter().any(|check| lacks(check)),
             "{action}: {checks:#?}"
         );
     }

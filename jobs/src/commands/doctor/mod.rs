@@ -1,6 +1,7 @@
 //! `doctor`: whether everything is there that runs need, looked at one by one.
 
 mod folders;
+mod glue;
 mod zones;
 
 use std::fmt::Write;
@@ -64,6 +65,7 @@ async fn at_aws(config: &Config, aws: &Aws, zones: &[zones::Zone], arguments: &D
         Some(topic) => aws.topic(topic).check().await,
         None => Check::skipped("topic", "notice_topic names none"),
     });
+    checks.extend(glue::checks(config, aws).await);
     checks
 }
 
