@@ -74,5 +74,5 @@ bench-peers *arguments:
 bench *arguments:
     cargo build --release --workspace --locked
     python3 -m venv {{ CARGO_TARGET_DIR }}/bench-python
-    {{ CARGO_TARGET_DIR }}/bench-python/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+    {{ CARGO_TARGET_DIR }}/bench-python/bin/pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt -r tests/s3/requirements.txt
     {{ CARGO_TARGET_DIR }}/bench-python/bin/python tests/bench/bench.py --marketlake {{ CARGO_TARGET_DIR }}/release/marketlake --work {{ CARGO_TARGET_DIR }}/bench {{ arguments }}

@@ -8,6 +8,7 @@ import argparse
 import datetime
 import importlib.resources
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -257,7 +258,8 @@ class Bench:
 
     def remote(self):
         """Runs on a store each answer of which takes 40 ms; within the process, so it is a program of its own."""
-        subprocess.run(["cargo", "bench", "--workspace", "--locked", "--bench", "remote"], check=True)
+        environment = {**os.environ, "MARKETLAKE_BENCH_PYTHON": sys.executable}
+        subprocess.run(["cargo", "bench", "--workspace", "--locked", "--bench", "remote"], check=True, env=environment)
 
     def quiet(self):
         """A run that finds nothing, by the number of objects in the ledger; three days of them are listed."""

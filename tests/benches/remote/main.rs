@@ -2,7 +2,10 @@
 //!
 //! Every request takes 40 ms, whatever it is about, and the lake is in memory behind that, so that round trips decide. A lake of
 //! some days is made first, at once; then one run finds nothing, one takes in a quarter of an hour of store orders (three
-//! tables and two that are computed from them), and one three objects of Marketing Stream.
+//! tables and two that are computed from them), and one three objects of Marketing Stream. Then processes do the same over the
+//! wire, beside peers that merge the same rows into the same tables ([`wire`]).
+
+mod wire;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,6 +47,11 @@ fn main() -> Result<()> {
         "{:<44} {:>8} {:>9} {:>12}",
         "one run over a store at 40 ms", "seconds", "requests", "round trips"
     );
+    let arrivals = wire::Arrivals {
+        before: rest.iter().chain(&orders).chain(&messages).cloned().collect(),
+        orders: late_orders.clone(),
+        messages: late_messages.clone(),
+    };
     runtime.block_on(async {
         deliver(&bucket, rest.iter().chain(&orders).chain(&messages)).await?;
         bucket
@@ -55,7 +63,11 @@ fn main() -> Result<()> {
         timed(&bucket, &slow, "a quarter of an hour of store orders").await?;
         deliver(&bucket, &late_messages).await?;
         timed(&bucket, &slow, "three objects of Marketing Stream").await
-    })
+    })?;
+    match std::env::var_os("MARKETLAKE_BENCH_PYTHON") {
+        Some(python) => wire::beside_peers(python.as_ref(), &demo.configuration, &arrivals),
+        None => Ok(()),
+    }
 }
 
 async fn deliver<'a>(bucket: &Bucket, deliveries: impl IntoIterator<Item = &'a Delivery>) -> Result<()> {
