@@ -14,8 +14,9 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-/// Who asks nothing for so long waits for an answer.
-const QUIET: Duration = Duration::from_millis(120);
+/// Who asks nothing for so long waits for an answer. Long enough that a machine with other work to do is not taken for it: a
+/// pause of its own would count as one more turn.
+const QUIET: Duration = Duration::from_millis(250);
 /// Keys of one page of a listing, and of one request that deletes.
 const PAGE: usize = 1000;
 
