@@ -52,6 +52,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Messages to people pass every filter: where they are lines of the log there is no other place for them.
+const MESSAGES: &str = "marketlake::output=info";
+
 /// Starts logging to stderr by `filter`, a level or a list of `module=level`.
 ///
 /// # Errors
@@ -90,6 +93,7 @@ fn parse(filter: &str) -> Result<EnvFilter> {
     }
     let quiet = LIBRARIES.iter().filter(|library| !filter.contains(*library));
     let mut all: Vec<String> = quiet.map(|library| format!("{library}=error")).collect();
+    all.push(MESSAGES.to_owned());
     all.push(filter.to_owned());
     EnvFilter::try_new(all.join(",")).map_err(|_| refused())
 }
@@ -133,6 +137,19 @@ mod tests {
             named.contains("deltalake_core=debug") && !named.contains("deltalake_core=error"),
             "{named}"
         );
+    }
+
+    #[test]
+    fn messages_pass_a_filter_that_is_about_something_else() {
+        let kept = lines::tests::Kept::default();
+        let builder = tracing_subscriber::fmt().with_env_filter(parse("datafusion=debug").unwrap());
+        let logging = builder.with_writer(kept.clone()).finish();
+        tracing::subscriber::with_default(logging, || {
+            tracing::info!("work goes on");
+            tracing::info!(target: "marketlake::output", "a period is overdue");
+        });
+        let text = kept.text();
+        assert!(text.contains("overdue") && !text.contains("goes on"), "{text}");
     }
 
     #[test]
