@@ -71,7 +71,7 @@ pub type Looked = (Rows, Vec<Rejected>);
 ///
 /// When they cannot be read.
 pub fn fingerprints(lake: &LakeUnderTest) -> Result<Vec<(String, String)>> {
-    of_tables(lake.contracts()?.into_keys(), &|table| {
+    of_tables(lake.contracts()?.keys().cloned(), &|table| {
         Ok((lake.rows(table)?, lake.quarantine(table)?))
     })
 }

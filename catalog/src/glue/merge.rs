@@ -106,11 +106,7 @@ pub(super) fn facts(input: &TableInput) -> Facts {
         }
     };
     say("table type".to_owned(), input.table_type());
-    // Glue may keep an empty description, which hides a view.
-    match (input.table_type(), input.description()) {
-        (Some("VIRTUAL_VIEW"), Some("")) => say("description".to_owned(), Some("(empty)")),
-        (_, description) => say("description".to_owned(), description),
-    }
+    say("description".to_owned(), input.description());
     say("owner".to_owned(), input.owner());
     say("view".to_owned(), input.view_original_text());
     say("view text".to_owned(), input.view_expanded_text());

@@ -22,7 +22,7 @@ use crate::session::{Session, find};
 pub(super) struct Compared {
     /// Version of this document's shape.
     schema: u32,
-    /// Tables that exist, by name.
+    /// Tables that exist, by name, then views over them.
     entries: Vec<ComparedEntry>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Synced {
     schema: u32,
     /// Databases that were made.
     databases: Vec<String>,
-    /// Tables that exist, by name.
+    /// Tables that exist, by name, then views over them.
     entries: Vec<SyncedEntry>,
 }
 
@@ -109,7 +109,9 @@ pub(super) async fn catalog(session: &Session, command: &CatalogCommand) -> Resu
 
 fn selected(lake: &Lake, arguments: &CatalogArgs) -> Result<BTreeSet<TableName>> {
     for table in &arguments.tables {
-        find(lake.contracts(), table)?;
+        if !lake.contracts().views().contains_key(table) {
+            find(lake.contracts(), table)?;
+        }
     }
     Ok(match arguments.tables.is_empty() {
         true => lake.contracts().keys().cloned().collect(),
@@ -124,7 +126,7 @@ async fn diff(
     catalog: &impl Catalog,
 ) -> Result<u8> {
     let mut entries = Vec::new();
-    for Wanted { name, entry } in wanted(lake, tables).await {
+    for Wanted { name, entry, .. } in wanted(lake, tables, |name| catalog.name_of(name)).await {
         let compared = async { Ok::<_, Error>(catalog.compare(&entry?).await?) };
         let (differences, error) = match compared.await {
             Ok(differences) => (differences, None),
@@ -212,7 +214,7 @@ async fn sync(
         }
     }
     let mut entries = Vec::new();
-    for Wanted { name, entry } in wanted(lake, tables).await {
+    for Wanted { name, entry, .. } in wanted(lake, tables, |name| catalog.name_of(name)).await {
         let registered = async { Ok::<_, Error>(catalog.register(&entry?, Moves::Followed).await?) };
         let (change, error) = match registered.await {
             Ok(Change::Added) => ("added", None),

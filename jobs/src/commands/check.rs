@@ -138,5 +138,16 @@ async fn unplanned(lake: &Lake) -> Vec<Diagnostic> {
             });
         }
     }
+    for name in lake.contracts().views().keys() {
+        if let Err(error) = lake.verify_view(name).await {
+            found.push(Diagnostic {
+                code: Code::SqlPlan,
+                file: format!("{}/{}.sql", name.source, name.table),
+                line: 1,
+                message: error.reason(),
+                help: None,
+            });
+        }
+    }
     found
 }

@@ -145,9 +145,9 @@ pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> 
     };
     // Before others: who hears of a table looks it up.
     let mut waiting = places(&news, CATALOG);
-    for (table, error) in registry::register(session, lake, &at(&news, &waiting)).await {
-        waiting.retain(|place| news[*place].table.table != table);
-        errors.push(error.context(format!("{table} is not registered in the catalog")));
+    for unregistered in registry::register(session, lake, &at(&news, &waiting)).await {
+        waiting.retain(|place| !unregistered.tables.contains(&news[*place].table.table));
+        errors.push(unregistered.error);
     }
     mark(&mut news, &waiting, CATALOG);
     let around = Around {

@@ -11,7 +11,6 @@ use pipeline::lake::Lake;
 use pipeline::report::News;
 
 use crate::config::WhichCatalog;
-use crate::output::chain;
 use crate::session::Session;
 
 pub(crate) use entries::{Wanted, wanted};
@@ -40,9 +39,17 @@ pub(crate) async fn in_force(session: &Session) -> Result<Option<InForce>> {
     })
 }
 
-/// Registers the tables that news tell of: what was committed and is not known to be registered, also by runs that died.
-/// Gives the tables that are not registered, each with the reason.
-pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> Vec<(String, Error)> {
+/// What is not registered.
+pub(crate) struct Unregistered {
+    /// Tables that it is of: of a view those below it.
+    pub(crate) tables: BTreeSet<String>,
+    /// Why.
+    pub(crate) error: Error,
+}
+
+/// Registers the tables that news tell of, and views over them: what was committed and is not known to be registered, also by
+/// runs that died. Gives what is not registered.
+pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> Vec<Unregistered> {
     let committed = news.iter().filter(|news| news.table.batches > 0);
     let mut tables: BTreeSet<TableName> = committed
         .filter_map(|news| news.table.table.parse().ok())
@@ -61,13 +68,10 @@ pub(crate) async fn register(session: &Session, lake: &Lake, news: &[&News]) -> 
         Ok(Some(InForce::Local(local))) => registered(lake, &tables, &local).await,
         Ok(Some(InForce::Glue(glue))) => registered(lake, &tables, &glue).await,
         Ok(None) => Vec::new(),
-        Err(error) => {
-            let reason = chain(&error);
-            let all = tables
-                .iter()
-                .map(|table| (table.to_string(), Error::msg(reason.clone())));
-            all.collect()
-        }
+        Err(error) => vec![Unregistered {
+            tables: tables.iter().map(ToString::to_string).collect(),
+            error: error.context("nothing is registered in the catalog"),
+        }],
     }
 }
 
@@ -79,17 +83,16 @@ fn inputs_of<'a>(lake: &'a Lake, table: &TableName) -> &'a [TableName] {
     }
 }
 
-async fn registered(
-    lake: &Lake,
-    tables: &BTreeSet<TableName>,
-    catalog: &impl Catalog,
-) -> Vec<(String, Error)> {
+async fn registered(lake: &Lake, tables: &BTreeSet<TableName>, catalog: &impl Catalog) -> Vec<Unregistered> {
     let mut failed = Vec::new();
-    for Wanted { name, entry } in wanted(lake, tables).await {
-        let registered = async { Ok(catalog.register(&entry?, Moves::Refused).await?) };
+    for Wanted { name, entry, over } in wanted(lake, tables, |name| catalog.name_of(name)).await {
+        let registered = async { Ok::<_, Error>(catalog.register(&entry?, Moves::Refused).await?) };
         match registered.await {
             Ok(change) => tracing::debug!(table = %name, ?change, "registered in the catalog"),
-            Err(error) => failed.push((name.to_string(), error)),
+            Err(error) => failed.push(Unregistered {
+                tables: over.iter().map(ToString::to_string).collect(),
+                error: error.context(format!("{name} is not registered in the catalog")),
+            }),
         }
     }
     failed

@@ -131,6 +131,8 @@ codes! {
     "C039" BadJson,
     /// SQL or a check that cannot be planned.
     "C040" SqlPlan,
+    /// A view that not every engine computes alike.
+    "C041" ViewSql,
 }
 
 impl fmt::Display for Code {

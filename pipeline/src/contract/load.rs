@@ -58,17 +58,19 @@ pub(super) fn load_planning(
     keep_names_only(&mut drafts);
     let planner = OnceCell::new();
     for draft in drafts.values() {
-        rules::check(draft, &mut found);
+        if !draft.is_view {
+            rules::check(draft, &mut found);
+        }
         let planner = is_planned(&draft.contract).then(|| planner.get_or_init(sql::Planner::new));
         sql::check(draft, &drafts, planner, &mut found);
     }
     inputs::check(&drafts, &named, &mut found);
     let diagnostics = found.into_sorted();
     if diagnostics.is_empty() {
-        Ok(drafts
-            .into_iter()
-            .map(|(name, draft)| (name, draft.contract))
-            .collect())
+        let (views, tables): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, draft)| draft.is_view);
+        let tables = tables.into_iter().map(|(name, draft)| (name, draft.contract));
+        let views = views.into_iter().map(|(name, draft)| (name, draft.into_view()));
+        Ok(Contracts::new(tables.collect(), views.collect()))
     } else {
         Err(diagnostics)
     }

@@ -22,6 +22,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod types;
+mod view;
 mod word;
 
 pub use accounts::{AccountChanges, Noticed, StoredAccount, StoredAccounts, StoredDialect, account_changes};
@@ -42,9 +43,11 @@ pub use path::{PathMatch, PathPattern};
 pub use privacy::{ANYWHERE, Anywhere, Privacy, Shown, hides};
 pub(crate) use privacy::{letters, mask};
 pub use types::ColumnType;
+pub use view::View;
 pub use word::Word;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Deref;
 
 /// About how large files get where a contract says nothing, in bytes.
 pub const FILE_SIZE: u64 = 128 << 20;
@@ -52,8 +55,47 @@ pub const FILE_SIZE: u64 = 128 << 20;
 /// Name of the map column of tables that keep unknown raw fields.
 pub const EXTRA: &str = "extra";
 
-/// All contracts in force, by name.
-pub type Contracts = BTreeMap<TableName, Contract>;
+/// All contracts in force, by name: those of tables, and beside them the views over their tables.
+#[derive(Debug, Clone, Default)]
+pub struct Contracts {
+    tables: BTreeMap<TableName, Contract>,
+    views: BTreeMap<TableName, View>,
+}
+
+impl Contracts {
+    /// Of tables and views.
+    pub(crate) fn new(tables: BTreeMap<TableName, Contract>, views: BTreeMap<TableName, View>) -> Self {
+        Self { tables, views }
+    }
+
+    /// The views.
+    pub fn views(&self) -> &BTreeMap<TableName, View> {
+        &self.views
+    }
+}
+
+impl Deref for Contracts {
+    type Target = BTreeMap<TableName, Contract>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.tables
+    }
+}
+
+impl FromIterator<(TableName, Contract)> for Contracts {
+    fn from_iter<T: IntoIterator<Item = (TableName, Contract)>>(tables: T) -> Self {
+        Self::new(tables.into_iter().collect(), BTreeMap::new())
+    }
+}
+
+impl<'a> IntoIterator for &'a Contracts {
+    type Item = (&'a TableName, &'a Contract);
+    type IntoIter = btree_map::Iter<'a, TableName, Contract>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tables.iter()
+    }
+}
 
 /// One table.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ mod small_files;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub(crate) use provider::SnapshotTable;
 pub(crate) use room::Room;

@@ -1,6 +1,6 @@
 //! One read-only statement over the curated tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::contract::TableName;
+use crate::contract::{TableName, View};
 use crate::curated::Curated;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
@@ -22,6 +22,7 @@ use crate::stop::Stop;
 use super::provider::SnapshotTable;
 use super::room::Room;
 use super::session::{register, session};
+use super::view;
 
 impl Lake {
     /// Runs a SQL query over the curated tables and the system tables `marketlake.changes`, `.ledger`,
@@ -39,7 +40,7 @@ impl Lake {
     /// When the SQL is not a query, or names no table of the lake; where it fails later, the rows say so.
     pub async fn query_rows(&self, sql: &str) -> Result<Rows> {
         let known: Vec<TableName> = self.contracts().keys().cloned().collect();
-        let rows = query(self.curated(), self.room(), &known, sql);
+        let rows = query(self.curated(), self.room(), &known, self.contracts().views(), sql);
         let stream = self.stop().unless(rows).await?;
         Ok(Rows::of(stream, self.stop()))
     }
@@ -121,22 +122,42 @@ impl Rows {
     }
 }
 
-/// The rows of one statement that only reads: a query, EXPLAIN, DESCRIBE or SHOW. `known` are the tables of all
-/// contracts; only logs of those that the statement names are read, and of all where it asks which tables there
+/// The rows of one statement that only reads: a query, EXPLAIN, DESCRIBE or SHOW. Of the tables and views of contracts
+/// only logs of those that the statement names are read, and of all where it asks which tables there
 /// are.
 ///
 /// The statement's own mistakes, such as a table that is not there, are of [`Kind::Usage`].
 pub(super) async fn query(
     curated: &Curated,
     room: &Room,
-    known: &[TableName],
+    tables: &[TableName],
+    views: &BTreeMap<TableName, View>,
     sql: &str,
 ) -> Result<SendableRecordBatchStream> {
-    let known: BTreeSet<TableName> = known.iter().cloned().chain(system_tables()).collect();
+    let tables: BTreeSet<TableName> = tables.iter().cloned().chain(system_tables()).collect();
+    let known = tables.iter().chain(views.keys()).cloned().collect();
     let statement = parse(sql)?;
     let named = named(&statement)?;
-    let wanted = known.iter().filter(|name| named.wants(name)).cloned();
+    let views: Vec<&View> = views.values().filter(|view| named.wants(&view.name)).collect();
+    let of_views = views.iter().flat_map(|view| &view.inputs).cloned();
+    let wanted: BTreeSet<TableName> = tables
+        .into_iter()
+        .filter(|name| named.wants(name))
+        .chain(of_views)
+        .collect();
     let context = open_all(curated, wanted, room).await?;
+    for view in views {
+        // Its tables are not all there yet, as may be those of any other statement.
+        let exists = |input: &TableName| {
+            context.table_exist(TableReference::partial(
+                input.source.as_str(),
+                input.table.as_str(),
+            ))
+        };
+        if view.inputs.iter().all(|input| exists(input).unwrap_or(false)) {
+            view::offer(&context, view).await?;
+        }
+    }
 
     let mut state = context.state();
     // A number with a point is compared with decimals: as a double it has another value.

@@ -60,7 +60,7 @@ pub(crate) fn assert_complete(lake: &LakeUnderTest) -> Result<()> {
         lake,
         "SELECT table_name, sum(rows_inserted) - sum(rows_removed) AS rows FROM marketlake.changes GROUP BY 1",
     )?;
-    for name in lake.contracts()?.into_keys() {
+    for name in lake.contracts()?.keys() {
         let name = name.to_string();
         let sum = sums.iter().find(|sum| sum["table_name"] == name.as_str());
         let rows = sum.and_then(|sum| sum["rows"].as_u64()).unwrap_or(0);

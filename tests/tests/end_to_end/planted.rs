@@ -153,7 +153,7 @@ fn planted(
 
 /// The rows of every table, and the rejects of those objects that are not damaged, as text.
 fn tables(lake: &LakeUnderTest, damages: &BTreeMap<String, Damage>) -> Result<Vec<(String, String)>> {
-    let names: Vec<TableName> = lake.contracts()?.into_keys().collect();
+    let names: Vec<TableName> = lake.contracts()?.keys().cloned().collect();
     let mut all = Vec::new();
     for name in names.iter().map(ToString::to_string) {
         let rejects = lake.quarantine(&name)?;

@@ -1,6 +1,7 @@
 //! `tables`: what the contracts say, and the SQL that makes the rows.
 
 pub(super) mod describe;
+mod view;
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;
@@ -19,6 +20,8 @@ pub(super) struct Document {
     schema: u32,
     /// By name.
     tables: Vec<describe::Table>,
+    /// Views over them, by name.
+    views: Vec<view::View>,
 }
 
 /// Lists the tables, describes one, or prints its SQL.
@@ -29,10 +32,19 @@ pub(super) async fn tables(session: &Session, arguments: &TablesArgs) -> Result<
         let document = Document {
             schema: SCHEMA,
             tables,
+            views: contracts.views().values().map(view::view).collect(),
         };
-        session.output.show(&document, || list(&document.tables))?;
+        session.output.show(&document, || list(&document))?;
         return Ok(DONE);
     };
+    if let Some(view) = session.contracts()?.views().get(name) {
+        let view = view::view(view);
+        match arguments.sql {
+            true => session.output.data(&format!("{}\n", view.sql.trim_end()))?,
+            false => session.output.show(&view, || view::text(&view))?,
+        }
+        return Ok(DONE);
+    }
     if arguments.sql {
         let lake = session.lake().await?;
         find(lake.contracts(), name)?;
@@ -46,13 +58,21 @@ pub(super) async fn tables(session: &Session, arguments: &TablesArgs) -> Result<
     Ok(DONE)
 }
 
-fn list(tables: &[describe::Table]) -> String {
+fn list(document: &Document) -> String {
     let mut grid = Grid::new(&["table", "keeps", "description"]);
-    for table in tables {
-        let sentence = table.description.split(". ").next().unwrap_or_default();
+    let tables = document
+        .tables
+        .iter()
+        .map(|table| (&table.table, table.keep, &table.description));
+    let views = document
+        .views
+        .iter()
+        .map(|view| (&view.view, "view", &view.description));
+    for (name, keeps, description) in tables.chain(views) {
+        let sentence = description.split(". ").next().unwrap_or_default();
         grid.row([
-            table.table.clone(),
-            table.keep.to_owned(),
+            name.clone(),
+            keeps.to_owned(),
             sentence.trim_end_matches('.').to_owned(),
         ]);
     }

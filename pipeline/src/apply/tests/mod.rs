@@ -62,7 +62,7 @@ fn contract(keep: &str, moves: bool) -> Contract {
         text,
     }];
     let contracts = load(&files, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    contracts.into_values().next().unwrap()
+    contracts.values().next().unwrap().clone()
 }
 
 fn batch(contract: &Contract, rows: &[Row]) -> RecordBatch {

@@ -9,16 +9,17 @@ use super::section::{Section, owned};
 use super::{columns, feed};
 use crate::contract::diagnostic::{Code, Findings, Position};
 use crate::contract::files::layers::{Resolved, SqlText};
-use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName};
+use crate::contract::{Budget, Check, Contract, FILE_SIZE, Feed, InputFeed, Otherwise, TableName, View};
 
 /// Keys of every contract beside its description; those of tables that are fed by raw objects, and of documents, stand
 /// where they are read.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "key",
     "partition",
     "sort",
     "file_size",
     "inputs",
+    "view",
     "recompute",
     "extends",
     "columns",
@@ -37,6 +38,8 @@ pub(crate) struct Draft {
     pub(crate) contract: Contract,
     pub(crate) sql: Option<SqlText>,
     pub(crate) siblings: Vec<TableName>,
+    /// Whether it is a query that is kept nowhere.
+    pub(crate) is_view: bool,
     file: Arc<str>,
     positions: BTreeMap<String, Position>,
 }
@@ -62,7 +65,15 @@ impl Draft {
                 "say what one row is",
             );
         }
-        let has_inputs = section.has("inputs");
+        let is_view = section.flag("view", found).unwrap_or(false);
+        let has_inputs = section.has("inputs") || is_view;
+        if is_view && !section.has("inputs") {
+            found.add(
+                Code::MissingKey,
+                &start,
+                "a view needs inputs: the tables that it reads",
+            );
+        }
         let mut siblings = Vec::new();
         let feed = if has_inputs {
             Feed::Inputs(feed::inputs(&section, found))
@@ -86,8 +97,31 @@ impl Draft {
             contract,
             sql,
             siblings,
+            is_view,
             file,
             positions: table.positions(),
+        }
+    }
+
+    /// The view that it is.
+    pub(crate) fn into_view(self) -> View {
+        let Contract {
+            name,
+            description,
+            columns,
+            feed,
+            sql,
+            ..
+        } = self.contract;
+        View {
+            name,
+            description,
+            columns,
+            inputs: match feed {
+                Feed::Inputs(feed) => feed.inputs,
+                Feed::Raw(_) => Vec::new(),
+            },
+            sql: sql.unwrap_or_default(),
         }
     }
 

@@ -22,8 +22,21 @@ pub(crate) fn check(drafts: &Drafts, named: &BTreeSet<TableName>, found: &mut Fi
                 found.add(Code::UnknownTable, &place, format!("there is no table {input}"));
             }
         }
+        check_views(draft, feed, drafts, found);
         check_circle(draft, drafts, found);
-        check_recompute(draft, feed, drafts, found);
+        if !draft.is_view {
+            check_recompute(draft, feed, drafts, found);
+        }
+    }
+}
+
+/// Nothing follows what is kept nowhere.
+fn check_views(draft: &Draft, feed: &InputFeed, drafts: &Drafts, found: &mut Findings) {
+    for (index, input) in feed.inputs.iter().enumerate() {
+        if drafts.get(input).is_some_and(|input| input.is_view) {
+            let message = format!("{input} is a view, and inputs are tables");
+            found.add(Code::BadValue, &draft.at(&format!("inputs.{index}")), message);
+        }
     }
 }
 

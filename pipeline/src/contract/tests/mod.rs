@@ -7,6 +7,7 @@ mod mistakes;
 mod parts;
 mod planned;
 mod reference;
+mod views;
 
 use super::*;
 

@@ -317,8 +317,9 @@ mod tests {
         });
         load(&files, &[])
             .unwrap()
-            .remove(&"x.t".parse().unwrap())
+            .get(&"x.t".parse().unwrap())
             .unwrap()
+            .clone()
     }
 
     /// Ids in their order, cut into batches; the word of each row is its ordinal.

@@ -1,5 +1,6 @@
 use super::super::statement::{Rows, query};
 use super::*;
+use crate::contract::{Column, ColumnType, View};
 use crate::error::{Error, Kind};
 use crate::stop::Stop;
 
@@ -18,8 +19,42 @@ async fn lake() -> (tempfile::TempDir, Curated, Vec<TableName>) {
 
 async fn ask(sql: &str) -> Result<Vec<RecordBatch>, Error> {
     let (_folder, curated, known) = lake().await;
-    let rows = query(&curated, &Room::of(MEMORY), &known, sql).await?;
+    let views = [
+        view("shop.doubled", "shop.orders"),
+        view("shop.later", "shop.lines"),
+    ]
+    .into();
+    let rows = query(&curated, &Room::of(MEMORY), &known, &views, sql).await?;
     Rows::of(rows, &Stop::default()).all().await
+}
+
+/// A view of another table, with a column in another type than it computes.
+fn view(name: &str, input: &str) -> (TableName, View) {
+    let name: TableName = name.parse().unwrap();
+    let view = View {
+        name: name.clone(),
+        description: String::new(),
+        columns: vec![
+            Column::plain("twice", ColumnType::Decimal(38, 2)),
+            Column::plain("id", ColumnType::Text),
+        ],
+        inputs: vec![input.parse().unwrap()],
+        sql: format!("SELECT id, 2 * n AS twice FROM {input}"),
+    };
+    (name, view)
+}
+
+#[tokio::test]
+async fn a_view_is_read_as_a_table_is_with_the_columns_that_it_declares() {
+    let found = ask("SELECT * FROM shop.doubled ORDER BY id").await.unwrap();
+    assert_eq!(lines(&found), ["2.00|a", "4.00|b"]);
+    let joined = "SELECT o.n, d.twice FROM shop.orders o JOIN shop.doubled d USING (id) WHERE o.n = 2";
+    assert_eq!(lines(&ask(joined).await.unwrap()), ["2|4.00"]);
+    let (_, message, _) = refusal("SELECT * FROM shop.later").await;
+    assert!(
+        message.contains("table shop.later does not exist yet"),
+        "{message}"
+    );
 }
 
 /// Kind and message of the error, and the message of the first error below it.
@@ -70,7 +105,7 @@ async fn tables_that_are_not_there_are_said_by_name() {
     assert_eq!(
         message,
         "there is no table shop.order; the tables are marketlake.changes, marketlake.ledger, marketlake.quarantine, \
-         marketlake.runs, shop.lines, shop.orders"
+         marketlake.runs, shop.doubled, shop.later, shop.lines, shop.orders"
     );
     let (kind, message, _) = refusal("SELECT * FROM shop.lines, shop.orders").await;
     assert_eq!(kind, Kind::Usage);

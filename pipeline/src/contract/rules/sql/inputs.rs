@@ -92,7 +92,7 @@ fn add(fault: Fault, lines: &BTreeMap<String, usize>, problems: &mut Problems<'_
     problems.add_at(fault.code, line, fault.message, &fault.help);
 }
 
-fn check_list(query: &Query, problems: &mut Problems<'_>) {
+pub(super) fn check_list(query: &Query, problems: &mut Problems<'_>) {
     let Some(select) = first_select(&query.body) else {
         return;
     };

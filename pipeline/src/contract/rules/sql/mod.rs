@@ -7,6 +7,7 @@ pub(crate) mod names;
 mod planned;
 mod raw;
 mod select_list;
+mod view;
 
 use datafusion::sql::sqlparser::ast::Spanned;
 
@@ -21,6 +22,9 @@ pub(crate) use planned::Planner;
 
 /// Reports what is wrong with the SQL and the checks of a table. Without a planner SQL over inputs is not planned.
 pub(crate) fn check(draft: &Draft, drafts: &Drafts, planner: Option<&Planner>, found: &mut Findings) {
+    if let (true, Feed::Inputs(feed)) = (draft.is_view, &draft.contract.feed) {
+        return view::check(draft, feed, drafts, planner, found);
+    }
     checks::check(draft, found);
     let Some(sql) = &draft.sql else {
         if let Feed::Inputs(_) = draft.contract.feed {

@@ -85,7 +85,7 @@ fn contract(partition: &str) -> Contract {
         text,
     }];
     let contracts = load(&files, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    contracts.into_values().next().unwrap()
+    contracts.values().next().unwrap().clone()
 }
 
 fn date(day: i32) -> NaiveDate {

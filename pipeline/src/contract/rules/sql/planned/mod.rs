@@ -44,7 +44,7 @@ impl Planner {
 
     /// The plan of a query with the types that it is computed in; none where it has none, which is found out and told
     /// where plans are made to be run.
-    fn plan(&self, sql: &str, inputs: &[&Contract]) -> Option<LogicalPlan> {
+    pub(super) fn plan(&self, sql: &str, inputs: &[&Contract]) -> Option<LogicalPlan> {
         for input in inputs {
             let table: Arc<dyn TableProvider> = Arc::new(EmptyTable::new(layout::told(input)));
             query::register(&self.context, &input.name, table).ok()?;
