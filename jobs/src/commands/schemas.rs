@@ -67,6 +67,7 @@ fn all() -> Vec<Described> {
         described::<tables::describe::Table>("table", "marketlake tables TABLE --json"),
         described::<tables::Document>("tables", "marketlake tables --json"),
         described::<test::Document>("test", "marketlake test --json"),
+        described::<tables::view::View>("view", "marketlake tables VIEW --json"),
         described::<WhyObject>("why_object", "marketlake why OBJECT --json"),
         described::<WhyRows>("why_rows", "marketlake why TABLE --where CONDITION --json"),
     ]

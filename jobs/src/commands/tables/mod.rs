@@ -1,7 +1,7 @@
 //! `tables`: what the contracts say, and the SQL that makes the rows.
 
 pub(super) mod describe;
-mod view;
+pub(super) mod view;
 
 use anyhow::Result;
 use pipeline::report::SCHEMA;

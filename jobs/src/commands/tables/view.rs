@@ -10,7 +10,7 @@ use crate::output::Grid;
 
 /// One view, as documents and people are told.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct View {
+pub(in crate::commands) struct View {
     /// `source.view`.
     pub(super) view: String,
     /// What one row is.
