@@ -8,17 +8,28 @@ use crate::explained::chain;
 
 /// Why something was not done, in words, with what can be done about it.
 #[derive(Debug)]
-pub struct Refusal(String);
+pub struct Refusal {
+    why: String,
+    is_lasting: bool,
+}
 
 impl Refusal {
     pub(crate) fn new(why: String) -> Self {
-        Self(why)
+        Self {
+            why,
+            is_lasting: false,
+        }
+    }
+
+    /// Whether it is the same for whoever asks once more: what was asked for is not there, or may not be used.
+    pub fn is_lasting(&self) -> bool {
+        self.is_lasting
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -31,10 +42,10 @@ where
     R: fmt::Debug,
 {
     let Some(code) = error.code() else {
-        return Refusal(format!("{what} does not answer: {}", chain(error)));
+        return Refusal::new(format!("{what} does not answer: {}", chain(error)));
     };
-    let message = first_line(error.message());
-    Refusal(match kind(code) {
+    let (message, kind) = (first_line(error.message()), kind(code));
+    let why = match kind {
         Kind::Denied => format!("{what} may not be used: the program needs {needs} ({code}: {message})"),
         Kind::Missing => {
             format!("{what} is not there; look at its name, its region and its account ({code})")
@@ -44,7 +55,11 @@ where
         ),
         Kind::Credentials => format!("{what} does not accept the credentials ({code}: {message})"),
         Kind::Other => format!("{what} refused: {code}: {message}"),
-    })
+    };
+    Refusal {
+        why,
+        is_lasting: matches!(kind, Kind::Denied | Kind::Missing),
+    }
 }
 
 /// What may be told of a message: where a signature is wrong, later lines repeat what was signed, the token too.

@@ -138,15 +138,12 @@ impl Queue {
             self.note("hidden", said.failed());
             Ok::<(), Refusal>(())
         });
-        all(hidden.collect()).await
+        all(hidden.collect()).await.1
     }
 
-    /// Deletes messages. Those of which the receipt is no longer the newest come back.
-    ///
-    /// # Errors
-    ///
-    /// With what is missing, by the name of the action where it is a permission.
-    pub async fn delete(&self, receipts: &[String]) -> Result<(), Refusal> {
+    /// Deletes messages. How many were deleted, and what was refused, with what is missing, by the name of the action where it
+    /// is a permission. The others come back, such as those of which the receipt is no longer the newest.
+    pub async fn delete(&self, receipts: &[String]) -> (usize, Result<(), Refusal>) {
         let deleted = batches(receipts).map(|receipts| async move {
             let entries = receipts.iter().enumerate().map(|(index, receipt)| {
                 DeleteMessageBatchRequestEntry::builder()
@@ -163,9 +160,10 @@ impl Queue {
                 .await;
             let said = asked.map_err(|error| refusal(&self.name(), "sqs:DeleteMessage on it", &error))?;
             self.note("deleted", said.failed());
-            Ok::<(), Refusal>(())
+            Ok::<usize, Refusal>(said.successful().len())
         });
-        all(deleted.collect()).await
+        let (deleted, refused) = all(deleted.collect()).await;
+        (deleted.into_iter().sum(), refused)
     }
 
     fn entries<T>(&self, entries: impl Iterator<Item = Result<T, BuildError>>) -> Result<Vec<T>, Refusal> {
@@ -191,14 +189,17 @@ fn batches(receipts: &[String]) -> impl Iterator<Item = Vec<String>> {
     receipts.chunks(BATCH).map(<[String]>::to_vec)
 }
 
-/// Sends them all, whatever becomes of the others.
-///
-/// # Errors
-///
-/// The first one.
-async fn all(requests: Vec<impl Future<Output = Result<(), Refusal>>>) -> Result<(), Refusal> {
-    let done: Vec<Result<(), Refusal>> = stream::iter(requests).buffer_unordered(AT_ONCE).collect().await;
-    done.into_iter().collect()
+/// Sends them all, whatever becomes of the others. What they came to, and the first refusal.
+async fn all<T>(requests: Vec<impl Future<Output = Result<T, Refusal>>>) -> (Vec<T>, Result<(), Refusal>) {
+    let mut requests = stream::iter(requests).buffer_unordered(AT_ONCE);
+    let (mut done, mut refused) = (Vec::new(), Ok(()));
+    while let Some(request) = requests.next().await {
+        match request {
+            Ok(one) => done.push(one),
+            Err(refusal) => refused = refused.and(Err(refusal)),
+        }
+    }
+    (done, refused)
 }
 
 /// The region in the URL of a queue at Amazon.
@@ -213,7 +214,64 @@ fn region_of(url: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+
+    use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials};
+
     use super::*;
+    use crate::Aws;
+
+    /// A queue that answers requests so, one after another.
+    async fn queue_that_says(answers: [(u16, &'static str); 2]) -> Queue {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/1/intake", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for (client, (status, body)) in listener.incoming().zip(answers) {
+                let client = client.unwrap();
+                let (mut from, mut length) = (BufReader::new(&client), 0);
+                let mut line = String::new();
+                while from.read_line(&mut line).unwrap() > 2 {
+                    let lower = line.to_lowercase();
+                    if let Some(value) = lower.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                from.read_exact(&mut vec![0; length]).unwrap();
+                let head = format!(
+                    "HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {}",
+                    body.len()
+                );
+                write!(&client, "{head}\r\n\r\n{body}").unwrap();
+            }
+        });
+        let aws = Aws::load(Some("eu-west-1")).await.unwrap();
+        let config = Config::from(aws.config())
+            .to_builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .endpoint_url(&url);
+        Queue {
+            client: Client::from_conf(config.build()),
+            url,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_deleted_is_not_counted() {
+        let partly = r#"{"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","SenderFault":true,"Code":"ReceiptHandleIsInvalid"}]}"#;
+        let refused = r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"no"}"#;
+        let queue = queue_that_says([(200, partly), (403, refused)]);
+        let queue = queue.await;
+        let two = ["a", "b"].map(str::to_owned);
+        let (deleted, result) = queue.delete(&two).await;
+        assert_eq!((deleted, result.is_ok()), (1, true));
+        let (deleted, result) = queue.delete(&two).await;
+        let refusal = result.unwrap_err();
+        assert_eq!((deleted, refusal.is_lasting()), (0, true));
+        assert!(refusal.to_string().contains("sqs:DeleteMessage"), "{refusal}");
+    }
 
     #[test]
     fn a_queue_of_amazon_says_its_region() {

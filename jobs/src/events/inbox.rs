@@ -30,7 +30,7 @@ const BEATS: u32 = 3;
 /// What became of the messages of a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct EventCounts {
-    /// Events of S3 that were received, each message once, tests of S3 among them.
+    /// Events of S3 in raw zones of this configuration that were received, each message once, tests of S3 among them.
     pub(crate) messages: u64,
     /// Those of them that name nothing that a table reads.
     pub(crate) unread: u64,
@@ -40,7 +40,7 @@ pub(crate) struct EventCounts {
     pub(crate) deleted: u64,
     /// Messages that come back, since a table is not through that reads what they name, or they could not be deleted.
     pub(crate) kept: u64,
-    /// Messages that are no events of S3, and are left to the queue.
+    /// Messages that are no events of S3, or name an object in no raw zone of this configuration: they are left to the queue.
     pub(crate) foreign: u64,
 }
 
@@ -49,13 +49,13 @@ pub(crate) struct Inbox<'a> {
     queue: &'a Queue,
     places: &'a RawPlaces,
     held: Held,
-    /// Ids of messages that are none of ours.
+    /// Ids of messages that are none of ours, or not only ours.
     foreign: HashSet<String>,
     /// Folders with the tables that read what is named there; messages name them by their place.
     folders: Vec<(DayFolder, BTreeSet<TableName>)>,
     known: BTreeMap<DayFolder, usize>,
     unread: u64,
-    _beat: Beat,
+    beat: Beat,
 }
 
 /// A message that is hidden from others, and the folders that it names.
@@ -74,7 +74,7 @@ impl<'a> Inbox<'a> {
         Self {
             queue,
             places,
-            _beat: Beat::start(queue.clone(), held.clone(), visibility),
+            beat: Beat::start(queue.clone(), held.clone(), visibility),
             held,
             foreign: HashSet::new(),
             folders: Vec::new(),
@@ -140,11 +140,11 @@ impl<'a> Inbox<'a> {
                 false => kept += 1,
             }
         }
-        let (messages, mut deleted) = (receipts.len() as u64 + kept, receipts.len() as u64);
-        let result = self.queue.delete(&receipts).await;
-        if result.is_err() {
-            deleted = 0;
-        }
+        let messages = receipts.len() as u64 + kept;
+        // First: it would hide what is deleted, or let go of.
+        self.beat.stop().await;
+        let (deleted, result) = self.queue.delete(&receipts).await;
+        let deleted = deleted as u64;
         let counts = EventCounts {
             messages,
             unread: self.unread,
@@ -162,6 +162,8 @@ impl<'a> Inbox<'a> {
             .values()
             .map(|message| message.receipt.clone())
             .collect();
+        // First: it would hide them once more.
+        self.beat.stop().await;
         Ok(self.queue.hide(&receipts, Duration::ZERO).await?)
     }
 
@@ -189,11 +191,20 @@ impl<'a> Inbox<'a> {
             Said::Test => Vec::new(),
             Said::Foreign => return self.foreign.insert(id),
         };
-        let mut folders = BTreeSet::new();
+        let (mut folders, mut is_ours) = (BTreeSet::new(), true);
         for object in &objects {
-            for (folder, tables) in self.places.of(&object.bucket, &object.key) {
-                folders.insert(self.place(folder, tables));
+            match self.places.of(&object.bucket, &object.key) {
+                Some(found) => folders.extend(
+                    found
+                        .into_iter()
+                        .map(|(folder, tables)| self.place(folder, tables)),
+                ),
+                None => is_ours = false,
             }
+        }
+        // What else it names is for another lake, or for this one once a slip in its configuration is mended.
+        if !is_ours {
+            return self.foreign.insert(id);
         }
         self.unread += u64::from(folders.is_empty() && !objects.is_empty());
         let folders = folders.into_iter().collect();
@@ -245,6 +256,14 @@ impl Beat {
                 }
             }
         }))
+    }
+}
+
+impl Beat {
+    /// Ends it. From here on it asks for nothing.
+    async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
     }
 }
 
@@ -330,13 +349,28 @@ mod tests {
         }
         let key = "prod/raw/jwo/corner/Order/2026-03-01/07/ALL45.csv000";
         assert!(!take("m31", "second", event(key)));
-        assert!(take("nowhere", "first", event("prod/curated/x")));
+        assert!(take("nowhere", "first", event("prod/raw/x")));
         // What is none of ours is new once, and neither hidden nor deleted.
-        assert!(take("foreign", "first", "hello".to_owned()));
-        assert!(!take("foreign", "second", "hello".to_owned()));
+        for (id, body) in [
+            ("foreign", "hello".to_owned()),
+            ("elsewhere", event("prod/curated/x")),
+        ] {
+            assert!(take(id, "first", body.clone()), "{id}");
+            assert!(!take(id, "second", body), "{id}");
+        }
+        // Nor is what is ours and somebody else's, of which we look at ours.
+        let records = [
+            ("lake", "prod/raw/jwo/corner/Order/2026-03-02/07/ALL45.csv000"),
+            ("other", "x"),
+        ];
+        let records = records.map(|(bucket, key)| {
+            let s3 = json!({ "bucket": { "name": bucket }, "object": { "key": key } });
+            json!({ "eventSource": "aws:s3", "s3": s3 })
+        });
+        assert!(take("both", "first", json!({ "Records": records }).to_string()));
         assert_eq!(
             (inbox.folders().len(), inbox.unread, inbox.foreign.len()),
-            (1, 1, 1)
+            (2, 1, 3)
         );
         let held = locked(&inbox.held);
         assert_eq!((held.len(), held["m31"].receipt.as_str()), (97, "second"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::Run;
-use marketlake_tests::s3::{Messages, PASS, Proxy, S3Lake, SECRET, Server, TOKEN, Waiting, topic_arn};
+use marketlake_tests::s3::{Fault, Messages, PASS, Proxy, S3Lake, SECRET, Server, TOKEN, Waiting, topic_arn};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use pipeline::failpoint;
@@ -26,6 +26,7 @@ const NOTHING: Waiting = Waiting {
 /// A lake of which the raw zone tells the topic `uploads`, which the queue `intake` is subscribed to.
 struct Intake {
     server: Server,
+    proxy: Proxy,
     lake: S3Lake,
     intake: String,
 }
@@ -41,7 +42,12 @@ impl Intake {
         let intake = messages.queue("intake", hides)?;
         messages.subscribe(&uploads, &intake, false, None)?;
         messages.notify(LAKE.0, "prod/raw/", &uploads)?;
-        Ok(Self { server, lake, intake })
+        Ok(Self {
+            server,
+            proxy,
+            lake,
+            intake,
+        })
     }
 
     fn messages(&self) -> Messages {
@@ -193,15 +199,16 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
         "detail": { "bucket": { "name": "theirs" }, "object": { "key": "visits/2026-03-04/of all.csv" } },
     });
     messages.send(&intake.intake, &of_eventbridge.to_string())?;
-    // What no table reads goes, and what is no event of S3 stays.
+    // What no table reads goes; what is no event of S3, or of a bucket that this lake does not know, stays.
     intake.send_event(LAKE.0, "prod/raw/shop/corner/2026-03-05/visits.txt")?;
     intake.send_event("elsewhere", "x")?;
     messages.send(&intake.intake, "a message for somebody else")?;
     let run = intake.run_with(&["--quiet", "1s"])?.exits_with(0)?;
-    let settled = json!({ "messages": 7, "unread": 2, "folders": 3, "deleted": 7, "kept": 0, "foreign": 1 });
+    let settled = json!({ "messages": 6, "unread": 1, "folders": 3, "deleted": 6, "kept": 0, "foreign": 2 });
     assert_eq!(events(&run)?, settled);
     ensure!(
-        run.stderr.contains("1 messages are no events of S3"),
+        run.stderr.contains("2 messages are no events of S3")
+            && run.stderr.contains("1 messages name only objects"),
         "{}",
         run.stderr
     );
@@ -209,7 +216,7 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
         intake.waiting()?,
         Waiting {
             visible: 0,
-            hidden: 1
+            hidden: 2
         }
     );
     assert_eq!(intake.rows()?, ["1", "2", "3", "4"]);
@@ -220,6 +227,18 @@ fn an_object_that_is_put_is_told_to_subscribers_once_it_is_in_its_table() -> Res
 fn messages_stay_until_what_they_name_is_in() -> Result<()> {
     let intake = Intake::new("", HIDDEN.as_secs() as u32)?;
     intake.lake.deliver(&[visit(1)])?;
+    // A lake that has nothing in a bucket does not touch them.
+    let refused = intake.run_with(&["--lake", "here"])?.exits_with(2)?;
+    ensure!(
+        refused.stderr.contains("raw zones in buckets"),
+        "{}",
+        refused.stderr
+    );
+    let untouched = Waiting {
+        visible: 2,
+        hidden: 0,
+    };
+    assert_eq!(intake.waiting()?, untouched);
     // Everything is in, and nobody has deleted the messages.
     let mut command = intake.lake.command(&["run", "--events", &intake.intake]);
     let run = intake
@@ -344,13 +363,26 @@ fn a_topic_that_takes_nothing_is_told_later_in_its_order_and_who_watches_is_told
         "{late}"
     );
 
-    // From here on somebody watches.
+    // From here on somebody watches. That the queue fails for a while, after it has given a message, does not end that.
+    intake.lake.deliver(&[visit(2)])?;
+    let mut received = 0;
+    intake.proxy.judge(move |request| {
+        received += u32::from(request.asked() == Some("AmazonSQS.ReceiveMessage"));
+        match request.asked() == Some("AmazonSQS.ReceiveMessage") && (2..=4).contains(&received) {
+            true => Fault::Refused(503, "ServiceUnavailable"),
+            false => Fault::None,
+        }
+    });
+    let warnings = intake.lake.folder().join("warnings");
     let mut command = intake
         .lake
         .command(&["run", "--events", &intake.intake, "--watch"]);
-    let mut watching = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    command.stdout(Stdio::null()).stderr(fs::File::create(&warnings)?);
+    let mut watching = command.spawn()?;
     for day in [2, 3] {
-        intake.lake.deliver(&[visit(day)])?;
+        if day > 2 {
+            intake.lake.deliver(&[visit(day)])?;
+        }
         let (begin, mut told) = (Instant::now(), Vec::new());
         while told.is_empty() {
             ensure!(begin.elapsed() < PATIENCE, "nothing is told of day {day}");
@@ -360,6 +392,8 @@ fn a_topic_that_takes_nothing_is_told_later_in_its_order_and_who_watches_is_told
         }
         assert_eq!(told[0]["parts"], json!([format!("day=2026-03-{day:02}")]));
     }
+    let warnings = fs::read_to_string(warnings)?;
+    ensure!(warnings.contains("the watch goes on in 1 s"), "{warnings}");
     let id = watching.id().to_string();
     ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success());
     let begin = Instant::now();

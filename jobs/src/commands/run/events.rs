@@ -10,16 +10,17 @@ use pipeline::lake::Lake;
 use pipeline::request::Selection;
 use url::Url;
 
+use super::failures::Failures;
 use super::{Said, finish};
 use crate::cli::RunArgs;
 use crate::events::{EventCounts, Inbox};
-use crate::exit::{DONE, STOPPED, usage, worse};
+use crate::exit::{DONE, FAILED, STOPPED, usage, worse};
 use crate::session::Session;
 
 /// So often a watch runs although nothing comes: what is claimed goes on, what waits comes in, and once a day everything is
 /// looked through.
 const IDLE: Duration = Duration::from_secs(15 * 60);
-/// How long messages may take to be deleted or given back when somebody has asked for the end.
+/// How long messages may take to be given back, or to be deleted when somebody has asked for the end.
 const LAST: Duration = Duration::from_secs(4);
 
 /// A queue that tells where to look, and what its messages can name.
@@ -51,6 +52,14 @@ pub(super) async fn run(
             "--events {url:?} is no URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/111122223333/intake"
         )));
     }
+    let places = lake.raw_places()?;
+    // Before anything is received: messages of another lake's queue would be lost to it.
+    if places.is_empty() {
+        return Err(usage(
+            "--events is for raw zones in buckets, and this configuration has none: lake, raw or the raw of an account has to be \
+             s3://BUCKET/PREFIX",
+        ));
+    }
     let queue = session.at_aws.get(&session.config).await?.queue(url);
     let Some(visibility) = until_stopped(session, queue.visibility()).await else {
         return Ok(STOPPED);
@@ -60,36 +69,74 @@ pub(super) async fn run(
         lake,
         visibility: visibility?,
         queue,
-        places: lake.raw_places()?,
+        places,
         quiet: arguments.quiet.map(|quiet| quiet.0),
     };
-    let mut wait = Duration::ZERO;
-    let mut code = DONE;
-    loop {
-        let Some(ran) = intake.once(wait, said).await? else {
-            // Nothing was on its way: the last run says how things stand.
-            return Ok(if arguments.watch { code } else { STOPPED });
-        };
-        code = match arguments.watch {
-            true => ran.code,
-            false => worse(code, ran.code),
-        };
-        if ran.code == STOPPED || !(arguments.watch || ran.goes_on) {
-            return Ok(code);
-        }
-        wait = if arguments.watch { IDLE } else { Duration::ZERO };
+    match arguments.watch {
+        true => intake.watch(said).await,
+        false => intake.empty(said).await,
     }
 }
 
 impl Intake<'_> {
+    /// Runs until nothing more is in the queue.
+    async fn empty(&self, said: &mut Said<'_>) -> Result<u8> {
+        let mut code = DONE;
+        loop {
+            let Some(ran) = self.once(Duration::ZERO, said).await? else {
+                return Ok(STOPPED);
+            };
+            code = worse(code, ran.code);
+            if ran.code == STOPPED || !ran.goes_on {
+                return Ok(code);
+            }
+        }
+    }
+
+    /// Runs for what comes until somebody asks for the end. What fails is tried again, unless that cannot help.
+    async fn watch(&self, said: &mut Said<'_>) -> Result<u8> {
+        let (mut code, mut wait) = (DONE, Duration::ZERO);
+        let mut failures = Failures::default();
+        loop {
+            match self.once(wait, said).await {
+                Ok(Some(ran)) if ran.code == STOPPED => return Ok(STOPPED),
+                Ok(Some(ran)) => {
+                    failures = Failures::default();
+                    (code, wait) = (ran.code, IDLE);
+                }
+                // Nothing was on its way: the last run says how things stand.
+                Ok(None) => return Ok(code),
+                Err(error) => {
+                    let Some(pause) = failures.pause(&error) else {
+                        return Err(error);
+                    };
+                    let seconds = pause.as_secs();
+                    let warning = format!("{error:#}; the watch goes on in {seconds} s");
+                    self.session.output.warning(&warning);
+                    (code, wait) = (FAILED, Duration::ZERO);
+                    if until_stopped(self.session, tokio::time::sleep(pause))
+                        .await
+                        .is_none()
+                    {
+                        return Ok(code);
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes in messages, for the first of which it waits so long, and runs where they say. None where somebody asked for the
     /// end before there was anything to do.
     async fn once(&self, wait: Duration, said: &mut Said<'_>) -> Result<Option<Ran>> {
         let mut inbox = Inbox::of(&self.queue, &self.places, self.visibility);
         match until_stopped(self.session, self.gather(&mut inbox, wait)).await {
-            Some(gathered) => gathered?,
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                give_back(inbox).await;
+                return Err(error);
+            }
             None => {
-                let _ = tokio::time::timeout(LAST, inbox.give_back()).await;
+                give_back(inbox).await;
                 return Ok(None);
             }
         }
@@ -101,7 +148,14 @@ impl Intake<'_> {
         };
         let run = {
             let progress = self.session.progress();
-            self.lake.run(&selection, &progress).await?
+            self.lake.run(&selection, &progress).await
+        };
+        let run = match run {
+            Ok(run) => run,
+            Err(error) => {
+                give_back(inbox).await;
+                return Err(error.into());
+            }
         };
         let mut code = worse(run.exit_code(), finish(self.session, self.lake, &run).await);
         // Last: whoever dies before has the same messages once more, and finds nothing new.
@@ -150,15 +204,28 @@ impl Intake<'_> {
         );
         if kept > 0 {
             self.session.output.warning(&format!(
-                "{kept} messages come back: a table that reads what they name is not through"
+                "{kept} messages come back: a table that reads what they name is not through, or they were not deleted"
+            ));
+        }
+        if unread > 0 {
+            self.session.output.warning(&format!(
+                "{unread} messages name only objects in raw zones that no table reads, and are done with"
             ));
         }
         if foreign > 0 {
             self.session.output.warning(&format!(
-                "{foreign} messages are no events of S3 and are left to the queue, which moves them to its dead-letter queue \
-                 where it has one"
+                "{foreign} messages are no events of S3, or name objects in no raw zone of this configuration (look at lake, raw \
+                 and the raw of accounts, and whose queue it is); they are left to the queue, which moves them to its \
+                 dead-letter queue where it has one"
             ));
         }
+    }
+}
+
+/// Lets others have what nothing was done with. What cannot be given back comes back later.
+async fn give_back(inbox: Inbox<'_>) {
+    if let Ok(Err(error)) = tokio::time::timeout(LAST, inbox.give_back()).await {
+        tracing::warn!(%error, "messages are not given back, and come back when their time is over");
     }
 }
 

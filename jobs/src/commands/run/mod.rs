@@ -1,6 +1,7 @@
 //! `run`: pick up, curate, register, notify.
 
 mod events;
+mod failures;
 mod measured;
 mod report;
 mod said;

@@ -72,8 +72,12 @@ impl RawPlace {
         }))
     }
 
-    fn folder(&self, bucket: &str, key: &str) -> Option<DayFolder> {
-        let path = key.strip_prefix(&self.root).filter(|_| bucket == self.bucket)?;
+    /// The path below the root; none of what lies elsewhere.
+    fn below<'a>(&self, bucket: &str, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.root).filter(|_| bucket == self.bucket)
+    }
+
+    fn folder(&self, path: &str) -> Option<DayFolder> {
         let found = self.watched.pattern.matches(path)?;
         Some(DayFolder {
             source: self.source.clone(),
@@ -84,13 +88,23 @@ impl RawPlace {
 }
 
 impl RawPlaces {
+    /// Whether none is in a bucket, so that no object that is named is one of these places.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Where the object of that key in that bucket belongs, and the tables that read it; nowhere where no table does. What is
-    /// delivered beside an object belongs where the object does.
-    pub fn of(&self, bucket: &str, key: &str) -> BTreeMap<DayFolder, BTreeSet<TableName>> {
+    /// delivered beside an object belongs where the object does. None where it lies below no root: who reads it is not known
+    /// here.
+    pub fn of(&self, bucket: &str, key: &str) -> Option<BTreeMap<DayFolder, BTreeSet<TableName>>> {
         let key = key.strip_suffix(manifest::SUFFIX).unwrap_or(key);
-        let mut folders: BTreeMap<DayFolder, BTreeSet<TableName>> = BTreeMap::new();
+        let mut folders: Option<BTreeMap<DayFolder, BTreeSet<TableName>>> = None;
         for place in &self.0 {
-            if let Some(folder) = place.folder(bucket, key) {
+            let Some(path) = place.below(bucket, key) else {
+                continue;
+            };
+            let folders = folders.get_or_insert_default();
+            if let Some(folder) = place.folder(path) {
                 folders.entry(folder).or_default().extend(place.tables.clone());
             }
         }
@@ -117,6 +131,18 @@ mod tests {
 
     /// A lake in a bucket, with visits of shops, of which one has a bucket of its own.
     async fn places() -> RawPlaces {
+        let own = Account {
+            raw: Some("s3://theirs/of shops".to_owned()),
+            ..Account::unconfigured("shop", "market")
+        };
+        places_of(
+            "s3://lake/prod/",
+            vec![Account::unconfigured("shop", "corner"), own],
+        )
+        .await
+    }
+
+    async fn places_of(root: &str, accounts: Vec<Account>) -> RawPlaces {
         let contract = |table: &str, path: &str| SourceFile {
             path: format!("shop/{table}.toml"),
             text: format!(
@@ -133,17 +159,12 @@ mod tests {
             ],
         )
         .unwrap();
-        let root = Url::parse("s3://lake/prod/").unwrap();
+        let root = Url::parse(root).unwrap();
         let mut stores = Stores::default();
         for bucket in ["s3://lake/", "s3://theirs/"] {
             let bucket = Url::parse(bucket).unwrap();
             stores = stores.with(&bucket, Arc::new(InMemory::new())).unwrap();
         }
-        let own = Account {
-            raw: Some("s3://theirs/of shops".to_owned()),
-            ..Account::unconfigured("shop", "market")
-        };
-        let accounts = vec![Account::unconfigured("shop", "corner"), own];
         let lake = Lake::open(Settings::of_test(&root), stores, contracts, accounts);
         lake.await.unwrap().raw_places().unwrap()
     }
@@ -152,8 +173,10 @@ mod tests {
     async fn an_object_belongs_to_the_folder_of_its_account_and_day() {
         let places = places().await;
         let of = |bucket: &str, key: &str| {
-            let found = places.of(bucket, key).into_iter();
-            let told = found.map(|(folder, tables)| {
+            let Some(found) = places.of(bucket, key) else {
+                return "elsewhere".to_owned();
+            };
+            let told = found.into_iter().map(|(folder, tables)| {
                 let tables: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
                 let account = folder.account.unwrap_or_default();
                 format!("{} {account} {} {}", folder.source, folder.day, tables.join("+"))
@@ -176,6 +199,10 @@ mod tests {
         for (bucket, key) in [
             ("lake", "prod/raw/shop/corner/2026-03-01/a.txt"),
             ("lake", "prod/raw/shop/corner/2026-02-31/a.csv"),
+        ] {
+            assert_eq!(of(bucket, key), "", "{bucket} {key}");
+        }
+        for (bucket, key) in [
             ("lake", "prod/curated/shop/corner/2026-03-01/a.csv"),
             ("lake", "prod/raw"),
             ("lake", ""),
@@ -183,7 +210,22 @@ mod tests {
             ("theirs", "of shopsX/2026-03-01/a.csv"),
             ("other", "prod/raw/shop/corner/2026-03-01/a.csv"),
         ] {
-            assert_eq!(of(bucket, key), "", "{bucket} {key}");
+            assert_eq!(of(bucket, key), "elsewhere", "{bucket} {key}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lake_of_this_machine_has_places_in_buckets_only_where_an_account_has_one() {
+        let corner = Account::unconfigured("shop", "corner");
+        assert!(
+            places_of("file:///nowhere/lake/", vec![corner.clone()])
+                .await
+                .is_empty()
+        );
+        let theirs = Account {
+            raw: Some("s3://theirs/visits".to_owned()),
+            ..corner
+        };
+        assert!(!places_of("file:///nowhere/lake/", vec![theirs]).await.is_empty());
     }
 }
