@@ -40,9 +40,9 @@ pub(super) async fn maintain(session: &Session, arguments: MaintainArgs) -> Resu
     };
     let report = lake.maintain(&options).await?;
     session.output.show(&report, || text(&report))?;
-    let is_busy = report.tables.iter().any(|table| table.outcome == Outcome::Busy);
+    let is_left = report.tables.iter().any(|table| once::is_left(table.outcome));
     run::maintained(session, &report);
-    Ok(here.end(session, report.exit_code(), is_busy, &report).await)
+    Ok(here.end(session, report.exit_code(), is_left, &report).await)
 }
 
 /// A line per table with news, one line for all others, then the messages.

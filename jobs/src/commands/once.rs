@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use pipeline::done::{Done, Ours, Turn};
 use pipeline::lake::Lake;
+use pipeline::report::Outcome;
 use serde::Serialize;
 
 use crate::exit::{ATTENTION, DONE, FAILED, worse};
@@ -18,6 +19,12 @@ pub(crate) enum Job {
 
 /// A job that this process does.
 pub(crate) struct Here(Option<Box<Ours>>);
+
+/// Whether a job is not done with a table: another process was at work on it, or it waits for a person, after whom the same
+/// job has something to do.
+pub(crate) fn is_left(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Busy | Outcome::Held)
+}
 
 /// Finds out whether what is `asked` for is still to be done. Without an id it always is.
 ///
@@ -51,11 +58,10 @@ fn say(session: &Session, done: &Done) -> Result<()> {
 }
 
 impl Here {
-    /// Notes that it is done where it is: not where something failed, was stopped or is `busy` with another process. Returns
-    /// the exit code, which is that of a failure where it cannot be noted.
-    pub(crate) async fn end(self, session: &Session, code: u8, is_busy: bool, report: &impl Serialize) -> u8 {
+    /// Notes that it is done where it is: not where something failed, was stopped or `is_left`. Returns the exit code, which is that of a failure where it cannot be noted.
+    pub(crate) async fn end(self, session: &Session, code: u8, is_left: bool, report: &impl Serialize) -> u8 {
         let Some(ours) = self.0 else { return code };
-        if is_busy || ![DONE, ATTENTION].contains(&code) {
+        if is_left || ![DONE, ATTENTION].contains(&code) {
             ours.leave().await;
             return code;
         }

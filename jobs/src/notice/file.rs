@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use pipeline::lake::Lake;
 use pipeline::report::News;
 use url::Url;
+use uuid::Uuid;
 
 use super::{Around, Notice};
 
@@ -28,19 +29,14 @@ pub(super) async fn tell(lake: &Lake, location: &Url, news: &[&News], around: Ar
     match location.to_file_path() {
         Ok(folder) => append(&folder, &lines),
         Err(()) => {
-            let name = format!("{FOLDER}/{}.jsonl", around.run.run);
-            let mut told = match lake.job() {
-                // It may have been begun before under the same id.
-                Some(_) => lake
-                    .stores()
-                    .read(location, &name)
-                    .await?
-                    .unwrap_or_default()
-                    .to_vec(),
-                None => Vec::new(),
+            // Under an id that it was given a run may have begun before, or others may be at work: nobody writes over what
+            // another one told.
+            let name = match lake.job() {
+                Some(_) => format!("{}-{}", around.run.run, Uuid::new_v4()),
+                None => around.run.run.clone(),
             };
-            told.extend(lines.into_bytes());
-            Ok(lake.stores().write(location, &name, told).await?)
+            let name = format!("{FOLDER}/{name}.jsonl");
+            Ok(lake.stores().write(location, &name, lines).await?)
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::contract::TableName;
+use crate::contract::{Contract, TableName};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::Lake;
 use crate::storage::{Lease, Place};
@@ -107,13 +107,27 @@ pub struct Ours {
 }
 
 impl Lake {
+    /// What else decides what a job does: where it reads, for whom, and by which rules. For a hash only, as accounts may have
+    /// secrets.
+    fn under(&self) -> String {
+        let rules = self.contracts().values().map(Contract::fingerprint);
+        let rules: Vec<String> = rules.collect();
+        format!(
+            "{} {:?} {}",
+            self.settings().raw,
+            self.accounts(),
+            rules.join(" ")
+        )
+    }
+
     /// Who is to do what is `asked` for under an id. Another one who is at it is waited for as long as it lives, after `waits`
     /// was called.
     ///
     /// # Errors
     /// When it cannot be found out, or somebody asks for the end meanwhile.
     pub async fn turn(&self, id: &JobId, asked: &str, waits: impl FnOnce()) -> Result<Turn> {
-        let file = format!("{id}-{:016x}", xxh3_64(asked.as_bytes()));
+        let what = format!("{asked}\n{}", self.under());
+        let file = format!("{id}-{:016x}", xxh3_64(what.as_bytes()));
         let folder = self.curated().own("done")?;
         let (leases, lease) = (self.leases()?, [lease(&file)]);
         let lease = match Lease::take(&leases, &lease, Duration::ZERO).await? {
@@ -254,13 +268,19 @@ mod tests {
                 panic!("it is done")
             };
             assert_eq!((done.exit_code, &done.report["run"]), (3, &1.into()));
-            // What else is scheduled for that time is another job.
+            // What else is scheduled for that time is another job, and so is the same of another raw zone.
+            let mut settings = lake.settings().clone();
+            settings.raw = Url::parse("file:///elsewhere/").unwrap();
+            let stores = lake.stores().clone();
+            let elsewhere = Lake::open(settings, stores, Contracts::default(), Vec::new());
+            let elsewhere = elsewhere.await.unwrap();
+            ours(&elsewhere, "run").await.unwrap().leave().await;
             ours(&lake, "run jwo.orders").await.unwrap().leave().await;
             let locks = lake.curated().own("locks").unwrap().files().await.unwrap();
             let of_done = locks
                 .iter()
                 .filter(|lock| lock.location.as_ref().contains("job."));
-            assert!(of_done.count() <= 1, "{locks:?}");
+            assert!(of_done.count() <= 2, "{locks:?}");
 
             let young = Utc::now() - Duration::from_secs(60);
             assert_eq!(clean(&lake, young, false).await.unwrap(), 0);

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use aws::Access;
+use object_store::path::Path;
 use url::Url;
 
 use crate::buckets;
@@ -58,7 +59,7 @@ pub(super) fn of(config: &Config) -> Result<Vec<Zone>> {
         let (_, access) = serving.max_by_key(|(root, _)| root.as_str().len())?;
         Some(Zone {
             bucket,
-            prefix: address.path().trim_matches('/').to_owned(),
+            prefix: Path::from_url_path(address.path()).ok()?.to_string(),
             access: access.clone(),
             is_written,
         })

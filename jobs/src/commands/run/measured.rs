@@ -6,7 +6,7 @@ use aws::Requests;
 use chrono::{DateTime, Utc};
 use pipeline::report::{MaintainReport, Outcome, PeriodGap, PeriodState, RunReport};
 
-use crate::exit::{ATTENTION, DONE};
+use crate::exit::{ATTENTION, DONE, STOPPED};
 use crate::memory;
 use crate::metrics::{Metric, Metrics, Unit};
 use crate::session::Session;
@@ -60,7 +60,7 @@ impl Ended<'_> {
     fn metrics(&self, more: Vec<Metric>, started_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> Metrics {
         let requests = &self.requests;
         let millis = (ended_at - started_at).num_milliseconds();
-        let is_failed = ![DONE, ATTENTION].contains(&self.code);
+        let is_failed = ![DONE, ATTENTION, STOPPED].contains(&self.code);
         let mut values = vec![
             ("Failed", Unit::Count, u64::from(is_failed)),
             ("Duration", Unit::Milliseconds, u64::try_from(millis).unwrap_or(0)),

@@ -54,8 +54,8 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
         return Ok(if waits { ATTENTION } else { DONE });
     }
     let asked = match &arguments.events {
-        Some(queue) => format!("run --events {queue}"),
-        None => format!("run {selection:?}"),
+        Some(queue) => format!("run --events {queue} strict: {}", arguments.strict),
+        None => format!("run {selection:?} strict: {}", arguments.strict),
     };
     let here = match once::begin(session, &lake, asked).await? {
         Job::Here(here) => here,

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use aws::Requests;
 use pipeline::lake::Lake;
-use pipeline::report::{Outcome, PeriodGap, RunReport};
+use pipeline::report::{PeriodGap, RunReport, TableReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::measured::Ended;
 use super::{periods_due, report};
-use crate::commands::once::Here;
+use crate::commands::once::{self, Here};
 use crate::events::EventCounts;
 use crate::exit::STOPPED;
 use crate::session::Session;
@@ -40,8 +40,8 @@ pub(crate) struct Said<'a> {
     /// Requests of the runs before.
     before: Requests,
     looked: Option<Instant>,
-    /// Whether another process was at work on a table, so that a run was not done with it.
-    is_busy: bool,
+    /// Whether a run was not done with a table: another process was at work on it, or it waits for a person.
+    is_left: bool,
     last: Value,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Said<'a> {
             command,
             before: Requests::default(),
             looked: None,
-            is_busy: false,
+            is_left: false,
             last: Value::Null,
         }
     }
@@ -76,7 +76,8 @@ impl<'a> Said<'a> {
             events,
             requests: Some(requests).filter(|requests| *requests != Requests::default()),
         };
-        self.is_busy |= report.tables.iter().any(|table| table.outcome == Outcome::Busy);
+        let is_left = |table: &TableReport| once::is_left(table.outcome);
+        self.is_left |= report.tables.iter().any(is_left);
         if lake.job().is_some() {
             self.last = serde_json::to_value(&document)?;
         }
@@ -105,6 +106,6 @@ impl<'a> Said<'a> {
 
     /// Ends the job with this exit code, or a worse one.
     pub(crate) async fn end(self, here: Here, code: u8) -> u8 {
-        here.end(self.session, code, self.is_busy, &self.last).await
+        here.end(self.session, code, self.is_left, &self.last).await
     }
 }
