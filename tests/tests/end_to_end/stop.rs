@@ -28,6 +28,7 @@ struct Waiting {
 impl Waiting {
     /// Starts the program and waits until it has come to the failpoint.
     fn at(point: &str, lake: &LakeUnderTest, arguments: &[&str]) -> Result<Self> {
+        hear_interrupts();
         let gate = lake.path().join("gate");
         fs::write(&gate, "")?;
         let child = lake
@@ -64,6 +65,12 @@ impl Waiting {
         run.stderr = rest.join().unwrap_or_default();
         Ok(run)
     }
+}
+
+/// Lets this process, and those that it starts, hear SIGINT, which whoever starts tests in the background has them ignore.
+fn hear_interrupts() {
+    // SAFETY: it sets what holds for a process that nobody did anything about.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
 }
 
 fn send(child: &Child, signal: &str) -> Result<()> {
@@ -221,6 +228,7 @@ fn a_query_that_would_not_end_is_stopped() -> Result<()> {
         "WITH t(x) AS (VALUES {}) SELECT max(a.x * b.x + c.x * d.x + e.x * f.x) FROM t a, t b, t c, t d, t e, t f",
         many.join(",")
     );
+    hear_interrupts();
     let child = lake
         .command(&["query", &endless])
         .stdout(Stdio::piped())
@@ -236,6 +244,7 @@ fn a_query_that_would_not_end_is_stopped() -> Result<()> {
 
 #[test]
 fn what_writes_nothing_dies_of_the_first_signal() -> Result<()> {
+    hear_interrupts();
     let lake = new_lake("")?;
     let mut child = lake.command(&["status"]).stdout(Stdio::null()).spawn()?;
     // It may have ended before it was asked to.
