@@ -19,6 +19,7 @@ def main():
         *parameters(written_out),
         *data_sets(written_out),
         *queues(written_out),
+        *names(written_out),
     ]
     print("\n".join(wrong))
     sys.exit(bool(wrong))
@@ -65,6 +66,48 @@ def queues(templates):
         for resource, about in template["Resources"].items():
             if about["Type"] == "AWS::SQS::Queue" and about["Properties"].get("SqsManagedSseEnabled") is not True:
                 yield f"{name}.yaml: {resource} is not encrypted"
+
+
+def names(templates):
+    """All stacks may be in one region, where no two resources of a type have one name."""
+    first = {}
+    for template, about in templates.items():
+        for resource, made in about["Resources"].items():
+            name = name_of(made)
+            if name is None:
+                continue
+            here = f"{template}.yaml: {resource}"
+            there = first.setdefault((made["Type"], name), here)
+            if there != here:
+                yield f"{here} has the name of {there}: {name}"
+
+
+def name_of(resource):
+    """What it is called beyond its stack; None where CloudFormation chooses."""
+    properties = resource.get("Properties", {})
+    properties = properties.get("DatabaseInput", properties)
+    kind = resource["Type"].split("::")[-1]
+    said = next((properties[name] for name in ("Name", f"{kind}Name", "Family") if name in properties), None)
+    return said and text_of(said)
+
+
+def text_of(value):
+    """A text with ${NAME} for what only a stack knows, however it is put together."""
+    if isinstance(value, str):
+        return value
+    [(function, said)] = value.items()
+    if function == "Ref":
+        return "${" + said + "}"
+    if function == "Fn::Join":
+        return said[0].join(map(text_of, said[1]))
+    if function == "Fn::Sub" and isinstance(said, str):
+        return said
+    if function == "Fn::Sub":
+        text, values = said
+        for name, one in values.items():
+            text = text.replace("${" + name + "}", text_of(one))
+        return text
+    return json.dumps(value)
 
 
 main()
