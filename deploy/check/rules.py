@@ -44,7 +44,7 @@ def parameters(templates):
     for parameter, places in known.items():
         if parameter not in said:
             yield f"{places[0][0]}.yaml: {parameter} is not in parameters.json"
-        if f"`{parameter}`" not in page and not re.match("(Jwo|Stream|Yojaka|Reports).*Schedule", parameter):
+        if f"`{parameter}`" not in page and not re.match("(Jwo|Stream|Yojaka|Reports).*(Schedule|MissedAfter)", parameter):
             yield f"README.md does not say what {parameter} is"
         for kept in ("Type", "AllowedPattern", "AllowedValues"):
             if len({json.dumps(about.get(kept)) for _, about in places}) > 1:

@@ -5,6 +5,7 @@ tasks run, what schedules give them.
 """
 import json
 import pathlib
+import re
 import sys
 import time
 
@@ -49,11 +50,17 @@ def main(endpoint):
     parameters = json.loads((DEPLOY / "parameters.json").read_text())["Parameters"] | SAID
     outputs = {}
     for name, regions in STACKS:
-        text = (DEPLOY / f"{name}.yaml").read_text()
+        text = without_math((DEPLOY / f"{name}.yaml").read_text())
         for region in regions:
             made = create(client("cloudformation", region), f"marketlake-{name}", text, parameters)
             outputs[f"{name}@{region}"] = made
     print(json.dumps({"outputs": outputs, "tasks": tasks(client("ecs")), "started": started(client("scheduler"))}))
+
+
+def without_math(text):
+    """A template whose alarms are of a metric itself: the emulator makes none of an expression."""
+    plain = r"\1Namespace: math\n\1MetricName: math\n\1Statistic: Sum\n\1Period: 3600\n"
+    return re.sub(r"^( +)Metrics:\n(?:\1 .*\n)+", plain, text, flags=re.MULTILINE)
 
 
 def tasks(ecs):
