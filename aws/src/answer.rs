@@ -62,6 +62,21 @@ where
     }
 }
 
+/// Code of an answer, where there was one, and all that may be told of it.
+pub fn said<E, R>(error: &SdkError<E, R>) -> (Option<String>, String)
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: fmt::Debug,
+{
+    let code = error.code().map(str::to_owned);
+    let text = match (&code, error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {}", first_line(Some(message))),
+        (Some(code), None) => code.clone(),
+        (None, _) => chain(error),
+    };
+    (code, text)
+}
+
 /// What may be told of a message: where a signature is wrong, later lines repeat what was signed, the token too.
 pub(crate) fn first_line(message: Option<&str>) -> &str {
     message
@@ -98,7 +113,20 @@ fn kind(code: &str) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sts::error::ErrorMetadata;
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+
     use super::*;
+
+    #[test]
+    fn what_was_signed_is_not_told() {
+        let message = "The signature does not match\nx-amz-security-token:zq7xtoken";
+        let answer = ErrorMetadata::builder().code("InvalidSignature").message(message);
+        let error = GetCallerIdentityError::generic(answer.build());
+        let (code, text) = said(&SdkError::service_error(error, ()));
+        assert_eq!(code.as_deref(), Some("InvalidSignature"));
+        assert_eq!(text, "InvalidSignature: The signature does not match");
+    }
 
     #[test]
     fn what_services_call_the_same_is_the_same() {

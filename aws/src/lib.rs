@@ -30,7 +30,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::ObjectStore;
 
-pub use answer::Refusal;
+pub use answer::{Refusal, said};
 pub use check::{Check, Clock, State, Statement, Zone};
 pub use error::{Error, Result};
 pub use queue::{Queue, Received};

@@ -1,11 +1,9 @@
 //! Whether a queue can be drained and a topic be told something.
 
-use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::{Check, Statement};
-use crate::answer::first_line;
-use crate::explained::chain;
+use crate::answer::said;
 use crate::queue::Queue;
 use crate::topic::Topic;
 
@@ -22,25 +20,25 @@ impl Queue {
             .queue_url(url)
             .attribute_names(timeout)
             .send();
-        let looked = look.await.err().map(|error| said(&error, &error));
+        let looked = look.await.err().map(|error| said(&error));
         let receive = client
             .receive_message()
             .queue_url(url)
             .visibility_timeout(0)
             .send();
-        let received = receive.await.err().map(|error| said(&error, &error));
+        let received = receive.await.err().map(|error| said(&error));
         let delete = client
             .delete_message()
             .queue_url(url)
             .receipt_handle(NO_HANDLE)
             .send();
-        let deleted = delete.await.err().map(|error| said(&error, &error));
+        let deleted = delete.await.err().map(|error| said(&error));
         let hide = client
             .change_message_visibility()
             .queue_url(url)
             .receipt_handle(NO_HANDLE);
         let hidden = hide.visibility_timeout(0).send().await.err();
-        let hidden = hidden.map(|error| said(&error, &error));
+        let hidden = hidden.map(|error| said(&error));
         let resource = arn_of_queue(url).unwrap_or_else(|| "the ARN of the queue".to_owned());
         let asked = [
             ("look at its attributes", "sqs:GetQueueAttributes", looked),
@@ -69,22 +67,12 @@ impl Topic {
     /// Whether it can be told something: a message without a word is refused by who would take another one.
     pub async fn check(&self) -> Check {
         let publish = self.client.publish().topic_arn(&self.arn).message("").send();
-        let said = publish.await.err().map(|error| said(&error, &error));
+        let said = publish.await.err().map(|error| said(&error));
         let statement = Statement::allows(&["sns:Publish"], std::slice::from_ref(&self.arn));
         judged(format!("{}: publish", self.arn), statement, said, |code| {
             code.starts_with("InvalidParameter")
         })
     }
-}
-
-/// Code of an answer, and all that is said.
-fn said(error: &impl ProvideErrorMetadata, whole: &dyn std::error::Error) -> (Option<String>, String) {
-    let code = error.code().map(str::to_owned);
-    let text = match (&code, error.message()) {
-        (Some(code), message) => format!("{code}: {}", first_line(message)),
-        (None, _) => chain(whole),
-    };
-    (code, text)
 }
 
 /// What a refusal means, of which some are welcome.

@@ -33,16 +33,11 @@ impl Refused {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let (code, message) = (error.code(), error.message());
-        let said = match (code, message) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.to_owned(),
-            (None, _) => chain(error),
-        };
+        let (code, said) = aws::said(error);
         Self {
             action,
             on: on.to_owned(),
-            code: code.map(str::to_owned),
+            code,
             said,
         }
     }
@@ -101,19 +96,4 @@ impl Refused {
             why,
         }
     }
-}
-
-/// Errors with the errors below them, one after another.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(below) = next {
-        let said = below.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        next = below.source();
-    }
-    text
 }
