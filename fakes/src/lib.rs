@@ -1,0 +1,1 @@
+//! Servers for tests: they behave as Amazon documents its own, and are strict.
