@@ -48,7 +48,8 @@ mod system;
 mod wire;
 pub mod write;
 
-pub use raw::{RawPlaces, account};
+pub use inspect::Lacking;
+pub use raw::{NamedObject, RawPlaces, account};
 pub use storage::Stores;
 pub use system::done;
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use aws::{Queue, Received};
-use pipeline::RawPlaces;
 use pipeline::contract::TableName;
+use pipeline::lake::Lake;
 use pipeline::report::{Outcome, RunReport, TableReport};
 use pipeline::request::DayFolder;
+use pipeline::{Lacking, NamedObject, RawPlaces};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -36,9 +37,9 @@ pub(crate) struct EventCounts {
     pub(crate) unread: u64,
     /// Folders of an account and a day that were looked at because of them.
     pub(crate) folders: u64,
-    /// Messages that were deleted, since all that is in their folders is in tables or quarantine.
+    /// Messages that were deleted, since what they name is in tables or quarantine.
     pub(crate) deleted: u64,
-    /// Messages that come back, since a table is not through that reads what they name, or they could not be deleted.
+    /// Messages that come back, since a table lacks what they name, or they could not be deleted.
     pub(crate) kept: u64,
     /// Messages that are no events of S3, or name an object in no raw zone of this configuration: they are left to the queue.
     pub(crate) foreign: u64,
@@ -51,17 +52,16 @@ pub(crate) struct Inbox<'a> {
     held: Held,
     /// Ids of messages that are none of ours, or not only ours.
     foreign: HashSet<String>,
-    /// Folders with the tables that read what is named there; messages name them by their place.
-    folders: Vec<(DayFolder, BTreeSet<TableName>)>,
-    known: BTreeMap<DayFolder, usize>,
+    /// Folders with the tables that read what is named there.
+    folders: BTreeMap<DayFolder, BTreeSet<TableName>>,
     unread: u64,
     beat: Beat,
 }
 
-/// A message that is hidden from others, and the folders that it names.
+/// A message that is hidden from others, and the objects that it names.
 struct Message {
     receipt: String,
-    folders: Vec<usize>,
+    objects: Vec<NamedObject>,
 }
 
 /// Messages by their ids.
@@ -77,8 +77,7 @@ impl<'a> Inbox<'a> {
             beat: Beat::start(queue.clone(), held.clone(), visibility),
             held,
             foreign: HashSet::new(),
-            folders: Vec::new(),
-            known: BTreeMap::new(),
+            folders: BTreeMap::new(),
             unread: 0,
         }
     }
@@ -122,22 +121,18 @@ impl<'a> Inbox<'a> {
 
     /// The folders that messages name.
     pub(crate) fn folders(&self) -> BTreeSet<DayFolder> {
-        self.folders.iter().map(|(folder, _)| folder.clone()).collect()
+        self.folders.keys().cloned().collect()
     }
 
-    /// Deletes the messages of which a run has taken in all that is in their folders, and lets go of the others. What could not
-    /// be deleted comes back, and is counted as kept.
-    pub(crate) async fn settle(self, run: &RunReport) -> (EventCounts, Result<()>) {
-        let done: Vec<bool> = self
-            .folders
-            .iter()
-            .map(|(_, tables)| is_through(run, tables))
-            .collect();
+    /// Deletes the messages of which a run has taken in all that they name, and lets go of the others. What could not be deleted
+    /// comes back, and is counted as kept.
+    pub(crate) async fn settle(self, lake: &Lake, run: &RunReport) -> (EventCounts, Result<()>) {
+        let lacking = self.lacking(lake, run).await;
         let (mut receipts, mut kept) = (Vec::new(), 0);
         for message in locked(&self.held).values() {
-            match message.folders.iter().all(|folder| done[*folder]) {
-                true => receipts.push(message.receipt.clone()),
-                false => kept += 1,
+            match message.objects.iter().any(|object| lacking.names(object)) {
+                false => receipts.push(message.receipt.clone()),
+                true => kept += 1,
             }
         }
         let messages = receipts.len() as u64 + kept;
@@ -154,6 +149,21 @@ impl<'a> Inbox<'a> {
             foreign: self.foreign.len() as u64,
         };
         (counts, result.map_err(Into::into))
+    }
+
+    /// What tables lack of what messages name, that a run did not get through.
+    async fn lacking(&self, lake: &Lake, run: &RunReport) -> Lacking {
+        let tables = behind(run, self.folders.values().flatten());
+        if tables.is_empty() {
+            return Lacking::default();
+        }
+        let of_those = self.folders.iter().filter(|(_, of)| !of.is_disjoint(&tables));
+        let folders = of_those.map(|(folder, _)| folder.clone()).collect();
+        let lacking = lake.stop().unless(lake.lacking(&tables, folders)).await;
+        lacking.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what tables lack is not known, so all messages about them come back");
+            Lacking::anything(tables)
+        })
     }
 
     /// Gives back what nothing was done with, so that others find it at once.
@@ -191,43 +201,34 @@ impl<'a> Inbox<'a> {
             Said::Test => Vec::new(),
             Said::Foreign => return self.foreign.insert(id),
         };
-        let (mut folders, mut is_ours) = (BTreeSet::new(), true);
+        let (mut named, mut is_ours) = (Vec::new(), true);
         for object in &objects {
             match self.places.of(&object.bucket, &object.key) {
-                Some(found) => folders.extend(
-                    found
-                        .into_iter()
-                        .map(|(folder, tables)| self.place(folder, tables)),
-                ),
+                Some(found) => named.extend(found),
                 None => is_ours = false,
             }
+        }
+        for NamedObject { folder, tables, .. } in &named {
+            let of_folder = self.folders.entry(folder.clone()).or_default();
+            of_folder.extend(tables.iter().cloned());
         }
         // What else it names is for another lake, or for this one once a slip in its configuration is mended.
         if !is_ours {
             return self.foreign.insert(id);
         }
-        self.unread += u64::from(folders.is_empty() && !objects.is_empty());
-        let folders = folders.into_iter().collect();
-        locked(&self.held).insert(id, Message { receipt, folders });
+        self.unread += u64::from(named.is_empty() && !objects.is_empty());
+        let objects = named;
+        locked(&self.held).insert(id, Message { receipt, objects });
         true
-    }
-
-    fn place(&mut self, folder: DayFolder, tables: BTreeSet<TableName>) -> usize {
-        let next = self.folders.len();
-        let place = *self.known.entry(folder.clone()).or_insert(next);
-        match self.folders.get_mut(place) {
-            Some((_, known)) => known.extend(tables),
-            None => self.folders.push((folder, tables)),
-        }
-        place
     }
 }
 
-/// Whether a run has taken in all that is there for these tables. A table that it says nothing of had nothing new.
-fn is_through(run: &RunReport, tables: &BTreeSet<TableName>) -> bool {
-    let names: BTreeSet<String> = tables.iter().map(ToString::to_string).collect();
-    let mut reports = run.tables.iter().filter(|report| names.contains(&report.table));
-    run.unfinished.is_empty() && reports.all(is_all_in)
+/// Those of these tables of which a run has not taken in all that is there. A table that it says nothing of had nothing new.
+fn behind<'a>(run: &RunReport, tables: impl Iterator<Item = &'a TableName>) -> BTreeSet<TableName> {
+    let reports = run.tables.iter().filter(|report| !is_all_in(report));
+    let names: HashSet<&str> = reports.map(|report| report.table.as_str()).collect();
+    let is_behind = |table: &&TableName| !run.unfinished.is_empty() || names.contains(&*table.to_string());
+    tables.filter(is_behind).cloned().collect()
 }
 
 fn is_all_in(report: &TableReport) -> bool {
@@ -377,9 +378,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_done_when_every_table_that_reads_it_has_all_of_it() {
-        let tables = ["shop.visits", "shop.guests"].map(|table| table.parse().unwrap());
-        let is_done = |report: &RunReport| is_through(report, &tables.clone().into());
+    fn a_run_is_through_with_a_table_that_has_all_that_is_there() {
+        let tables: [TableName; 2] = ["shop.visits", "shop.guests"].map(|table| table.parse().unwrap());
+        let is_done = |report: &RunReport| behind(report, tables.iter()).is_empty();
         let with = |outcome| run(&[("shop.visits", Outcome::Updated, 0), ("shop.guests", outcome, 0)]);
         for outcome in [Outcome::Unchanged, Outcome::Empty, Outcome::PartlyQuarantined] {
             assert!(is_done(&with(outcome)), "{outcome:?}");

@@ -34,7 +34,7 @@ pub(crate) use record::{Batch, complete, recorded_app, settle};
 pub(crate) use rules::{Ask, accounts_of, mark, reasons_to_hold};
 pub(crate) use side_file::SideFile;
 pub(crate) use state::{State, state};
-pub(crate) use table::{LEDGER, Opened, checked, now, open, open_for, properties};
+pub(crate) use table::{LEDGER, Opened, checked, now, open, open_for, properties, waiting_of};
 pub(crate) use tally::{RunId, Summary, Tallies, Tally};
 
 use serde_json::{Map, Value, json};

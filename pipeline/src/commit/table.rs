@@ -35,15 +35,20 @@ pub(crate) struct Table {
 impl Table {
     /// Objects of its batches that wait until storage lets them be read.
     pub(crate) fn waiting(&self) -> Result<Waiting> {
-        let waiting = self.last.as_ref().and_then(|(_, about)| about.get("waiting"));
-        let waiting = waiting.cloned().map(serde_json::from_value).transpose();
-        Ok(waiting
-            .context(
-                Kind::Foreign,
-                "commit of the last batch names objects in a way that is not ours",
-            )?
-            .unwrap_or_default())
+        waiting_of(self.last.as_ref())
     }
+}
+
+/// Objects that wait until storage lets them be read, by what the commit of a table's last batch says.
+pub(crate) fn waiting_of(last: Option<&(u64, Value)>) -> Result<Waiting> {
+    let waiting = last.and_then(|(_, about)| about.get("waiting"));
+    let waiting = waiting.cloned().map(serde_json::from_value).transpose();
+    Ok(waiting
+        .context(
+            Kind::Foreign,
+            "commit of the last batch names objects in a way that is not ours",
+        )?
+        .unwrap_or_default())
 }
 
 /// A table, or why it waits for a person.

@@ -28,5 +28,5 @@ mod watch;
 pub(crate) use group::{Given, Group, run_group};
 pub(crate) use observe::observe;
 pub(crate) use parts::name_documents;
-pub(crate) use pending::Pending;
+pub(crate) use pending::{Pending, listed};
 pub(crate) use waiting::is_as_claimed;

@@ -46,19 +46,7 @@ impl Pending {
         waiting_to_be_read: &BTreeMap<TableName, Waiting>,
     ) -> Result<Self> {
         let zone = lake.raw_zone();
-        let mut listing = Listing::default();
-        if let Some(first) = contracts.first()
-            && let Some(feed) = first.raw_feed()
-        {
-            let of_source = |contract: &&Contract| contract.name.source == first.name.source;
-            let feeds: Vec<&RawFeed> = lake
-                .contracts()
-                .values()
-                .filter(of_source)
-                .filter_map(Contract::raw_feed)
-                .collect();
-            listing = zone.list(first, feed, &feeds, selection).await?;
-        }
+        let listing = listed(lake, contracts, selection).await?;
         let (mut tables, mut waiting, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut parts = Known::new(lake.stores());
         let known = contracts.iter().map(|contract| async {
@@ -101,7 +89,7 @@ impl Pending {
             unmatched: listing.unmatched,
             unread: listing.unread,
             odd: listing.odd,
-            refused: listing.refused,
+            refused: listing.refused.into_iter().map(|refused| refused.why).collect(),
             unreadable,
             waiting,
         })
@@ -215,6 +203,24 @@ impl Pending {
             }
         }
     }
+}
+
+/// What lies in the raw zone for tables that read the same objects.
+pub(crate) async fn listed(lake: &Lake, contracts: &[&Contract], selection: &Selection) -> Result<Listing> {
+    let Some((first, feed)) = contracts
+        .first()
+        .and_then(|first| Some((*first, first.raw_feed()?)))
+    else {
+        return Ok(Listing::default());
+    };
+    let of_source = |contract: &&Contract| contract.name.source == first.name.source;
+    let feeds: Vec<&RawFeed> = lake
+        .contracts()
+        .values()
+        .filter(of_source)
+        .filter_map(Contract::raw_feed)
+        .collect();
+    lake.raw_zone().list(first, feed, &feeds, selection).await
 }
 
 /// Whether a table takes documents in as a whole.

@@ -3,6 +3,7 @@
 //! Nothing here writes; a lake that does not exist yet stays so.
 
 mod describe;
+mod lacking;
 mod quarantine;
 mod reason;
 mod status;
@@ -11,3 +12,5 @@ mod why;
 
 #[cfg(test)]
 mod testing;
+
+pub use lacking::Lacking;

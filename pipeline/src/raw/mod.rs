@@ -6,5 +6,5 @@ mod object;
 mod zone;
 
 pub(crate) use object::{Beside, Content, Identity, RawObject};
-pub use zone::RawPlaces;
 pub(crate) use zone::{Deliveries, Listing, RawZone, check_roots};
+pub use zone::{NamedObject, RawPlaces};

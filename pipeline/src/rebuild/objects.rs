@@ -56,7 +56,7 @@ pub(super) async fn sources(
         && let Some(refused) = listing.refused.first()
     {
         // The ledger does not know what may lie there.
-        return Err(Error::new(Kind::Io, refused.clone()));
+        return Err(Error::new(Kind::Io, refused.why.clone()));
     }
     let rows = ledger.rows(&job.contract.name).await?;
     let rejected: HashSet<Identity> = latest_results(&rows)

@@ -1,11 +1,13 @@
 //! Events of a bucket, and notices, over the wire: from an object that is put to the message in the queue of a subscriber.
 
 use std::fs;
+use std::path::Path as FilePath;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use marketlake_tests::Run;
+use marketlake_tests::reports::{manifest, report};
 use marketlake_tests::s3::{Fault, Messages, PASS, Proxy, S3Lake, SECRET, Server, TOKEN, Waiting, topic_arn};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -305,6 +307,77 @@ fn messages_stay_until_what_they_name_is_in() -> Result<()> {
     assert_eq!(
         (intake.waiting()?, intake.rows()?),
         (NOTHING, vec!["1".to_owned(), "2".to_owned(), "3".to_owned()])
+    );
+    intake.lake.has_no_secrets()
+}
+
+#[test]
+fn what_is_missing_in_one_place_keeps_only_the_messages_about_it() -> Result<()> {
+    let account = "[[account]]\nalias = \"market\"\nsource = \"shop\"\nraw = \"s3://theirs/visits\"\nregion = \"eu-west-2\"\n";
+    let intake = Intake::new(account, 2)?;
+    let contracts = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("contracts/reports");
+    let reports = intake.lake.folder().join("sql/reports");
+    fs::create_dir_all(&reports)?;
+    fs::copy(contracts.join("daily.toml"), reports.join("daily.toml"))?;
+    let settled = |run: &Run| -> Result<(Value, Value)> {
+        let events = events(run)?;
+        Ok((events["deleted"].clone(), events["kept"].clone()))
+    };
+
+    // The bucket of an account refuses, and of a document the second part has not come.
+    let theirs = intake.server.store(THEIRS.0, THEIRS.1)?;
+    let key = Path::from("visits/2026-03-04/visits.csv");
+    let put = theirs.put(&key, visit(4).bytes.into());
+    tokio::runtime::Runtime::new()?.block_on(put)?;
+    intake.send_event(THEIRS.0, key.as_ref())?;
+    let part = |name: &str, number| {
+        let manifest = manifest(name, "in two", (1, 1), 9, (number, 2));
+        [manifest, report(name, &[&format!("2026-03-01,{name},1")])]
+    };
+    let whole = report("whole", &["2026-03-02,whole,1"]);
+    let [manifest, one] = part("one", 1);
+    intake.lake.deliver(&[visit(1), whole, manifest, one])?;
+    intake
+        .proxy
+        .judge(|request| match request.target.starts_with("/theirs") {
+            true => Fault::Refused(403, "AccessDenied"),
+            false => Fault::None,
+        });
+    let run = intake.run()?.exits_with(1)?;
+    assert_eq!(run.outcome("shop.visits")?, "failed");
+    assert_eq!(run.about("reports.daily")?["waiting_documents"], 1);
+    // The test, a visit and a document are done with; what is theirs, a part and its manifest are not.
+    assert_eq!(settled(&run)?, (json!(3), json!(3)));
+
+    // It lets itself be listed, and storage does not let a single visit be read: after some attempts the others are in.
+    intake.proxy.judge(|request| {
+        match request.method == "GET" && request.target.contains("2026-03-02/visits.csv") {
+            true => Fault::Refused(403, "AccessDenied"),
+            false => Fault::None,
+        }
+    });
+    intake.lake.deliver(&[visit(2), visit(3)])?;
+    let mut waiting = 5;
+    for attempt in 0.. {
+        ensure!(attempt < 6, "{waiting} messages are still there");
+        intake.come_back(waiting)?;
+        let run = intake.run()?;
+        waiting = settled(&run)?.1.as_u64().context("no count")?;
+        if run.outcome("shop.visits")? == "held" {
+            break;
+        }
+    }
+    assert_eq!((waiting, intake.rows()?.len()), (3, 3));
+
+    intake.proxy.judge(|_| Fault::None);
+    let [manifest, two] = part("two", 2);
+    intake.lake.deliver(&[manifest, two])?;
+    intake.come_back(5)?;
+    let run = intake.run()?.exits_with(0)?;
+    assert_eq!(settled(&run)?, (json!(5), json!(0)));
+    assert_eq!(
+        (intake.waiting()?, intake.rows()?),
+        (NOTHING, ["1", "2", "3", "4"].map(str::to_owned).to_vec())
     );
     intake.lake.has_no_secrets()
 }

@@ -160,10 +160,10 @@ impl Intake<'_> {
         let mut code = worse(run.exit_code(), finish(self.session, self.lake, &run).await);
         // Last: whoever dies before has the same messages once more, and finds nothing new.
         let settled = match self.session.stop.is_asked() {
-            false => Ok(inbox.settle(&run).await),
+            false => Ok(inbox.settle(self.lake, &run).await),
             true => {
                 code = worse(code, STOPPED);
-                tokio::time::timeout(LAST, inbox.settle(&run)).await
+                tokio::time::timeout(LAST, inbox.settle(self.lake, &run)).await
             }
         };
         // Those that were not deleted in time come back.
@@ -204,7 +204,7 @@ impl Intake<'_> {
         );
         if kept > 0 {
             self.session.output.warning(&format!(
-                "{kept} messages come back: a table that reads what they name is not through, or they were not deleted"
+                "{kept} messages come back: a table lacks what they name, or they were not deleted"
             ));
         }
         if unread > 0 {

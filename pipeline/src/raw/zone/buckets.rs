@@ -203,8 +203,8 @@ async fn a_prefix_that_may_not_be_listed_costs_its_account_alone() {
         panic!("{:?}", found.refused)
     };
     assert!(
-        refused.contains("account: corner") && refused.contains("s3://bucket/raw/jwo/corner"),
-        "{refused}"
+        refused.why.contains("account: corner") && refused.why.contains("s3://bucket/raw/jwo/corner"),
+        "{refused:?}"
     );
 }
 
@@ -220,7 +220,7 @@ async fn an_account_in_a_bucket_that_nobody_set_up_costs_itself_alone() {
         panic!("{:?}", found.refused)
     };
     assert!(
-        refused.contains("no store is known") && refused.contains("arena"),
-        "{refused}"
+        refused.why.contains("no store is known") && refused.why.contains("arena"),
+        "{refused:?}"
     );
 }

@@ -28,7 +28,7 @@ use super::account::Account;
 use super::manifest;
 use super::object::{Beside, RawObject};
 
-pub use self::named::RawPlaces;
+pub use self::named::{NamedObject, RawPlaces};
 pub(crate) use self::roots::check_roots;
 
 use self::beside::unread_beside;
@@ -52,7 +52,16 @@ pub(crate) struct Listing {
     /// What lies there and cannot be an object, and why.
     pub(crate) odd: Vec<String>,
     /// What could not be listed, and why: objects may be missed there, and nowhere else.
-    pub(crate) refused: Vec<String>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// A place that could not be listed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Refused {
+    /// Alias of the account that delivers there; none where several may.
+    pub(crate) account: Option<String>,
+    /// Why objects may be missed there, in words.
+    pub(crate) why: String,
 }
 
 /// The raw zone and the accounts that deliver into it.
@@ -209,7 +218,7 @@ struct Seen {
     unmatched: BTreeSet<String>,
     unread: BTreeSet<String>,
     odd: BTreeSet<String>,
-    refused: BTreeSet<String>,
+    refused: BTreeSet<Refused>,
 }
 
 /// An entry, and the account in whose folder it is, where it is in one.
@@ -332,7 +341,12 @@ impl Look<'_> {
 
 impl Seen {
     fn refuse(&mut self, error: Error, account: Option<&str>) {
-        self.refused.insert(refusal(error, account));
+        let why = match account {
+            Some(account) => error.with("account", account).chain(),
+            None => error.chain(),
+        };
+        let account = account.map(str::to_owned);
+        self.refused.insert(Refused { account, why });
     }
 
     /// Looks for what no table of the source reads.
@@ -400,14 +414,6 @@ fn accounts(watched: &Watched, above: &[Entry], selection: &Selection) -> Vec<Op
         _ => None,
     };
     above.iter().filter_map(account).map(Some).collect()
-}
-
-/// Why objects of an account may be missed, in words.
-fn refusal(error: Error, account: Option<&str>) -> String {
-    match account {
-        Some(account) => error.with("account", account).chain(),
-        None => error.chain(),
-    }
 }
 
 fn object(

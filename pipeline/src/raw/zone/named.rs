@@ -1,6 +1,6 @@
 //! Where objects belong that somebody names by bucket and key, such as events of a bucket do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use url::Url;
 
@@ -12,6 +12,17 @@ use crate::request::{DayFolder, Selection};
 use crate::storage::address;
 
 use super::Watched;
+
+/// An object that somebody names, as a source delivers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedObject {
+    /// Where it is looked for.
+    pub folder: DayFolder,
+    /// Path below the raw root, as if its account had no root of its own.
+    pub path: String,
+    /// The tables that read it.
+    pub tables: BTreeSet<TableName>,
+}
 
 /// The places of all tables that are fed by raw objects.
 pub struct RawPlaces(Vec<RawPlace>);
@@ -77,12 +88,16 @@ impl RawPlace {
         key.strip_prefix(&self.root).filter(|_| bucket == self.bucket)
     }
 
-    fn folder(&self, path: &str) -> Option<DayFolder> {
+    fn object(&self, path: &str) -> Option<NamedObject> {
         let found = self.watched.pattern.matches(path)?;
-        Some(DayFolder {
-            source: self.source.clone(),
-            account: self.watched.account.clone().or(found.account),
-            day: found.period.date(),
+        Some(NamedObject {
+            folder: DayFolder {
+                source: self.source.clone(),
+                account: self.watched.account.clone().or(found.account),
+                day: found.period.date(),
+            },
+            path: format!("{}{path}", self.watched.above),
+            tables: self.tables.clone(),
         })
     }
 }
@@ -93,22 +108,17 @@ impl RawPlaces {
         self.0.is_empty()
     }
 
-    /// Where the object of that key in that bucket belongs, and the tables that read it; nowhere where no table does. What is
-    /// delivered beside an object belongs where the object does. None where it lies below no root: who reads it is not known
-    /// here.
-    pub fn of(&self, bucket: &str, key: &str) -> Option<BTreeMap<DayFolder, BTreeSet<TableName>>> {
+    /// What the object of that key in that bucket is for the tables that read it; nothing where no table does. What is delivered
+    /// beside an object stands for the object. None where it lies below no root: who reads it is not known here.
+    pub fn of(&self, bucket: &str, key: &str) -> Option<Vec<NamedObject>> {
         let key = key.strip_suffix(manifest::SUFFIX).unwrap_or(key);
-        let mut folders: Option<BTreeMap<DayFolder, BTreeSet<TableName>>> = None;
+        let mut objects: Option<Vec<NamedObject>> = None;
         for place in &self.0 {
-            let Some(path) = place.below(bucket, key) else {
-                continue;
-            };
-            let folders = folders.get_or_insert_default();
-            if let Some(folder) = place.folder(path) {
-                folders.entry(folder).or_default().extend(place.tables.clone());
+            if let Some(path) = place.below(bucket, key) {
+                objects.get_or_insert_default().extend(place.object(path));
             }
         }
-        folders
+        objects
     }
 }
 
@@ -176,25 +186,35 @@ mod tests {
             let Some(found) = places.of(bucket, key) else {
                 return "elsewhere".to_owned();
             };
-            let told = found.into_iter().map(|(folder, tables)| {
-                let tables: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+            let told = found.into_iter().map(|object| {
+                let tables: Vec<&str> = object.tables.iter().map(|table| table.table.as_str()).collect();
+                let (folder, path) = (object.folder, object.path);
                 let account = folder.account.unwrap_or_default();
-                format!("{} {account} {} {}", folder.source, folder.day, tables.join("+"))
+                format!(
+                    "{} {account} {} {}: {path}",
+                    folder.source,
+                    folder.day,
+                    tables.join("+")
+                )
             });
             told.collect::<Vec<_>>().join("; ")
         };
         let day = "2026-03-01";
-        let visits = "shop corner 2026-03-01 guests+visits";
-        assert_eq!(of("lake", &format!("prod/raw/shop/corner/{day}/a b.csv")), visits);
+        let visits = |name: &str| format!("shop corner {day} guests+visits: shop/corner/{day}/{name}");
+        assert_eq!(
+            of("lake", &format!("prod/raw/shop/corner/{day}/a b.csv")),
+            visits("a b.csv")
+        );
         let beside = format!("prod/raw/shop/corner/{day}/a.csv{}", manifest::SUFFIX);
-        assert_eq!(of("lake", &beside), visits);
+        assert_eq!(of("lake", &beside), visits("a.csv"));
+        // As a listing of the account's own root calls it.
         assert_eq!(
             of("theirs", &format!("of shops/{day}/a.csv")),
-            "shop market 2026-03-01 guests+visits"
+            format!("shop market {day} guests+visits: shop/market/{day}/a.csv")
         );
         assert_eq!(
             of("lake", &format!("prod/raw/shop/days/corner-{day}.csv")),
-            "shop corner 2026-03-01 days"
+            format!("shop corner {day} days: shop/days/corner-{day}.csv")
         );
         for (bucket, key) in [
             ("lake", "prod/raw/shop/corner/2026-03-01/a.txt"),

@@ -385,7 +385,7 @@ async fn where_objects_may_be_missed_the_place_is_named_and_all_else_is_listed()
     .unwrap();
     assert_eq!(listed.objects.len(), 3);
     assert_eq!(listed.refused.len(), 1);
-    let refused = &listed.refused[0];
+    let refused = &listed.refused[0].why;
     assert!(
         refused.contains("2026-03-01/far") && refused.contains("account: corner"),
         "{refused}"
