@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    QueueAttributeName,
+    MessageSystemAttributeName, QueueAttributeName,
 };
 use futures::stream::{self, StreamExt};
 
@@ -35,13 +35,20 @@ pub struct Received {
     pub receipt: String,
     /// What it says.
     pub body: String,
+    /// When it came into the queue, in milliseconds since 1970; the same each time that it is received.
+    pub sent: Option<i64>,
 }
 
 impl Aws {
     /// The queue at that URL, in the region that the URL names. Nothing is asked of it.
     pub fn queue(&self, url: &str) -> Queue {
+        self.queue_in(url, None)
+    }
+
+    /// The queue at that URL, in that region; without one in the region that the URL names. Nothing is asked of it.
+    pub fn queue_in(&self, url: &str, region: Option<&str>) -> Queue {
         let config = self.config().to_builder();
-        let config = match region_of(url) {
+        let config = match region.or_else(|| region_of(url)) {
             Some(region) => config.region(Region::new(region.to_owned())),
             None => config,
         };
@@ -92,6 +99,7 @@ impl Queue {
             .queue_url(&self.url)
             .max_number_of_messages(BATCH as i32)
             .wait_time_seconds(wait.as_secs().min(20) as i32)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await;
         let needs = "sqs:ReceiveMessage on it and, where it is encrypted with a key of KMS, kms:Decrypt";
@@ -101,13 +109,34 @@ impl Queue {
             .unwrap_or_default()
             .into_iter()
             .filter_map(|message| {
+                let attributes = message.attributes.as_ref();
+                let sent = attributes.and_then(|known| known.get(&MessageSystemAttributeName::SentTimestamp));
                 Some(Received {
+                    sent: sent.and_then(|sent| sent.parse().ok()),
                     id: message.message_id?,
                     receipt: message.receipt_handle?,
                     body: message.body.unwrap_or_default(),
                 })
             });
         Ok(received.collect())
+    }
+
+    /// Sends a message. A queue that keeps the order takes one of that id once within five minutes.
+    ///
+    /// # Errors
+    ///
+    /// With what is missing, by the name of the action where it is a permission.
+    pub async fn send(&self, body: &str, id: &str) -> Result<(), Refusal> {
+        let mut request = self.client.send_message().queue_url(&self.url).message_body(body);
+        if self.keeps_order() {
+            request = request
+                .message_group_id("marketlake")
+                .message_deduplication_id(id);
+        }
+        let needs = "sqs:SendMessage on it and, where it is encrypted with a key of KMS, kms:GenerateDataKey and kms:Decrypt";
+        let sent = request.send().await;
+        sent.map_err(|error| refusal(&self.name(), needs, &error))?;
+        Ok(())
     }
 
     /// Hides messages for so long from now on. Those that are hidden no more are left.
@@ -177,6 +206,11 @@ impl Queue {
             let code = one.code();
             tracing::warn!(queue = self.url, code, "message is not {done}; it comes back");
         }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     fn name(&self) -> String {

@@ -88,6 +88,23 @@ impl Topic {
         Ok(())
     }
 
+    /// Confirms that a queue wants its messages, by the token that it sent to the queue.
+    ///
+    /// # Errors
+    ///
+    /// With what is missing, by the name of the action where it is a permission.
+    pub async fn confirm(&self, token: &str) -> Result<(), Refusal> {
+        let request = self
+            .client
+            .confirm_subscription()
+            .topic_arn(&self.arn)
+            .token(token);
+        let what = format!("confirmation of the subscription to topic {}", self.arn);
+        let sent = request.send().await;
+        sent.map_err(|error| refusal(&what, "sns:ConfirmSubscription on it", &error))?;
+        Ok(())
+    }
+
     /// Whether it delivers the messages of a group in their order.
     fn keeps_order(&self) -> bool {
         self.arn.ends_with(".fifo")

@@ -1,11 +1,11 @@
 //! Messages that were taken from a queue: where they say to look, and which of them can go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use aws::{Queue, Received};
+use aws::event::{self, Said};
+use aws::{Held, Hidden, Queue, Received};
 use pipeline::contract::TableName;
 use pipeline::lake::Lake;
 use pipeline::report::{Outcome, RunReport, TableReport};
@@ -13,9 +13,6 @@ use pipeline::request::DayFolder;
 use pipeline::{Lacking, NamedObject, RawPlaces};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::task::JoinHandle;
-
-use super::message::{self, Said};
 
 /// Most messages, and folders that they name, that one run is about: what is left is there for the next one.
 const MESSAGES: usize = 10_000;
@@ -25,8 +22,6 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(1);
 /// Quiet is waited for at most so many times as long as it should last.
 const PATIENCE: u32 = 10;
-/// Messages are hidden for longer so often before they would come back.
-const BEATS: u32 = 3;
 
 /// What became of the messages of a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,23 +44,15 @@ pub(crate) struct EventCounts {
 pub(crate) struct Inbox<'a> {
     queue: &'a Queue,
     places: &'a RawPlaces,
-    held: Held,
+    /// Messages that are hidden from others, with the objects that each names.
+    held: Held<Vec<NamedObject>>,
     /// Ids of messages that are none of ours, or not only ours.
     foreign: HashSet<String>,
     /// Folders with the tables that read what is named there.
     folders: BTreeMap<DayFolder, BTreeSet<TableName>>,
     unread: u64,
-    beat: Beat,
+    hidden: Hidden,
 }
-
-/// A message that is hidden from others, and the objects that it names.
-struct Message {
-    receipt: String,
-    objects: Vec<NamedObject>,
-}
-
-/// Messages by their ids.
-type Held = Arc<Mutex<HashMap<String, Message>>>;
 
 impl<'a> Inbox<'a> {
     /// An empty one. What comes into it is hidden from others by `visibility` after `visibility`, as long as this is there.
@@ -74,7 +61,7 @@ impl<'a> Inbox<'a> {
         Self {
             queue,
             places,
-            beat: Beat::start(queue.clone(), held.clone(), visibility),
+            hidden: Hidden::start(queue.clone(), held.clone(), visibility),
             held,
             foreign: HashSet::new(),
             folders: BTreeMap::new(),
@@ -111,12 +98,12 @@ impl<'a> Inbox<'a> {
 
     /// Whether no more fits in. Then more may be there.
     pub(crate) fn is_full(&self) -> bool {
-        locked(&self.held).len() + self.foreign.len() >= MESSAGES || self.folders.len() >= FOLDERS
+        self.held.all().len() + self.foreign.len() >= MESSAGES || self.folders.len() >= FOLDERS
     }
 
     /// Whether nothing of ours has come.
     pub(crate) fn is_empty(&self) -> bool {
-        locked(&self.held).is_empty()
+        self.held.all().is_empty()
     }
 
     /// The folders that messages name.
@@ -129,15 +116,15 @@ impl<'a> Inbox<'a> {
     pub(crate) async fn settle(self, lake: &Lake, run: &RunReport) -> (EventCounts, Result<()>) {
         let lacking = self.lacking(lake, run).await;
         let (mut receipts, mut kept) = (Vec::new(), 0);
-        for message in locked(&self.held).values() {
-            match message.objects.iter().any(|object| lacking.names(object)) {
-                false => receipts.push(message.receipt.clone()),
+        for (receipt, objects) in self.held.all().values() {
+            match objects.iter().any(|object| lacking.names(object)) {
+                false => receipts.push(receipt.clone()),
                 true => kept += 1,
             }
         }
         let messages = receipts.len() as u64 + kept;
         // First: it would hide what is deleted, or let go of.
-        self.beat.stop().await;
+        self.hidden.stop().await;
         let (deleted, result) = self.queue.delete(&receipts).await;
         let deleted = deleted as u64;
         let counts = EventCounts {
@@ -168,12 +155,9 @@ impl<'a> Inbox<'a> {
 
     /// Gives back what nothing was done with, so that others find it at once.
     pub(crate) async fn give_back(self) -> Result<()> {
-        let receipts: Vec<String> = locked(&self.held)
-            .values()
-            .map(|message| message.receipt.clone())
-            .collect();
+        let receipts = self.held.receipts();
         // First: it would hide them once more.
-        self.beat.stop().await;
+        self.hidden.stop().await;
         Ok(self.queue.hide(&receipts, Duration::ZERO).await?)
     }
 
@@ -188,15 +172,17 @@ impl<'a> Inbox<'a> {
 
     /// Takes in a message. Whether it was new.
     fn take(&mut self, received: Received) -> bool {
-        let Received { id, receipt, body } = received;
+        let Received {
+            id, receipt, body, ..
+        } = received;
         if self.foreign.contains(&id) {
             return false;
         }
-        if let Some(known) = locked(&self.held).get_mut(&id) {
-            known.receipt = receipt;
+        if let Some((known, _)) = self.held.all().get_mut(&id) {
+            *known = receipt;
             return false;
         }
-        let objects = match message::read(&body) {
+        let objects = match event::read(&body) {
             Said::Objects(objects) => objects,
             Said::Test => Vec::new(),
             Said::Foreign => return self.foreign.insert(id),
@@ -218,7 +204,7 @@ impl<'a> Inbox<'a> {
         }
         self.unread += u64::from(named.is_empty() && !objects.is_empty());
         let objects = named;
-        locked(&self.held).insert(id, Message { receipt, objects });
+        self.held.all().insert(id, (receipt, objects));
         true
     }
 }
@@ -237,45 +223,6 @@ fn is_all_in(report: &TableReport) -> bool {
         Outcome::Late | Outcome::Held | Outcome::Busy | Outcome::Stopped | Outcome::Failed => false,
     };
     is_done && report.waiting_documents == 0
-}
-
-/// Keeps messages hidden while it is there.
-struct Beat(JoinHandle<()>);
-
-impl Beat {
-    fn start(queue: Queue, held: Held, visibility: Duration) -> Self {
-        let visibility = visibility.max(SHORT);
-        Self(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(visibility / BEATS).await;
-                let receipts: Vec<String> = locked(&held)
-                    .values()
-                    .map(|message| message.receipt.clone())
-                    .collect();
-                if let Err(error) = queue.hide(&receipts, visibility).await {
-                    tracing::warn!(%error, "messages are not hidden any longer and may come twice, which changes nothing");
-                }
-            }
-        }))
-    }
-}
-
-impl Beat {
-    /// Ends it. From here on it asks for nothing.
-    async fn stop(mut self) {
-        self.0.abort();
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Beat {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn locked(held: &Held) -> MutexGuard<'_, HashMap<String, Message>> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -341,6 +288,7 @@ mod tests {
                 id: id.to_owned(),
                 receipt: receipt.to_owned(),
                 body,
+                sent: None,
             })
         };
         for quarter in 0..96 {
@@ -373,8 +321,8 @@ mod tests {
             (inbox.folders().len(), inbox.unread, inbox.foreign.len()),
             (2, 1, 3)
         );
-        let held = locked(&inbox.held);
-        assert_eq!((held.len(), held["m31"].receipt.as_str()), (97, "second"));
+        let held = inbox.held.all();
+        assert_eq!((held.len(), held["m31"].0.as_str()), (97, "second"));
     }
 
     #[test]

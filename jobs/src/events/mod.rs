@@ -4,6 +4,5 @@
 //! twice, late, in any order, or about what is gone change nothing; what none told of, the daily look through everything finds.
 
 mod inbox;
-mod message;
 
 pub(crate) use inbox::{EventCounts, Inbox};

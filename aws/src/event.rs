@@ -9,16 +9,32 @@ const ENVELOPES: usize = 2;
 
 /// An object that something happened to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
+pub struct Named {
     /// Name of its bucket.
-    pub(crate) bucket: String,
+    pub bucket: String,
     /// Its key, as it is in the bucket.
-    pub(crate) key: String,
+    pub key: String,
+    /// Which version of it, where the bucket keeps several.
+    pub version: Option<String>,
+    /// Orders what happened to one key: see [`Named::is_after`].
+    pub sequencer: Option<String>,
+    /// Whether there is less of it now than before: it was deleted, or is over.
+    pub is_gone: bool,
+}
+
+impl Named {
+    /// Whether this happened to the key after that with the other sequencer did: the shorter one is filled up with zeros, and
+    /// then the greater one is later. Nobody knows where either is missing.
+    pub fn is_after(&self, other: Option<&str>) -> Option<bool> {
+        let (own, other) = (self.sequencer.as_deref()?, other?);
+        let width = own.len().max(other.len());
+        Some(format!("{own:0<width$}").to_lowercase() > format!("{other:0<width$}").to_lowercase())
+    }
 }
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
     /// Something happened to these objects.
     Objects(Vec<Named>),
     /// S3 tries whether it may send: nothing happened.
@@ -28,7 +44,7 @@ pub(crate) enum Said {
 }
 
 /// Reads a message, whatever it is.
-pub(crate) fn read(body: &str) -> Said {
+pub fn read(body: &str) -> Said {
     of_text(body, ENVELOPES).unwrap_or(Said::Foreign)
 }
 
@@ -43,7 +59,8 @@ fn of_text(text: &str, envelopes: usize) -> Option<Said> {
     }
     if message["source"] == "aws.s3" {
         // Here keys are as they are.
-        let named = named(&message["detail"], str::to_owned)?;
+        let mut named = named(&message["detail"], str::to_owned)?;
+        named.is_gone = message["detail-type"] == "Object Deleted";
         return Some(Said::Objects(vec![named]));
     }
     let records = message["Records"]
@@ -51,16 +68,25 @@ fn of_text(text: &str, envelopes: usize) -> Option<Said> {
         .filter(|records| !records.is_empty())?;
     let objects = records.iter().map(|record| {
         let is_of_s3 = record["eventSource"] == "aws:s3";
-        is_of_s3.then(|| named(&record["s3"], decoded)).flatten()
+        let mut named = is_of_s3.then(|| named(&record["s3"], decoded)).flatten()?;
+        let event = record["eventName"].as_str().unwrap_or_default();
+        let event = event.strip_prefix("s3:").unwrap_or(event);
+        named.is_gone = event.starts_with("ObjectRemoved:") || event.starts_with("LifecycleExpiration:");
+        Some(named)
     });
     Some(Said::Objects(objects.collect::<Option<_>>()?))
 }
 
 fn named(about: &Value, key: fn(&str) -> String) -> Option<Named> {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let object = &about["object"];
     Some(Named {
         bucket: text(&about["bucket"]["name"])?,
-        key: key(&text(&about["object"]["key"])?),
+        key: key(&text(&object["key"])?),
+        // A notification and an event of EventBridge write it differently.
+        version: text(&object["versionId"]).or_else(|| text(&object["version-id"])),
+        sequencer: text(&object["sequencer"]),
+        is_gone: false,
     })
 }
 
@@ -133,12 +159,27 @@ mod tests {
         .to_string()
     }
 
+    fn object(bucket: &str, key: &str) -> Named {
+        Named {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: None,
+            sequencer: None,
+            is_gone: false,
+        }
+    }
+
     fn objects(named: &[(&str, &str)]) -> Said {
-        let named = named.iter().map(|(bucket, key)| Named {
-            bucket: (*bucket).to_owned(),
-            key: (*key).to_owned(),
-        });
-        Said::Objects(named.collect())
+        Said::Objects(named.iter().map(|(bucket, key)| object(bucket, key)).collect())
+    }
+
+    /// The seed's object of that bucket and key.
+    fn seeds(bucket: &str, key: &str) -> Said {
+        Said::Objects(vec![Named {
+            version: Some("QywepIoqoFXvLzxs1vvAObS306zaU8e7".to_owned()),
+            sequencer: Some("006660E4307DDF229D".to_owned()),
+            ..object(bucket, key)
+        }])
     }
 
     fn record(key: &str) -> Value {
@@ -148,7 +189,7 @@ mod tests {
     #[test]
     fn the_seeds_notification_is_read_bare_and_in_its_envelope() {
         let key = "Order/<ReportGenDate YYYY-MM-DD>/<ReportGenHour H24>/<ReportFileName>";
-        let wanted = objects(&[("<S3BucketNameProvided>", key)]);
+        let wanted = seeds("<S3BucketNameProvided>", key);
         assert_eq!(read(SEED), wanted);
         assert_eq!(read(&envelope(SEED)), wanted);
         let filled = SEED
@@ -156,7 +197,7 @@ mod tests {
             .replace("<ReportGenDate YYYY-MM-DD>", "2024-06-05")
             .replace("<ReportGenHour H24>", "22")
             .replace("<ReportFileName>", "ALL15.csv000");
-        let wanted = objects(&[("retail", "Order/2024-06-05/22/ALL15.csv000")]);
+        let wanted = seeds("retail", "Order/2024-06-05/22/ALL15.csv000");
         assert_eq!(read(&envelope(&filled)), wanted);
     }
 
@@ -182,6 +223,34 @@ mod tests {
         let wanted = objects(&[("retail", "a+b %41/ü.csv")]);
         assert_eq!(read(&event), wanted);
         assert_eq!(read(&envelope(&event)), wanted);
+    }
+
+    #[test]
+    fn what_is_deleted_is_gone_and_sequencers_order_what_happened_to_a_key() {
+        for (event, is_gone) in [
+            ("ObjectCreated:Put", false),
+            ("s3:ObjectCreated:CompleteMultipartUpload", false),
+            ("ObjectRemoved:DeleteMarkerCreated", true),
+            ("s3:LifecycleExpiration:Delete", true),
+        ] {
+            let mut one = record("k");
+            one["eventName"] = event.into();
+            let Said::Objects(named) = read(&json!({ "Records": [one] }).to_string()) else {
+                panic!("{event} is none of S3");
+            };
+            assert_eq!(named[0].is_gone, is_gone, "{event}");
+        }
+        let with = |sequencer: Option<&str>| Named {
+            sequencer: sequencer.map(str::to_owned),
+            ..object("b", "k")
+        };
+        assert_eq!(
+            with(Some("006660E5")).is_after(Some("006660E4307DDF229D")),
+            Some(true)
+        );
+        assert_eq!(with(Some("0066")).is_after(Some("006600")), Some(false));
+        assert_eq!(with(Some("0066")).is_after(None), None);
+        assert_eq!(with(None).is_after(Some("0066")), None);
     }
 
     #[test]
