@@ -149,6 +149,35 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// Writes a new value of a secret that is there.
+    ///
+    /// # Errors
+    ///
+    /// When it may not be written or is not there.
+    pub async fn put_secret(&self, name: &str, text: &str) -> Result<()> {
+        let reference = Reference::Secret {
+            name: name.to_owned(),
+            key: None,
+        };
+        let client = secrets::Client::new(self.config());
+        let put = client
+            .put_secret_value()
+            .secret_id(name)
+            .secret_string(text)
+            .send()
+            .await;
+        put.map(drop).map_err(|error| match error.code() {
+            Some("AccessDeniedException" | "AccessDenied") => Error::Denied {
+                reference: reference.to_string(),
+                action: "secretsmanager:PutSecretValue",
+                said: first_line(error.message()).to_owned(),
+            },
+            _ => reference.refused(&error),
+        })
+    }
+}
+
 impl Reference {
     /// What is asked for.
     fn whole(&self) -> Self {
