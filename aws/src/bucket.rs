@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
     BackoffConfig, ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload,
@@ -18,6 +19,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::explained::{Asked, Explaining};
+use crate::page::{Nameless, Page};
 use crate::renewing::Connecting;
 use crate::requests::Counter;
 use crate::upload::Upload;
@@ -35,7 +37,7 @@ pub(crate) fn open(
     credentials: Arc<Credentials>,
     kms_key: Option<&str>,
     counter: Counter,
-) -> crate::Result<Arc<dyn ObjectStore>> {
+) -> crate::Result<Arc<Bucket>> {
     let explaining = Arc::new(Explaining::new(name, &endpoint));
     let client = ClientOptions::new()
         .with_allow_http(endpoint.address.starts_with("http://"))
@@ -79,12 +81,31 @@ pub(crate) fn open(
 
 /// A bucket whose errors say what can be done about them.
 #[derive(Debug)]
-struct Bucket {
+pub struct Bucket {
     store: AmazonS3,
     explaining: Arc<Explaining>,
 }
 
 impl Bucket {
+    /// One page of what lies below a prefix, which is none or ends with a slash. Unlike the listings of a store, which fail of
+    /// such keys, it tells of those that no path can have.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be listed, with what is missing.
+    pub async fn page(&self, prefix: Option<&str>, mut options: PaginatedListOptions) -> Result<Page> {
+        let nameless = Nameless::default();
+        options.extensions.insert(nameless.clone());
+        let listed = self.store.list_paginated(prefix, options).await;
+        let listed = self.explained(Asked::List, listed)?;
+        Ok(Page {
+            objects: listed.result.objects,
+            folders: listed.result.common_prefixes,
+            nameless: nameless.keys(),
+            next: listed.page_token.filter(|token| !token.is_empty()),
+        })
+    }
+
     fn explained<T>(&self, asked: Asked, result: Result<T>) -> Result<T> {
         result.map_err(|error| self.explaining.explain(asked, error))
     }

@@ -13,6 +13,7 @@ mod error;
 pub mod event;
 mod explained;
 mod hidden;
+mod page;
 mod queue;
 mod reference;
 mod refused;
@@ -30,12 +31,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use object_store::ObjectStore;
 
 pub use answer::{Refusal, said};
+pub use bucket::Bucket;
 pub use check::{Check, Clock, State, Statement, Zone};
 pub use error::{Error, Result};
 pub use hidden::{Held, Hidden};
+pub use page::Page;
 pub use queue::{Queue, Received};
 pub use reference::{Reference, Said, Values};
 pub use requests::Requests;
@@ -111,7 +113,7 @@ impl Aws {
     /// # Errors
     ///
     /// When no region is known, or something cannot be as it is configured.
-    pub fn bucket(&self, name: &str, access: &Access) -> Result<Arc<dyn ObjectStore>> {
+    pub fn bucket(&self, name: &str, access: &Access) -> Result<Arc<Bucket>> {
         let region = access.region.as_deref();
         let region = region.or_else(|| self.config.region().map(AsRef::as_ref));
         let endpoint = endpoint::of_bucket(&self.config, name, region)?;

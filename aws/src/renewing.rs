@@ -15,6 +15,7 @@ use object_store::client::{
 
 use crate::credentials::Credentials;
 use crate::explained::code;
+use crate::page::Nameless;
 use crate::requests::Counter;
 
 const TOKEN: &str = "x-amz-security-token";
@@ -88,6 +89,7 @@ impl Renewing {
         let is_on_condition = ["if-match", "if-none-match"]
             .iter()
             .any(|condition| request.headers().contains_key(*condition));
+        let nameless = request.extensions().get::<Nameless>().cloned();
         self.counter.asks(&request);
         let answer = self
             .client
@@ -108,7 +110,12 @@ impl Renewing {
         let (parts, body) = answer.into_parts();
         let body = body.bytes().await;
         let body = body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
-        Ok(HttpResponse::from_parts(parts, body.into()))
+        let sifted = nameless.filter(|_| parts.status.is_success());
+        let body = match sifted.and_then(|nameless| nameless.taken_out(&body)) {
+            Some(left) => left.into(),
+            None => body.into(),
+        };
+        Ok(HttpResponse::from_parts(parts, body))
     }
 }
 

@@ -1,11 +1,15 @@
 //! The buckets that the configuration names, and no others: who names none has nothing to do with AWS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws::{Access, Role};
-use pipeline::Stores;
+use aws::{Access, Bucket, Role};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::list::PaginatedListOptions;
 use pipeline::account::Account;
+use pipeline::{Page, Paged, Stores};
 use url::Url;
 
 use crate::at_aws::{AtAws, mistake};
@@ -26,9 +30,32 @@ pub(crate) async fn stores(config: &Config, at_aws: &AtAws) -> Result<Stores> {
     let aws = at_aws.get(config).await?;
     for (root, access) in named {
         let name = root.host_str().unwrap_or_default();
-        stores = stores.with(&root, aws.bucket(name, &access).map_err(mistake)?)?;
+        let bucket = aws.bucket(name, &access).map_err(mistake)?;
+        stores = stores.with_pages(&root, bucket.clone(), Arc::new(Pages(bucket)))?;
     }
     Ok(stores)
+}
+
+/// The pages of a bucket.
+struct Pages(Arc<Bucket>);
+
+impl Paged for Pages {
+    fn page<'a>(
+        &'a self,
+        prefix: Option<&'a str>,
+        options: PaginatedListOptions,
+    ) -> BoxFuture<'a, object_store::Result<Page>> {
+        let page = self.0.page(prefix, options);
+        let page = page.map(|page| {
+            page.map(|page| Page {
+                objects: page.objects,
+                folders: page.folders,
+                nameless: page.nameless,
+                next: page.next,
+            })
+        });
+        page.boxed()
+    }
 }
 
 /// Buckets, and parts of buckets that are reached another way than the rest.

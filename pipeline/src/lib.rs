@@ -50,7 +50,7 @@ pub mod write;
 
 pub use inspect::Lacking;
 pub use raw::{NamedObject, RawPlaces, account};
-pub use storage::Stores;
+pub use storage::{Page, Paged, Stores};
 pub use system::done;
 
 pub use error::{Error, Kind, Result};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures::StreamExt;
+use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
@@ -12,7 +12,7 @@ use object_store::{
 
 use super::{Check, Statement, partition};
 use crate::explained::chain;
-use crate::{Access, Aws};
+use crate::{Access, Aws, Page};
 
 /// What is put, and read again.
 const BYTES: &[u8] = b"marketlake doctor looks whether this can be put and read; it may be removed";
@@ -39,8 +39,8 @@ impl Aws {
     /// Looks at a part of a bucket.
     pub async fn check_bucket(&self, zone: &Zone<'_>) -> (Vec<Check>, Clock) {
         let address = format!("s3://{}/{}", zone.bucket, zone.prefix);
-        let store = match self.bucket(zone.bucket, zone.access) {
-            Ok(store) => store,
+        let bucket = match self.bucket(zone.bucket, zone.access) {
+            Ok(bucket) => bucket,
             Err(error) => return (vec![Check::failed(address, chain(&error))], None),
         };
         let region = zone
@@ -49,12 +49,15 @@ impl Aws {
             .as_deref()
             .or_else(|| self.config().region().map(AsRef::as_ref));
         let probe = Probe {
-            store,
+            store: bucket.clone(),
             address,
             objects: format!("arn:{}:s3:::{}", partition(region), zone.bucket),
             zone,
         };
-        let (mut checks, listed) = probe.listed().await;
+        let prefix = Some(format!("{}/", zone.prefix)).filter(|_| !zone.prefix.is_empty());
+        let listed = bucket.page(prefix.as_deref(), PaginatedListOptions::default());
+        let (check, listed) = probe.listed(listed.await);
+        let mut checks = vec![check];
         let clock = match (zone.is_written, listed) {
             (true, _) => probe.written(&mut checks).await,
             (false, Listed::Object(path)) => {
@@ -87,16 +90,15 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    async fn listed(&self) -> (Vec<Check>, Listed) {
-        let prefix = Path::from(self.zone.prefix);
-        match self.store.list(Some(&prefix)).next().await {
-            Some(Err(error)) => {
+    fn listed(&self, listed: object_store::Result<Page>) -> (Check, Listed) {
+        match listed.map(|page| page.objects.into_iter().next()) {
+            Err(error) => {
                 let bucket = std::slice::from_ref(&self.objects);
                 let statement = Statement::allows(&["s3:ListBucket"], bucket);
-                (vec![self.refused("list", &error, statement)], Listed::Refused)
+                (self.refused("list", &error, statement), Listed::Refused)
             }
-            Some(Ok(object)) => (vec![self.ok("list")], Listed::Object(object.location)),
-            None => (vec![self.ok("list")], Listed::Nothing),
+            Ok(Some(object)) => (self.ok("list"), Listed::Object(object.location)),
+            Ok(None) => (self.ok("list"), Listed::Nothing),
         }
     }
 

@@ -6,6 +6,9 @@ use object_store::path::Path;
 
 use crate::error::Result;
 
+/// What is the matter with names that no path of a store can be.
+pub(super) const NAMELESS: &str = "has a name that no address can have";
+
 /// Something in a folder or below a prefix.
 pub(crate) enum Entry {
     /// A file, through whatever links.

@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use crate::blocking::blocking;
 use crate::error::{Context, Error, Kind, Result};
 
-use super::entry::{Entries, Entry};
+use super::entry::{Entries, Entry, NAMELESS};
 use super::place::Place;
 
 /// Entries that are looked at before they are handed on together.
@@ -99,7 +99,7 @@ impl Walk {
             let what = match location {
                 Some(_) if found.path_is_symlink() && leads_back(path) => "is a link that leads in a circle",
                 Some(location) => return Ok(Some(Entry::Folder(location))),
-                None => "has a name that no address can have",
+                None => NAMELESS,
             };
             self.entries.skip_current_dir();
             return Ok(Some(Entry::Odd(format!("{path:?} {what}"))));
@@ -113,7 +113,7 @@ impl Walk {
                 Err(error) => return self.refused(error),
             },
             Some(_) => "looks like a file that is still being written",
-            None => "has a name that no address can have",
+            None => NAMELESS,
         };
         Ok(Some(Entry::Odd(format!("{path:?} {what}"))))
     }

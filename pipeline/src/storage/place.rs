@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Kind, Result};
 
 use super::address::{self, join};
 use super::entry::{Entries, Entry};
+use super::paged::Paged;
 use super::uploads::Uploads;
 use super::{bucket, folder};
 
@@ -25,6 +26,7 @@ pub(crate) struct Place {
     store: Arc<dyn ObjectStore>,
     path: Path,
     uploads: Uploads,
+    pages: Option<Arc<dyn Paged>>,
 }
 
 impl fmt::Debug for Place {
@@ -59,7 +61,16 @@ impl Place {
             store,
             path,
             uploads,
+            pages: None,
         })
+    }
+
+    /// The same, listed page by page.
+    pub(super) fn paged(self, pages: Arc<dyn Paged>) -> Self {
+        Self {
+            pages: Some(pages),
+            ..self
+        }
     }
 
     /// A folder of this machine.
@@ -90,6 +101,11 @@ impl Place {
         &self.uploads
     }
 
+    /// What lists it page by page, where something does.
+    pub(super) fn pages(&self) -> Option<&Arc<dyn Paged>> {
+        self.pages.as_ref()
+    }
+
     /// Where it is in the store.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -117,6 +133,7 @@ impl Place {
             store: self.store.clone(),
             path: path.clone(),
             uploads: self.uploads.clone(),
+            pages: self.pages.clone(),
         })
     }
 

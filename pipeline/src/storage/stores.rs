@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 
 use super::address::folder;
 use super::durable::DurableLocal;
+use super::paged::{Limited, Paged};
 use super::place::Place;
 use super::uploads::Uploads;
 
@@ -34,8 +35,16 @@ const IN_FLIGHT: usize = 32;
 pub struct Stores {
     local: Arc<dyn ObjectStore>,
     /// The longest address that an address begins with decides.
-    remote: Vec<(Url, Arc<dyn ObjectStore>)>,
+    remote: Vec<Remote>,
     uploads: Uploads,
+}
+
+/// A bucket, or a part of one.
+#[derive(Clone)]
+struct Remote {
+    root: Url,
+    store: Arc<dyn ObjectStore>,
+    pages: Option<Arc<dyn Paged>>,
 }
 
 impl Default for Stores {
@@ -55,16 +64,38 @@ impl Stores {
     ///
     /// # Errors
     /// When the address names no bucket, or is one of local files.
-    pub fn with(mut self, root: &Url, store: Arc<dyn ObjectStore>) -> Result<Self> {
+    pub fn with(self, root: &Url, store: Arc<dyn ObjectStore>) -> Result<Self> {
+        self.registered(root, store, None)
+    }
+
+    /// As [`with`](Self::with), for a bucket whose listings, read as pages, tell also of keys that no path can have: those of
+    /// `store` end at such a key.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_pages(self, root: &Url, store: Arc<dyn ObjectStore>, pages: Arc<dyn Paged>) -> Result<Self> {
+        self.registered(root, store, Some(pages))
+    }
+
+    fn registered(
+        mut self,
+        root: &Url,
+        store: Arc<dyn ObjectStore>,
+        pages: Option<Arc<dyn Paged>>,
+    ) -> Result<Self> {
         if root.scheme() == "file" || root.host_str().is_none() {
             return Err(
                 Error::usage("a store is registered for a bucket, such as s3://bucket/").with("root", root),
             );
         }
         let root = folder(root);
-        self.remote.retain(|(known, _)| *known != root);
-        let store = LimitStore::new(store, IN_FLIGHT);
-        self.remote.push((root, Arc::new(store)));
+        self.remote.retain(|known| known.root != root);
+        let pages = pages.map(|pages| Limited::new(pages, IN_FLIGHT));
+        self.remote.push(Remote {
+            root,
+            store: Arc::new(LimitStore::new(store, IN_FLIGHT)),
+            pages: pages.map(|pages| Arc::new(pages) as Arc<dyn Paged>),
+        });
         Ok(self)
     }
 
@@ -88,19 +119,23 @@ impl Stores {
         let serving = self
             .remote
             .iter()
-            .filter(|(root, _)| below.as_str().starts_with(root.as_str()));
-        let store = serving.max_by_key(|(root, _)| root.as_str().len());
-        let (_, store) = store.ok_or_else(|| {
+            .filter(|remote| below.as_str().starts_with(remote.root.as_str()));
+        let serving = serving.max_by_key(|remote| remote.root.as_str().len());
+        let serving = serving.ok_or_else(|| {
             Error::usage("no store is known for this address; give a local folder, or an address of a store that is set up")
                 .with("address", address)
         })?;
-        Place::new(address.clone(), store.clone(), self.uploads.clone())
+        let place = Place::new(address.clone(), serving.store.clone(), self.uploads.clone())?;
+        Ok(match &serving.pages {
+            Some(pages) => place.paged(pages.clone()),
+            None => place,
+        })
     }
 }
 
 impl fmt::Debug for Stores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roots = self.remote.iter().map(|(root, _)| root.as_str());
+        let roots = self.remote.iter().map(|remote| remote.root.as_str());
         f.debug_list().entry(&"file:///").entries(roots).finish()
     }
 }

@@ -112,6 +112,26 @@ impl Server {
         Ok(())
     }
 
+    /// Puts an object of any key, also one that no path of a store can have.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused.
+    pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<()> {
+        let key: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut server = TcpStream::connect(self.address)?;
+        write!(
+            server,
+            "PUT /{bucket}/{key} HTTP/1.1\r\nhost: s3\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            bytes.len()
+        )?;
+        server.write_all(bytes)?;
+        let mut said = String::new();
+        server.read_to_string(&mut said)?;
+        ensure!(said.starts_with("HTTP/1.1 200"), "{key} cannot be put: {said}");
+        Ok(())
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         self.address

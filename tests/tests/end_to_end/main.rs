@@ -15,6 +15,7 @@ mod hostile;
 mod isolated;
 mod kill;
 mod maintain;
+mod nameless;
 mod notices;
 mod oracle;
 mod permute;

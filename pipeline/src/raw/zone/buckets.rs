@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use futures::FutureExt;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use object_store::list::PaginatedListOptions;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+
+use crate::storage::{Page, Paged};
 
 use super::tests::{contract, feed};
 use super::*;
@@ -122,11 +127,86 @@ impl ObjectStore for Bucket {
     }
 }
 
+/// The same page by page, with keys that no path can have.
+struct Pages {
+    bucket: Arc<Bucket>,
+    nameless: Vec<String>,
+}
+
+impl Pages {
+    /// Objects, folders and what is neither below a prefix, in the order of their keys.
+    async fn all(&self, prefix: &str, by_folder: bool) -> BTreeMap<String, Option<ObjectMeta>> {
+        let objects: Vec<ObjectMeta> = self.bucket.objects.list(None).try_collect().await.unwrap();
+        let objects = objects
+            .into_iter()
+            .map(|meta| (meta.location.to_string(), Some(meta)));
+        let nameless = self.nameless.iter().map(|key| (key.clone(), None));
+        let below = objects.chain(nameless).filter(|(key, _)| key.starts_with(prefix));
+        let one = |(key, meta): (String, Option<ObjectMeta>)| match key[prefix.len()..].find('/') {
+            Some(slash) if by_folder => (key[..=prefix.len() + slash].to_owned(), None),
+            _ => (key, meta),
+        };
+        below.map(one).collect()
+    }
+}
+
+impl Paged for Pages {
+    fn page<'a>(
+        &'a self,
+        prefix: Option<&'a str>,
+        options: PaginatedListOptions,
+    ) -> BoxFuture<'a, Result<Page>> {
+        async move {
+            self.bucket.pages.fetch_add(1, Ordering::Relaxed);
+            let all = self
+                .all(prefix.unwrap_or_default(), options.delimiter.is_some())
+                .await;
+            let after = options.page_token.or(options.offset);
+            let behind: Vec<_> = all
+                .into_iter()
+                .filter(|(key, _)| Some(key) > after.as_ref())
+                .collect();
+            let mut page = Page {
+                next: (behind.len() > PAGE).then(|| behind[PAGE - 1].0.clone()),
+                ..Page::default()
+            };
+            for (key, meta) in behind.into_iter().take(PAGE) {
+                match (meta, Path::parse(&key)) {
+                    (Some(meta), _) => page.objects.push(meta),
+                    (None, Ok(folder)) => page.folders.push(folder),
+                    (None, Err(_)) => page.nameless.push(key),
+                }
+            }
+            Ok(page)
+        }
+        .boxed()
+    }
+}
+
 async fn listing(bucket: Bucket, accounts: &[Account], selection: &Selection) -> Listing {
     let root = Url::parse("s3://bucket/raw").unwrap();
     let stores = Stores::default().with(&root, Arc::new(bucket)).unwrap();
+    listed(&stores, accounts, selection).await
+}
+
+/// What is found of these objects among keys that no path can have, and how many pages were read.
+async fn among(nameless: &[&str], keys: &[String], selection: &Selection) -> (Listing, usize) {
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let bucket = Arc::new(Bucket::holding(&keys).await);
+    let pages = Pages {
+        bucket: bucket.clone(),
+        nameless: nameless.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    let root = Url::parse("s3://bucket/raw").unwrap();
+    let stores = Stores::default().with_pages(&root, bucket.clone(), Arc::new(pages));
+    let found = listed(&stores.unwrap(), &[], selection).await;
+    (found, bucket.pages.load(Ordering::Relaxed))
+}
+
+async fn listed(stores: &Stores, accounts: &[Account], selection: &Selection) -> Listing {
+    let root = Url::parse("s3://bucket/raw").unwrap();
     let pattern = PathPattern::parse("jwo/{account}/Order/{date}/{hour}/ALL{minute}.csv{part}").unwrap();
-    let zone = RawZone::new(&root, &stores, accounts);
+    let zone = RawZone::new(&root, stores, accounts);
     let feed = feed(&pattern);
     zone.list(&contract(&pattern), &feed, &[&feed], selection)
         .await
@@ -223,4 +303,69 @@ async fn an_account_in_a_bucket_that_nobody_set_up_costs_itself_alone() {
         refused.why.contains("no store is known") && refused.why.contains("arena"),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn keys_that_no_path_can_have_are_told_and_everything_else_is_found() {
+    let keys: Vec<String> = (0..7).map(|quarter| order("corner", 1, quarter)).collect();
+    let (undisturbed, pages) = among(&[], &keys, &Selection::default()).await;
+    assert_eq!((undisturbed.objects.len(), undisturbed.odd.len()), (7, 0));
+    // Below an account's folder, beside that of its objects, and above the folders of accounts; alone, and one after another.
+    let nameless = [
+        "raw/jwo//x/y",
+        "raw/jwo/../z",
+        "raw/jwo/a\tb",
+        "raw/jwo/corner//beside",
+        "raw/jwo/corner/Order/../first",
+        "raw/jwo/corner/Order/2026-03-01/00/ALL15.csv\n",
+        "raw/jwo/corner/Order/2026-03-01/00/ALL15.csv\n\n",
+        "raw/jwo/corner/Order/2026-03-01/01/a//b",
+        "raw/jwo/corner/Order/2026-03-01/01/\u{7f}",
+    ];
+    for (at, one) in nameless.iter().enumerate() {
+        for told in [std::slice::from_ref(one), &nameless[at..]] {
+            let (found, _) = among(told, &keys, &Selection::default()).await;
+            assert_eq!(paths(&found), paths(&undisturbed), "{told:?}");
+            assert!(
+                found.refused.is_empty() && found.unmatched.is_empty(),
+                "{found:?}"
+            );
+            assert!(!found.odd.is_empty(), "{one:?} is not told");
+        }
+    }
+    let (found, more) = among(&nameless, &keys, &Selection::default()).await;
+    let words = |key: &str| format!("\"s3://bucket/raw/jwo/{key}\" has a name that no address can have");
+    let wanted = [
+        "../",
+        "/",
+        "a\\tb",
+        "corner//",
+        "corner/Order/../first",
+        "corner/Order/2026-03-01/00/ALL15.csv\\n",
+        "corner/Order/2026-03-01/00/ALL15.csv\\n\\n",
+        "corner/Order/2026-03-01/01/\\u{7f}",
+        "corner/Order/2026-03-01/01/a//b",
+    ];
+    assert_eq!(found.odd, wanted.map(words));
+    // Such a key takes its place in a page, and no more: four are above the folder of the account, and twelve below it.
+    assert_eq!(more, pages + 2);
+    let (none, _) = among(&nameless, &[], &Selection::default()).await;
+    assert_eq!((none.objects.len(), none.refused.len()), (0, 0));
+    assert_eq!(none.odd, found.odd);
+}
+
+#[tokio::test]
+async fn behind_the_day_before_keys_that_no_path_can_have_stop_nothing_either() {
+    let keys: Vec<String> = (1..=9).map(|day| order("corner", day, 0)).collect();
+    let since = Selection {
+        from: NaiveDate::from_ymd_opt(2026, 3, 5),
+        ..Selection::default()
+    };
+    let nameless = [
+        "raw/jwo/corner/Order/2026-03-02//x",
+        "raw/jwo/corner/Order/2026-03-05//x",
+        "raw/jwo/corner/Order/2026-03-09/~\t",
+    ];
+    let (found, _) = among(&nameless, &keys, &since).await;
+    assert_eq!((found.objects.len(), found.odd.len()), (5, 2), "{:?}", found.odd);
 }
