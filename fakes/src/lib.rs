@@ -1,1 +1,4 @@
 //! Servers for tests: they behave as Amazon documents its own, and are strict.
+
+pub mod http;
+pub mod lwa;
