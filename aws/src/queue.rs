@@ -81,6 +81,11 @@ impl Queue {
         Ok(Duration::from_secs(seconds))
     }
 
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.url
+    }
+
     /// Whether it gives the messages of a group in their order.
     pub fn keeps_order(&self) -> bool {
         self.url.ends_with(".fifo")

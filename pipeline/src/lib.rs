@@ -48,7 +48,7 @@ mod system;
 mod wire;
 pub mod write;
 
-pub use inspect::Lacking;
+pub use inspect::{DueLook, Lacking};
 pub use raw::{NamedObject, RawPlaces, account};
 pub use storage::{Page, Paged, Stores};
 pub use system::done;

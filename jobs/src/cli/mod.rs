@@ -193,7 +193,7 @@ pub(crate) struct RunArgs {
     /// Print objects, partitions, columns and axis, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Exit with 3 when a period of the look-back is overdue or missing
+    /// Exit with 3 when a period of the look-back is overdue or missing of what the run looked for
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) strict: bool,
     /// Look only where events of S3 in this queue of SQS say, and once a day through everything

@@ -9,7 +9,7 @@ use pipeline::request::QuarantineFilter;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::run::{self, Said};
+use super::run::{self, Said, Told};
 use crate::cli::{QuarantineArgs, QuarantineCommand};
 use crate::exit::{DONE, worse};
 use crate::output::{Grid, count, minute};
@@ -75,7 +75,7 @@ pub(super) async fn quarantine(session: &Session, command: QuarantineCommand) ->
             };
             let code = worse(report.exit_code(), run::finish(session, &lake, &report).await);
             let mut said = Said::new(session, "replay");
-            said.run(&lake, &report, None, code).await?;
+            said.run(&lake, &report, Told::of(code))?;
             Ok(code)
         }
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use pipeline::request::RebuildOptions;
 
 use super::once::{self, Job};
-use super::run::{self, Said};
+use super::run::{self, Said, Told};
 use crate::cli::RebuildArgs;
 use crate::exit::{usage, worse};
 use crate::session::{Session, find};
@@ -35,6 +35,6 @@ pub(super) async fn rebuild(session: &Session, arguments: RebuildArgs) -> Result
     };
     let code = worse(report.exit_code(), run::finish(session, &lake, &report).await);
     let mut said = Said::new(session, "rebuild");
-    said.run(&lake, &report, None, code).await?;
+    said.run(&lake, &report, Told::of(code))?;
     Ok(said.end(here, code).await)
 }

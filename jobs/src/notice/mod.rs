@@ -130,12 +130,7 @@ const TOPIC: &str = "topic";
 /// there is one. Gives what failed: what is not told in one way the next run tells in it.
 pub(crate) async fn publish(session: &Session, lake: &Lake, run: &RunReport) -> Vec<Error> {
     let config = &session.config;
-    // Nobody but subscribers waits for what does not come.
-    let late = match &config.notice_topic {
-        Some(_) => lake.look_for_late(&run.run).await,
-        None => Ok(()),
-    };
-    let mut errors: Vec<Error> = late.err().map(Error::from).into_iter().collect();
+    let mut errors: Vec<Error> = Vec::new();
     let mut news = match lake.news().await {
         Ok(news) => news,
         Err(error) => {

@@ -14,3 +14,4 @@ mod why;
 mod testing;
 
 pub use lacking::Lacking;
+pub use status::DueLook;

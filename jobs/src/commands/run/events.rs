@@ -11,7 +11,7 @@ use pipeline::request::Selection;
 use url::Url;
 
 use super::failures::Failures;
-use super::{Said, finish};
+use super::{Says, Told, finish};
 use crate::cli::RunArgs;
 use crate::events::{EventCounts, Inbox};
 use crate::exit::{DONE, FAILED, STOPPED, usage, worse};
@@ -45,7 +45,7 @@ pub(super) async fn run(
     lake: &Lake,
     arguments: &RunArgs,
     url: &str,
-    said: &mut Said<'_>,
+    says: Says<'_, '_>,
 ) -> Result<u8> {
     if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
         return Err(usage(format!(
@@ -73,17 +73,17 @@ pub(super) async fn run(
         quiet: arguments.quiet.map(|quiet| quiet.0),
     };
     match arguments.watch {
-        true => intake.watch(said).await,
-        false => intake.empty(said).await,
+        true => intake.watch(says).await,
+        false => intake.empty(says).await,
     }
 }
 
 impl Intake<'_> {
     /// Runs until nothing more is in the queue.
-    async fn empty(&self, said: &mut Said<'_>) -> Result<u8> {
+    async fn empty(&self, (said, looks): Says<'_, '_>) -> Result<u8> {
         let mut code = DONE;
         loop {
-            let Some(ran) = self.once(Duration::ZERO, said).await? else {
+            let Some(ran) = self.once(Duration::ZERO, (said, looks)).await? else {
                 return Ok(STOPPED);
             };
             code = worse(code, ran.code);
@@ -94,11 +94,11 @@ impl Intake<'_> {
     }
 
     /// Runs for what comes until somebody asks for the end. What fails is tried again, unless that cannot help.
-    async fn watch(&self, said: &mut Said<'_>) -> Result<u8> {
+    async fn watch(&self, (said, looks): Says<'_, '_>) -> Result<u8> {
         let (mut code, mut wait) = (DONE, Duration::ZERO);
         let mut failures = Failures::default();
         loop {
-            match self.once(wait, said).await {
+            match self.once(wait, (said, looks)).await {
                 Ok(Some(ran)) if ran.code == STOPPED => return Ok(STOPPED),
                 Ok(Some(ran)) => {
                     failures = Failures::default();
@@ -127,7 +127,7 @@ impl Intake<'_> {
 
     /// Takes in messages, for the first of which it waits so long, and runs where they say. None where somebody asked for the
     /// end before there was anything to do.
-    async fn once(&self, wait: Duration, said: &mut Said<'_>) -> Result<Option<Ran>> {
+    async fn once(&self, wait: Duration, (said, looks): Says<'_, '_>) -> Result<Option<Ran>> {
         let mut inbox = Inbox::of(&self.queue, &self.places, self.visibility);
         match until_stopped(self.session, self.gather(&mut inbox, wait)).await {
             Some(Ok(())) => {}
@@ -157,7 +157,11 @@ impl Intake<'_> {
                 return Err(error.into());
             }
         };
-        let mut code = worse(run.exit_code(), finish(self.session, self.lake, &run).await);
+        let due = looks
+            .after(self.lake, &run, &selection, Some(self.queue.address()))
+            .await;
+        let code = worse(run.exit_code(), due.code);
+        let mut code = worse(code, finish(self.session, self.lake, &run).await);
         // Last: whoever dies before has the same messages once more, and finds nothing new.
         let settled = match self.session.stop.is_asked() {
             false => Ok(inbox.settle(self.lake, &run).await),
@@ -169,7 +173,12 @@ impl Intake<'_> {
         // Those that were not deleted in time come back.
         let (counts, deleted) = settled.unwrap_or_else(|_| (EventCounts::default(), Ok(())));
         self.tell(&counts);
-        said.run(self.lake, &run, Some(counts), code).await?;
+        let told = Told {
+            code,
+            events: Some(counts),
+            due: due.periods,
+        };
+        said.run(self.lake, &run, told)?;
         deleted?;
         Ok(Some(Ran { code, goes_on }))
     }

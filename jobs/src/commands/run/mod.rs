@@ -1,5 +1,6 @@
 //! `run`: pick up, curate, register, notify.
 
+mod due;
 mod events;
 mod failures;
 mod measured;
@@ -8,8 +9,8 @@ mod said;
 
 use anyhow::Result;
 use pipeline::lake::Lake;
-use pipeline::report::{PeriodGap, PeriodState, RunReport, SCHEMA, TablePlan};
-use pipeline::request::{Selection, StatusOptions};
+use pipeline::report::{RunReport, SCHEMA, TablePlan};
+use pipeline::request::Selection;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,8 +21,13 @@ use crate::session::{Session, find};
 
 use super::once::{self, Job};
 
+use due::DueLooks;
+
 pub(super) use measured::maintenance as maintained;
-pub(super) use said::{Document, Said};
+pub(super) use said::{Document, Said, Told};
+
+/// What the runs of a call say, and the looks for periods that are due after them.
+type Says<'a, 'b> = (&'a mut Said<'b>, &'a mut DueLooks<'b>);
 
 /// What a run would do.
 #[derive(Serialize, JsonSchema)]
@@ -62,28 +68,40 @@ pub(super) async fn run(session: &Session, arguments: RunArgs) -> Result<u8> {
         Job::Done(code) => return Ok(code),
     };
     let mut said = Said::new(session, "run");
+    let mut looks = DueLooks::new(session, arguments.strict);
+    let says = (&mut said, &mut looks);
     let mut code = match &arguments.events {
-        Some(queue) => events::run(session, &lake, &arguments, queue, &mut said).await?,
-        None => whole(session, &lake, &selection, &mut said).await?,
+        Some(queue) => events::run(session, &lake, &arguments, queue, says).await?,
+        None => whole(session, &lake, &selection, says).await?,
     };
-    if arguments.strict && code != STOPPED {
-        let due = periods_due(&lake, session).await?;
-        if !due.is_empty() {
-            tell(session, &due);
-            code = worse(code, ATTENTION);
-        }
+    if code != STOPPED {
+        code = worse(code, looks.end());
     }
     Ok(said.end(here, code).await)
 }
 
 /// Runs, and says what came of it.
-async fn whole(session: &Session, lake: &Lake, selection: &Selection, said: &mut Said<'_>) -> Result<u8> {
+async fn whole(
+    session: &Session,
+    lake: &Lake,
+    selection: &Selection,
+    (said, looks): Says<'_, '_>,
+) -> Result<u8> {
     let report = {
         let progress = session.progress();
         lake.run(selection, &progress).await?
     };
-    let code = worse(report.exit_code(), finish(session, lake, &report).await);
-    said.run(lake, &report, None, code).await?;
+    let due = looks.after(lake, &report, selection, None).await;
+    let code = worse(report.exit_code(), due.code);
+    let code = worse(code, finish(session, lake, &report).await);
+    said.run(
+        lake,
+        &report,
+        Told {
+            due: due.periods,
+            ..Told::of(code)
+        },
+    )?;
     Ok(code)
 }
 
@@ -131,25 +149,4 @@ fn selection(lake: &Lake, arguments: &RunArgs) -> Result<Selection> {
         release: arguments.release.iter().cloned().collect(),
         folders: None,
     })
-}
-
-/// Periods of the look-back that are missing or overdue.
-async fn periods_due(lake: &Lake, session: &Session) -> Result<Vec<PeriodGap>> {
-    let options = StatusOptions {
-        gaps: true,
-        runs: false,
-        days: lake.settings().look_back(),
-    };
-    Ok(session.stop.unless(lake.status(&options)).await?.periods)
-}
-
-fn tell(session: &Session, periods: &[PeriodGap]) {
-    let overdue = periods
-        .iter()
-        .filter(|period| period.state == PeriodState::Overdue)
-        .count();
-    session.output.warning(&format!(
-        "{overdue} periods are overdue and {} missing; `marketlake status --gaps` lists them",
-        periods.len() - overdue
-    ));
 }

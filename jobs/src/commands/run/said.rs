@@ -1,7 +1,5 @@
 //! What the runs of a call say: a document of each, and metrics where they are wanted.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use aws::Requests;
 use pipeline::lake::Lake;
@@ -11,14 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::measured::Ended;
-use super::{periods_due, report};
+use super::report;
 use crate::commands::once::{self, Here};
 use crate::events::EventCounts;
-use crate::exit::STOPPED;
 use crate::session::Session;
-
-/// So long a look for periods that are due counts, where one run follows another.
-const LOOKED: Duration = Duration::from_secs(15 * 60);
 
 /// What a run did.
 #[derive(Serialize, JsonSchema)]
@@ -33,13 +27,33 @@ pub(crate) struct Document<'a> {
     requests: Option<Requests>,
 }
 
+/// What came of a run beside its report.
+pub(crate) struct Told {
+    /// The exit code with which it ends.
+    pub(crate) code: u8,
+    /// What became of the messages of the queue.
+    pub(crate) events: Option<EventCounts>,
+    /// Periods that are due, where somebody has looked.
+    pub(crate) due: Option<Vec<PeriodGap>>,
+}
+
+impl Told {
+    /// Nothing but an exit code.
+    pub(crate) fn of(code: u8) -> Self {
+        Self {
+            code,
+            events: None,
+            due: None,
+        }
+    }
+}
+
 /// What the runs of a call said.
 pub(crate) struct Said<'a> {
     session: &'a Session,
     command: &'static str,
     /// Requests of the runs before.
     before: Requests,
-    looked: Option<Instant>,
     /// Whether a run was not done with a table: another process was at work on it, or it waits for a person.
     is_left: bool,
     last: Value,
@@ -52,24 +66,18 @@ impl<'a> Said<'a> {
             session,
             command,
             before: Requests::default(),
-            looked: None,
             is_left: false,
             last: Value::Null,
         }
     }
 
-    /// Prints what a run did that ends with this exit code, and writes its metrics.
+    /// Prints what a run did, and writes its metrics.
     ///
     /// # Errors
     ///
     /// When it cannot be printed.
-    pub(crate) async fn run(
-        &mut self,
-        lake: &Lake,
-        report: &RunReport,
-        events: Option<EventCounts>,
-        code: u8,
-    ) -> Result<()> {
+    pub(crate) fn run(&mut self, lake: &Lake, report: &RunReport, told: Told) -> Result<()> {
+        let Told { code, events, due } = told;
         let requests = self.session.at_aws.requests().since(&self.before);
         let document = Document {
             run: report,
@@ -82,7 +90,6 @@ impl<'a> Said<'a> {
             self.last = serde_json::to_value(&document)?;
         }
         self.session.output.show(&document, || report::text(report))?;
-        let due = self.due(lake, code).await;
         let all = self.session.at_aws.requests();
         if self.session.config.metrics.is_some() {
             let requests = all.since(&self.before);
@@ -90,18 +97,6 @@ impl<'a> Said<'a> {
         }
         self.before = all;
         Ok(())
-    }
-
-    /// Periods that are due, where metrics tell of them and nobody has looked for a while.
-    async fn due(&mut self, lake: &Lake, code: u8) -> Option<Vec<PeriodGap>> {
-        let is_known = self.looked.is_some_and(|looked| looked.elapsed() < LOOKED);
-        if self.session.config.metrics.is_none() || self.command != "run" || code == STOPPED || is_known {
-            return None;
-        }
-        self.looked = Some(Instant::now());
-        let due = periods_due(lake, self.session).await;
-        due.inspect_err(|error| tracing::warn!(%error, "lateness is not known"))
-            .ok()
     }
 
     /// Ends the job with this exit code, or a worse one.

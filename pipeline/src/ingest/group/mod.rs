@@ -67,7 +67,7 @@ impl<'a> Group<'a> {
     }
 
     /// Its source, and what the ledger calls it.
-    fn name(&self) -> (&str, String) {
+    pub(crate) fn name(&self) -> (&str, String) {
         let source = self
             .contracts
             .first()

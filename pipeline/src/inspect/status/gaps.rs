@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use crate::contract::{Contract, Expect, Feed, RawFeed, TableName};
+use crate::contract::{Contract, Expect, TableName};
 use crate::lake::Lake;
 use crate::raw::account::Account;
 use crate::report::{PeriodGap, PeriodState};
@@ -22,7 +22,6 @@ pub(super) type Delivered = BTreeMap<Option<String>, BTreeSet<NaiveDateTime>>;
 /// Tables that read the same objects, by the first of them.
 struct Family<'a> {
     contract: &'a Contract,
-    feed: &'a RawFeed,
     expect: &'a Expect,
     delivered: Delivered,
 }
@@ -91,40 +90,58 @@ pub(super) fn gaps(
     gaps
 }
 
+/// When a table's periods are expected.
+pub(super) fn expect_of(contract: &Contract) -> Option<&Expect> {
+    contract.raw_feed()?.expect.as_ref()
+}
+
+/// The tables that expect something; together those that expect the same objects.
+pub(super) fn expecting(lake: &Lake) -> Vec<Vec<&Contract>> {
+    let mut all: Vec<Vec<&Contract>> = Vec::new();
+    for contract in lake.contracts().values() {
+        let (Some(feed), Some(expect)) = (contract.raw_feed(), expect_of(contract)) else {
+            continue;
+        };
+        let same = |tables: &&mut Vec<&Contract>| {
+            tables[0].name.source == contract.name.source
+                && tables[0].raw_feed().is_some_and(|of| of.paths == feed.paths)
+                && expect_of(tables[0]) == Some(expect)
+        };
+        match all.iter_mut().find(same) {
+            Some(tables) => tables.push(contract),
+            None => all.push(vec![contract]),
+        }
+    }
+    all
+}
+
+/// Those of which it is known what was delivered.
 fn families<'a>(lake: &'a Lake, delivered: &BTreeMap<TableName, Delivered>) -> Vec<Family<'a>> {
     let mut families: Vec<Family<'a>> = Vec::new();
-    for (name, contract) in lake.contracts() {
-        let Feed::Raw(feed) = &contract.feed else { continue };
-        let Some(expect) = &feed.expect else { continue };
-        let same = |family: &Family<'_>| {
-            family.contract.name.source == name.source
-                && family.feed.paths == feed.paths
-                && family.expect == expect
+    for tables in expecting(lake) {
+        let first = tables[0];
+        let known: Vec<&Delivered> = tables
+            .iter()
+            .filter_map(|table| delivered.get(&table.name))
+            .collect();
+        let (Some(feed), Some(expect), false) = (first.raw_feed(), expect_of(first), known.is_empty()) else {
+            continue;
         };
-        let position = families.iter().position(same).unwrap_or_else(|| {
-            let mut silent = Delivered::new();
-            for account in lake.accounts() {
-                let attributable =
-                    account.raw.is_some() || feed.paths.iter().any(|path| path.names_account());
-                if account.source == name.source && attributable {
-                    silent.insert(Some(account.alias.clone()), BTreeSet::new());
-                }
+        let mut of_all = Delivered::new();
+        for account in lake.accounts() {
+            let attributable = account.raw.is_some() || feed.paths.iter().any(|path| path.names_account());
+            if account.source == first.name.source && attributable {
+                of_all.insert(Some(account.alias.clone()), BTreeSet::new());
             }
-            families.push(Family {
-                contract,
-                feed,
-                expect,
-                delivered: silent,
-            });
-            families.len() - 1
-        });
-        for (alias, periods) in delivered.get(name).into_iter().flatten() {
-            families[position]
-                .delivered
-                .entry(alias.clone())
-                .or_default()
-                .extend(periods);
         }
+        for (alias, periods) in known.into_iter().flatten() {
+            of_all.entry(alias.clone()).or_default().extend(periods);
+        }
+        families.push(Family {
+            contract: first,
+            expect,
+            delivered: of_all,
+        });
     }
     families
 }

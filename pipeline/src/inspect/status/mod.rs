@@ -19,6 +19,7 @@ use crate::system::ledger::{Ledger, LedgerRow};
 use crate::system::{latest_batches, runs};
 
 use gaps::{Delivered, Due};
+pub use late::DueLook;
 
 /// Most records of past runs that are shown.
 const RUNS: usize = 100;
