@@ -1,30 +1,50 @@
 //! Who the program is at AWS: found out once, when something of AWS is needed first, and the same for everything.
 
 use anyhow::Result;
+use async_trait::async_trait;
 use aws::{Aws, Requests};
 use tokio::sync::OnceCell;
 
-use crate::config::Config;
 use crate::exit::usage;
 
 /// Credentials, region and endpoints, once they are known. Who needs nothing of AWS never asks.
 #[derive(Debug, Default)]
-pub(crate) struct AtAws(OnceCell<Aws>);
+pub(crate) struct AtAws {
+    region: Option<String>,
+    known: OnceCell<Aws>,
+}
 
 impl AtAws {
-    /// Who the program is under this configuration; the first one that asks decides.
+    /// Nothing is asked yet; in this region, where somebody named one.
+    pub(crate) fn new(region: Option<String>) -> Self {
+        let known = OnceCell::new();
+        Self { region, known }
+    }
+
+    /// Who the program is.
     ///
     /// # Errors
     ///
     /// Usage errors for what cannot be as it is configured.
-    pub(crate) async fn get(&self, config: &Config) -> Result<&Aws> {
-        let load = async || Aws::load(config.region.as_deref()).await.map_err(mistake);
-        self.0.get_or_try_init(load).await
+    pub(crate) async fn get(&self) -> Result<&Aws> {
+        self.load().await.map_err(mistake)
+    }
+
+    async fn load(&self) -> aws::Result<&Aws> {
+        let load = || Aws::load(self.region.as_deref());
+        self.known.get_or_try_init(load).await
     }
 
     /// What buckets were asked until now.
     pub(crate) fn requests(&self) -> Requests {
-        self.0.get().map(Aws::requests).unwrap_or_default()
+        self.known.get().map(Aws::requests).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl acquire::AtAws for AtAws {
+    async fn aws(&self) -> acquire::Result<&Aws> {
+        Ok(self.load().await?)
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn stores(config: &Config, at_aws: &AtAws) -> Result<Stores> {
     if named.is_empty() {
         return Ok(stores);
     }
-    let aws = at_aws.get(config).await?;
+    let aws = at_aws.get().await?;
     for (root, access) in named {
         let name = root.host_str().unwrap_or_default();
         let bucket = aws.bucket(name, &access).map_err(mistake)?;

@@ -33,7 +33,7 @@ pub(crate) struct Session {
     /// Progress bars, above which logs are written.
     pub(crate) bars: MultiProgress,
     /// Who the program is at AWS, once something of AWS is needed.
-    pub(crate) at_aws: AtAws,
+    pub(crate) at_aws: Arc<AtAws>,
 }
 
 impl Session {

@@ -9,6 +9,7 @@
 // What derives schemas names this crate from inside and outside.
 extern crate self as pipeline;
 
+mod alone;
 mod apply;
 mod backoff;
 mod beside;
@@ -48,6 +49,7 @@ mod system;
 mod wire;
 pub mod write;
 
+pub use alone::{Alone, Folder};
 pub use inspect::{DueLook, Lacking};
 pub use raw::{NamedObject, RawPlaces, account};
 pub use storage::{Page, Paged, Stores};

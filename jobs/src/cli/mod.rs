@@ -1,5 +1,6 @@
 //! What the user types.
 
+mod acquire;
 mod authoring;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use pipeline::done::JobId;
 use crate::config::Options;
 use crate::units::Wait;
 
+pub(crate) use self::acquire::{AcquireCommand, Asking};
 pub(crate) use authoring::{NewArgs, TestArgs};
 
 const FIRST_STEPS: &str = "\
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     Rebuild(RebuildArgs),
     /// Fewer and larger files, shorter logs, and an end to what nobody reads any more
     Maintain(MaintainArgs),
+    /// Fill the raw zone from the sources
+    #[command(subcommand)]
+    Acquire(AcquireCommand),
     /// What other engines are told of the tables: where that is wrong, and mended
     #[command(subcommand)]
     Catalog(CatalogCommand),
@@ -131,6 +136,7 @@ impl Command {
                 | Self::Query(_)
                 | Self::Rebuild(_)
                 | Self::Maintain(_)
+                | Self::Acquire(_)
                 | Self::Catalog(_)
         )
     }

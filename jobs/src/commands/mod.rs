@@ -1,5 +1,6 @@
 //! The commands, one file each: what a person or a scheduler can ask for.
 
+mod acquire;
 mod catalog;
 mod check;
 mod completions;
@@ -60,6 +61,7 @@ pub(crate) fn dispatch(cli: Cli, output: &Output, stop: &Stop) -> Result<u8> {
             "{variable} is not a setting; `marketlake config` lists them"
         ));
     }
+    let at_aws = Arc::new(AtAws::new(config.region.clone()));
     let session = Session {
         config,
         reader: Arc::new(Reader {
@@ -70,7 +72,7 @@ pub(crate) fn dispatch(cli: Cli, output: &Output, stop: &Stop) -> Result<u8> {
         stop: stop.clone(),
         output: *output,
         bars,
-        at_aws: AtAws::default(),
+        at_aws,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;
@@ -96,6 +98,7 @@ async fn command(session: &Session, command: Command) -> Result<u8> {
         Command::Query(arguments) => query::query(session, &arguments).await,
         Command::Rebuild(arguments) => rebuild::rebuild(session, arguments).await,
         Command::Maintain(arguments) => maintain::maintain(session, arguments).await,
+        Command::Acquire(command) => acquire::acquire(session, command).await,
         Command::Catalog(command) => catalog::catalog(session, &command).await,
         Command::Config(_) => config::config(session),
         Command::Doctor(arguments) => doctor::doctor(session, &arguments).await,

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{catalog, check, config, demo, doctor, new, quarantine, run, tables, test};
+use super::{acquire, catalog, check, config, demo, doctor, new, quarantine, run, tables, test};
 use crate::cli::SchemasArgs;
 use crate::exit::{DONE, usage};
 use crate::notice::Notice;
@@ -49,6 +49,7 @@ fn described<T: JsonSchema>(name: &'static str, from: &'static str) -> Described
 /// Every document there is. A query prints rows, which are what the SQL says.
 fn all() -> Vec<Described> {
     vec![
+        described::<acquire::Acquired>("acquire", "marketlake acquire … --json"),
         described::<catalog::Compared>("catalog_diff", "marketlake catalog diff --json"),
         described::<catalog::Synced>("catalog_sync", "marketlake catalog sync --json"),
         described::<check::Document>("check", "marketlake check --json"),

@@ -12,7 +12,7 @@ use toml::{Spanned, Value};
 
 use super::layer::{Layer, typed};
 use super::location;
-use super::options::LOCATIONS;
+use super::options::{ACQUIRE, LOCATIONS};
 use super::origin::Origin;
 use crate::at_aws::mistake;
 use crate::exit::usage;
@@ -121,7 +121,9 @@ pub(super) fn put_into(value: &mut Spanned<DeValue<'_>>, values: &Values) -> Vec
 /// A usage error for one that names nothing, with where it is written.
 pub(super) fn references(layer: &Layer) -> Result<BTreeSet<Reference>> {
     let mut found = BTreeSet::new();
-    for (value, origin) in layer.values() {
+    // Secrets of sources are asked for by who asks the sources.
+    let resolved = layer.iter().filter(|(key, _)| *key != ACQUIRE);
+    for (value, origin) in resolved.map(|(_, entry)| entry) {
         collect(value, &mut found).map_err(|error| usage(format!("{origin}: {error}")))?;
     }
     Ok(found)
@@ -147,6 +149,7 @@ fn collect(value: &Value, found: &mut BTreeSet<Reference>) -> aws::Result<()> {
 pub(super) fn put(layer: &Layer, values: &Values) -> Result<Layer> {
     let entries = layer.iter().map(|(key, (written, origin))| {
         let value = match written {
+            secrets if key == ACQUIRE => secrets.clone(),
             Value::String(text) if is_marked(text) => {
                 let meant = meant(text, values);
                 // The message would have the value in it.

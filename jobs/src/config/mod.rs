@@ -25,7 +25,7 @@ use crate::logging::LogFormat;
 use crate::metrics::MetricsFormat;
 use kept::Keeper;
 use layer::Layer;
-use options::{KEYS, SECRETS};
+use options::{ACQUIRE, KEYS, SECRETS};
 use origin::Origin;
 
 pub(crate) use location::to_url;
@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) databases: Databases,
     /// Accounts, each with its own alias.
     pub(crate) accounts: Vec<Account>,
+    /// What is asked of sources.
+    pub(crate) acquire: acquire::Settings,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
     /// Each key with its value and origin, in the order of the sample file.
@@ -110,7 +112,10 @@ impl Config {
         variables: impl Iterator<Item = (String, String)>,
         keeper: Keeper<'_>,
     ) -> Result<Self> {
-        let (environment, unknown_variables) = layer::environment(variables)?;
+        let (endpoints, variables) = variables.partition(|(name, _)| name.starts_with(acquire::VARIABLES));
+        let endpoints: Vec<(String, String)> = endpoints;
+        let variables: Vec<(String, String)> = variables;
+        let (environment, unknown_variables) = layer::environment(variables.into_iter())?;
         let mut written = layer::defaults(machine.memory)?;
         let mut spoken = environment;
         spoken.extend(layer::flags(flags)?);
@@ -141,7 +146,9 @@ impl Config {
             layer::check(file, &said, &values, is_of_file)?;
         }
         let layers = kept::put(&written, &values)?;
-        Self::from_layers(layers, &written, file, unknown_variables).map_err(|error| {
+        let config = Self::from_layers(layers, &written, file, unknown_variables);
+        let config = config.and_then(|config| config.with_endpoints(endpoints.into_iter()));
+        config.map_err(|error| {
             // What stands below a value by reference may have it in its words.
             match references.is_empty() {
                 true => error,
@@ -220,10 +227,23 @@ impl Config {
             catalog,
             databases,
             accounts,
+            acquire: options.acquire.unwrap_or_default(),
             file,
             entries: KEYS.iter().map(|key| entry(key, &shown)).collect(),
             unknown_variables,
         })
+    }
+
+    /// The same, with addresses of sources that variables of the environment say.
+    fn with_endpoints(mut self, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mistake = |error: acquire::Error| usage(error.to_string());
+        self.acquire.endpoints = self
+            .acquire
+            .endpoints
+            .with_variables(variables)
+            .map_err(mistake)?;
+        self.acquire.check().map_err(mistake)?;
+        Ok(self)
     }
 
     /// The lake as a folder of this machine; none where it is in a bucket.
@@ -304,6 +324,7 @@ fn entry(key: &'static str, layers: &Layer) -> Entry {
         Some((value, origin)) if SECRETS.contains(&key) && !kept::is_reference(value) => {
             (Some(Value::String("****".to_owned())), origin)
         }
+        Some((value, origin)) if key == ACQUIRE => (shown(value), origin),
         Some((value, origin)) => (Some(value.clone()), origin),
         None => (None, &Origin::Default),
     };
@@ -312,6 +333,12 @@ fn entry(key: &'static str, layers: &Layer) -> Entry {
         value,
         origin: origin.to_string(),
     }
+}
+
+/// What is asked of sources, with `****` in the place of secrets.
+fn shown(value: &Value) -> Option<Value> {
+    let settings: acquire::Settings = value.clone().try_into().ok()?;
+    Value::try_from(settings).ok()
 }
 
 #[cfg(test)]

@@ -139,6 +139,10 @@ pub(crate) struct Options {
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<Vec<Account>>,
+
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) acquire: Option<acquire::Settings>,
 }
 
 /// A catalog that other engines look tables up in.
@@ -152,7 +156,7 @@ pub(crate) enum WhichCatalog {
 }
 
 /// Every key, in the order in which people are shown them.
-pub(crate) const KEYS: [&str; 21] = [
+pub(crate) const KEYS: [&str; 22] = [
     "lake",
     "raw",
     "curated",
@@ -174,7 +178,11 @@ pub(crate) const KEYS: [&str; 21] = [
     "glue_database",
     "personal_key",
     "account",
+    ACQUIRE,
 ];
+
+/// The key of what is asked of sources. Secrets in it are asked for when a source is.
+pub(crate) const ACQUIRE: &str = "acquire";
 
 /// Keys whose values are locations: in a file, relative to the file's folder.
 pub(crate) const LOCATIONS: [&str; 5] = ["lake", "raw", "curated", "contracts", "spill_dir"];
@@ -192,6 +200,7 @@ impl Options {
         let flagged = Self {
             personal_key: None,
             account: None,
+            acquire: None,
             ..self.clone()
         };
         let flag = |(key, value): (String, Value)| {

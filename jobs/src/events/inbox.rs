@@ -268,7 +268,7 @@ mod tests {
             ..Options::default()
         };
         let config = Config::load(&flags, None).unwrap();
-        let stores = buckets::stores(&config, &AtAws::default()).await.unwrap();
+        let stores = buckets::stores(&config, &AtAws::new(None)).await.unwrap();
         let contracts = contracts::load(None).unwrap();
         let lake = Lake::open(config.settings, stores, contracts, Vec::new()).await;
         lake.unwrap().raw_places().unwrap()

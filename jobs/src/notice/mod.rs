@@ -169,7 +169,7 @@ async fn tell_topic(session: &Session, arn: &str, news: &mut [News], around: Aro
     if waiting.is_empty() {
         return Ok(());
     }
-    let topic = session.at_aws.get(&session.config).await?.topic(arn);
+    let topic = session.at_aws.get().await?.topic(arn);
     let (told, result) = sns::tell(&topic, &at(news, &waiting), around).await;
     let told: Vec<usize> = told.into_iter().map(|place| waiting[place]).collect();
     mark(news, &told, TOPIC);

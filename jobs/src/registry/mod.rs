@@ -28,7 +28,7 @@ pub(crate) async fn in_force(session: &Session) -> Result<Option<InForce>> {
     let config = &session.config;
     Ok(match config.catalog {
         WhichCatalog::Glue => {
-            let aws = session.at_aws.get(config).await?;
+            let aws = session.at_aws.get().await?;
             let glue = GlueCatalog::new(aws.config(), config.databases.clone());
             Some(InForce::Glue(glue))
         }

@@ -38,7 +38,7 @@ pub(super) async fn doctor(session: &Session, arguments: &DoctorArgs) -> Result<
         checks.push(Check::skipped("credentials", "nothing of AWS is configured"));
         return show(&session.output, checks);
     }
-    match session.at_aws.get(config).await {
+    match session.at_aws.get().await {
         Err(error) => checks.push(Check::failed("credentials", format!("{error:#}"))),
         Ok(aws) => {
             checks.push(aws.check_identity().await);

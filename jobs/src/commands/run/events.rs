@@ -60,7 +60,7 @@ pub(super) async fn run(
              s3://BUCKET/PREFIX",
         ));
     }
-    let queue = session.at_aws.get(&session.config).await?.queue(url);
+    let queue = session.at_aws.get().await?.queue(url);
     let Some(visibility) = until_stopped(session, queue.visibility()).await else {
         return Ok(STOPPED);
     };

@@ -158,7 +158,7 @@ impl<'a> RawZone<'a> {
     }
 
     /// The account's own root; none where its objects lie in the one that all share.
-    fn root_of(&self, account: &Account) -> Result<Option<Url>> {
+    pub(crate) fn root_of(&self, account: &Account) -> Result<Option<Url>> {
         let Some(raw) = &account.raw else { return Ok(None) };
         folder(self.root)
             .join(&format!("{}/", raw.trim_end_matches('/')))
