@@ -126,8 +126,13 @@ impl Rates {
     /// When it cannot be written down: nothing may be asked then.
     pub async fn turn(&self, bucket: &Bucket) -> Result<()> {
         let _turn = bucket.turn.lock().await;
-        while let Some(wait) = bucket.state().wait() {
-            sleep(wait).await;
+        loop {
+            // Nobody else waits for the state while this one sleeps.
+            let wait = bucket.state().wait();
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => break,
+            }
         }
         let spent = bucket.state().spent();
         if let Some(spent) = spent {

@@ -174,20 +174,10 @@ impl Tokens {
     }
 
     async fn fetch(&self) -> Result<Token> {
-        let mut form = Serializer::new(String::new());
-        match &self.grant {
-            Grant::Refresh { refresh_token } => form
-                .append_pair("grant_type", "refresh_token")
-                .append_pair("refresh_token", refresh_token),
-            Grant::Client { scope } => form
-                .append_pair("grant_type", "client_credentials")
-                .append_pair("scope", scope),
-        };
-        form.append_pair("client_id", &self.login.client_id)
-            .append_pair("client_secret", &self.login.client_secret);
+        let form = self.form();
         let what = "access token of Login with Amazon";
         let content_type = "application/x-www-form-urlencoded;charset=UTF-8";
-        let call = Call::post(what, self.endpoint.at(PATH)?, content_type, form.finish());
+        let call = Call::post(what, self.endpoint.at(PATH)?, content_type, form);
         let bucket = self.rates.bucket("token", RATE).await;
         let asked_at = Utc::now();
         // A second token makes the first one no worse.
@@ -207,6 +197,22 @@ impl Tokens {
             issued_at: asked_at,
             expires_at: asked_at + life,
         })
+    }
+
+    /// What a token is asked for with, as the body of a request.
+    fn form(&self) -> String {
+        let mut form = Serializer::new(String::new());
+        match &self.grant {
+            Grant::Refresh { refresh_token } => form
+                .append_pair("grant_type", "refresh_token")
+                .append_pair("refresh_token", refresh_token),
+            Grant::Client { scope } => form
+                .append_pair("grant_type", "client_credentials")
+                .append_pair("scope", scope),
+        };
+        form.append_pair("client_id", &self.login.client_id)
+            .append_pair("client_secret", &self.login.client_secret);
+        form.finish()
     }
 
     /// The token that another task left; none where there is none that can be read.

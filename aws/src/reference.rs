@@ -132,16 +132,20 @@ impl Aws {
         if self.config().region().is_none() {
             return Err(Error::NoRegionOfValues);
         }
-        let mut kept: BTreeMap<Reference, Vec<&Reference>> = BTreeMap::new();
+        // They are owned, as whoever waits for this on another thread needs: futures that borrow their items cannot move.
+        let mut kept: BTreeMap<Reference, Vec<Reference>> = BTreeMap::new();
         for reference in references {
-            kept.entry(reference.whole()).or_default().push(reference);
+            kept.entry(reference.whole()).or_default().push(reference.clone());
         }
         let asked = stream::iter(kept).map(|(whole, parts)| async move {
             let text = match &whole {
                 Reference::Secret { name, .. } => secret(self.config(), &whole, name).await,
                 Reference::Parameter { name } => parameter(self.config(), &whole, name).await,
             }?;
-            let parts = parts.into_iter().map(|part| Ok((part.clone(), part.of(&text)?)));
+            let parts = parts.into_iter().map(|part| {
+                let text = part.of(&text)?;
+                Ok((part, text))
+            });
             parts.collect::<Result<Vec<_>>>()
         });
         let values: Vec<Vec<_>> = asked.buffered(ASKED_AT_ONCE).try_collect().await?;
