@@ -61,12 +61,12 @@ pub trait Reports: Send + Sync {
     /// When that cannot be found out.
     async fn poll(&self, request: &Request, id: &str) -> Result<Polled>;
 
-    /// A URL of the document, good from now on.
+    /// A URL of the document, good from now on. The end of the request instead where the source has no document any more.
     ///
     /// # Errors
     ///
-    /// When there is none.
-    async fn locate(&self, request: &Request, document: &Document) -> Result<Located>;
+    /// When that cannot be found out.
+    async fn locate(&self, request: &Request, document: &Document) -> Result<Result<Located, Ended>>;
 
     /// Where the document is laid down under which name, and what is said about it. The end of the request instead where the
     /// document says that it is none.
@@ -383,7 +383,10 @@ impl Drive<'_> {
         let what = format!("document of report {}", request.id.as_deref().unwrap_or_default());
         let mut urls = 0;
         let mut downloaded = loop {
-            let located = self.reports.locate(request, &document).await?;
+            let located = match self.reports.locate(request, &document).await? {
+                Ok(located) => located,
+                Err(ended) => return Ok(Some(self.ended(request.clone(), ended))),
+            };
             match self
                 .transport
                 .download(&what, &located.url, located.plain, self.spool)

@@ -106,10 +106,13 @@ impl Plan {
             let Some(days) = self.clipped(days, calendar) else {
                 continue;
             };
-            due.extend(self.slices(&self.units(days)).into_iter().map(|period| Want {
-                period: Some(period),
-                round: round.clone(),
-                ..self.like.clone()
+            due.extend(self.slices(&self.units(days)).into_iter().map(|period| {
+                let want = Want {
+                    period: Some(period),
+                    round: round.clone(),
+                    ..self.like.clone()
+                };
+                asked_already(known, &want).unwrap_or(want)
             }));
         }
         let of_this = known.iter().filter(|request| request.want.is_like(&self.like));
@@ -141,6 +144,11 @@ impl Plan {
         let mut wanted = Vec::new();
         for request in of_this.iter().filter(|request| !request.state.covers()) {
             let of_it: Vec<NaiveDate> = days_of(&request.want).collect();
+            // As it was it can only be made where the source still has all of it.
+            let is_there = |period| self.clipped(period, calendar) == Some(period);
+            if !request.want.period.is_some_and(is_there) {
+                continue;
+            }
             if of_it
                 .iter()
                 .any(|day| days.contains(*day) && !covered.contains(day))
@@ -232,6 +240,17 @@ impl Window {
             }
         }
     }
+}
+
+/// What a round asked for already, when its first days were still to be had: they leave the source's history while it lasts.
+fn asked_already(known: &[Request], want: &Want) -> Option<Want> {
+    let is_it = |request: &&Request| {
+        request.want.is_like(want)
+            && request.want.round == want.round
+            && request.want.period.map(|period| period.to) == want.period.map(|period| period.to)
+            && request.state.covers()
+    };
+    Some(known.iter().find(is_it)?.want.clone())
 }
 
 /// The unit that a day is in.
@@ -422,6 +441,42 @@ mod tests {
             all.into_iter().all(|day| asked.contains(&day)),
             "no day is never asked for"
         );
+    }
+
+    #[test]
+    fn a_round_stays_one_while_its_first_days_leave_the_history() {
+        let mut plan = plan(Unit::Day, 31);
+        plan.history = Some(59);
+        plan.windows = vec![Window {
+            every: Every::Days(7),
+            from: 59,
+            to: 32,
+        }];
+        let days = (1..=14).map(|day| calendar(&format!("2026-03-{day:02}T12:00:00Z")));
+        let mut known: Vec<Request> = Vec::new();
+        for day in days {
+            let due = plan.due(&day, &known);
+            let is_round = |want: &&Want| want.round.is_some();
+            assert!(
+                due.iter()
+                    .all(|want| plan.clipped(want.period.unwrap(), &day).is_some())
+            );
+            for want in due.iter().filter(is_round) {
+                if known.iter().all(|request| request.want != *want) {
+                    known.push(done(want, State::Landed));
+                }
+            }
+        }
+        assert!(known.len() <= 3, "a request a week, whatever day of it is today");
+        // What failed is asked for with the days that are left.
+        let failed = [done(
+            &plan.due(&calendar("2026-03-05T12:00:00Z"), &[])[0],
+            State::Failed,
+        )];
+        let later = calendar("2026-03-08T12:00:00Z");
+        for want in plan.due(&later, &failed) {
+            assert_eq!(plan.clipped(want.period.unwrap(), &later), want.period);
+        }
     }
 
     #[test]
