@@ -4,6 +4,7 @@
 //! after a crash neither asks nor delivers twice. Nothing here knows tables: what is laid down is what `docs/raw-zone.md`
 //! describes, and a run takes it in like everything else.
 
+pub mod ads;
 mod book;
 mod deliver;
 mod endpoints;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ads::Access;
 use crate::endpoints::Endpoints;
 use crate::error::{Error, Result};
 use crate::secret::Kept;
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Applications of Login with Amazon, by name.
     #[serde(rename = "application")]
     pub applications: BTreeMap<String, Application>,
+    /// Logins of advertisers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ads: Vec<Access>,
 }
 
 /// An application of Login with Amazon.
@@ -64,6 +68,7 @@ impl Default for Settings {
             visibility: minutes(5),
             endpoints: Endpoints::default(),
             applications: BTreeMap::new(),
+            ads: Vec::new(),
         }
     }
 }
