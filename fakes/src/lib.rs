@@ -1,4 +1,5 @@
 //! Servers for tests: they behave as Amazon documents its own, and are strict.
 
+pub mod ads;
 pub mod http;
 pub mod lwa;

@@ -7,6 +7,8 @@ mod definition;
 mod profiles;
 mod reports;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::sync::Arc;
