@@ -202,3 +202,6 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
