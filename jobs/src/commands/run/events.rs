@@ -83,7 +83,10 @@ impl Intake<'_> {
     async fn empty(&self, (said, looks): Says<'_, '_>) -> Result<u8> {
         let mut code = DONE;
         loop {
-            let Some(ran) = self.once(Duration::ZERO, (said, looks)).await? else {
+            let mut inbox = self.inbox();
+            let ran = self.once(&mut inbox, Duration::ZERO, (said, looks)).await;
+            give_back(inbox).await;
+            let Some(ran) = ran? else {
                 return Ok(STOPPED);
             };
             code = worse(code, ran.code);
@@ -93,22 +96,23 @@ impl Intake<'_> {
         }
     }
 
-    /// Runs for what comes until somebody asks for the end. What fails is tried again, unless that cannot help.
+    /// Runs for what comes until somebody asks for the end. What fails is tried again, unless that cannot help: with the messages
+    /// that are there, since a queue gives up one that comes back too often.
     async fn watch(&self, (said, looks): Says<'_, '_>) -> Result<u8> {
         let (mut code, mut wait) = (DONE, Duration::ZERO);
-        let mut failures = Failures::default();
-        loop {
-            match self.once(wait, (said, looks)).await {
-                Ok(Some(ran)) if ran.code == STOPPED => return Ok(STOPPED),
+        let (mut failures, mut inbox) = (Failures::default(), self.inbox());
+        let ended = loop {
+            match self.once(&mut inbox, wait, (said, looks)).await {
+                Ok(Some(ran)) if ran.code == STOPPED => break Ok(STOPPED),
                 Ok(Some(ran)) => {
                     failures = Failures::default();
                     (code, wait) = (ran.code, IDLE);
                 }
                 // Nothing was on its way: the last run says how things stand.
-                Ok(None) => return Ok(code),
+                Ok(None) => break Ok(code),
                 Err(error) => {
                     let Some(pause) = failures.pause(&error) else {
-                        return Err(error);
+                        break Err(error);
                     };
                     let seconds = pause.as_secs();
                     let warning = format!("{error:#}; the watch goes on in {seconds} s");
@@ -118,27 +122,30 @@ impl Intake<'_> {
                         .await
                         .is_none()
                     {
-                        return Ok(code);
+                        break Ok(code);
                     }
                 }
             }
-        }
+        };
+        give_back(inbox).await;
+        ended
+    }
+
+    fn inbox(&self) -> Inbox<'_> {
+        Inbox::of(&self.queue, &self.places, self.visibility)
     }
 
     /// Takes in messages, for the first of which it waits so long, and runs where they say. None where somebody asked for the
-    /// end before there was anything to do.
-    async fn once(&self, wait: Duration, (said, looks): Says<'_, '_>) -> Result<Option<Ran>> {
-        let mut inbox = Inbox::of(&self.queue, &self.places, self.visibility);
-        match until_stopped(self.session, self.gather(&mut inbox, wait)).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                give_back(inbox).await;
-                return Err(error);
-            }
-            None => {
-                give_back(inbox).await;
-                return Ok(None);
-            }
+    /// end before there was anything to do. Messages that nothing was done with stay in the inbox.
+    async fn once<'s>(
+        &'s self,
+        inbox: &mut Inbox<'s>,
+        wait: Duration,
+        (said, looks): Says<'_, '_>,
+    ) -> Result<Option<Ran>> {
+        match until_stopped(self.session, self.gather(inbox, wait)).await {
+            Some(gathered) => gathered?,
+            None => return Ok(None),
         }
         // A queue that keeps an order gives no more of a group until what it gave is deleted.
         let goes_on = inbox.is_full() || (self.queue.keeps_order() && !inbox.is_empty());
@@ -148,15 +155,9 @@ impl Intake<'_> {
         };
         let run = {
             let progress = self.session.progress();
-            self.lake.run(&selection, &progress).await
+            self.lake.run(&selection, &progress).await?
         };
-        let run = match run {
-            Ok(run) => run,
-            Err(error) => {
-                give_back(inbox).await;
-                return Err(error.into());
-            }
-        };
+        let inbox = std::mem::replace(inbox, self.inbox());
         let due = looks
             .after(self.lake, &run, &selection, Some(self.queue.address()))
             .await;
