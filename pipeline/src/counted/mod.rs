@@ -1,11 +1,12 @@
 //! What is asked of a bucket: requests, and answers that have to be waited for one after another. Counts, not times.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -13,14 +14,14 @@ use serde_json::json;
 use url::Url;
 
 use crate::Stores;
-use crate::contract::{PathPattern, builtin, load};
+use crate::contract::{PathPattern, SourceFile, builtin, load};
 use crate::delta::{Commit, DeltaLog, Landed, Patience, Which};
 use crate::lake::{Lake, Settings};
 use crate::raw::account::Account;
 use crate::report::{Outcome, Silent};
-use crate::request::Selection;
+use crate::request::{DayFolder, Selection};
 use crate::storage::Place;
-use crate::storage::counting::{Asked, Counting, Request};
+use crate::storage::counting::{Asked, Counting, Request, Requests};
 use crate::system::ledger::Ledger;
 
 /// Few commits and many, behind which everything costs the same.
@@ -237,4 +238,99 @@ async fn a_quiet_run_asks_the_ledger_and_listings_alone() {
         };
         assert!(asked.all.iter().all(is_reading), "{asked}");
     }
+}
+
+/// A lake of two tables that read the same objects, in the second of which a number is of this type.
+async fn shops(bucket: &Counting, number: &str) -> Lake {
+    let contract = |table: &str, number: &str| SourceFile {
+        path: format!("shop/{table}.toml"),
+        text: format!(
+            "description = \"One.\"\npath = \"shop/{{account}}/{{date}}/{{name}}.csv\"\nformat = \"csv\"\nkeep = \"every_row\"\n\
+             key = [\"id\"]\n[columns]\nid = \"text\"\nguests = \"{number}\"\n"
+        ),
+    };
+    let files = [contract("visits", "int"), contract("held", number)];
+    let root = Url::parse(BUCKET).unwrap().join("lake/").unwrap();
+    let settings = Settings {
+        curated: root.join("curated/").unwrap(),
+        raw: root.join("raw/").unwrap(),
+        ..Settings::of_test(&root)
+    };
+    let contracts = load(&[], &files).unwrap();
+    Lake::open(settings, stores(bucket), contracts, Vec::new())
+        .await
+        .unwrap()
+}
+
+/// A run of which events have told of these days: how many objects tables took in, and what was listed of the raw zone.
+async fn told_of(
+    bucket: &Counting,
+    lake: &Lake,
+    days: &[u32],
+) -> (BTreeMap<String, (Outcome, u64)>, Requests) {
+    let folders = days.iter().map(|day| DayFolder {
+        source: "shop".to_owned(),
+        account: Some("corner".to_owned()),
+        day: NaiveDate::from_ymd_opt(2026, 3, *day).unwrap(),
+    });
+    let selection = Selection {
+        folders: Some(Arc::new(folders.collect())),
+        ..Selection::default()
+    };
+    bucket.begin();
+    let report = lake.run(&selection, &Silent).await.unwrap();
+    let mut asked = bucket.end();
+    asked
+        .all
+        .retain(|request| request.asked == Asked::List && request.path.contains("/raw/"));
+    let tables = report.tables.into_iter();
+    let tables = tables.map(|table| (table.table, (table.outcome, table.counts.objects)));
+    (tables.collect(), asked)
+}
+
+#[tokio::test]
+async fn while_a_table_is_held_only_what_events_name_is_listed_and_it_catches_up_when_it_goes_on() {
+    let bucket = bucket();
+    let deliver = async |day: u32| {
+        let path = Path::from(format!("lake/raw/shop/corner/2026-03-{day:02}/v.csv"));
+        let rows = format!("id,guests\nv{day},1\n");
+        bucket.put(&path, rows.into()).await.unwrap();
+    };
+    deliver(1).await;
+    let lake = shops(&bucket, "int").await;
+    let of_an_account = Selection {
+        account: Some("corner".to_owned()),
+        ..Selection::default()
+    };
+    lake.run(&of_an_account, &Silent).await.unwrap();
+    // A number that becomes a text holds the table.
+    let lake = shops(&bucket, "text").await;
+    deliver(2).await;
+    deliver(3).await;
+    // It is time to look through everything, for the table that goes on.
+    let (tables, asked) = told_of(&bucket, &lake, &[2]).await;
+    assert_eq!(tables["shop.visits"], (Outcome::Updated, 2));
+    assert_eq!(tables["shop.held"], (Outcome::Held, 0));
+    assert!(!asked.all.is_empty());
+    for day in [4, 5] {
+        deliver(day).await;
+        let (tables, asked) = told_of(&bucket, &lake, &[day]).await;
+        assert_eq!(tables["shop.visits"], (Outcome::Updated, 1));
+        assert_eq!(tables["shop.held"], (Outcome::Held, 0));
+        let paths: Vec<&str> = asked.all.iter().map(|request| request.path.as_str()).collect();
+        let folder = format!("lake/raw/shop/corner/2026-03-{day:02}");
+        assert!(
+            matches!(&paths[..], [path] if path.starts_with(&folder)),
+            "{paths:?}"
+        );
+    }
+    let (_, asked) = told_of(&bucket, &lake, &[]).await;
+    assert!(asked.all.is_empty(), "{asked}");
+    // As it was it goes on, with all that events told of meanwhile.
+    let lake = shops(&bucket, "int").await;
+    let (tables, _) = told_of(&bucket, &lake, &[]).await;
+    assert_eq!(tables["shop.visits"], (Outcome::Unchanged, 0));
+    assert_eq!(tables["shop.held"], (Outcome::Updated, 4));
+    let (_, asked) = told_of(&bucket, &lake, &[]).await;
+    assert!(asked.all.is_empty(), "{asked}");
 }

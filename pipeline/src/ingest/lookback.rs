@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
+use crate::contract::TableName;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::layout::days_before;
@@ -18,6 +19,8 @@ const EVERYTHING_EVERY: TimeDelta = TimeDelta::hours(24);
 const WHERE_TOLD: TimeDelta = TimeDelta::hours(20);
 /// How often where events name folders and none of the source: those may be in another queue, whose run has more time.
 const WHERE_SILENT: TimeDelta = TimeDelta::hours(26);
+/// Whoever looks through everything after so long blames no event.
+const BLAMED: TimeDelta = TimeDelta::hours(60);
 /// The event of an object that is younger may still be on its way.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
 
@@ -25,8 +28,8 @@ const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(10);
 pub(crate) struct LookBack {
     /// First day of the look-back; none where everything is always listed, or only folders are.
     first: Option<NaiveDate>,
-    /// The group, where this run lists everything: it is noted once everything has been taken in.
-    due: Option<String>,
+    /// Whether this run lists everything: that is noted once everything has been taken in.
+    is_due: bool,
     /// What events have told of, where that has been looked through before and this run looks what they did not.
     told: Option<Told>,
 }
@@ -39,32 +42,46 @@ struct Told {
 }
 
 impl LookBack {
-    /// The look-back of a run; a selection with a range of periods needs none. When everything was listed last stands in the
-    /// ledger, so that it is the same for runners on several machines.
-    pub(crate) fn of(lake: &Lake, ledger: &Ledger, selection: &Selection, group: (&str, String)) -> Self {
-        let (source, group) = group;
+    /// That of a run that lists nothing for now.
+    pub(crate) const NONE: Self = Self {
+        first: None,
+        is_due: false,
+        told: None,
+    };
+
+    /// The look-back of a run for tables that read the same objects and can take some in: one that cannot is caught up with by a
+    /// look through everything when it can. A selection with a range of periods needs none. When everything was listed last
+    /// stands in the ledger, so that it is the same for runners on several machines.
+    pub(crate) fn of(lake: &Lake, ledger: &Ledger, selection: &Selection, tables: &[&TableName]) -> Self {
         let days = lake
             .settings()
             .look_back()
             .filter(|_| selection.folders.is_none());
         let is_limited = days.is_some() || selection.folders.is_some();
         let narrows = selection.from.is_none() && selection.to.is_none();
+        let Some(source) = tables.first().map(|table| &table.source) else {
+            return Self::NONE;
+        };
         if !(narrows && is_limited) {
-            return Self {
-                first: None,
-                due: None,
-                told: None,
-            };
+            return Self::NONE;
         }
         let now = Utc::now();
-        let listed = ledger.listed_whole_at(&group);
-        let every = every(selection, source).num_seconds();
-        let is_due = listed.is_none_or(|listed| now.timestamp() - listed >= every);
-        // Before the first look through everything nobody has missed anything.
-        let folders = selection.folders.clone().filter(|_| is_due && listed.is_some());
+        let ages = tables.iter().map(|table| {
+            let listed = ledger.listed_whole_at(table);
+            listed.map(|listed| TimeDelta::seconds(now.timestamp() - listed))
+        });
+        // The longest; none where everything was never listed for one of them.
+        let age: Option<TimeDelta> = ages
+            .collect::<Option<Vec<_>>>()
+            .and_then(|ages| ages.into_iter().max());
+        let is_due = age.is_none_or(|age| age >= every(selection, source));
+        // Before the first look through everything nobody has missed anything, and what events told of while there was no look
+        // for long, as a table was held, was not kept.
+        let may_blame = age.is_some_and(|age| age < BLAMED);
+        let folders = selection.folders.clone().filter(|_| is_due && may_blame);
         Self {
             first: days.map(|days| days_before(now.date_naive(), days)),
-            due: Some(group).filter(|_| is_due && selection.account.is_none()),
+            is_due: is_due && selection.account.is_none(),
             told: folders.map(|folders| Told {
                 folders,
                 source: source.to_owned(),
@@ -75,7 +92,7 @@ impl LookBack {
 
     /// The selection to list.
     pub(crate) fn narrow(&self, selection: &Selection) -> Selection {
-        if self.due.is_some() {
+        if self.is_due {
             return Selection {
                 folders: None,
                 ..selection.clone()
@@ -112,14 +129,14 @@ impl LookBack {
 
     /// Whether this run lists everything and has to say so.
     pub(super) fn is_due(&self) -> bool {
-        self.due.is_some()
+        self.is_due
     }
 
-    /// Everything that a listing of everything found has been taken in.
-    pub(crate) async fn done(&self, ledger: &mut Ledger) -> Result<()> {
-        match &self.due {
-            Some(group) => ledger.note_listed_whole(group, Utc::now().timestamp()).await,
-            None => Ok(()),
+    /// These tables have taken in everything that a listing of everything found.
+    pub(crate) async fn done(&self, ledger: &mut Ledger, tables: &[&TableName]) -> Result<()> {
+        match self.is_due {
+            true => ledger.note_listed_whole(tables, Utc::now().timestamp()).await,
+            false => Ok(()),
         }
     }
 }
@@ -211,8 +228,11 @@ mod tests {
         // Everything was looked through before, and it is time again.
         let mut ledger = Ledger::open(lake.curated()).await.unwrap();
         let before = Utc::now() - WHERE_TOLD - TimeDelta::minutes(1);
-        let note = ledger.note_listed_whole("shop.visits", before.timestamp());
-        note.await.unwrap();
+        let visits = "shop.visits".parse().unwrap();
+        ledger
+            .note_listed_whole(&[&visits], before.timestamp())
+            .await
+            .unwrap();
         // Where nothing of the source has come its events may be in another queue.
         assert_eq!(run(&lake, &[]).await.outcome, Outcome::Unchanged);
         let report = run(&lake, &[1]).await;

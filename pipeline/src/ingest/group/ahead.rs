@@ -87,7 +87,7 @@ impl Ahead {
             }
             known.insert(name.clone(), ledger.progress(name).claimed);
         }
-        let look_back = LookBack::of(lake, ledger, selection, group.name());
+        let look_back = LookBack::of(lake, ledger, selection, &group.names());
         let narrowed = look_back.narrow(selection);
         // Of a table at rest nothing waits to be read.
         let waiting = BTreeMap::new();
@@ -115,7 +115,7 @@ impl Ahead {
         let is_whole = tell(group, &mut self.pending, &idle, selection, tallies);
         if is_whole
             && self.look_back.is_due()
-            && let Err(error) = self.look_back.done(&mut self.ledger).await
+            && let Err(error) = self.look_back.done(&mut self.ledger, &group.names()).await
         {
             tallies.of(&group.contracts[0].name).unmarked(&error);
         }

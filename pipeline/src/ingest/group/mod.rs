@@ -61,19 +61,8 @@ impl<'a> Group<'a> {
     }
 
     /// Its tables.
-    fn names(&self) -> Vec<TableName> {
-        let names = self.contracts.iter().map(|contract| contract.name.clone());
-        names.collect()
-    }
-
-    /// Its source, and what the ledger calls it.
-    pub(crate) fn name(&self) -> (&str, String) {
-        let source = self
-            .contracts
-            .first()
-            .map_or("", |contract| contract.name.source.as_str());
-        let names = self.contracts.iter().map(|contract| contract.name.to_string());
-        (source, names.collect::<Vec<_>>().join("+"))
+    fn names(&self) -> Vec<&'a TableName> {
+        self.contracts.iter().map(|contract| &contract.name).collect()
     }
 
     /// The paths at which its objects lie, for people.
@@ -120,7 +109,7 @@ pub(crate) async fn run_group(
         given => given,
     };
     let (leases, patience) = (lake.leases()?, lake.settings().busy_wait);
-    let names = group.names();
+    let names: Vec<TableName> = group.names().into_iter().cloned().collect();
     let busy = |tallies: &mut Tallies| names.iter().for_each(|name| tallies.of(name).busy());
     let Some(mut lease) = lake.stop().unless(Lease::ask(&leases, &names, patience)).await? else {
         busy(tallies);

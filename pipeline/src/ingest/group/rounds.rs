@@ -77,8 +77,7 @@ impl<'a> Rounds<'a> {
             Some(ahead) => (ahead.ledger, ahead.look_back, Some(ahead.pending), ahead.known),
             None => {
                 let ledger = Ledger::open(lake.curated()).await?;
-                let look_back = LookBack::of(lake, &ledger, selection, group.name());
-                (ledger, look_back, None, BTreeMap::new())
+                (ledger, LookBack::NONE, None, BTreeMap::new())
             }
         };
         Ok(Self {
@@ -247,6 +246,8 @@ impl<'a> Rounds<'a> {
         if let Some(replay) = &self.replay {
             return Ok(Pending::exactly(replay.clone()));
         }
+        let tables: Vec<&TableName> = idle.iter().map(|(contract, _)| &contract.name).collect();
+        self.look_back = LookBack::of(self.lake, &self.ledger, self.selection, &tables);
         let narrow = self.look_back.narrow(self.selection);
         let waiting = waiting_of(idle, self.tallies);
         let contracts = &self.group.contracts;
@@ -276,12 +277,12 @@ impl<'a> Rounds<'a> {
         pending
     }
 
-    /// Notes that everything that was found is in, where it is.
+    /// Notes that everything that was found is in these tables, where it is.
     async fn end(&mut self, idle: &[Idle<'a>]) {
-        let is_whole = self.is_whole && idle.len() == self.group.contracts.len();
+        let tables: Vec<&TableName> = idle.iter().map(|(contract, _)| &contract.name).collect();
         if self.replay.is_none()
-            && is_whole
-            && let Err(error) = self.look_back.done(&mut self.ledger).await
+            && self.is_whole
+            && let Err(error) = self.look_back.done(&mut self.ledger, &tables).await
         {
             self.tallies.of(&self.group.contracts[0].name).unmarked(&error);
         }

@@ -11,7 +11,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::contract::{Contract, Expect, TableName};
 use crate::error::{Context, Error, Kind, Result};
-use crate::ingest::Group;
 use crate::lake::Lake;
 use crate::layout::days_before;
 use crate::report::{
@@ -82,7 +81,7 @@ async fn look_at(lake: &Lake, look: DueLook<'_>, now: DateTime<Utc>) -> Result<V
     let place = lake.lateness()?;
     let sought = gaps::expecting(lake).into_iter().map(|tables| async {
         let memory = Memory::read(&place, &tables[0].name).await?;
-        Ok(Sought::of((lake, ledger), look, tables, memory, now))
+        Ok(Sought::of(ledger, look, tables, memory, now))
     });
     let sought: Vec<Option<Sought<'_>>> = try_join_all(sought).await.map_err(|error: Error| error)?;
     let mut sought: Vec<Sought<'_>> = sought.into_iter().flatten().collect();
@@ -131,7 +130,7 @@ fn is_about(selection: &Selection, gap: &PeriodGap) -> bool {
 impl<'a> Sought<'a> {
     /// None where the run did not look for these tables, or did not get to know what there is.
     fn of(
-        (lake, ledger): (&Lake, Option<&Ledger>),
+        ledger: Option<&Ledger>,
         look: DueLook<'_>,
         tables: Vec<&'a Contract>,
         memory: Memory,
@@ -148,16 +147,10 @@ impl<'a> Sought<'a> {
         let got_through = |report: &TableReport| !matches!(report.outcome, Outcome::Busy | Outcome::Stopped);
         let expect = gaps::expect_of(tables[0]).filter(|_| reports.any(got_through))?;
         let is_told_of = || queue.is_some() && memory.queue.as_deref() == queue;
+        // Those of them that are held were not.
         let was_listed = || {
-            let mut groups = Group::of(lake.contracts(), |contract| selection.names(contract));
-            groups.retain(|group| {
-                group
-                    .contracts
-                    .iter()
-                    .any(|table| names.contains(&table.name.to_string()))
-            });
-            groups.iter().all(|group| {
-                let listed = ledger.and_then(|ledger| ledger.listed_whole_at(&group.name().1));
+            tables.iter().any(|table| {
+                let listed = ledger.and_then(|ledger| ledger.listed_whole_at(&table.name));
                 listed.is_some_and(|listed| listed >= run.started_at.timestamp())
             })
         };
@@ -498,11 +491,11 @@ mod tests {
         look(&test.lake, &run, (&told_of(None), Some("ours")), at(1, 50)).await;
         assert_eq!(told(&test.lake).await, ["01:00 Overdue"]);
         // And so does a look through everything.
-        let groups = Group::of(test.lake.contracts(), |contract| contract.name.source == "jwo");
         let mut ledger = Ledger::open(test.lake.curated()).await.unwrap();
-        for group in &groups {
-            ledger.note_listed_whole(&group.name().1, 1).await.unwrap();
-        }
+        ledger
+            .note_listed_whole(&[&table("jwo.orders")], 1)
+            .await
+            .unwrap();
         look(&test.lake, &run, (&told_of(None), Some("others")), at(2, 5)).await;
         assert_eq!(told(&test.lake).await, ["01:15 Overdue"]);
     }

@@ -341,19 +341,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// When the whole raw zone was last listed for a group of tables and all of it taken in, in seconds since the epoch; none:
-    /// never.
-    pub(crate) fn listed_whole_at(&self, group: &str) -> Option<i64> {
-        self.snapshot.txn(&listed_app(group))
+    /// When the whole raw zone was last listed for a table and all of it taken in, in seconds since the epoch; none: never.
+    pub(crate) fn listed_whole_at(&self, table: &TableName) -> Option<i64> {
+        self.snapshot.txn(&listed_app(table))
     }
 
-    /// Notes that it was, at that second.
-    pub(crate) async fn note_listed_whole(&mut self, group: &str, at: i64) -> Result<()> {
-        let app = listed_app(group);
+    /// Notes that it was for these tables, at that second.
+    pub(crate) async fn note_listed_whole(&mut self, tables: &[&TableName], at: i64) -> Result<()> {
+        let apps: Vec<String> = tables.iter().map(|table| listed_app(table)).collect();
         // Somebody else may have listed everything meanwhile, later than this.
         self.note("LISTED", move |snapshot| {
-            let is_later = snapshot.txn(&app).is_none_or(|known| known < at);
-            is_later.then(|| vec![(app.clone(), at)])
+            let is_later = |app: &&String| snapshot.txn(app).is_none_or(|known| known < at);
+            let later: Vec<_> = apps
+                .iter()
+                .filter(is_later)
+                .map(|app| (app.clone(), at))
+                .collect();
+            Some(later).filter(|later| !later.is_empty())
         })
         .await
     }
@@ -459,8 +463,8 @@ fn record_app(table: &TableName) -> String {
     format!("record:{table}")
 }
 
-fn listed_app(group: &str) -> String {
-    format!("listed:{group}")
+fn listed_app(table: &TableName) -> String {
+    format!("listed:{table}")
 }
 
 fn rebuild_app(table: &TableName) -> String {
