@@ -105,6 +105,7 @@ impl Rates {
             .unwrap_or(rate.per_second);
         // One token less than documented, where there are several: two ends never count alike.
         let burst = rate.burst.saturating_sub(1).max(1);
+        let learned = spent.as_ref().is_some_and(|spent| spent.per_second.is_some());
         let left = spent.map_or(f64::from(burst), |spent| {
             let passed = (Utc::now() - spent.at).max(TimeDelta::zero());
             spent.left + passed.as_seconds_f64() * per_second / SLACK
@@ -113,7 +114,10 @@ impl Rates {
             operation,
             burst,
             turn: tokio::sync::Mutex::default(),
-            state: Mutex::new(State::filled(per_second, burst, left)),
+            state: Mutex::new(State {
+                learned,
+                ..State::filled(per_second, burst, left)
+            }),
         });
         buckets.insert(operation, bucket.clone());
         bucket
@@ -138,7 +142,6 @@ impl Rates {
         if let Some(spent) = spent {
             self.book.put(bucket.operation, spent).await?;
         }
-        bucket.state().ahead -= 1;
         Ok(())
     }
 }
@@ -211,11 +214,13 @@ impl State {
     /// What is to be written down before the request that took the last token; none where it was, ahead.
     fn spent(&mut self) -> Option<Spent> {
         if self.ahead > 0 {
+            self.ahead -= 1;
             return None;
         }
-        self.ahead = (self.per_second * AHEAD).clamp(1.0, f64::from(u16::MAX)) as u32;
+        // This request and so many more: an answer that comes meanwhile may state another rate, and all begins anew.
+        self.ahead = (self.per_second * AHEAD).clamp(1.0, f64::from(u16::MAX)) as u32 - 1;
         Some(Spent {
-            left: self.left - f64::from(self.ahead - 1),
+            left: self.left - f64::from(self.ahead),
             at: Utc::now(),
             per_second: self.learned.then_some(self.per_second),
         })
@@ -329,6 +334,10 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(spent.per_second, Some(5.0));
+        // Who comes next keeps it, although nobody tells it the rate again.
+        let next = Rates::open(&place).await.unwrap();
+        let kept = next.bucket("createReport", SLOW).await.state().spent().unwrap();
+        assert_eq!(kept.per_second, Some(5.0));
         assert!(bucket.takes(15) < Duration::from_secs(1));
     }
 
