@@ -15,6 +15,7 @@ mod rate;
 pub mod requests;
 mod secret;
 mod settings;
+pub mod sp_api;
 mod token;
 mod told;
 mod transport;

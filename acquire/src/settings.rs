@@ -9,6 +9,7 @@ use crate::ads::Access;
 use crate::endpoints::Endpoints;
 use crate::error::{Error, Result};
 use crate::secret::Kept;
+use crate::sp_api;
 
 /// What the configuration says about the sources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Settings {
     /// Logins of advertisers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ads: Vec<Access>,
+    /// Accounts of the Selling Partner API.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sp_api: Vec<sp_api::Account>,
 }
 
 /// An application of Login with Amazon.
@@ -69,6 +73,7 @@ impl Default for Settings {
             endpoints: Endpoints::default(),
             applications: BTreeMap::new(),
             ads: Vec::new(),
+            sp_api: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws::Aws;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::form_urlencoded::Serializer;
 
@@ -81,6 +82,14 @@ pub struct Shared {
     pub name: String,
     /// Who we are there.
     pub at: Arc<dyn AtAws>,
+}
+
+/// A token as it is left for others.
+#[derive(Serialize, Deserialize)]
+struct Left {
+    /// Whose it is: two accounts that leave their tokens in one secret never take each other's.
+    of: String,
+    token: Token,
 }
 
 #[derive(Deserialize)]
@@ -223,14 +232,30 @@ impl Tokens {
         let kept = Kept::new(format!("secret:{}", shared.name));
         // A secret that nobody wrote yet has no value.
         let text = kept.text(&*shared.at).await.unwrap_or_default();
-        Ok(serde_json::from_str(&text).ok())
+        let left: Option<Left> = serde_json::from_str(&text).ok();
+        Ok(left.filter(|left| left.of == self.whose()).map(|left| left.token))
+    }
+
+    /// What tells the tokens of this grant from those of others, and says nothing about it.
+    fn whose(&self) -> String {
+        let grant = match &self.grant {
+            Grant::Refresh { refresh_token } => refresh_token,
+            Grant::Client { scope } => scope,
+        };
+        let text = format!("{}\n{grant}", self.login.client_id);
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Leaves a token for others. Without it they fetch their own.
     async fn leave(&self, shared: &Shared, token: &Token) {
         let put = async {
             let aws: &Aws = shared.at.aws().await?;
-            let text = serde_json::to_string(token).map_err(|error| Error::odd("access token", error))?;
+            let left = Left {
+                of: self.whose(),
+                token: token.clone(),
+            };
+            let text = serde_json::to_string(&left).map_err(|error| Error::odd("access token", error))?;
             aws.put_secret(&shared.name, &text).await.map_err(Error::from)
         };
         if let Err(error) = put.await {

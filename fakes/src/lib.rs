@@ -3,3 +3,4 @@
 pub mod ads;
 pub mod http;
 pub mod lwa;
+pub mod sp_api;

@@ -68,6 +68,16 @@ pub trait Reports: Send + Sync {
     /// When that cannot be found out.
     async fn locate(&self, request: &Request, document: &Document) -> Result<Result<Located, Ended>>;
 
+    /// Path of the document, where an earlier process laid it down and could not write so any more.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out.
+    async fn laid(&self, request: &Request) -> Result<Option<String>> {
+        let _ = request;
+        Ok(None)
+    }
+
     /// Where the document is laid down under which name, and what is said about it. The end of the request instead where the
     /// document says that it is none.
     ///
@@ -379,6 +389,17 @@ impl Drive<'_> {
 
     /// Downloads the document and lays it down.
     async fn land(&self, request: &Request) -> Result<Option<Request>> {
+        let landed = |object: String| {
+            let landed = Request {
+                object: Some(object),
+                said: None,
+                ..request.clone()
+            };
+            landed.now(State::Landed)
+        };
+        if let Some(object) = self.reports.laid(request).await? {
+            return Ok(Some(landed(object)));
+        }
         let document = request.document.clone().unwrap_or_default();
         let what = format!("document of report {}", request.id.as_deref().unwrap_or_default());
         let mut urls = 0;
@@ -408,12 +429,7 @@ impl Drive<'_> {
         } = delivery;
         let object = folder.below(&name).to_string();
         deliver(&folder, &name, manifest, downloaded).await?;
-        let landed = Request {
-            object: Some(object),
-            said: None,
-            ..request.clone()
-        };
-        Ok(Some(landed.now(State::Landed)))
+        Ok(Some(landed(object)))
     }
 
     /// A request that came to an end without a report.

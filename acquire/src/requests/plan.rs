@@ -17,6 +17,10 @@ pub enum Unit {
     Week,
     /// Whole months.
     Month,
+    /// Three whole months, from January, April, July or October.
+    Quarter,
+    /// Whole years.
+    Year,
     /// None: the report says how things are when it is made.
     Present,
 }
@@ -264,14 +268,21 @@ fn unit_of(unit: Unit, day: NaiveDate) -> Period {
                 to: forth(from, 6),
             }
         }
-        Unit::Month => {
-            let from = day.with_day(1).unwrap_or(day);
-            let next = from.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
-            Period {
-                from,
-                to: back(next, 1),
-            }
-        }
+        Unit::Month => months(day, day.month0(), 1),
+        Unit::Quarter => months(day, day.month0() - day.month0() % 3, 3),
+        Unit::Year => months(day, 0, 12),
+    }
+}
+
+/// So many months of the day's year from that one on, January being 0.
+fn months(day: NaiveDate, first: u32, number: u32) -> Period {
+    let from = NaiveDate::from_ymd_opt(day.year(), first + 1, 1).unwrap_or(day);
+    let next = from
+        .checked_add_months(Months::new(number))
+        .unwrap_or(NaiveDate::MAX);
+    Period {
+        from,
+        to: back(next, 1),
     }
 }
 
@@ -406,6 +417,13 @@ mod tests {
                 "2026-04-01 to 2026-04-30"
             ]
         );
+        let quarters = plan(Unit::Quarter, 184).of_days(days("2025-02-01", "2026-04-30"), &calendar, &[]);
+        assert_eq!(
+            periods(&quarters),
+            ["2025-04-01 to 2025-09-30", "2025-10-01 to 2026-03-31"]
+        );
+        let years = plan(Unit::Year, 366).of_days(days("2024-12-31", "2026-04-30"), &calendar, &[]);
+        assert_eq!(periods(&years), ["2025-01-01 to 2025-12-31"]);
     }
 
     #[test]

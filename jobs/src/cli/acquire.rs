@@ -5,7 +5,36 @@ use clap::{Args, Subcommand};
 
 /// A source that is asked for what it has.
 #[derive(Debug, Subcommand)]
-pub(crate) enum AcquireCommand {}
+pub(crate) enum AcquireCommand {
+    /// The Selling Partner API, of sellers and vendors
+    #[command(subcommand)]
+    SpApi(SpApiCommand),
+}
+
+/// What the Selling Partner API is asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpApiCommand {
+    /// Reports: asked for, waited for, and laid down in the raw zone
+    Reports(ReportsArgs),
+}
+
+/// Which reports of the Selling Partner API are asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without days, what is due is asked for: the newest days, and those that Amazon restates. What was asked for before, and has
+not come to its end, is gone on with. Exit 3 says that something waits for a later call.
+
+Examples:
+  marketlake acquire sp-api reports                  what is due of all that is configured
+  marketlake acquire sp-api reports GET_SALES_AND_TRAFFIC_REPORT --from 2026-01-01 --to 2026-03-31 --dry-run
+  marketlake acquire sp-api reports --account corner --again")]
+pub(crate) struct ReportsArgs {
+    /// Report types; those that are configured where none is named
+    #[arg(value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
 
 /// Which days are asked for, and how.
 #[derive(Debug, Clone, Args)]

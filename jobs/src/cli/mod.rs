@@ -15,7 +15,7 @@ use pipeline::done::JobId;
 use crate::config::Options;
 use crate::units::Wait;
 
-pub(crate) use self::acquire::{AcquireCommand, Asking};
+pub(crate) use self::acquire::{AcquireCommand, Asking, ReportsArgs, SpApiCommand};
 pub(crate) use authoring::{NewArgs, TestArgs};
 
 const FIRST_STEPS: &str = "\

@@ -1,5 +1,6 @@
 //! The whole program from outside: killed, run twice at once, fed in any order, tampered with, read by others.
 
+mod acquire;
 mod authoring;
 mod changes;
 mod computed;

@@ -1,9 +1,12 @@
 //! `acquire`: the raw zone is filled from the sources, one file each.
 
+mod sp_api;
+
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
-use acquire::{AtAws, Outcome, Period, Place, Settings, Spool, Told, Transport};
+use acquire::{AtAws, Outcome, Period, Place, Settings, Spool, Told, Transport, Wait};
 use anyhow::Result;
 use pipeline::lake::Lake;
 use pipeline::report::SCHEMA;
@@ -11,7 +14,7 @@ use pipeline::{Alone, Folder};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{AcquireCommand, Asking};
+use crate::cli::{AcquireCommand, Asking, SpApiCommand};
 use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
 use crate::output::{Grid, count};
 use crate::session::Session;
@@ -31,6 +34,18 @@ pub(super) struct Acquired {
     calls: u64,
     /// Those of them that came too early for the source.
     too_early: u64,
+    /// What would be asked, with `--dry-run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<Would>,
+}
+
+/// What would be asked.
+#[derive(Default, Serialize, JsonSchema)]
+pub(super) struct Would {
+    /// Requests over HTTP at least.
+    calls: u64,
+    /// How long they take at the rates that are known, in seconds; accounts are asked at the same time.
+    seconds: u64,
 }
 
 /// An account of which nothing became.
@@ -65,8 +80,10 @@ pub(super) struct Account {
 }
 
 /// Asks a source for what it has.
-pub(super) async fn acquire(_session: &Session, command: AcquireCommand) -> Result<u8> {
-    match command {}
+pub(super) async fn acquire(session: &Session, command: AcquireCommand) -> Result<u8> {
+    match command {
+        AcquireCommand::SpApi(SpApiCommand::Reports(arguments)) => sp_api::reports(session, arguments).await,
+    }
 }
 
 impl<'a> Ground<'a> {
@@ -87,6 +104,7 @@ impl<'a> Ground<'a> {
                 failed: Vec::new(),
                 calls: 0,
                 too_early: 0,
+                would: None,
             },
         })
     }
@@ -127,6 +145,13 @@ impl<'a> Ground<'a> {
             }),
         }
         Ok(())
+    }
+
+    /// What would be asked for one account.
+    pub(super) fn would(&mut self, calls: u64, takes: Duration) {
+        let would = self.acquired.would.get_or_insert_default();
+        would.calls += calls;
+        would.seconds = would.seconds.max(takes.as_secs());
     }
 
     /// Until a signal asks for the end; what was begun is gone on with by the next call.
@@ -209,12 +234,20 @@ impl Acquired {
             .iter()
             .filter(|told| told.outcome == Outcome::Landed)
             .count();
-        let _ = writeln!(
-            text,
-            "{} landed, {} calls",
-            count(landed as u64),
-            count(self.calls)
-        );
+        let _ = match &self.would {
+            Some(would) => writeln!(
+                text,
+                "{} calls at least, which take {}",
+                count(would.calls),
+                Wait(Duration::from_secs(would.seconds))
+            ),
+            None => writeln!(
+                text,
+                "{} landed, {} calls",
+                count(landed as u64),
+                count(self.calls)
+            ),
+        };
         text
     }
 }

@@ -1,0 +1,3 @@
+//! The raw zone filled from servers that behave as Amazon documents its own, and then run.
+
+mod sp_api;
