@@ -366,7 +366,16 @@ impl Drive<'_> {
     async fn look(&self, call: &Call, request: &Request) -> Result<Option<Request>> {
         let id = request.id.as_deref().unwrap_or_default();
         let mut wait = self.settings.poll.0;
+        // Right after it was asked for nobody has made it.
+        let asked_ago = (Utc::now() - request.since).to_std().unwrap_or_default();
+        let mut pause = wait.saturating_sub(asked_ago);
         loop {
+            if Instant::now() + pause > call.deadline {
+                return Ok(None);
+            }
+            if !pause.is_zero() {
+                self.reports.wait(id, pause).await;
+            }
             match self.reports.poll(request, id).await? {
                 Polled::Ready(document) => {
                     let ready = Request {
@@ -378,11 +387,7 @@ impl Drive<'_> {
                 Polled::Ended(ended) => return Ok(Some(self.ended(request.clone(), ended))),
                 Polled::Working => {}
             }
-            let jittered = wait.mul_f64(rand::rng().random_range(0.9..1.1));
-            if Instant::now() + jittered > call.deadline {
-                return Ok(None);
-            }
-            self.reports.wait(id, jittered).await;
+            pause = wait.mul_f64(rand::rng().random_range(0.9..1.1));
             wait = wait.mul_f64(1.5).min(self.settings.poll_most.0);
         }
     }
