@@ -1,6 +1,7 @@
 //! What the configuration says about an account of the Selling Partner API.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -151,9 +152,9 @@ impl Entry {
                 unit_word(unit)
             )));
         }
-        let windows = match self.windows.is_empty() {
-            true => &kind.windows,
-            false => &self.windows,
+        let windows: Vec<Again> = match self.windows.is_empty() {
+            true => kind.windows.iter().map(|again| again.of_unit(unit)).collect(),
+            false => self.windows.clone(),
         };
         Ok(Plan {
             like,
@@ -172,7 +173,7 @@ impl Entry {
         let seconds = again.every.0.as_secs();
         let every = match seconds {
             _ if seconds >= DAY && seconds.is_multiple_of(DAY) => Every::Days((seconds / DAY) as u32),
-            _ if seconds >= HOUR && seconds < DAY && DAY.is_multiple_of(seconds) => {
+            _ if (HOUR..DAY).contains(&seconds) && DAY.is_multiple_of(seconds) => {
                 Every::Hours((seconds / HOUR) as u32)
             }
             _ => {
@@ -259,6 +260,22 @@ impl Entry {
             }
         }
         Ok(sets)
+    }
+}
+
+impl Again {
+    /// The same for reports of whole weeks, months, …: wide enough that one always lies in it, and once for each of them. Those
+    /// that end meanwhile are asked for as days that nobody asked for.
+    fn of_unit(self, unit: Unit) -> Self {
+        let days = unit_days(unit);
+        if days == 1 {
+            return self;
+        }
+        Self {
+            every: Wait(Duration::from_secs(u64::from(days) * DAY)),
+            from: self.from.max(self.to + 2 * days - 2),
+            ..self
+        }
     }
 }
 

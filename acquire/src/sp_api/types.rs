@@ -180,8 +180,11 @@ fn unit(value: &str) -> Result<Unit> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::super::settings::{Entry, Texts};
     use super::*;
+    use crate::requests::{Calendar, Request, State, Want};
 
     fn plans(entry: &Entry) -> Result<Vec<crate::requests::Plan>> {
         entry.plans(&["A1".to_owned(), "A2".to_owned()])
@@ -268,5 +271,35 @@ mod tests {
             (plans.len(), plans[0].unit, plans[0].longest),
             (4, Unit::Week, 49)
         );
+    }
+
+    #[test]
+    fn whole_weeks_months_and_years_are_due_on_any_day_and_once() {
+        for period in ["WEEK", "MONTH", "QUARTER", "YEAR"] {
+            let entry =
+                format!("type = 'GET_VENDOR_SALES_REPORT'\noptions = {{ reportPeriod = '{period}' }}");
+            let plan = &plans(&toml::from_str(&entry).unwrap()).unwrap()[0];
+            for month in 1..=12 {
+                for day in [1, 2, 9, 17, 28] {
+                    let mut calendar = Calendar {
+                        now: format!("2026-{month:02}-{day:02}T12:00:00Z").parse().unwrap(),
+                        zone: chrono_tz::UTC,
+                        since: None,
+                        until: None,
+                    };
+                    let due = plan.due(&calendar, &[]);
+                    assert!(!due.is_empty(), "{period} on {month}-{day}");
+                    let landed =
+                        |want: &Want| Request::intended(want.clone(), calendar.now).now(State::Landed);
+                    let known: Vec<Request> = due.iter().map(landed).collect();
+                    calendar.now += TimeDelta::hours(1);
+                    let is_new = |want: &Want| !due.iter().any(|asked| asked.key() == want.key());
+                    assert!(
+                        !plan.due(&calendar, &known).iter().any(is_new),
+                        "{period} on {month}-{day}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ const SECRETS: [&str; 4] = [
     "X-Amz-Signature",
 ];
 /// Processes that are killed.
-const KILLS: usize = 10;
+const KILLS: usize = 6;
 
 /// What Amazon knows, and a lake that asks for it.
 struct Source {
@@ -115,8 +115,11 @@ impl Source {
         Ok(document["requests"].as_array().context("no requests")?.clone())
     }
 
+    /// Objects of the raw zone; what a killed process left half written has another name, which nobody lists.
     fn raw(&self) -> Result<Vec<PathBuf>> {
-        files(&self.lake.raw())
+        let mut files = files(&self.lake.raw())?;
+        files.retain(|file| !file.to_string_lossy().contains('#'));
+        Ok(files)
     }
 
     /// No file of the lake has a secret in it.
@@ -341,10 +344,10 @@ fn a_process_that_is_killed_again_and_again_asks_for_each_report_once() -> Resul
     let sales = days_of(SALES);
     assert_eq!(
         (sales.len(), sales.iter().collect::<BTreeSet<_>>().len()),
-        (36, 36),
+        (5, 5),
         "each day once"
     );
-    assert_eq!((days_of(VENDOR).len(), days_of(ORDERS).len()), (6, 2));
+    assert_eq!((days_of(VENDOR).len(), days_of(ORDERS).len()), (2, 1));
     let raw = source.raw()?;
     let objects = raw
         .iter()
@@ -366,9 +369,8 @@ fn a_notification_ends_the_wait_for_a_report_and_goes_when_it_has_landed() -> Re
     let server = ministack(&[LAKE])?;
     let messages = server.messages();
     let queue = messages.queue("finished", 30)?;
-    // Nobody looks a second time before five minutes have passed.
+    // Nobody looks by itself before five minutes have passed.
     let source = Source::with("poll = \"5m\"\nwait = \"10m\"", &format!("queue = \"{queue}\""))?;
-    source.fake.looks(2);
     let day = day(3).to_string();
     let mut command = source.command(&[ORDERS, "--from", &day, "--to", &day]);
     command
@@ -377,8 +379,7 @@ fn a_notification_ends_the_wait_for_a_report_and_goes_when_it_has_landed() -> Re
         .env("AWS_ACCESS_KEY_ID", "id")
         .env("AWS_SECRET_ACCESS_KEY", "key");
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let looked = || source.fake.server().asked_for("GET", &format!("{CREATE}/")).len();
-    while looked() == 0 {
+    while source.fake.reports().is_empty() {
         sleep(Duration::from_millis(50));
     }
     let id = source.fake.reports()[0]["reportId"].clone();
@@ -394,7 +395,8 @@ fn a_notification_ends_the_wait_for_a_report_and_goes_when_it_has_landed() -> Re
     let run: Run = process.wait_with_output()?.into();
     let document = run.exits_with(0)?.document()?;
     assert_eq!(document["requests"][0]["outcome"], "landed", "{document}");
-    assert_eq!(looked(), 2);
+    let looks = source.fake.server().asked_for("GET", &format!("{CREATE}/"));
+    assert_eq!(looks.len(), 1);
     let waiting = messages.waiting(&queue)?;
     assert_eq!(waiting.visible + waiting.hidden, 1, "the other account's stays");
     Ok(())
