@@ -1,6 +1,6 @@
 //! The table `acquire` of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,8 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::ads::Access;
 use crate::endpoints::Endpoints;
 use crate::error::{Error, Result};
+use crate::jwo::Merchant;
 use crate::secret::Kept;
 use crate::sp_api;
+use crate::stream::{DataSets, Stream};
+use crate::yojaka::Seller;
 
 /// What the configuration says about the sources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,16 @@ pub struct Settings {
     /// Accounts of the Selling Partner API.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sp_api: Vec<sp_api::Account>,
+    /// Whether envelopes of SNS have to be signed by Amazon. `false` is taken only where an endpoint of AWS is overridden.
+    pub verify_signatures: bool,
+    /// Merchants of Just Walk Out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jwo: Vec<Merchant>,
+    /// Marketing Stream.
+    pub ams: Stream,
+    /// Sellers at Smart Connect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub yojaka: Vec<Seller>,
 }
 
 /// An application of Login with Amazon.
@@ -74,6 +87,10 @@ impl Default for Settings {
             applications: BTreeMap::new(),
             ads: Vec::new(),
             sp_api: Vec::new(),
+            verify_signatures: true,
+            jwo: Vec::new(),
+            ams: Stream::default(),
+            yojaka: Vec::new(),
         }
     }
 }
@@ -95,6 +112,12 @@ impl Settings {
                 "acquire.{key} is 0; give a time such as 30s"
             )));
         }
+        DataSets::with(&self.ams.data_sets)?;
+        once("jwo", self.jwo.iter().map(|merchant| merchant.account.as_str()))?;
+        once(
+            "yojaka",
+            self.yojaka.iter().map(|seller| seller.merchant_id.as_str()),
+        )?;
         match self.parallel {
             0 => Err(Error::mistake(
                 "acquire.parallel is 0; one request has to be under way at least",
@@ -115,6 +138,17 @@ impl Settings {
             ))
         })
     }
+}
+
+/// Fails where one of these is there twice: of two that say something else about the same neither would be right.
+fn once<'a>(source: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut known = BTreeSet::new();
+    for name in names {
+        if !known.insert(name) {
+            return Err(Error::mistake(format!("acquire.{source}: {name} is there twice")));
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Display for Wait {
@@ -170,17 +204,21 @@ mod tests {
         for (text, says) in [
             ("pol = \"1s\"", "unknown field `pol`"),
             ("poll = \"soon\"", "is no time"),
+            ("[[jwo]]\naccount = \"a\"\nbuket = \"b\"", "unknown field `buket`"),
+            ("[ams]\nqueues = []", "unknown field `queues`"),
             ("poll = \"9999999999999999999d\"", "is no time"),
         ] {
             let error = toml::from_str::<Settings>(text).unwrap_err();
             assert!(error.message().contains(says), "{error}");
         }
-        assert!(
-            toml::from_str::<Settings>("parallel = 0")
-                .unwrap()
-                .check()
-                .is_err()
-        );
+        for text in [
+            "parallel = 0",
+            "[[yojaka]]\naccount = \"a\"\nmerchant_id = \"m\"\n[[yojaka]]\naccount = \"b\"\nmerchant_id = \"m\"",
+            "[ams.data_sets.x]\nna = \"1\"",
+        ] {
+            let settings: Settings = toml::from_str(text).unwrap();
+            assert!(settings.check().is_err(), "{text}");
+        }
     }
 
     #[test]

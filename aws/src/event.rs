@@ -16,20 +16,18 @@ pub struct Named {
     pub key: String,
     /// Which version of it, where the bucket keeps several.
     pub version: Option<String>,
-    /// Orders what happened to one key: see [`Named::is_after`].
+    /// Orders what happened to one key: see [`is_after`].
     pub sequencer: Option<String>,
     /// Whether there is less of it now than before: it was deleted, or is over.
     pub is_gone: bool,
 }
 
-impl Named {
-    /// Whether this happened to the key after that with the other sequencer did: the shorter one is filled up with zeros, and
-    /// then the greater one is later. Nobody knows where either is missing.
-    pub fn is_after(&self, other: Option<&str>) -> Option<bool> {
-        let (own, other) = (self.sequencer.as_deref()?, other?);
-        let width = own.len().max(other.len());
-        Some(format!("{own:0<width$}").to_lowercase() > format!("{other:0<width$}").to_lowercase())
-    }
+/// Whether what has that sequencer happened to a key after what has the other one did: the shorter one is filled up with
+/// zeros, and then the greater one is later.
+pub fn is_after(sequencer: &str, other: &str) -> bool {
+    let width = sequencer.len().max(other.len());
+    let filled = |text: &str| format!("{text:0<width$}").to_lowercase();
+    filled(sequencer) > filled(other)
 }
 
 /// What a message says.
@@ -240,17 +238,9 @@ mod tests {
             };
             assert_eq!(named[0].is_gone, is_gone, "{event}");
         }
-        let with = |sequencer: Option<&str>| Named {
-            sequencer: sequencer.map(str::to_owned),
-            ..object("b", "k")
-        };
-        assert_eq!(
-            with(Some("006660E5")).is_after(Some("006660E4307DDF229D")),
-            Some(true)
-        );
-        assert_eq!(with(Some("0066")).is_after(Some("006600")), Some(false));
-        assert_eq!(with(Some("0066")).is_after(None), None);
-        assert_eq!(with(None).is_after(Some("0066")), None);
+        assert!(is_after("006660E5", "006660E4307DDF229D"));
+        assert!(!is_after("006660E4307DDF229D", "006660e5"));
+        assert!(!is_after("0066", "006600") && !is_after("006600", "0066"));
     }
 
     #[test]

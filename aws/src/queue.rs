@@ -98,12 +98,26 @@ impl Queue {
     ///
     /// With what is missing, by the name of the action where it is a permission.
     pub async fn receive(&self, wait: Duration) -> Result<Vec<Received>, Refusal> {
+        self.receive_for(wait, None).await
+    }
+
+    /// The same, which hides them for so long, where that is not as the queue does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::receive`].
+    pub async fn receive_for(
+        &self,
+        wait: Duration,
+        hides: Option<Duration>,
+    ) -> Result<Vec<Received>, Refusal> {
         let asked = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(BATCH as i32)
             .wait_time_seconds(wait.as_secs().min(20) as i32)
+            .set_visibility_timeout(hides.map(seconds))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await;
@@ -150,7 +164,7 @@ impl Queue {
     ///
     /// With what is missing, by the name of the action where it is a permission.
     pub async fn hide(&self, receipts: &[String], so_long: Duration) -> Result<(), Refusal> {
-        let seconds = so_long.as_secs().min(12 * 3600) as i32;
+        let seconds = seconds(so_long);
         let hidden = batches(receipts).map(|receipts| async move {
             let entries = receipts.iter().enumerate().map(|(index, receipt)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -213,14 +227,14 @@ impl Queue {
         }
     }
 
-    /// Its URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     fn name(&self) -> String {
         format!("queue {}", self.url)
     }
+}
+
+/// Seconds that a message can be hidden for.
+fn seconds(time: Duration) -> i32 {
+    time.as_secs().min(12 * 3600) as i32
 }
 
 /// So many receipts as one request takes, again and again.

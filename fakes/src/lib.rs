@@ -4,3 +4,5 @@ pub mod ads;
 pub mod http;
 pub mod lwa;
 pub mod sp_api;
+pub mod stream;
+pub mod yojaka;
