@@ -3,12 +3,20 @@
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
+use super::queues::{AmsArgs, JwoArgs, YojakaArgs};
+
 /// A source that is asked for what it has.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AcquireCommand {
     /// The Selling Partner API, of sellers and vendors
     #[command(subcommand)]
     SpApi(SpApiCommand),
+    /// Order reports of Just Walk Out, as messages of the merchants' queues tell of them
+    Jwo(JwoArgs),
+    /// What Marketing Stream sends to queues, and subscriptions to it
+    Ams(AmsArgs),
+    /// Events of Smart Connect (Yojaka) from queues, subscriptions to them, patterns of rules
+    Yojaka(YojakaArgs),
 }
 
 /// What the Selling Partner API is asked for.

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod authoring;
+mod queues;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,10 @@ use crate::units::Wait;
 
 pub(crate) use self::acquire::{AcquireCommand, Asking, ReportsArgs, SpApiCommand};
 pub(crate) use authoring::{NewArgs, TestArgs};
+pub(crate) use queues::{
+    AmsArgs, AmsCommand, ApiRegion, Draining, JwoArgs, PatternCommand, SubscriptionsCommand, YojakaArgs,
+    YojakaCommand,
+};
 
 const FIRST_STEPS: &str = "\
 First steps:

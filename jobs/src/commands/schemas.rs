@@ -50,6 +50,16 @@ fn described<T: JsonSchema>(name: &'static str, from: &'static str) -> Described
 fn all() -> Vec<Described> {
     vec![
         described::<acquire::Acquired>("acquire", "marketlake acquire … --json"),
+        described::<acquire::Drained>("acquire_messages", "marketlake acquire jwo|ams|yojaka --json"),
+        described::<acquire::Matched>("acquire_pattern", "marketlake acquire yojaka pattern test --json"),
+        described::<acquire::Subscribed>(
+            "acquire_subscriptions",
+            "marketlake acquire ams subscriptions … --json",
+        ),
+        described::<acquire::EventsSubscribed>(
+            "acquire_yojaka",
+            "marketlake acquire yojaka subscribe --json",
+        ),
         described::<catalog::Compared>("catalog_diff", "marketlake catalog diff --json"),
         described::<catalog::Synced>("catalog_sync", "marketlake catalog sync --json"),
         described::<check::Document>("check", "marketlake check --json"),

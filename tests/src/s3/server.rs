@@ -132,6 +132,25 @@ impl Server {
         Ok(())
     }
 
+    /// Has a bucket keep every version of its objects.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn keep_versions(&self, bucket: &str) -> Result<()> {
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let mut server = TcpStream::connect(self.address)?;
+        write!(
+            server,
+            "PUT /{bucket}?versioning HTTP/1.1\r\nhost: s3\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut said = String::new();
+        server.read_to_string(&mut said)?;
+        ensure!(said.starts_with("HTTP/1.1 200"), "versions are not kept: {said}");
+        Ok(())
+    }
+
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -1,6 +1,10 @@
 //! `acquire`: the raw zone is filled from the sources, one file each.
 
+mod ams;
+mod jwo;
+mod queues;
 mod sp_api;
+mod yojaka;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,6 +22,10 @@ use crate::cli::{AcquireCommand, Asking, SpApiCommand};
 use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
 use crate::output::{Grid, count};
 use crate::session::Session;
+
+pub(super) use ams::Subscribed;
+pub(super) use queues::Drained;
+pub(super) use yojaka::{EventsSubscribed, Matched};
 
 /// What was asked of a source, and what became of it.
 #[derive(Serialize, JsonSchema)]
@@ -83,6 +91,9 @@ pub(super) struct Account {
 pub(super) async fn acquire(session: &Session, command: AcquireCommand) -> Result<u8> {
     match command {
         AcquireCommand::SpApi(SpApiCommand::Reports(arguments)) => sp_api::reports(session, arguments).await,
+        AcquireCommand::Jwo(arguments) => jwo::jwo(session, &arguments).await,
+        AcquireCommand::Ams(arguments) => ams::ams(session, &arguments).await,
+        AcquireCommand::Yojaka(arguments) => yojaka::yojaka(session, &arguments).await,
     }
 }
 
@@ -122,6 +133,11 @@ impl<'a> Ground<'a> {
             raw: place(self.lake.delivers(source, Some(alias))?),
             remembered: place(self.lake.remembering(&format!("{source}/{alias}/{kind}"))?),
         }))
+    }
+
+    /// The folder in which an account delivers, for who remembers nothing of it.
+    pub(super) fn folder(&self, source: &str, alias: &str) -> Result<Place> {
+        Ok(place(self.lake.delivers(source, Some(alias))?))
     }
 
     /// The folder in which all accounts of a source deliver.
