@@ -121,7 +121,7 @@ impl<'a> Acquisition<'a> {
         let entries = self.entries(kinds)?;
         let wants = self.wants(&entries, days, Utc::now()).await?;
         let listed = entries.iter().filter(|entry| is_listed(entry));
-        let mut told = Vec::new();
+        let mut told = self.not_over(&entries, days, Utc::now());
         for entry in listed {
             // A list that cannot be had costs its type alone.
             if let Err(error) = self.list(&entry.kind, days).await {
@@ -267,6 +267,29 @@ impl<'a> Acquisition<'a> {
             since: self.days.since,
             until: Some(self.days.until.map_or(over, |until| until.min(over))),
         }
+    }
+
+    /// What is told of days that are not over yet: a later call asks for them.
+    fn not_over(&self, entries: &[Entry], days: Option<Period>, now: DateTime<Utc>) -> Vec<Told> {
+        let today = now.date_naive();
+        let later =
+            days.filter(|days| days.to >= today && self.days.until.is_none_or(|until| until >= today));
+        let Some(days) = later else {
+            return Vec::new();
+        };
+        let period = Some(Period {
+            from: days.from.max(today),
+            ..days
+        });
+        let of_days = entries
+            .iter()
+            .filter(|entry| ReportType::of(&entry.kind).is_ok_and(|kind| !kind.listed && !kind.present));
+        let tell = |entry: &Entry| {
+            let said = Some("these days are not over yet in UTC".to_owned());
+            let told = self.told(&entry.kind, Outcome::NotYet, said);
+            Told { period, ..told }
+        };
+        of_days.map(tell).collect()
     }
 
     fn is_due(&self, known: &Request, now: DateTime<Utc>) -> bool {

@@ -214,6 +214,17 @@ async fn reports_land_with_what_is_known_of_them_and_are_asked_for_once() {
 }
 
 #[tokio::test]
+async fn days_that_amazon_may_not_have_yet_hold_up_no_others_and_those_that_are_not_over_wait() {
+    let shop = Shop::open();
+    let told = shop.acquire(&[VENDOR], days(6, 0), false).await;
+    let mut periods: Vec<_> = told.iter().map(|told| (told.period, told.outcome)).collect();
+    periods.sort();
+    let landed = |from, to| [(days(from, to), Outcome::Landed); 2];
+    let wanted = [&landed(6, 4)[..], &landed(3, 1), &[(days(0, 0), Outcome::NotYet)]].concat();
+    assert_eq!(periods, wanted, "{told:?}");
+}
+
+#[tokio::test]
 async fn what_is_due_is_asked_for_once_a_day() {
     let shop = Shop::open();
     let told = shop.acquire(&[VENDOR], None, false).await;
