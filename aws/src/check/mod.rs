@@ -20,7 +20,8 @@ pub struct Check {
     pub state: State,
     /// What was found, what is wrong and what to do, or why it was not looked at.
     pub said: String,
-    /// The statement that the policy of the program's role lacks, where that is what is wrong.
+    /// The statement that the policy of the program's role lacks, where that is what is wrong; or what it has to have, where
+    /// that was not tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statement: Option<Statement>,
 }
@@ -76,7 +77,7 @@ impl Check {
         Self::new(what, State::Skipped, said)
     }
 
-    /// The same, which a statement mends.
+    /// The same, which a statement mends or needs.
     #[must_use]
     pub fn lacking(self, statement: Statement) -> Self {
         Self {

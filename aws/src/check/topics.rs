@@ -2,25 +2,30 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use super::{Check, Statement};
+use super::{Check, State, Statement};
 use crate::answer::said;
 use crate::queue::Queue;
 use crate::topic::Topic;
 
 /// A handle of no message.
 const NO_HANDLE: &str = "marketlake-doctor";
+/// The attribute of a topic that names its key of KMS.
+const KEY: &str = "KmsMasterKeyId";
+const USE_OF_KEY: &str = "use of the key of KMS";
 
 impl Queue {
     /// Whether it can be drained. A message that it shows meanwhile is there for everybody at once.
     pub async fn check(&self) -> Vec<Check> {
         let (client, url) = (&self.client, &self.url);
-        let timeout = QueueAttributeName::VisibilityTimeout;
         let look = client
             .get_queue_attributes()
             .queue_url(url)
-            .attribute_names(timeout)
-            .send();
-        let looked = look.await.err().map(|error| said(&error));
+            .attribute_names(QueueAttributeName::VisibilityTimeout)
+            .attribute_names(QueueAttributeName::KmsMasterKeyId);
+        let looked = look.send().await;
+        let attributes = looked.as_ref().ok().and_then(|found| found.attributes());
+        let key = attributes.and_then(|found| found.get(&QueueAttributeName::KmsMasterKeyId).cloned());
+        let looked = looked.err().map(|error| said(&error));
         let receive = client
             .receive_message()
             .queue_url(url)
@@ -46,6 +51,7 @@ impl Queue {
             ("delete", "sqs:DeleteMessage", deleted),
             ("hide", "sqs:ChangeMessageVisibility", hidden),
         ];
+        let encrypted = key.map(|key| encrypted(url, &key, &resource, &["kms:Decrypt"]));
         let checks = asked.map(|(what, action, said)| {
             let statement = Statement::allows(&[action], std::slice::from_ref(&resource));
             // The queue is there, and what was asked for may be asked.
@@ -59,19 +65,78 @@ impl Queue {
                 .any(|known| code.contains(known))
             })
         });
-        checks.into()
+        checks.into_iter().chain(encrypted).collect()
     }
 }
 
 impl Topic {
     /// Whether it can be told something: a message without a word is refused by who would take another one.
-    pub async fn check(&self) -> Check {
+    pub async fn check(&self) -> Vec<Check> {
         let publish = self.client.publish().topic_arn(&self.arn).message("").send();
         let said = publish.await.err().map(|error| said(&error));
         let statement = Statement::allows(&["sns:Publish"], std::slice::from_ref(&self.arn));
-        judged(format!("{}: publish", self.arn), statement, said, |code| {
+        let published = judged(format!("{}: publish", self.arn), statement, said, |code| {
             code.starts_with("InvalidParameter")
-        })
+        });
+        match published.state {
+            State::Ok => [Some(published), self.encrypted().await]
+                .into_iter()
+                .flatten()
+                .collect(),
+            _ => vec![published],
+        }
+    }
+
+    /// What is known of the key that the topic is encrypted with; nothing where it is not. The message without a word is
+    /// refused before the key is used.
+    async fn encrypted(&self) -> Option<Check> {
+        let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
+        match self
+            .client
+            .get_topic_attributes()
+            .topic_arn(&self.arn)
+            .send()
+            .await
+        {
+            Ok(found) => {
+                let key = found.attributes()?.get(KEY)?;
+                Some(encrypted(&self.arn, key, &self.arn, &actions))
+            }
+            Err(error) => {
+                let (_, said) = said(&error);
+                let said = format!(
+                    "whether it is encrypted is not known, for which doctor alone needs sns:GetTopicAttributes ({said}); with a \
+                     key of KMS, {} on that are needed",
+                    actions.join(" and ")
+                );
+                Some(Check::skipped(format!("{}: {USE_OF_KEY}", self.arn), said))
+            }
+        }
+    }
+}
+
+/// What is known of the key that something is encrypted with: it is used for messages alone, of which none is there to try it.
+fn encrypted(name: &str, key: &str, arn: &str, actions: &[&'static str]) -> Check {
+    let what = format!("{name}: {USE_OF_KEY}");
+    if key.contains("alias/aws/") {
+        return Check::ok(what, format!("{key} is managed by AWS and needs no permission"));
+    }
+    let said =
+        format!("only a message shows whether {key} may be used; the policy of the key has to allow it, too");
+    Check::skipped(what, said).lacking(Statement::allows(actions, &[arn_of_key(key, arn)]))
+}
+
+/// The ARN of a key that may be named by its id, which is in the region and the account of what it encrypts. What an alias
+/// stands for only KMS knows, and policies take none.
+fn arn_of_key(key: &str, beside: &str) -> String {
+    let place: Vec<&str> = beside.split(':').collect();
+    match (key, &place[..]) {
+        _ if key.starts_with("arn:") && !key.contains(":alias/") => key.to_owned(),
+        _ if key.contains("alias/") => format!("the ARN of the key behind {key}"),
+        (_, ["arn", partition, _, region, account, _]) => {
+            format!("arn:{partition}:kms:{region}:{account}:key/{key}")
+        }
+        _ => format!("the ARN of the key {key}"),
     }
 }
 
@@ -110,7 +175,6 @@ fn arn_of_queue(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::State;
 
     #[test]
     fn the_url_of_a_queue_says_its_arn() {
@@ -137,5 +201,36 @@ mod tests {
             (State::Failed, Some(statement()))
         );
         assert_eq!(judge("NotFound").statement, None);
+    }
+
+    #[test]
+    fn a_key_that_was_not_tried_is_said_with_what_it_needs_and_one_of_aws_needs_nothing() {
+        let topic = "arn:aws-cn:sns:cn-north-1:111122223333:notices";
+        let look = |key: &str| encrypted("t", key, topic, &["kms:GenerateDataKey", "kms:Decrypt"]);
+        for key in [
+            "alias/aws/sns",
+            "arn:aws:kms:eu-west-1:111122223333:alias/aws/sqs",
+        ] {
+            let check = look(key);
+            assert_eq!((check.state, check.statement), (State::Ok, None), "{key}");
+        }
+        for (key, resource) in [
+            ("1-2", "arn:aws-cn:kms:cn-north-1:111122223333:key/1-2"),
+            (
+                "arn:aws:kms:eu-west-1:4:key/1-2",
+                "arn:aws:kms:eu-west-1:4:key/1-2",
+            ),
+            ("alias/ours", "the ARN of the key behind alias/ours"),
+        ] {
+            let check = look(key);
+            let statement =
+                Statement::allows(&["kms:GenerateDataKey", "kms:Decrypt"], &[resource.to_owned()]);
+            assert_eq!(
+                (check.state, check.statement),
+                (State::Skipped, Some(statement)),
+                "{key}"
+            );
+        }
+        assert_eq!(arn_of_key("1-2", "http://host/queue"), "the ARN of the key 1-2");
     }
 }

@@ -74,6 +74,12 @@ impl Request {
         self.header("x-amz-target")
     }
 
+    /// The service whose request it is, as its signature says: `sns`.
+    pub fn service(&self) -> Option<&str> {
+        let (_, signed) = self.header("authorization")?.split_once("Credential=")?;
+        signed.split(['/', ',']).nth(3)
+    }
+
     /// Bytes of its body.
     pub(super) fn length(&self) -> usize {
         self.head.length()

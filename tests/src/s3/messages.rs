@@ -69,6 +69,19 @@ impl Messages {
         Ok(topic_arn(name))
     }
 
+    /// Has the messages of a queue and of a topic encrypted with a key of KMS.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not do it.
+    pub fn encrypt(&self, queue: &str, topic: &str, key: &str) -> Result<()> {
+        let asked = json!({ "QueueUrl": queue, "Attributes": { "KmsMasterKeyId": key } });
+        self.sqs("SetQueueAttributes", &asked)?;
+        self.sns(&format!(
+            "Action=SetTopicAttributes&TopicArn={topic}&AttributeName=KmsMasterKeyId&AttributeValue={key}"
+        ))
+    }
+
     /// Subscribes a queue to a topic: to what the filter of attributes lets through, as it was published where `raw`.
     ///
     /// # Errors

@@ -151,10 +151,9 @@ impl State {
         answer(&mut BufReader::new(server), &request.method)
     }
 
-    /// Whether the proxy itself answers: credentials of a task and of roles. Services whose requests name what they ask for
-    /// are behind it.
+    /// Whether the proxy itself answers: credentials of a task and of roles.
     fn is_of_aws(&self, request: &Request) -> bool {
-        request.target == "/credentials" || request.target == "/" && request.asked().is_none()
+        request.target == "/credentials" || request.service() == Some("sts")
     }
 
     fn generation(&self) -> usize {
@@ -220,6 +219,10 @@ fn refusal(request: &Request, status: u16, code: &str, more: &str) -> Vec<u8> {
     let body = format!(
         "<Error><Code>{code}</Code><Message>said the proxy</Message>{more}<RequestId>1</RequestId></Error>"
     );
+    let body = match request.service() {
+        Some("sns") => format!("<ErrorResponse>{body}</ErrorResponse>"),
+        _ => body,
+    };
     let body = if request.method == "HEAD" {
         ""
     } else {

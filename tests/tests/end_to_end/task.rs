@@ -316,7 +316,8 @@ fn a_doctor_looks_at_everything_and_says_which_permission_is_missing() -> Result
 
     let is_raw: Meant = |request| request.target.contains("prod/raw/");
     let glue = "arn:aws:glue:us-east-1:*:catalog";
-    let missing: [(Meant, &str, &str); 12] = [
+    let missing: [(Meant, &str, &str); 13] = [
+        (|request| request.service() == Some("sns"), "sns:Publish", &topic),
         (
             |request| request.asked() == Some("AWSGlue.GetDatabase"),
             "glue:GetDatabase",
@@ -394,6 +395,27 @@ fn a_doctor_looks_at_everything_and_says_which_permission_is_missing() -> Result
         );
     }
     proxy.judge(|_| Fault::None);
+    // What was not tried is not said to be well.
+    server.messages().encrypt(&queue, &topic, "1-2-3")?;
+    let (code, checks) = diagnosed(&lake, &queue)?;
+    let skipped: Vec<_> = checks
+        .iter()
+        .filter(|check| check["state"] == "skipped")
+        .collect();
+    let statements: Vec<_> = skipped.iter().map(|check| &check["statement"]).collect();
+    let key = "arn:aws:kms:us-east-1:000000000000:key/1-2-3";
+    let needs = |actions: Value, resource: &str| json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
+    assert_eq!(
+        (code, statements),
+        (
+            0,
+            vec![
+                &needs(json!(["kms:Decrypt"]), "the ARN of the key 1-2-3"),
+                &needs(json!(["kms:GenerateDataKey", "kms:Decrypt"]), key)
+            ]
+        ),
+        "{checks:#?}"
+    );
     let (_, checks) = diagnosed(&lake, &format!("{queue}-of-nobody"))?;
     ensure!(
         checks.iter().any(|check| check["state"] == "failed"),

@@ -61,10 +61,10 @@ async fn at_aws(config: &Config, aws: &Aws, zones: &[zones::Zone], arguments: &D
         Some(queue) => checks.extend(aws.queue(queue).check().await),
         None => checks.push(Check::skipped("queue", "none is named: --events QUEUE_URL")),
     }
-    checks.push(match &config.notice_topic {
-        Some(topic) => aws.topic(topic).check().await,
-        None => Check::skipped("topic", "notice_topic names none"),
-    });
+    match &config.notice_topic {
+        Some(topic) => checks.extend(aws.topic(topic).check().await),
+        None => checks.push(Check::skipped("topic", "notice_topic names none")),
+    }
     checks.extend(glue::checks(config, aws).await);
     checks
 }
@@ -132,7 +132,11 @@ fn text(checks: &[Check]) -> String {
             .as_ref()
             .and_then(|it| serde_json::to_string(it).ok())
         {
-            let _ = writeln!(text, "         add to the policy of the role: {statement}");
+            let what = match check.state {
+                State::Skipped => "the policy of the role needs",
+                _ => "add to the policy of the role",
+            };
+            let _ = writeln!(text, "         {what}: {statement}");
         }
     }
     text
