@@ -6,6 +6,7 @@
 pub(crate) mod changes;
 mod columns;
 pub mod done;
+mod held;
 pub(crate) mod ledger;
 mod open_rejects;
 pub(crate) mod outbox;

@@ -17,6 +17,7 @@ use crate::failpoint;
 use crate::report::{Counts, News, Outcome, RunRecord, RunReport, TableReport};
 
 use super::columns::{Cells, instant_field, instants, int_field, ints, text_field, texts};
+use super::held::Held;
 use super::outbox;
 
 const DAY: &str = "run_date";
@@ -69,14 +70,23 @@ pub(crate) async fn append(
     super::append(&log, snapshot, "RUN", adds, progress).await
 }
 
-/// Records where a run did not get through, and leaves that to be told: each batch was recorded with its commit. What
-/// fails is said in the report.
+/// Records where a run did not get through, and leaves that to be told: each batch was recorded with its commit. That a table is
+/// held is told when it begins, or changes. What fails is said in the report.
 pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
     let undone = |table: &&TableReport| table.outcome.exit_code() != 0;
     let undone: Vec<TableReport> = report.tables.iter().filter(undone).cloned().collect();
     let mut failed = Vec::new();
     // Nobody is asked anything about a table that was only stopped: the next run goes on with it.
     for table in undone.iter().filter(|table| table.outcome != Outcome::Stopped) {
+        let held = match table.outcome {
+            Outcome::Held => Held::of(curated, table).await.ok(),
+            _ => None,
+        };
+        if let Some(held) = &held
+            && held.is_told(curated, &table.table).await.unwrap_or(false)
+        {
+            continue;
+        }
         let news = News {
             // A run can be begun again under its id.
             id: format!(
@@ -92,7 +102,12 @@ pub(crate) async fn close(curated: &Curated, report: &mut RunReport) {
             late_periods: Vec::new(),
             told: BTreeSet::new(),
         };
-        failed.extend(outbox::put(curated, &news).await.err());
+        // Last: who dies before it has left the same to be told, and it is told again.
+        let left = match (outbox::put(curated, &news).await, held) {
+            (Ok(()), Some(held)) => held.note(curated, &table.table).await,
+            (left, _) => left,
+        };
+        failed.extend(left.err());
     }
     let undone = RunReport {
         tables: undone.iter().map(TableReport::without_batches).collect(),
@@ -298,5 +313,30 @@ mod tests {
         fields.sort();
         columns.sort_unstable();
         assert_eq!(fields, columns);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_held_as_it_was_is_recorded_by_each_run_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let curated = Curated::at(Place::of_folder(folder.path()));
+        let held = |run: i64, why: &str| {
+            let mut report = report(&format!("r-{run}"), run, &[Outcome::Held, Outcome::Failed]);
+            report.tables[0].messages = vec![why.to_owned()];
+            report
+        };
+        let waiting = || {
+            std::fs::read_dir(folder.path().join("marketlake/outbox"))
+                .unwrap()
+                .count()
+        };
+        // What failed is told by each run.
+        for (run, why, told) in [(1, "a", 2), (2, "a", 3), (3, "b", 5), (4, "b", 6), (5, "a", 8)] {
+            let mut report = held(run, why);
+            close(&curated, &mut report).await;
+            assert!(report.unfinished.is_empty(), "{:?}", report.unfinished);
+            assert_eq!(waiting(), told, "run {run}");
+        }
+        let records = read(&curated, 100).await.unwrap();
+        assert_eq!(records.len(), 10);
     }
 }

@@ -33,3 +33,4 @@ mod secrets;
 mod stop;
 mod task;
 mod together;
+mod told;
