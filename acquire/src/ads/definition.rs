@@ -246,18 +246,25 @@ impl Definition {
     /// Whether what Amazon says a report is about is this; what it does not say is.
     pub(super) fn is_what(&self, period: Period, said: &Value) -> bool {
         let ours = self.body(period);
-        [
+        let parts = [
             "/startDate",
             "/endDate",
             "/configuration/reportTypeId",
             "/configuration/timeUnit",
             "/configuration/groupBy",
-        ]
-        .iter()
-        .all(|part| {
+        ];
+        let is_same = |part: &str| {
             said.pointer(part)
                 .is_none_or(|theirs| theirs.is_null() || ours.pointer(part) == Some(theirs))
-        })
+        };
+        // No filter may be said by leaving it out.
+        let filters = |body: &Value| {
+            body.pointer("/configuration/filters")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        parts.into_iter().all(is_same) && filters(&ours) == filters(said)
     }
 
     /// What is said about a refusal that names columns, which is the whole request's: those that are not accepted, as far as

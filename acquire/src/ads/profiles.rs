@@ -2,19 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Access, Api, LOOK};
+use crate::book::Book;
 use crate::error::{Error, Result};
+use crate::place::Place;
 use crate::transport::Call;
 
 /// Without `accessLevel` those are left out that may only be looked at, as those of vendors are; agencies have no ads of
 /// their own, and calls about them fail.
 const PATH: &str = "/v2/profiles?accessLevel=view&profileTypeFilter=seller,vendor";
+
+/// For how long a login's profiles are taken for what they were.
+const KNOWN: TimeDelta = TimeDelta::hours(24);
+/// The one entry of the book of profiles.
+const SEEN: &str = "seen";
 
 /// An advertising profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +50,15 @@ pub struct Seen {
     pub at: DateTime<Utc>,
     /// All of them, those that nobody asked for, too.
     pub profiles: Vec<Profile>,
+}
+
+/// The profiles that are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// By alias.
+    pub profiles: BTreeMap<String, Profile>,
+    /// Those that are named and not seen.
+    pub unseen: Vec<Unseen>,
 }
 
 /// A profile that was named and is not among those that a login sees.
@@ -79,7 +95,7 @@ struct Info {
 pub async fn profiles(api: &Api) -> Result<Vec<Profile>> {
     let what = "profiles";
     let answer = api
-        .call("profiles", LOOK, None, Call::get(what, api.endpoint.at(PATH)?))
+        .call(&LOOK, None, Call::get(what, api.endpoint.at(PATH)?))
         .await?;
     if !answer.status.is_success() {
         return Err(Error::Refused(api.transport.refused(&answer, what)));
@@ -110,6 +126,35 @@ pub async fn profiles(api: &Api) -> Result<Vec<Profile>> {
     Ok(profiles)
 }
 
+impl Seen {
+    /// The profiles that a login sees: those that it saw within a day, unless one that is named is not among them or they are
+    /// wanted `anew`; else the service is asked. `remembered` is the login's folder in the lake.
+    ///
+    /// # Errors
+    ///
+    /// As [`profiles`], and when they cannot be remembered.
+    pub async fn profiles(
+        api: &Api,
+        access: &Access,
+        remembered: &Place,
+        anew: bool,
+    ) -> Result<Vec<Profile>> {
+        let book = Book::<Self>::open(remembered, "profiles").await?;
+        if let Some(seen) = book.get(SEEN).await.filter(|_| !anew) {
+            let is_there = |id: &String| seen.profiles.iter().any(|profile| profile.id == *id);
+            if Utc::now() < seen.at + KNOWN && access.profiles.iter().all(is_there) {
+                return Ok(seen.profiles);
+            }
+        }
+        let seen = Self {
+            at: Utc::now(),
+            profiles: profiles(api).await?,
+        };
+        book.put(SEEN, seen.clone()).await?;
+        Ok(seen.profiles)
+    }
+}
+
 impl Profile {
     /// The zone by whose days it counts.
     ///
@@ -127,17 +172,12 @@ impl Profile {
 }
 
 impl Access {
-    /// Those of the profiles that are asked for, by alias; and those that are named and not seen. `configured` are aliases of
-    /// accounts by the profile that is a field of them.
+    /// Those of the profiles that are asked for. `configured` are aliases of accounts by the profile that is a field of them.
     ///
     /// # Errors
     ///
     /// When two have one alias.
-    pub fn chosen(
-        &self,
-        seen: &[Profile],
-        configured: &BTreeMap<String, String>,
-    ) -> Result<(BTreeMap<String, Profile>, Vec<Unseen>)> {
+    pub fn chosen(&self, seen: &[Profile], configured: &BTreeMap<String, String>) -> Result<Chosen> {
         let is_asked = |profile: &&Profile| self.profiles.is_empty() || self.profiles.contains(&profile.id);
         let mut chosen = BTreeMap::new();
         for profile in seen.iter().filter(is_asked) {
@@ -161,7 +201,10 @@ impl Access {
             .cloned()
             .map(|id| Unseen { id })
             .collect();
-        Ok((chosen, unseen))
+        Ok(Chosen {
+            profiles: chosen,
+            unseen,
+        })
     }
 }
 
@@ -207,7 +250,10 @@ mod tests {
             ("2".to_owned(), "lamps".to_owned()),
         ]);
         let of = |access: &Access| {
-            let (chosen, unseen) = access.chosen(&seen, &configured).unwrap();
+            let Chosen {
+                profiles: chosen,
+                unseen,
+            } = access.chosen(&seen, &configured).unwrap();
             let chosen: Vec<String> = chosen
                 .iter()
                 .map(|(alias, profile)| format!("{alias}={}", profile.id))

@@ -16,10 +16,14 @@ use url::Url;
 use super::definition::Definition;
 use super::profiles::Profile;
 use super::{Api, CREATE, LOOK};
+use crate::book::Book;
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Period};
 use crate::place::Place;
-use crate::requests::{Created, Delivery, Document, Ended, Located, Polled, Reports, Request, State, Want};
+use crate::requests::{
+    Calendar, Created, Delivery, Document, Drive, Ended, Located, Polled, Reports, Request, State, Want,
+};
+use crate::told::{Outcome, Told as Said};
 use crate::transport::{Answer, Call, Downloaded, Repeat};
 
 const PATH: &str = "/reporting/reports";
@@ -40,6 +44,16 @@ pub struct ProfileReports {
     folder: Place,
     pending_most: TimeDelta,
     links: Mutex<Links>,
+}
+
+/// What would be asked for.
+pub struct Would {
+    /// Each report.
+    pub requests: Vec<Said>,
+    /// Requests over HTTP at least.
+    pub calls: u64,
+    /// How long they take at the rates that are known.
+    pub takes: Duration,
 }
 
 /// What this process was told and nobody may write down.
@@ -96,6 +110,46 @@ impl ProfileReports {
         Self { pending_most, ..self }
     }
 
+    /// What is wanted of these days, or what is due, of all that is asked for of the profile.
+    pub async fn wants(&self, days: Option<Period>, calendar: &Calendar, book: &Book<Request>) -> Vec<Want> {
+        let known: Vec<Request> = book
+            .entries()
+            .await
+            .into_iter()
+            .map(|(_, request)| request)
+            .collect();
+        let plans = self.definitions.iter().map(Definition::plan);
+        plans
+            .flat_map(|plan| match days {
+                Some(days) => plan.of_days(days, calendar, &known),
+                None => plan.due(calendar, &known),
+            })
+            .collect()
+    }
+
+    /// What would be asked for of what is wanted.
+    pub async fn would(&self, drive: &Drive<'_>, wants: Vec<Want>) -> Would {
+        let mut requests = Vec::new();
+        for want in wants {
+            let known = drive.book.get(&want.key()).await;
+            if known.is_none_or(|known| drive.is_due(&known)) {
+                let wanted = Request::intended(want, Utc::now()).told(&self.account);
+                requests.push(Said {
+                    outcome: Outcome::Wanted,
+                    ..wanted
+                });
+            }
+        }
+        let number = requests.len() as u64;
+        let (create, look) = (self.api.bucket(&CREATE).await, self.api.bucket(&LOOK).await);
+        Would {
+            // Each is asked for, looked at and downloaded.
+            calls: 3 * number,
+            takes: create.takes(number).max(look.takes(number)),
+            requests,
+        }
+    }
+
     fn definition(&self, want: &Want) -> Result<Definition> {
         let known = self
             .definitions
@@ -111,6 +165,17 @@ impl ProfileReports {
         })
     }
 
+    /// The folder of a report that is made: that of the day of it, in UTC.
+    fn place(&self, request: &Request) -> Result<Place> {
+        let generated_at = request
+            .document
+            .as_ref()
+            .and_then(|document| document.generated_at);
+        let day = generated_at.unwrap_or(request.since).date_naive();
+        let definition = self.definition(&request.want)?;
+        Ok(self.folder.below(&format!("{}/{day}", definition.folder())))
+    }
+
     fn links(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,10 +189,7 @@ impl ProfileReports {
         let what = self.what(id);
         let url = self.api.endpoint.at(&format!("{PATH}/{id}"))?;
         let call = Call::get(&what, url).header(ACCEPT, TOLD_AS);
-        let answer = self
-            .api
-            .call("getReport", LOOK, Some(&self.profile.id), call)
-            .await?;
+        let answer = self.api.call(&LOOK, Some(&self.profile.id), call).await?;
         match answer.status {
             status if status.is_success() => Ok(Some(answer.json(&what)?)),
             StatusCode::NOT_FOUND => Ok(None),
@@ -183,11 +245,7 @@ impl ProfileReports {
             ..Call::get(&what, url)
         };
         // Where that fails, whoever asks again is told of this report, and takes it up.
-        if let Err(error) = self
-            .api
-            .call("deleteReport", LOOK, Some(&self.profile.id), call)
-            .await
-        {
+        if let Err(error) = self.api.call(&LOOK, Some(&self.profile.id), call).await {
             tracing::debug!(error = error.to_string(), "report was not cancelled");
         }
         let hours = self.pending_most.as_seconds_f64() / 3600.0;
@@ -231,10 +289,7 @@ impl Reports for ProfileReports {
         let what = format!("report {} of profile {}, {period}", want.report, self.profile.id);
         let body = definition.body(period).to_string();
         let call = Call::post(&what, self.api.endpoint.at(PATH)?, ASKED_AS, body).header(ACCEPT, CREATED_AS);
-        let answer = self
-            .api
-            .call("createReport", CREATE, Some(&self.profile.id), call)
-            .await?;
+        let answer = self.api.call(&CREATE, Some(&self.profile.id), call).await?;
         if answer.status.is_success() {
             return match answer.json::<Told>(&what) {
                 Ok(told) => Ok(Created::Id(told.report_id)),
@@ -316,6 +371,17 @@ impl Reports for ProfileReports {
         }))
     }
 
+    async fn laid(&self, request: &Request) -> Result<Option<String>> {
+        let id = request.id.as_deref().unwrap_or_default();
+        for is_gzip in [true, false] {
+            let object = self.place(request)?.below(&object_name(id, is_gzip));
+            if object.size().await?.is_some() {
+                return Ok(Some(object.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
     async fn delivery(
         &self,
         request: &Request,
@@ -332,29 +398,29 @@ impl Reports for ProfileReports {
                 "what was downloaded is no list of rows".to_owned(),
             ))));
         }
-        let definition = self.definition(&request.want)?;
-        let generated_at = request
-            .document
-            .as_ref()
-            .and_then(|document| document.generated_at);
-        let day = generated_at.unwrap_or(request.since).date_naive();
-        let extension = if downloaded.is_gzip { "json.gz" } else { "json" };
         let mut manifest = Manifest::new(&id, &self.account);
         manifest.report_type = Some(request.want.report.clone());
         manifest.marketplace_ids = self.profile.marketplace.iter().cloned().collect();
         manifest.options.clone_from(&request.want.options);
         manifest.period = request.want.period;
-        manifest.generated_at = generated_at;
+        manifest.generated_at = request
+            .document
+            .as_ref()
+            .and_then(|document| document.generated_at);
         manifest.requested_at = request.asked_at;
         manifest.profile = Some(self.profile.id.clone());
         manifest.currency.clone_from(&self.profile.currency);
         manifest.zone = Some(self.profile.zone.clone());
         Ok(Ok(Delivery {
-            folder: self.folder.below(&format!("{}/{day}", definition.folder())),
-            name: format!("{id}.{extension}"),
+            folder: self.place(request)?,
+            name: object_name(&id, downloaded.is_gzip),
             manifest,
         }))
     }
+}
+
+fn object_name(id: &str, is_gzip: bool) -> String {
+    format!("{id}.json{}", if is_gzip { ".gz" } else { "" })
 }
 
 fn not_yet(said: String) -> Ended {

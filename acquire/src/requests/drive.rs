@@ -232,7 +232,8 @@ impl Drive<'_> {
         Ok(told)
     }
 
-    fn is_due(&self, request: &Request) -> bool {
+    /// Whether a request that came to an end is made again now.
+    pub fn is_due(&self, request: &Request) -> bool {
         match request.state {
             state if state.is_again() => self.again || request.again_at.is_none_or(|at| at <= Utc::now()),
             State::Refused | State::Gone => self.again,

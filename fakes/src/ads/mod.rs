@@ -155,7 +155,8 @@ impl Known {
     }
 
     fn zone(&self, profile: &str) -> Option<chrono_tz::Tz> {
-        let is_it = |known: &&Value| known["profileId"].to_string() == profile;
+        let id: u64 = profile.parse().ok()?;
+        let is_it = |known: &&Value| known["profileId"] == id;
         self.profiles.iter().find(is_it)?["timezone"]
             .as_str()?
             .parse()

@@ -8,6 +8,9 @@ use super::queues::{AmsArgs, JwoArgs, YojakaArgs};
 /// A source that is asked for what it has.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AcquireCommand {
+    /// The Amazon Ads API: reports, and the profiles that they are about
+    #[command(subcommand)]
+    Ads(AdsCommand),
     /// The Selling Partner API, of sellers and vendors
     #[command(subcommand)]
     SpApi(SpApiCommand),
@@ -17,6 +20,51 @@ pub(crate) enum AcquireCommand {
     Ams(AmsArgs),
     /// Events of Smart Connect (Yojaka) from queues, subscriptions to them, patterns of rules
     Yojaka(YojakaArgs),
+}
+
+/// What the Amazon Ads API is asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdsCommand {
+    /// Reports: asked for, waited for, and laid down in the raw zone
+    Reports(AdsReportsArgs),
+    /// Which profiles the logins see, and as which accounts they are known here
+    Profiles(AdsProfilesArgs),
+}
+
+/// Which reports of the Amazon Ads API are asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without days, what is due is asked for: the last 31 days every day, and every week those before them that Amazon restates.
+What was asked for before, and has not come to its end, is gone on with. Exit 3 says that something waits for a later call.
+
+Examples:
+  marketlake acquire ads reports                     what is due, of all profiles
+  marketlake acquire ads reports spCampaigns --from 2026-01-01 --to 2026-03-31 --dry-run
+  marketlake acquire ads reports --profile 1234567890 --again")]
+pub(crate) struct AdsReportsArgs {
+    /// Reports, such as spCampaigns or sdTargeting-matchedTarget; those that are configured where none is named
+    #[arg(value_name = "TYPE")]
+    pub(crate) reports: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// Only this profile
+    #[arg(long, value_name = "ID")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Of which logins the profiles are shown.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks Amazon, also where it was asked a short while ago. An account of the source ads whose fields have this profile_id gives
+a profile its alias; else it is the profile's id.
+
+Examples:
+  marketlake acquire ads profiles
+  marketlake acquire ads profiles --login main-eu --json")]
+pub(crate) struct AdsProfilesArgs {
+    /// Only those that this login sees: its name, or application and region
+    #[arg(long, value_name = "NAME")]
+    pub(crate) login: Option<String>,
 }
 
 /// What the Selling Partner API is asked for.

@@ -16,7 +16,9 @@ use pipeline::done::JobId;
 use crate::config::Options;
 use crate::units::Wait;
 
-pub(crate) use self::acquire::{AcquireCommand, Asking, ReportsArgs, SpApiCommand};
+pub(crate) use self::acquire::{
+    AcquireCommand, AdsCommand, AdsProfilesArgs, AdsReportsArgs, Asking, ReportsArgs, SpApiCommand,
+};
 pub(crate) use authoring::{NewArgs, TestArgs};
 pub(crate) use queues::{
     AmsArgs, AmsCommand, ApiRegion, Draining, JwoArgs, PatternCommand, SubscriptionsCommand, YojakaArgs,

@@ -1,5 +1,6 @@
 //! `acquire`: the raw zone is filled from the sources, one file each.
 
+mod ads;
 mod ams;
 mod jwo;
 mod queues;
@@ -18,7 +19,7 @@ use pipeline::{Alone, Folder};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{AcquireCommand, Asking, SpApiCommand};
+use crate::cli::{AcquireCommand, AdsCommand, Asking, SpApiCommand};
 use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
 use crate::output::{Grid, count};
 use crate::session::Session;
@@ -90,6 +91,8 @@ pub(super) struct Account {
 /// Asks a source for what it has.
 pub(super) async fn acquire(session: &Session, command: AcquireCommand) -> Result<u8> {
     match command {
+        AcquireCommand::Ads(AdsCommand::Reports(arguments)) => ads::reports(session, arguments).await,
+        AcquireCommand::Ads(AdsCommand::Profiles(arguments)) => ads::profiles(session, arguments).await,
         AcquireCommand::SpApi(SpApiCommand::Reports(arguments)) => sp_api::reports(session, arguments).await,
         AcquireCommand::Jwo(arguments) => jwo::jwo(session, &arguments).await,
         AcquireCommand::Ams(arguments) => ams::ams(session, &arguments).await,
@@ -173,6 +176,11 @@ impl<'a> Ground<'a> {
     /// Until a signal asks for the end; what was begun is gone on with by the next call.
     pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {
         Ok(self.session.stop.unless(async { Ok(work.await) }).await?)
+    }
+
+    /// Whether something was told that is no answer.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        !self.acquired.busy.is_empty() || !self.acquired.failed.is_empty()
     }
 
     /// Says what became of everything; the exit code.
