@@ -32,6 +32,12 @@ pub enum Error {
         /// What happened.
         why: String,
     },
+    /// It would have to wait for its turn longer than this call lasts. Nothing was asked.
+    #[error("{operation}: its turn comes after the end of this call")]
+    NoTime {
+        /// The operation.
+        operation: &'static str,
+    },
     /// A URL of a document is over: another one has to be asked for.
     #[error("{what}: its URL is over")]
     Expired {

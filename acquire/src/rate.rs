@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::book::Book;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::place::Place;
 
 /// Requests leave so much later than the rate would let them.
 const SLACK: f64 = 1.05;
-/// What is spent is written down for so many seconds at once, so that quick operations do not write with every request.
+/// What is spent is written down for so many seconds at once, of half a bucket at most, so that quick operations do not write with every request.
 const AHEAD: f64 = 10.0;
 /// Slower than this a rate that a service states is taken for an error of its own.
 const SLOWEST: f64 = 1.0 / 86_400.0;
@@ -71,6 +71,8 @@ struct State {
     /// Tokens left when the last one was taken, and when that was.
     left: f64,
     since: Instant,
+    /// Most tokens.
+    burst: u32,
     /// Requests that were written down and not made yet.
     ahead: u32,
     /// Before this nothing is asked: the service said so.
@@ -123,17 +125,21 @@ impl Rates {
         bucket
     }
 
-    /// Waits until the operation may be asked once more.
+    /// Waits until the operation may be asked once more, but not beyond `until`.
     ///
     /// # Errors
     ///
-    /// When it cannot be written down: nothing may be asked then.
-    pub async fn turn(&self, bucket: &Bucket) -> Result<()> {
+    /// [`Error::NoTime`] where its turn comes later, and when it cannot be written down: nothing may be asked then.
+    pub async fn turn(&self, bucket: &Bucket, until: Option<Instant>) -> Result<()> {
         let _turn = bucket.turn.lock().await;
         loop {
             // Nobody else waits for the state while this one sleeps.
             let wait = bucket.state().wait();
             match wait {
+                Some(wait) if until.is_some_and(|until| Instant::now() + wait > until) => {
+                    let operation = bucket.operation;
+                    return Err(Error::NoTime { operation });
+                }
                 Some(wait) => sleep(wait).await,
                 None => break,
             }
@@ -218,7 +224,8 @@ impl State {
             return None;
         }
         // This request and so many more: an answer that comes meanwhile may state another rate, and all begins anew.
-        self.ahead = (self.per_second * AHEAD).clamp(1.0, f64::from(u16::MAX)) as u32 - 1;
+        let most = f64::from(self.burst / 2).max(1.0);
+        self.ahead = (self.per_second * AHEAD).clamp(1.0, most) as u32 - 1;
         Some(Spent {
             left: self.left - f64::from(self.ahead),
             at: Utc::now(),
@@ -247,6 +254,7 @@ impl State {
             per_second,
             left: left.max(0.0),
             since: Instant::now(),
+            burst,
             ahead: 0,
             not_before,
             learned: false,
@@ -282,7 +290,7 @@ mod tests {
         let rates = Rates::open(&place).await.unwrap();
         let bucket = rates.bucket("createReport", SLOW).await;
         for _ in 0..10 {
-            rates.turn(&bucket).await.unwrap();
+            rates.turn(&bucket, None).await.unwrap();
         }
         let period = SLACK / SLOW.per_second;
         let (four, five) = (takes(&place, 4).await, takes(&place, 5).await);
@@ -298,11 +306,11 @@ mod tests {
         };
         let rates = Rates::open(&place).await.unwrap();
         let bucket = rates.bucket("getReport", quick).await;
-        rates.turn(&bucket).await.unwrap();
+        rates.turn(&bucket, None).await.unwrap();
         let again = Rates::open(&place).await.unwrap();
         let spent = again.book.get("getReport").await.unwrap();
-        assert_eq!(spent.left.round(), 9.0, "28 were left, 19 more are written down");
-        rates.turn(&bucket).await.unwrap();
+        assert_eq!(spent.left.round(), 15.0, "28 were left, 13 more are written down");
+        rates.turn(&bucket, None).await.unwrap();
         let same = Rates::open(&place)
             .await
             .unwrap()
@@ -325,7 +333,7 @@ mod tests {
             bucket.learn(strange);
         }
         bucket.learn(5.0);
-        rates.turn(&bucket).await.unwrap();
+        rates.turn(&bucket, None).await.unwrap();
         let spent = Rates::open(&place)
             .await
             .unwrap()
@@ -346,7 +354,21 @@ mod tests {
         let rates = Rates::open(&lake()).await.unwrap();
         let bucket = rates.bucket("createReport", SLOW).await;
         bucket.pause(Duration::from_millis(20));
-        rates.turn(&bucket).await.unwrap();
+        rates.turn(&bucket, None).await.unwrap();
         assert!(bucket.takes(1) > Duration::from_secs(50));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_turn_beyond_the_end() {
+        let rates = Rates::open(&lake()).await.unwrap();
+        let one = Rate {
+            per_second: 0.01,
+            burst: 1,
+        };
+        let bucket = rates.bucket("createReport", one).await;
+        let until = Some(Instant::now());
+        rates.turn(&bucket, until).await.unwrap();
+        let late = rates.turn(&bucket, until).await.unwrap_err();
+        assert!(matches!(late, Error::NoTime { .. }), "{late}");
     }
 }

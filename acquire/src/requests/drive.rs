@@ -197,6 +197,7 @@ impl Drive<'_> {
             deadline: Instant::now() + self.settings.wait.0,
             asking: Mutex::default(),
         };
+        self.transport.ends_at(call.deadline);
         let known = self.book.entries().await;
         let (lost, mut to_do): (Vec<Request>, Vec<Request>) = known
             .iter()
@@ -255,11 +256,13 @@ impl Drive<'_> {
                     self.book.put(&next.want.key(), next.clone()).await?;
                     request = next;
                 }
-                Ok(None) => {
+                Ok(None) | Err(Error::NoTime { .. }) => {
                     let said = Some("not there yet: the next call goes on".to_owned());
                     return Ok(Request { said, ..request }.told(self.account));
                 }
                 Err(error @ (Error::Raced { .. } | Error::Mistake(_))) => return Err(error),
+                // Nobody is asked for anything with credentials that are refused.
+                Err(error @ Error::Refused(_)) if request.state == State::Intended => return Err(error),
                 Err(error) => {
                     let said = Some(self.transport.hide(&error.to_string()));
                     tracing::warn!(
@@ -310,7 +313,8 @@ impl Drive<'_> {
             if may_be_there {
                 let since = intended.since - TimeDelta::minutes(5);
                 sleep(settles(intended.since, self.settings)).await;
-                if let Some(id) = self.reports.find(&intended.want, since, &ids).await? {
+                let found = self.reports.find(&intended.want, since, &ids).await;
+                if let Some(id) = found.map_err(not_found_out)? {
                     return Ok(Some(intended.asked(id)));
                 }
             }
@@ -330,6 +334,11 @@ impl Drive<'_> {
                     may_be_there = true;
                 }
                 Err(error @ Error::Raced { .. }) => return Err(error),
+                Err(error @ (Error::NoTime { .. } | Error::Refused(_))) => {
+                    // Nothing was asked: it is as if it had never been intended.
+                    self.withdraw(&key, &entries).await?;
+                    return Err(error);
+                }
                 Err(error) => {
                     // It was not carried out.
                     let said = Some(self.transport.hide(&error.to_string()));
@@ -341,6 +350,20 @@ impl Drive<'_> {
             what: format!("report {}", request.want.report),
             why: "no answer came; the next call looks for it".to_owned(),
         })
+    }
+
+    /// Takes an intention back: the entry is what it was before, where it was one.
+    async fn withdraw(&self, key: &str, entries: &[(String, Request)]) -> Result<()> {
+        let before = entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, known)| known.clone());
+        let before = before.filter(|known| known.state != State::Intended);
+        let change = |entries: &mut BTreeMap<String, Request>| match before {
+            Some(before) => _ = entries.insert(key.to_owned(), before),
+            None => _ = entries.remove(key),
+        };
+        self.book.change(change).await
     }
 
     /// The end of a request whose type cools down: whatever marketplace it is for, the source would not make it.
@@ -481,6 +504,17 @@ impl Request {
             ..self
         };
         asked.now(State::Asked)
+    }
+}
+
+/// Whether something was asked for is not known still.
+fn not_found_out(error: Error) -> Error {
+    match error {
+        Error::Refused(refused) => Error::Lost {
+            what: refused.what.clone(),
+            why: refused.to_string(),
+        },
+        other => other,
     }
 }
 

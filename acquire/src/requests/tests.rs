@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::*;
-use crate::{Book, Downloaded, Error, Manifest, Outcome, Place, Result, Settings, Spool, Transport, Wait};
+use crate::{
+    Book, Downloaded, Error, Manifest, Outcome, Place, Refused, Result, Settings, Spool, Transport, Wait,
+};
 
 /// What a source does when it is asked for the next time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ struct Kept {
     /// How reports end, the first one first.
     ends: Vec<Ended>,
     polled: Vec<String>,
+    /// Whether nobody is let in.
+    is_refused: bool,
     downloads: usize,
 }
 
@@ -61,6 +65,11 @@ impl Source {
             state: Mutex::default(),
             dead: Notify::new(),
         })
+    }
+
+    /// Reports that were made.
+    fn made(&self) -> usize {
+        self.kept().made.len()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -93,6 +102,14 @@ impl Source {
 impl Reports for Source {
     async fn create(&self, want: &Want) -> Result<Created> {
         self.step(|kept| {
+            if kept.is_refused {
+                return Err(Error::Refused(Refused {
+                    what: "access token".to_owned(),
+                    status: 400,
+                    code: Some("invalid_grant".to_owned()),
+                    said: String::new(),
+                }));
+            }
             if kept.lost.first() == Some(&false) {
                 kept.lost.remove(0);
                 return Err(lost());
@@ -242,11 +259,7 @@ async fn whoever_dies_when_each_report_is_asked_for_and_laid_down_once() {
                 told.iter().all(|told| told.outcome == Outcome::Landed),
                 "{context}"
             );
-            assert_eq!(
-                (source.kept().made.len(), objects(&store).await),
-                (4, 4),
-                "{context}"
-            );
+            assert_eq!((source.made(), objects(&store).await), (4, 4), "{context}");
             let made: BTreeSet<String> = source.kept().made.iter().map(|(want, _)| want.key()).collect();
             assert_eq!(made.len(), 4, "{context}");
             let calls = source.kept().calls;
@@ -275,11 +288,7 @@ async fn an_answer_that_was_lost_is_looked_for_before_it_is_asked_for_again() {
             told.iter().all(|told| told.outcome == Outcome::Landed),
             "{lost:?}: {told:#?}"
         );
-        assert_eq!(
-            (source.kept().made.len(), objects(&store).await),
-            (4, 4),
-            "{lost:?}"
-        );
+        assert_eq!((source.made(), objects(&store).await), (4, 4), "{lost:?}");
     }
 }
 
@@ -359,4 +368,33 @@ async fn what_is_not_ready_in_time_is_gone_on_with_by_the_next_call() {
     assert_eq!(told.len(), 4);
     let kept = source.kept();
     assert_eq!((kept.made.len(), kept.polled.len()), (4, 4));
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_end_the_call_and_leave_nothing_asked_for() {
+    let store = Arc::new(InMemory::new());
+    let source = Source::new(&store);
+    source.kept().is_refused = true;
+    let lake = Place::new(store.clone(), Path::from("lake"), true);
+    let book = Book::open(&lake, "requests").await.unwrap();
+    let (transport, spool) = (Transport::new().unwrap(), Spool::new(None));
+    let settings = settings();
+    let drive = Drive {
+        account: "corner",
+        book: &book,
+        reports: &*source,
+        transport: &transport,
+        spool: &spool,
+        settings: &settings,
+        again: false,
+    };
+    let refused = drive.run(wants()).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    source.kept().is_refused = false;
+    let told = process(&source, &store, &settings, false).await.unwrap();
+    assert!(
+        told.iter().all(|told| told.outcome == Outcome::Landed),
+        "{told:#?}"
+    );
+    assert_eq!(source.made(), 4);
 }

@@ -49,6 +49,10 @@ pub(super) const LIST: Operation = Operation {
 pub(super) const REPORTS: [&str; 3] = ["reports", "2021-06-30", "reports"];
 /// Marketplaces that a list is asked for at most.
 const LISTED_MARKETPLACES: usize = 10;
+/// A report that is not found so shortly after it was asked for may be there all the same.
+const SEEN: TimeDelta = TimeDelta::minutes(5);
+/// A younger one is not gone: what is said of it is an error, and it is asked for again.
+const KEPT: TimeDelta = TimeDelta::days(1);
 
 /// Reports of an account.
 pub struct ReportsApi {
@@ -324,12 +328,11 @@ impl Reports for ReportsApi {
         let url = self.api.url(&[&REPORTS[..], &[id]].concat())?;
         let answer = self.api.call(&GET, Call::get(&what, url)).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            let said = Some(self.api.refused(&answer, &what).to_string());
-            return Ok(Polled::Ended(Ended {
-                state: State::Gone,
-                said,
-                again_at: None,
-            }));
+            return Ok(match age(request) {
+                // It may not be seen everywhere yet.
+                age if age < SEEN => Polled::Working,
+                _ => Polled::Ended(gone(request, self.api.refused(&answer, &what).to_string())),
+            });
         }
         if !answer.status.is_success() {
             return Err(Error::Refused(self.api.refused(&answer, &what)));
@@ -353,11 +356,9 @@ impl Reports for ReportsApi {
     async fn locate(&self, request: &Request, document: &Document) -> Result<Result<Located, Ended>> {
         let id = document.id.as_deref().unwrap_or_default();
         match self.api.locate_document(&request.want.report, id).await {
-            Err(Error::Refused(refused)) if matches!(refused.status, 404 | 410) => Ok(Err(Ended {
-                state: State::Gone,
-                said: Some(refused.to_string()),
-                again_at: None,
-            })),
+            Err(Error::Refused(refused)) if matches!(refused.status, 404 | 410) => {
+                Ok(Err(gone(request, refused.to_string())))
+            }
             located => located.map(Ok),
         }
     }
@@ -395,6 +396,25 @@ impl Reports for ReportsApi {
 
     async fn wait(&self, id: &str, so_long: Duration) {
         self.finished.wait(id, so_long).await;
+    }
+}
+
+/// How long ago it was asked for.
+fn age(request: &Request) -> TimeDelta {
+    request
+        .asked_at
+        .map_or(TimeDelta::MAX, |asked_at| Utc::now() - asked_at)
+}
+
+/// The end of a request whose report or document is not found.
+fn gone(request: &Request, said: String) -> Ended {
+    match age(request) < KEPT {
+        true => Ended::failed(Some(said)),
+        false => Ended {
+            state: State::Gone,
+            said: Some(said),
+            again_at: None,
+        },
     }
 }
 

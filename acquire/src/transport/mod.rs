@@ -5,6 +5,7 @@ mod download;
 mod hidden;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::error::{Error, Refused, Result};
@@ -123,6 +124,7 @@ pub struct Transport {
     counts: Counts,
     hidden: Hidden,
     first_wait: Duration,
+    until: Mutex<Option<Instant>>,
 }
 
 impl Transport {
@@ -145,6 +147,7 @@ impl Transport {
             counts: Counts::default(),
             hidden: Hidden::default(),
             first_wait: FIRST_WAIT,
+            until: Mutex::default(),
         })
     }
 
@@ -153,6 +156,12 @@ impl Transport {
     pub fn impatient(self) -> Self {
         let first_wait = Duration::from_millis(5);
         Self { first_wait, ..self }
+    }
+
+    /// No request waits for its turn beyond this, nor beyond what was said before, whichever is later.
+    pub fn ends_at(&self, until: Instant) {
+        let mut known = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = (*known).max(Some(until));
     }
 
     /// Whatever is said from here on shows `****` in the place of this text.
@@ -186,11 +195,12 @@ impl Transport {
     /// # Errors
     ///
     /// [`Error::Lost`] where it may have been carried out and must not be made again, [`Error::Unanswered`] where there was
-    /// no answer after several tries.
+    /// no answer after several tries, [`Error::NoTime`] where its turn, or its next one, comes after [`Self::ends_at`].
     pub async fn call(&self, call: &Call, rates: &Rates, bucket: &Bucket) -> Result<Answer> {
         let (mut tries, mut refusals) = (0, 0);
         loop {
-            rates.turn(bucket).await?;
+            let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+            rates.turn(bucket, until).await?;
             let why = match self.send(call).await {
                 Ok(answer) => {
                     if let Some(rate) = answer.rate() {

@@ -51,6 +51,7 @@ fn all() -> Vec<Described> {
     vec![
         described::<acquire::Acquired>("acquire", "marketlake acquire … --json"),
         described::<acquire::Drained>("acquire_messages", "marketlake acquire jwo|ams|yojaka --json"),
+        described::<acquire::Profiles>("acquire_profiles", "marketlake acquire ads profiles --json"),
         described::<acquire::Matched>("acquire_pattern", "marketlake acquire yojaka pattern test --json"),
         described::<acquire::Subscribed>(
             "acquire_subscriptions",

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 8;
 
 /// A profile of one of the logins, as it is shown.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(in crate::commands) struct Shown {
     /// Alias of the account as which it is known here.
     account: String,
     #[serde(flatten)]
@@ -35,7 +35,7 @@ pub(super) struct Shown {
 
 /// The profiles that the logins see.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Profiles {
+pub(in crate::commands) struct Profiles {
     /// Version of this document's shape.
     schema: u32,
     /// Those that reports are asked for of.

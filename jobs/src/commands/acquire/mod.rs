@@ -24,6 +24,7 @@ use crate::exit::{ATTENTION, DONE, FAILED, usage, worse};
 use crate::output::{Grid, count};
 use crate::session::Session;
 
+pub(super) use ads::Profiles;
 pub(super) use ams::Subscribed;
 pub(super) use queues::Drained;
 pub(super) use yojaka::{EventsSubscribed, Matched};

@@ -274,10 +274,7 @@ fn reports_of_a_fake_become_curated_rows() -> Result<()> {
             .collect())
     };
     let truth = |line: &dyn Fn(NaiveDate) -> String| -> Vec<String> {
-        from.iter_days()
-            .take_while(|day| *day <= to)
-            .map(|day| line(day))
-            .collect()
+        from.iter_days().take_while(|day| *day <= to).map(line).collect()
     };
     assert_eq!(
         lines("SELECT activity_date, units_ordered, page_views FROM sp_api.sales_traffic_daily ORDER BY 1")?,
