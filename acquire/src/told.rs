@@ -63,6 +63,24 @@ pub enum Outcome {
     Wanted,
 }
 
+impl Told {
+    /// What was not asked for at all, as it cannot be had.
+    pub fn refused(account: &str, kind: &str, said: String) -> Self {
+        Self {
+            account: account.to_owned(),
+            kind: kind.to_owned(),
+            id: None,
+            period: None,
+            options: BTreeMap::new(),
+            marketplaces: Vec::new(),
+            outcome: Outcome::Refused,
+            said: Some(said),
+            object: None,
+            again_at: None,
+        }
+    }
+}
+
 impl Outcome {
     /// Whether a later call has something left to do.
     pub fn waits(self) -> bool {

@@ -3,6 +3,7 @@
 pub mod ads;
 pub mod http;
 pub mod lwa;
+pub mod partner;
 pub mod sp_api;
 pub mod stream;
 pub mod yojaka;

@@ -1,11 +1,17 @@
 //! The Selling Partner API: calls on behalf of an account, each in its turn and with a token that holds.
 
 mod acquisition;
+mod arranged;
 mod documents;
 mod finished;
+pub mod items;
+pub mod notifications;
 mod reports;
+pub mod schedules;
 mod settings;
 mod settlements;
+#[cfg(test)]
+mod strict;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -27,6 +33,7 @@ use crate::token::{Grant, Login, Shared, Token, Tokens};
 use crate::transport::{Answer, Call, Transport};
 
 pub use acquisition::{Acquisition, Days, Wanted};
+pub use arranged::{Arranged, Became};
 pub use finished::{Finished, report_of};
 pub use reports::ReportsApi;
 pub use settings::{Account, Again, Entry, Texts};

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::items::Items;
+use super::notifications::Notifications;
+use super::schedules::Schedule;
 use super::types::{ReportType, Shape};
 use crate::endpoints::Region;
 use crate::error::{Error, Result};
@@ -37,6 +40,21 @@ pub struct Account {
     /// Which reports are acquired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<Entry>,
+    /// Its id as a seller, or its code as a vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seller: Option<String>,
+    /// Which products are asked for at the Catalog Items API.
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub catalog: Items,
+    /// Which products are asked for at the Listings Items API.
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub listings: Items,
+    /// Reports that Amazon makes by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+    /// Where Amazon says that a report is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<Notifications>,
 }
 
 /// A kind of report that is acquired.

@@ -72,6 +72,103 @@ pub(crate) struct AdsProfilesArgs {
 pub(crate) enum SpApiCommand {
     /// Reports: asked for, waited for, and laid down in the raw zone
     Reports(ReportsArgs),
+    /// What Amazon's catalog says about products: pages, laid down in the raw zone
+    Catalog(ItemsArgs),
+    /// What sellers list: pages, laid down in the raw zone
+    Listings(ItemsArgs),
+    /// Reports that Amazon makes by itself, again and again
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
+    /// Where Amazon says that a report is done
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
+}
+
+/// Which products are asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A list has an identifier a line, or is a table whose first line names its columns: asin, sku, fnsku, ean, upc, gtin, isbn,
+jan, minsan, seller_id, marketplace_id. Columns of a query are named so, too. Pages of today that lie in the raw zone are not
+asked for again.
+
+Examples:
+  marketlake acquire sp-api catalog                            what is configured
+  marketlake acquire sp-api catalog --asins asins.txt --dry-run
+  marketlake acquire sp-api listings --skus - --account corner
+  marketlake acquire sp-api catalog --query 'SELECT DISTINCT asin FROM sp_api.orders'")]
+pub(crate) struct ItemsArgs {
+    /// Products by ASIN, out of a file; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asins: Option<String>,
+    /// Products by a seller's SKUs, out of a file; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) skus: Option<String>,
+    /// All that sellers list, by their ids out of a file; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sellers: Option<String>,
+    /// Products out of the lake: the names of the columns say what is in them
+    #[arg(long, value_name = "SQL")]
+    pub(crate) query: Option<String>,
+    /// Only this account
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) account: Option<String>,
+    /// Say how many calls it would be and how long they take, and ask for nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Ask again for what failed or was refused today, however short ago that was
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// What is done about schedules of reports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchedulesCommand {
+    /// Make the configured schedules that are not there
+    Create(ArrangeArgs),
+    /// Those of the configured report types, and of others
+    List {
+        #[command(flatten)]
+        arrange: ArrangeArgs,
+        /// Report types
+        #[arg(value_name = "TYPE")]
+        types: Vec<String>,
+    },
+    /// End schedules
+    Delete {
+        #[command(flatten)]
+        arrange: ArrangeArgs,
+        /// Their ids
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// What is done about notifications.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotificationsCommand {
+    /// Make the configured destination and subscriptions that are not there
+    Create(ArrangeArgs),
+    /// The application's destinations, and the account's subscriptions
+    List(ArrangeArgs),
+    /// End the account's subscriptions
+    Delete {
+        #[command(flatten)]
+        arrange: ArrangeArgs,
+        /// Delete this destination of the application, too
+        #[arg(long, value_name = "ID")]
+        destination: Option<String>,
+    },
+}
+
+/// For which account something is arranged.
+#[derive(Debug, Args)]
+pub(crate) struct ArrangeArgs {
+    /// Only this account
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) account: Option<String>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Which reports of the Selling Partner API are asked for.

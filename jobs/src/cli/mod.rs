@@ -17,7 +17,8 @@ use crate::config::Options;
 use crate::units::Wait;
 
 pub(crate) use self::acquire::{
-    AcquireCommand, AdsCommand, AdsProfilesArgs, AdsReportsArgs, Asking, ReportsArgs, SpApiCommand,
+    AcquireCommand, AdsCommand, AdsProfilesArgs, AdsReportsArgs, ArrangeArgs, Asking, ItemsArgs,
+    NotificationsCommand, ReportsArgs, SchedulesCommand, SpApiCommand,
 };
 pub(crate) use authoring::{NewArgs, TestArgs};
 pub(crate) use queues::{

@@ -61,6 +61,10 @@ fn all() -> Vec<Described> {
             "acquire_yojaka",
             "marketlake acquire yojaka subscribe --json",
         ),
+        described::<acquire::Arrangements>(
+            "acquire_arranged",
+            "marketlake acquire sp-api schedules|notifications --json",
+        ),
         described::<catalog::Compared>("catalog_diff", "marketlake catalog diff --json"),
         described::<catalog::Synced>("catalog_sync", "marketlake catalog sync --json"),
         described::<check::Document>("check", "marketlake check --json"),

@@ -2,6 +2,8 @@
 
 mod ads;
 mod ams;
+mod arranged;
+mod items;
 mod jwo;
 mod queues;
 mod sp_api;
@@ -11,6 +13,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acquire::sp_api::items::Api;
 use acquire::{AtAws, Outcome, Period, Place, Settings, Spool, Told, Transport, Wait};
 use anyhow::Result;
 use pipeline::lake::Lake;
@@ -89,12 +92,24 @@ pub(super) struct Account {
     pub(super) remembered: Place,
 }
 
+pub(super) use arranged::Arrangements;
+
 /// Asks a source for what it has.
 pub(super) async fn acquire(session: &Session, command: AcquireCommand) -> Result<u8> {
     match command {
         AcquireCommand::Ads(AdsCommand::Reports(arguments)) => ads::reports(session, arguments).await,
         AcquireCommand::Ads(AdsCommand::Profiles(arguments)) => ads::profiles(session, arguments).await,
-        AcquireCommand::SpApi(SpApiCommand::Reports(arguments)) => sp_api::reports(session, arguments).await,
+        AcquireCommand::SpApi(command) => match command {
+            SpApiCommand::Reports(arguments) => sp_api::reports(session, arguments).await,
+            SpApiCommand::Catalog(arguments) => {
+                Box::pin(items::fetch(session, Api::Catalog, arguments)).await
+            }
+            SpApiCommand::Listings(arguments) => {
+                Box::pin(items::fetch(session, Api::Listings, arguments)).await
+            }
+            SpApiCommand::Schedules(command) => arranged::schedules(session, command).await,
+            SpApiCommand::Notifications(command) => arranged::notifications(session, command).await,
+        },
         AcquireCommand::Jwo(arguments) => jwo::jwo(session, &arguments).await,
         AcquireCommand::Ams(arguments) => ams::ams(session, &arguments).await,
         AcquireCommand::Yojaka(arguments) => yojaka::yojaka(session, &arguments).await,
@@ -172,6 +187,11 @@ impl<'a> Ground<'a> {
         let would = self.acquired.would.get_or_insert_default();
         would.calls += calls;
         would.seconds = would.seconds.max(takes.as_secs());
+    }
+
+    /// Whether another process is at work on an account that was asked for.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.acquired.busy.is_empty()
     }
 
     /// Until a signal asks for the end; what was begun is gone on with by the next call.

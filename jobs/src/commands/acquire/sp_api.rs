@@ -13,23 +13,15 @@ use crate::exit::usage;
 use crate::session::Session;
 
 /// The source, as accounts and paths name it.
-const SOURCE: &str = "sp_api";
+pub(super) const SOURCE: &str = "sp_api";
 /// Accounts that are worked on at the same time: each waits for Amazon most of the time.
-const ACCOUNTS: usize = 8;
+pub(super) const ACCOUNTS: usize = 8;
 
 /// Reports from the API to the raw zone.
 pub(super) async fn reports(session: &Session, args: ReportsArgs) -> Result<u8> {
     let days = args.asking.days()?;
     let mut ground = Ground::open(session).await?;
-    let configured = ground.settings.sp_api.iter();
-    let meant: Vec<&sp_api::Account> = configured
-        .filter(|one| args.asking.is_meant(&one.account))
-        .collect();
-    if meant.is_empty() {
-        return Err(usage(
-            "no account of the Selling Partner API is meant: say [[acquire.sp_api]] with account, application, region and refresh_token",
-        ));
-    }
+    let meant = meant(&ground, |alias| args.asking.is_meant(alias))?;
     let mut accounts = Vec::new();
     for account in meant {
         if let Some(held) = ground.account(SOURCE, "reports", &account.account).await? {
@@ -58,6 +50,21 @@ pub(super) async fn reports(session: &Session, args: ReportsArgs) -> Result<u8> 
         ground.tell(&account, told)?;
     }
     ground.end()
+}
+
+/// The configured accounts that are meant, by their aliases; a mistake where it is none.
+pub(super) fn meant<'a>(
+    ground: &Ground<'a>,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Vec<&'a sp_api::Account>> {
+    let configured = ground.settings.sp_api.iter();
+    let meant: Vec<&sp_api::Account> = configured.filter(|one| is_meant(&one.account)).collect();
+    match meant.is_empty() {
+        true => Err(usage(
+            "no account of the Selling Partner API is meant: say [[acquire.sp_api]] with account, application, region and refresh_token",
+        )),
+        false => Ok(meant),
+    }
 }
 
 /// What became of an account.

@@ -3,4 +3,5 @@
 mod ads;
 mod queues;
 mod sp_api;
+mod sp_items;
 mod subscriptions;
