@@ -17,6 +17,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use crate::schemas::is_valid;
+
 /// Texts that nothing may show.
 const SECRETS: [&str; 2] = ["planted-application-secret", "Atzr|planted-refresh"];
 /// Eight hours behind UTC, all the year.
@@ -179,6 +181,7 @@ fn reports_of_a_fake_become_curated_rows_also_when_they_are_restated() -> Result
     ];
     source.happened(SELLER, "spCampaigns", rows);
     let seen = source.acquire(&["profiles"], 0)?;
+    is_valid("acquire_profiles", &seen)?;
     let seen: Vec<&str> = seen["profiles"]
         .as_array()
         .context("none")?

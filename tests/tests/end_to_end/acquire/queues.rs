@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::s3::{LAKE, THEIRS, ministack};
+use crate::schemas::is_valid;
 
 /// How long anything is waited for that comes soon.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,7 +115,9 @@ impl Here {
             !run.stderr.contains(OTP) && !run.stdout.contains(OTP),
             "a password was said"
         );
-        run.document()
+        let document = run.document()?;
+        is_valid("acquire_messages", &document)?;
+        Ok(document)
     }
 
     /// Kills `acquire` when it is about to delete messages, and waits until they can be received once more.

@@ -14,6 +14,8 @@ use fakes::partner::{Partner, listing, product};
 use marketlake_tests::{LakeUnderTest, Run, new_lake};
 use serde_json::{Value, json};
 
+use crate::schemas::is_valid;
+
 const CATALOG: &str = "/catalog/2022-04-01/items";
 const MARKETPLACES: [&str; 2] = ["A1F83G8C2ARO7P", "A1PA6795UKMFR9"];
 /// Texts that nothing may show.
@@ -287,13 +289,16 @@ fn what_a_seller_lists_lands_and_what_is_declared_is_made_once() -> Result<()> {
     );
     let page = fs::read(source.pages()?.first().context("no page")?)?;
     assert!(serde_json::from_slice::<Value>(&page)?["items"].is_array());
-    assert_eq!(source.acquire(&["listings"], 0)?["calls"], json!(0));
+    let again = source.acquire(&["listings"], 0)?;
+    is_valid("acquire", &again)?;
+    assert_eq!(again["calls"], json!(0));
 
     let planned = source.acquire(&["schedules", "create", "--dry-run"], 0)?;
     assert_eq!(outcomes(&planned, "arranged"), ["wanted"]);
     let lost = Fault::lost().on("POST", "/reports/2021-06-30/schedules");
     source.partner.server.plan(lost);
     let made = source.acquire(&["schedules", "create"], 0)?;
+    is_valid("acquire_arranged", &made)?;
     assert_eq!(outcomes(&made, "arranged"), ["created"]);
     let id = made["arranged"][0]["id"].as_str().context("no id")?.to_owned();
     let gone = source.acquire(&["schedules", "delete", &id], 0)?;

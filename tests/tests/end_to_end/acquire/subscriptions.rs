@@ -11,6 +11,8 @@ use marketlake_tests::{Run, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::schemas::is_valid;
+
 /// What nobody may read anywhere.
 const SECRETS: [&str; 3] = ["zq7xsecret", "zq7xrefresh", "zq7xothers"];
 const QUEUE: &str = "arn:aws:sqs:us-east-1:111122223333:AmzStream-NA-sp-traffic";
@@ -98,6 +100,7 @@ fn subscriptions_to_stream_are_made_with_the_seeds_credentials() -> Result<()> {
     assert_eq!((subscribed.len(), &subscribed[0]), (3, &wanted));
     // All pages of them.
     let listed = call(&["list"])?.exits_with(0)?.document()?;
+    is_valid("acquire_subscriptions", &listed)?;
     assert_eq!(
         listed["subscriptions"].as_array().map(Vec::len),
         Some(3),
@@ -149,7 +152,10 @@ fn a_seller_is_subscribed_and_patterns_are_printed_and_tested() -> Result<()> {
     // The version may stand in the address, too.
     for (base, code) in [(server.url(), 0), (format!("{}/v1", server.url()), 1)] {
         let endpoints = [("LWA_EU", server.url()), ("YOJAKA", base)];
-        here.call(&subscribe, &endpoints)?.exits_with(code)?;
+        let run = here.call(&subscribe, &endpoints)?.exits_with(code)?;
+        if code == 0 {
+            is_valid("acquire_yojaka", &run.document()?)?;
+        }
     }
     let bus = "arn:aws:events:eu-west-1:111122223333:event-bus/AmazonYojakaEventBus";
     let wanted = json!({ "eventBusArn": bus, "events": ["Orders.Created"] });
@@ -192,6 +198,7 @@ fn a_seller_is_subscribed_and_patterns_are_printed_and_tested() -> Result<()> {
         "events.json",
     ];
     let tested = here.call(&test, &[])?.exits_with(3)?.document()?;
+    is_valid("acquire_pattern", &tested)?;
     let matches: Vec<&Value> = [0, 1]
         .iter()
         .map(|index| &tested["events"][index]["matches"])
