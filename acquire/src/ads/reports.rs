@@ -371,15 +371,11 @@ impl Reports for ProfileReports {
         }))
     }
 
-    async fn laid(&self, request: &Request) -> Result<Option<String>> {
+    fn objects(&self, request: &Request) -> Result<Vec<Place>> {
         let id = request.id.as_deref().unwrap_or_default();
-        for is_gzip in [true, false] {
-            let object = self.place(request)?.below(&object_name(id, is_gzip));
-            if object.size().await?.is_some() {
-                return Ok(Some(object.to_string()));
-            }
-        }
-        Ok(None)
+        let folder = self.place(request)?;
+        let names = [true, false].map(|is_gzip| object_name(id, is_gzip));
+        Ok(names.iter().map(|name| folder.below(name)).collect())
     }
 
     async fn delivery(

@@ -68,14 +68,14 @@ pub trait Reports: Send + Sync {
     /// When that cannot be found out.
     async fn locate(&self, request: &Request, document: &Document) -> Result<Result<Located, Ended>>;
 
-    /// Path of the document, where an earlier process laid it down and could not write so any more.
+    /// The objects that the document can be, where an earlier process laid it down and could not write so any more.
     ///
     /// # Errors
     ///
-    /// When that cannot be found out.
-    async fn laid(&self, request: &Request) -> Result<Option<String>> {
+    /// When they have no name.
+    fn objects(&self, request: &Request) -> Result<Vec<Place>> {
         let _ = request;
-        Ok(None)
+        Ok(Vec::new())
     }
 
     /// Where the document is laid down under which name, and what is said about it. The end of the request instead where the
@@ -426,8 +426,10 @@ impl Drive<'_> {
             };
             landed.now(State::Landed)
         };
-        if let Some(object) = self.reports.laid(request).await? {
-            return Ok(Some(landed(object)));
+        for object in self.reports.objects(request)? {
+            if object.size().await?.is_some() {
+                return Ok(Some(landed(object.to_string())));
+            }
         }
         let document = request.document.clone().unwrap_or_default();
         let what = format!("document of report {}", request.id.as_deref().unwrap_or_default());

@@ -363,14 +363,10 @@ impl Reports for ReportsApi {
         }
     }
 
-    async fn laid(&self, request: &Request) -> Result<Option<String>> {
-        for is_gzip in [true, false] {
-            let object = self.folder(request).below(&object_name(request, is_gzip)?);
-            if object.size().await?.is_some() {
-                return Ok(Some(object.to_string()));
-            }
-        }
-        Ok(None)
+    fn objects(&self, request: &Request) -> Result<Vec<Place>> {
+        let folder = self.folder(request);
+        let names = [true, false].map(|is_gzip| object_name(request, is_gzip));
+        names.into_iter().map(|name| Ok(folder.below(&name?))).collect()
     }
 
     async fn delivery(

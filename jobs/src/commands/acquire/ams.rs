@@ -73,13 +73,7 @@ async fn drained(session: &Session, draining: &Draining) -> Result<u8> {
         }
     });
     let mut drained = Drained::new();
-    for (of_queue, result) in futures::future::join_all(works).await {
-        let name = of_queue.queue.clone().unwrap_or_default();
-        drained.add(of_queue);
-        if let Err(error) = result {
-            drained.failed(&ground, &name, &error)?;
-        }
-    }
+    drained.queues(&ground, works).await?;
     drained.end(&ground, draining.watch)
 }
 

@@ -74,6 +74,25 @@ impl Drained {
         self.queues.push(queue);
     }
 
+    /// Works on queues side by side. One that goes wrong costs no other.
+    pub(super) async fn queues<W>(
+        &mut self,
+        ground: &Ground<'_>,
+        works: impl Iterator<Item = W>,
+    ) -> Result<()>
+    where
+        W: Future<Output = (OfQueue, acquire::Result<()>)>,
+    {
+        for (of_queue, result) in futures::future::join_all(works).await {
+            let name = of_queue.queue.clone().unwrap_or_default();
+            self.add(of_queue);
+            if let Err(error) = result {
+                self.failed(ground, &name, &error)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn day(&mut self, day: Day) {
         self.days.push(day);
     }

@@ -12,11 +12,12 @@ use chrono::{Days, NaiveDate, TimeDelta, Utc};
 use fakes::ads::{Ads, REPORTS, Row, profile};
 use fakes::http::{Answer, Fault, Wrong};
 use fakes::lwa::Lwa;
-use marketlake_tests::{LakeUnderTest, Run, new_lake};
+use marketlake_tests::{LakeUnderTest, new_lake};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::{asking, without_secrets};
 use crate::schemas::is_valid;
 
 /// Texts that nothing may show.
@@ -78,20 +79,12 @@ impl Source {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.lake.command(&["acquire", "ads"]);
-        command
-            .args(arguments)
-            .env("APPLICATION_SECRET", SECRETS[0])
-            .env("REFRESH_TOKEN", SECRETS[1]);
-        command
+        asking(&self.lake, &["ads"], arguments, &SECRETS)
     }
 
     /// One call, in which no secret is shown.
     fn acquire(&self, arguments: &[&str], code: i32) -> Result<Value> {
-        let run: Run = self.command(arguments).output()?.into();
-        for secret in self.secrets() {
-            ensure!(!run.said().contains(&secret), "{secret} is shown: {}", run.said());
-        }
+        let run = without_secrets(self.command(arguments), self.secrets())?;
         run.exits_with(code)?.document()
     }
 

@@ -17,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::{asking, without_secrets};
 use crate::s3::{LAKE, ministack};
 
 const SALES: &str = "GET_SALES_AND_TRAFFIC_REPORT";
@@ -92,21 +93,12 @@ impl Source {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.lake.command(&["acquire", "sp-api", "reports"]);
-        command
-            .args(arguments)
-            .env("APPLICATION_SECRET", SECRETS[0])
-            .env("REFRESH_TOKEN", SECRETS[1]);
-        command
+        asking(&self.lake, &["sp-api", "reports"], arguments, &SECRETS)
     }
 
     /// One call, in which no secret is shown.
     fn acquire(&self, arguments: &[&str]) -> Result<Run> {
-        let run: Run = self.command(arguments).output()?.into();
-        for secret in SECRETS {
-            ensure!(!run.said().contains(secret), "{secret} is shown: {}", run.said());
-        }
-        Ok(run)
+        without_secrets(self.command(arguments), SECRETS)
     }
 
     /// What a call said about each request.

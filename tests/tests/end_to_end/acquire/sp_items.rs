@@ -14,6 +14,7 @@ use fakes::partner::{Partner, listing, product};
 use marketlake_tests::{LakeUnderTest, Run, new_lake};
 use serde_json::{Value, json};
 
+use super::{asking, without_secrets};
 use crate::schemas::is_valid;
 
 const CATALOG: &str = "/catalog/2022-04-01/items";
@@ -108,20 +109,12 @@ impl Source {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.lake.command(&["acquire", "sp-api"]);
-        command
-            .args(arguments)
-            .env("APPLICATION_SECRET", SECRETS[0])
-            .env("REFRESH_TOKEN", SECRETS[1]);
-        command
+        asking(&self.lake, &["sp-api"], arguments, &SECRETS)
     }
 
     /// What one call says, in which no secret is shown.
     fn acquire(&self, arguments: &[&str], code: i32) -> Result<Value> {
-        let run: Run = self.command(arguments).output()?.into();
-        for secret in SECRETS {
-            ensure!(!run.said().contains(secret), "{secret} is shown: {}", run.said());
-        }
+        let run = without_secrets(self.command(arguments), SECRETS)?;
         run.exits_with(code)?.document()
     }
 
